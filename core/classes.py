@@ -1,0 +1,63 @@
+"""What the classes of a dataset are: names, colours, and which index is not scored. Pure Python."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from core.errors import ConfigError
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class ClassMap:
+    """Class names and mask colours, index by index.
+
+    `ignore_index` is the index of pixels that nobody labelled: they are neither trained on nor scored by default.
+    It must be the last index, so that a model has one output for each class before it.
+    """
+
+    names: tuple[str, ...]
+    colours: tuple[Colour, ...]
+    ignore_index: int
+
+    def __post_init__(self) -> None:
+        problems = []
+        if len(self.names) != len(self.colours):
+            problems.append(f"{len(self.names)} class names but {len(self.colours)} colours: give one colour a class.")
+        if self.ignore_index != len(self.names) - 1:
+            problems.append(f"The ignored class must be the last one, index {len(self.names) - 1}, not {self.ignore_index}.")
+        if len(self.names) < 3:
+            problems.append("At least two classes and the ignored one are needed.")
+        if problems:
+            raise ConfigError(problems)
+
+    @property
+    def outputs(self) -> int:
+        """How many channels a model's logits have: every class but the ignored one."""
+        return self.ignore_index
+
+    @property
+    def scored_names(self) -> tuple[str, ...]:
+        return self.names[: self.outputs]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "ClassMap":
+        try:
+            return cls(
+                names=tuple(str(name) for name in data["names"]),
+                colours=tuple((int(r), int(g), int(b)) for r, g, b in data["colours"]),
+                ignore_index=int(data["ignore_index"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"This class map cannot be read ({error}): it needs names, colours and ignore_index.") from error
+
+
+AERIAL = ClassMap(
+    names=("Building", "Land", "Road", "Vegetation", "Water", "Unlabeled"),
+    colours=((60, 16, 152), (132, 41, 246), (110, 193, 228), (254, 221, 58), (226, 169, 41), (155, 155, 155)),
+    ignore_index=5,
+)
+"""The six classes of the Dubai dataset, with the colours its masks really hold; the synthetic scenes share them."""

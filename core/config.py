@@ -1,0 +1,199 @@
+"""The settings of a run: frozen, checked once where they enter, to and from JSON. Pure Python."""
+
+import json
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, Literal, TypeVar
+
+from core.errors import ConfigError
+
+Kind = Literal["train", "distill"]
+_Config = TypeVar("_Config")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which pictures, how they are split, and how training views are cut from them.
+
+    `dataset` is a key of `core.data.DATASETS` (`samples`, `dubai`, `folder`); `root` a folder for the ones that need it.
+    `split` is `by-image`, `leave-tile-out:N` or `leaky-patches`. An epoch is `views_per_epoch` random crops
+    (None: as many as non-overlapping crops fit in the training images).
+    """
+
+    dataset: str = "samples"
+    root: str | None = None
+    split: str = "by-image"
+    crop: int = 256
+    views_per_epoch: int | None = None
+    scale: tuple[float, float] = (0.6, 1.6)
+    colour: float = 0.25
+    skip_bad_pairs: bool = False
+
+    def problems(self) -> list[str]:
+        found = []
+        if not 32 <= self.crop <= 1024 or self.crop % 16:
+            found.append(f"Crop must be a multiple of 16 from 32 to 1024 pixels, not {self.crop}.")
+        if self.views_per_epoch is not None and not 1 <= self.views_per_epoch <= 1_000_000:
+            found.append(f"Views an epoch must be from 1 to 1,000,000, not {self.views_per_epoch}.")
+        if not 0.25 <= self.scale[0] <= self.scale[1] <= 4:
+            found.append(f"Scale must be a range within 0.25 to 4, not {self.scale[0]} to {self.scale[1]}.")
+        if not 0 <= self.colour <= 1:
+            found.append(f"Colour augmentation must be from 0 to 1, not {self.colour}.")
+        return found
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """An architecture by its key in `core.models.MODELS`, and its arguments (plain JSON values)."""
+
+    architecture: str = "unet"
+    arguments: dict[str, Any] = field(default_factory=lambda: {"base": 4})
+
+    def problems(self) -> list[str]:
+        base = self.arguments.get("base")
+        if self.architecture == "unet" and not (isinstance(base, int) and 2 <= base <= 64):
+            return [f"A unet's base width must be a whole number from 2 to 64, not {base}."]
+        return []
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """What the student learns from the teacher: total = alpha · supervised + (1 − alpha) · soft targets at `temperature`.
+
+    `cache_views` > 0 stores the teacher's logits for that many epochs of views and replays them in turn, so that a
+    later epoch costs the student alone; 0 runs the teacher at every step.
+    """
+
+    teacher: str = "teacher"
+    temperature: float = 2.0
+    alpha: float = 0.5
+    cache_views: int = 0
+
+    def problems(self) -> list[str]:
+        found = []
+        if not self.teacher:
+            found.append("A distillation needs a teacher: choose a model.")
+        if not 0.5 <= self.temperature <= 50:
+            found.append(f"Temperature must be from 0.5 to 50, not {self.temperature}.")
+        if not 0 <= self.alpha <= 1:
+            found.append(f"Alpha must be from 0 (teacher only) to 1 (labels only), not {self.alpha}.")
+        if not 0 <= self.cache_views <= 1000:
+            found.append(f"Cached views must be from 0 (no cache) to 1000, not {self.cache_views}.")
+        return found
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How long and how fast. `learning_rate` is the peak of the one-cycle (or cosine) schedule.
+
+    `match_seconds` lengthens the run to about that many seconds of training (whole epochs, never fewer than
+    `epochs`), which is how a control gets a budget equal to the run it controls for. `ema` is the decay of the averaged weights that
+    are scored and shipped (0: none).
+    """
+
+    epochs: int = 10
+    batch_size: int = 16
+    learning_rate: float = 6e-3
+    schedule: Literal["one-cycle", "cosine"] = "one-cycle"
+    weight_decay: float = 1e-2
+    clip_norm: float = 1.0
+    dice: float = 0.5
+    ema: float = 0.0
+    seed: int = 0
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    validate_every: int = 1
+    match_seconds: float | None = None
+
+    def problems(self) -> list[str]:
+        found = []
+        if not 1 <= self.epochs <= 10_000:
+            found.append(f"Epochs must be from 1 to 10,000, not {self.epochs}.")
+        if not 1 <= self.batch_size <= 1024:
+            found.append(f"Batch size must be from 1 to 1024, not {self.batch_size}.")
+        if not 0 < self.learning_rate <= 1:
+            found.append(f"Learning rate must be above 0 and at most 1, not {self.learning_rate}.")
+        if self.schedule not in ("one-cycle", "cosine"):
+            found.append(f"Schedule must be one-cycle or cosine, not {self.schedule}.")
+        if not 0 <= self.weight_decay <= 1:
+            found.append(f"Weight decay must be from 0 to 1, not {self.weight_decay}.")
+        if not 0 < self.clip_norm <= 1000:
+            found.append(f"Gradient clipping must be above 0 and at most 1000, not {self.clip_norm}.")
+        if not 0 <= self.dice <= 1:
+            found.append(f"The Dice share must be from 0 to 1, not {self.dice}.")
+        if not 0 <= self.ema < 1:
+            found.append(f"The averaging decay must be from 0 to below 1, not {self.ema}.")
+        if not 0 <= self.seed < 2**31:
+            found.append(f"Seed must be from 0 to 2,147,483,647, not {self.seed}.")
+        if self.precision not in ("auto", "float32", "bfloat16", "float16"):
+            found.append(f"Precision must be auto, float32, bfloat16 or float16, not {self.precision}.")
+        if self.validate_every < 1:
+            found.append(f"Validation must come every 1 epoch or more, not {self.validate_every}.")
+        return found
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run: one model trained once. A distillation with a control is two runs, the second with `control_of` set."""
+
+    kind: Kind = "distill"
+    name: str = ""
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    distill: DistillConfig | None = None
+    control_of: str | None = None
+
+    def problems(self) -> list[str]:
+        found = [*self.data.problems(), *self.model.problems(), *self.train.problems()]
+        if self.kind not in ("train", "distill"):
+            found.append(f"A run is of kind train or distill, not {self.kind}.")
+        if self.kind == "distill" and self.distill is None:
+            found.append("A distillation needs its settings: teacher, temperature and alpha.")
+        if self.kind == "train" and self.distill is not None:
+            found.append("A run of kind train takes no distillation settings.")
+        if self.distill is not None:
+            found.extend(self.distill.problems())
+        if len(self.name) > 80:
+            found.append("A run's name may have 80 characters at most.")
+        return found
+
+    def validate(self) -> "RunConfig":
+        """Give itself back, or raise `ConfigError` with every problem at once."""
+        if found := self.problems():
+            raise ConfigError(found)
+        return self
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "RunConfig":
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise ConfigError(f"These settings are not JSON ({error}).") from error
+        config: RunConfig = _build(cls, data)
+        return config.validate()
+
+
+_NESTED: dict[str, type] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig, "distill": DistillConfig}
+
+
+def _build(cls: type[_Config], data: Any) -> _Config:
+    """Rebuild one frozen dataclass from plain JSON, naming what does not belong there."""
+    assert is_dataclass(cls)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{cls.__name__} must be a JSON object, not {type(data).__name__}.")
+    known = {f.name for f in fields(cls)}
+    if unknown := sorted(set(data) - known):
+        raise ConfigError(f"{cls.__name__} has no setting {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key in _NESTED and cls is RunConfig and value is not None:
+            values[key] = _build(_NESTED[key], value)
+        else:
+            values[key] = tuple(value) if isinstance(value, list) else value
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ConfigError(f"{cls.__name__} cannot be built: {error}.") from error

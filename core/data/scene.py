@@ -1,0 +1,28 @@
+"""One picture with its mask, in memory."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`image` uint8 (H, W, 3); `mask` uint8 class indices (H, W), or None where nobody labelled.
+
+    `tile` and `part` say which larger picture it was cut from: neighbours share a tile.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8] | None
+    tile: str = ""
+    part: int | None = None
+
+    @property
+    def height(self) -> int:
+        return int(self.image.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.image.shape[1])

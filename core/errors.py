@@ -1,0 +1,83 @@
+"""Every error that Terrastill raises on purpose. Each message says what happened and what to do next.
+
+TerrastillError
+├── ConfigError              settings out of range; `.problems` lists each of them
+├── DataError
+│   ├── DatasetNotFoundError
+│   ├── PairError            an image/mask pair that cannot be used; `.problems` lists each of them
+│   ├── ImageError           a picture from outside that cannot be read, or is over a limit
+│   └── DownloadError
+├── ModelError               an unknown or impossible model
+│   └── CheckpointError      a card or weights file that cannot be read
+├── DeviceError
+└── RunError
+    ├── RunNotFoundError
+    ├── RunStateError        what was asked does not fit the state of the run
+    └── StoreError
+"""
+
+from collections.abc import Sequence
+
+
+class TerrastillError(Exception):
+    """Base of all errors that are meant for a person to read."""
+
+
+class _ListedProblems(TerrastillError):
+    """An error that collects several problems, so that all are shown at once."""
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__(" · ".join(self.problems))
+
+
+class ConfigError(_ListedProblems):
+    """Settings that cannot be run."""
+
+
+class DataError(TerrastillError):
+    """Something is wrong with images or masks."""
+
+
+class DatasetNotFoundError(DataError):
+    """A dataset is not where it was looked for."""
+
+
+class PairError(_ListedProblems, DataError):
+    """Image/mask pairs that cannot be used, each by name and reason."""
+
+
+class ImageError(DataError):
+    """A picture from outside cannot be read, or is over a limit."""
+
+
+class DownloadError(DataError):
+    """A file could not be fetched, or is not the file that was expected."""
+
+
+class ModelError(TerrastillError):
+    """An unknown or impossible model."""
+
+
+class CheckpointError(ModelError):
+    """A model card or a weights file cannot be read."""
+
+
+class DeviceError(TerrastillError):
+    """A device that is not there."""
+
+
+class RunError(TerrastillError):
+    """Something about a run."""
+
+
+class RunNotFoundError(RunError):
+    """No run has this id."""
+
+
+class RunStateError(RunError):
+    """What was asked does not fit the state of the run."""
+
+
+class StoreError(RunError):
+    """The run store cannot be read or written."""

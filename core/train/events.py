@@ -1,0 +1,60 @@
+"""What a training run tells the world while it works. `Emit` takes one of these; nothing else leaves the loop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """After an optimiser step (not necessarily every one). Losses by term name; `seconds_left` is an estimate."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    losses: dict[str, float]
+    learning_rate: float
+    images_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class EpochEvent:
+    """After an epoch: mean losses by term, and the validation scores when it was validated (fractions from 0 to 1)."""
+
+    epoch: int
+    epochs: int
+    losses: dict[str, float]
+    seconds: float
+    miou5: float | None = None
+    miou6: float | None = None
+    accuracy: float | None = None
+    iou: dict[str, float] = field(default_factory=dict)
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class PreviewEvent:
+    """One validation crop as the model sees it now: image (H, W, 3), truth and prediction (H, W), all uint8."""
+
+    epoch: int
+    image: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+    prediction: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class MessageEvent:
+    """A sentence for the log; a warning is also shown to the person."""
+
+    text: str
+    level: Literal["info", "warning"] = "info"
+
+
+Event = StepEvent | EpochEvent | PreviewEvent | MessageEvent
+Emit = Callable[[Event], None]
+Cancelled = Callable[[], bool]
