@@ -1,0 +1,60 @@
+# make app    start the app            make lint      ruff: rules and format
+# make test   the tests                make types     mypy, strict on core
+# make bench  time the app's pages     make browser   the tests that drive a real browser
+# make slow   the slow tests           make check     lint, types and tests
+#
+# PYTHON=python3.12 chooses the interpreter, PORT=8600 the app's port, ARGS='-k losses' goes to pytest,
+# CONSTRAINTS=constraints.txt installs the exact versions that the continuous integration uses.
+
+PYTHON ?= python3
+PORT ?= 8501
+ARGS ?=
+CONSTRAINTS ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+INSTALL := $(RUN) pip install $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+CODE := core app tests benchmarks
+
+.PHONY: app test slow browser lint types bench check clean
+
+app: $(VENV)/.app-installed
+	$(RUN) streamlit run app/main.py --server.port $(PORT)
+
+test: $(VENV)/.dev-installed
+	$(RUN) pytest $(ARGS)
+
+slow: $(VENV)/.dev-installed
+	$(RUN) pytest -m slow $(ARGS)
+
+browser: $(VENV)/.dev-installed
+	$(RUN) pytest -m browser $(ARGS)
+
+lint: $(VENV)/.dev-installed
+	$(RUN) ruff check $(CODE)
+	$(RUN) ruff format --check $(CODE)
+
+types: $(VENV)/.dev-installed
+	$(RUN) mypy
+
+bench: $(VENV)/.dev-installed
+	$(RUN) benchmarks.app_speed
+
+check: lint types test
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Terrastill needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.app-installed: requirements.txt | $(VENV)/bin/python
+	$(INSTALL) -r requirements.txt
+	@touch $@
+
+# The second touch: what the tests need includes what the app needs.
+$(VENV)/.dev-installed: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	$(INSTALL) -r requirements-dev.txt
+	@touch $(VENV)/.app-installed $@

@@ -1,0 +1,34 @@
+"""What all tests share: where the Dubai images are, a home of their own for runs, one thread for torch."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core import paths
+
+# Small tensors on few cores: threads cost more than they bring, and runs become comparable.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def find_dubai() -> Path | None:
+    """The Dubai images: where the app would look, else beside the project; None where there are none."""
+    candidates = (paths.dubai_root(), paths.ROOT.parent / "shared" / "data" / "dubai")
+    return next((folder for folder in candidates if (folder / "Tile 1" / "images").is_dir()), None)
+
+
+@pytest.fixture(scope="session")
+def dubai() -> Path:
+    """The folder of the Dubai images; skips the test where they are not."""
+    folder = find_dubai()
+    if folder is None:
+        pytest.skip("the Dubai images are not here: python -m core data dubai fetches them")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test writes into the runs of the person who starts it."""
+    monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path_factory.mktemp("home")))
+    yield
