@@ -25,7 +25,9 @@ class ClassMap:
         if len(self.names) != len(self.colours):
             problems.append(f"{len(self.names)} class names but {len(self.colours)} colours: give one colour a class.")
         if self.ignore_index != len(self.names) - 1:
-            problems.append(f"The ignored class must be the last one, index {len(self.names) - 1}, not {self.ignore_index}.")
+            problems.append(
+                f"The ignored class must be the last one, index {len(self.names) - 1}, not {self.ignore_index}."
+            )
         if len(self.names) < 3:
             problems.append("At least two classes and the ignored one are needed.")
         if problems:
@@ -52,7 +54,9 @@ class ClassMap:
                 ignore_index=int(data["ignore_index"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"This class map cannot be read ({error}): it needs names, colours and ignore_index.") from error
+            raise ConfigError(
+                f"This class map cannot be read ({error}): it needs names, colours and ignore_index."
+            ) from error
 
 
 AERIAL = ClassMap(

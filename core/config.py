@@ -14,7 +14,7 @@ _Config = TypeVar("_Config")
 class DataConfig:
     """Which pictures, how they are split, and how training views are cut from them.
 
-    `dataset` is a key of `core.data.DATASETS` (`samples`, `dubai`, `folder`); `root` a folder for the ones that need it.
+    `dataset` is a key of `core.data.DATASETS` (`samples`, `dubai`, `folder`); `root` a folder for those that need it.
     `split` is `by-image`, `leave-tile-out:N` or `leaky-patches`. An epoch is `views_per_epoch` random crops
     (None: as many as non-overlapping crops fit in the training images).
     """
@@ -57,7 +57,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class DistillConfig:
-    """What the student learns from the teacher: total = alpha · supervised + (1 − alpha) · soft targets at `temperature`.
+    """What the student learns: total = alpha · supervised + (1 − alpha) · the teacher's soft targets at `temperature`.
 
     `cache_views` > 0 stores the teacher's logits for that many epochs of views and replays them in turn, so that a
     later epoch costs the student alone; 0 runs the teacher at every step.
@@ -86,8 +86,8 @@ class TrainConfig:
     """How long and how fast. `learning_rate` is the peak of the one-cycle (or cosine) schedule.
 
     `match_seconds` lengthens the run to about that many seconds of training (whole epochs, never fewer than
-    `epochs`), which is how a control gets a budget equal to the run it controls for. `ema` is the decay of the averaged weights that
-    are scored and shipped (0: none).
+    `epochs`), which is how a control gets a budget equal to the run it controls for. `ema` is the decay of the
+    averaged weights that are scored and shipped (0: none).
     """
 
     epochs: int = 10

@@ -23,7 +23,7 @@ class TerrastillError(Exception):
     """Base of all errors that are meant for a person to read."""
 
 
-class _ListedProblems(TerrastillError):
+class _ListedError(TerrastillError):
     """An error that collects several problems, so that all are shown at once."""
 
     def __init__(self, problems: str | Sequence[str]) -> None:
@@ -31,7 +31,7 @@ class _ListedProblems(TerrastillError):
         super().__init__(" · ".join(self.problems))
 
 
-class ConfigError(_ListedProblems):
+class ConfigError(_ListedError):
     """Settings that cannot be run."""
 
 
@@ -43,7 +43,7 @@ class DatasetNotFoundError(DataError):
     """A dataset is not where it was looked for."""
 
 
-class PairError(_ListedProblems, DataError):
+class PairError(_ListedError, DataError):
     """Image/mask pairs that cannot be used, each by name and reason."""
 
 

@@ -1,7 +1,6 @@
 """What all tests share: where the Dubai images are, a home of their own for runs, one thread for torch."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,6 @@ def dubai() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes into the runs of the person who starts it."""
     monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path_factory.mktemp("home")))
-    yield
