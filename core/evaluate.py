@@ -1,0 +1,60 @@
+"""A model against scenes whose mask is known → a report of scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from core.classes import ClassMap
+from core.data.scene import Scene
+from core.errors import DataError
+from core.infer.predict import Progress, predict
+from core.metrics import Scores, confusion_matrix, scores
+
+
+@dataclass(frozen=True)
+class Report:
+    """Scores over all pixels of all scenes together, from one confusion `matrix` (rows truth, columns prediction).
+
+    `per_scene` has the mIoU-5 of each scene on its own, by name, in the order scored.
+    """
+
+    scores: Scores
+    matrix: NDArray[np.int64]
+    per_scene: dict[str, float]
+
+
+def evaluate(
+    model: nn.Module,
+    scenes: Sequence[Scene],
+    class_map: ClassMap,
+    *,
+    mean: Sequence[float],
+    std: Sequence[float],
+    device: torch.device | str,
+    progress: Progress | None = None,
+    **predict_options: Any,
+) -> Report:
+    """Predict every scene that has a mask, in full, and score the pixels. `progress` counts scenes.
+
+    `predict_options` go to `core.infer.predict.predict` (tile, overlap, batch, cancelled). Raises `DataError` when no
+    scene has a mask, and what `predict` raises.
+    """
+    labelled = [(scene, scene.mask) for scene in scenes if scene.mask is not None]
+    if not labelled:
+        raise DataError("None of these images has a mask, so there is nothing to score: add masks, or predict instead.")
+    classes = len(class_map.names)
+    matrix = np.zeros((classes, classes), np.int64)
+    per_scene: dict[str, float] = {}
+    for done, (scene, truth) in enumerate(labelled, start=1):
+        prediction = predict(model, scene.image, mean=mean, std=std, device=device, **predict_options)
+        own = confusion_matrix(prediction.mask, truth, classes)
+        matrix += own
+        per_scene[scene.name] = scores(own, class_map).miou5
+        if progress is not None:
+            progress(done, len(labelled))
+    return Report(scores=scores(matrix, class_map), matrix=matrix, per_scene=per_scene)

@@ -1,0 +1,130 @@
+"""A model and a picture of any size → class probabilities for every pixel."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from core.errors import ImageError, TerrastillError
+from core.infer.tiles import Window, shares, windows
+from core.train.events import Cancelled
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as the work goes on."""
+
+
+class PredictionCancelled(TerrastillError):
+    """The caller's `cancelled()` said so before the picture was finished."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one picture. `probabilities` float32 (C, H, W), summing to one over C."""
+
+    probabilities: NDArray[np.float32]
+
+    @property
+    def mask(self) -> NDArray[np.uint8]:
+        """The likeliest class of each pixel, (H, W)."""
+        return self.probabilities.argmax(axis=0).astype(np.uint8)
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """The probability of that class, (H, W), from 1/C to 1."""
+        return self.probabilities.max(axis=0)
+
+    @property
+    def entropy(self) -> NDArray[np.float32]:
+        """How undecided the model is, (H, W): from 0 (one class is certain) to 1 (all C classes are alike)."""
+        classes = self.probabilities.shape[0]
+        result = np.zeros(self.probabilities.shape[1:], np.float32)
+        for channel in self.probabilities:
+            result -= channel * np.log(np.maximum(channel, np.finfo(np.float32).tiny))
+        return np.clip(result / np.float32(np.log(max(classes, 2))), 0, 1)
+
+
+def predict(
+    model: nn.Module,
+    image: NDArray[np.uint8],
+    *,
+    mean: Sequence[float],
+    std: Sequence[float],
+    device: torch.device | str,
+    tile: int = 512,
+    overlap: int = 64,
+    batch: int = 4,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Prediction:
+    """Segment `image` uint8 (H, W, 3) with `model`, which maps (B, 3, h, w) to logits (B, C, h, w).
+
+    A picture no larger than `tile` goes through whole; a larger one in windows that overlap by `overlap` pixels and are
+    blended, `batch` at a time. `mean` and `std` are per channel, on 0..255. In float32, and with the model in eval mode
+    meanwhile. Raises `ImageError` for an array of another shape and `PredictionCancelled`.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ImageError(f"A picture must be 8-bit RGB, (height, width, 3), not {image.dtype} {image.shape}.")
+    height, width = image.shape[:2]
+    placed = windows(height, width, tile=tile, overlap=overlap)
+    offset, scale = _channel_vectors(mean, std, device)
+    weights = shares(placed, height, width, overlap=overlap)
+    result: NDArray[np.float32] | None = None
+    with evaluating(model), torch.inference_mode():
+        model.to(device)
+        for first in range(0, len(placed), batch):
+            if cancelled is not None and cancelled():
+                raise PredictionCancelled("The prediction was cancelled.")
+            group = placed[first : first + batch]
+            found = _probabilities(model, image, group, offset, scale)
+            if len(placed) == 1:
+                result = found[0]
+            else:
+                result = np.zeros((found.shape[1], height, width), np.float32) if result is None else result
+                _blend(result, found, group, weights)
+            if progress is not None:
+                progress(min(first + batch, len(placed)), len(placed))
+    assert result is not None
+    return Prediction(result)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode inside the block, and afterwards every module back in the mode it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _channel_vectors(mean: Sequence[float], std: Sequence[float], device: torch.device | str) -> tuple[Tensor, Tensor]:
+    shape = (1, 3, 1, 1)
+    return torch.tensor(mean, device=device).view(shape), torch.tensor(std, device=device).view(shape)
+
+
+def _probabilities(
+    model: nn.Module, image: NDArray[np.uint8], group: Sequence[Window], offset: Tensor, scale: Tensor
+) -> NDArray[np.float32]:
+    """Class probabilities of each window of `group`, (B, C, h, w)."""
+    pixels = torch.from_numpy(np.stack([image[window.slices] for window in group])).to(offset.device)
+    # A permuted (B, h, w, 3) batch is channels-last already, which convolutions run faster on.
+    views = (pixels.permute(0, 3, 1, 2).float() - offset) / scale
+    found: NDArray[np.float32] = model(views).float().softmax(dim=1).contiguous().cpu().numpy()
+    return found
+
+
+def _blend(
+    result: NDArray[np.float32],
+    found: NDArray[np.float32],
+    group: Sequence[Window],
+    weights: Iterator[NDArray[np.float32]],
+) -> None:
+    for window, probabilities in zip(group, found, strict=True):
+        rows, columns = window.slices
+        result[:, rows, columns] += probabilities * next(weights)

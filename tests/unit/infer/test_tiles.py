@@ -1,0 +1,75 @@
+"""Windows cover the picture, and their shares of every pixel sum to one."""
+
+import numpy as np
+import pytest
+
+from core.errors import ConfigError
+from core.infer.tiles import blend_weights, shares, windows
+
+GRIDS = [
+    (1, 1, 512, 64),
+    (512, 512, 512, 64),
+    (513, 512, 512, 64),
+    (37, 211, 32, 8),
+    (211, 37, 32, 0),
+    (100, 3, 16, 15),
+    (65, 129, 64, 1),
+]
+
+
+@pytest.mark.parametrize(("height", "width", "tile", "overlap"), GRIDS)
+def test_shares_sum_to_one_everywhere(height: int, width: int, tile: int, overlap: int) -> None:
+    placed = windows(height, width, tile=tile, overlap=overlap)
+    total = np.zeros((height, width))
+    for window, share in zip(placed, shares(placed, height, width, overlap=overlap), strict=True):
+        assert share.dtype == np.float32
+        assert (share > 0).all()
+        total[window.slices] += share
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(("height", "width", "tile", "overlap"), GRIDS)
+def test_windows_have_one_size_lie_inside_and_overlap_as_asked(height: int, width: int, tile: int, overlap: int) -> None:
+    placed = windows(height, width, tile=tile, overlap=overlap)
+    assert {(window.height, window.width) for window in placed} == {(min(tile, height), min(tile, width))}
+    assert all(w.y >= 0 and w.x >= 0 and w.y + w.height <= height and w.x + w.width <= width for w in placed)
+    for starts, tall in (({w.y for w in placed}, min(tile, height)), ({w.x for w in placed}, min(tile, width))):
+        ordered = sorted(starts)
+        assert all(before + tall - after >= overlap for before, after in zip(ordered, ordered[1:], strict=False))
+
+
+def test_no_more_windows_than_needed() -> None:
+    assert len(windows(512, 512, tile=512, overlap=64)) == 1
+    assert len(windows(512, 960, tile=512, overlap=64)) == 2
+    assert len(windows(512, 961, tile=512, overlap=64)) == 3
+
+
+def test_a_window_fades_out_where_another_takes_over() -> None:
+    """A step in the shares would show as a seam: no share changes by more than about one ramp step from pixel to pixel."""
+    overlap = 16
+    placed = windows(40, 150, tile=64, overlap=overlap)
+    for window, share in zip(placed, shares(placed, 40, 150, overlap=overlap), strict=True):
+        padded = np.zeros((40, 150), np.float32)
+        padded[window.slices] = share
+        assert np.abs(np.diff(padded, axis=1)).max() <= 1.5 / overlap
+
+
+def test_blend_weights_are_symmetric_positive_and_one_inside() -> None:
+    weights = blend_weights(20, 30, 4)
+    assert weights.shape == (20, 30)
+    assert weights.dtype == np.float32
+    np.testing.assert_array_equal(weights, weights[::-1, ::-1])
+    assert weights.min() > 0
+    assert (weights[4:-4, 4:-4] == 1).all()
+    assert (blend_weights(3, 3, 0) == 1).all()
+
+
+@pytest.mark.parametrize("overlap", [-1, 16, 20])
+def test_an_impossible_overlap_is_refused_with_its_range(overlap: int) -> None:
+    with pytest.raises(ConfigError, match="from 0 to below the tile"):
+        windows(100, 100, tile=16, overlap=overlap)
+
+
+def test_an_empty_picture_has_no_windows() -> None:
+    with pytest.raises(ValueError, match="no pixels"):
+        windows(0, 5, tile=16, overlap=4)
