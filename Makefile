@@ -14,7 +14,6 @@ CONSTRAINTS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALL := $(RUN) pip install $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
-CODE := core app tests benchmarks
 
 .PHONY: app test slow browser lint types bench check clean
 
@@ -31,8 +30,8 @@ browser: $(VENV)/.dev-installed
 	$(RUN) pytest -m browser $(ARGS)
 
 lint: $(VENV)/.dev-installed
-	$(RUN) ruff check $(CODE)
-	$(RUN) ruff format --check $(CODE)
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
 
 types: $(VENV)/.dev-installed
 	$(RUN) mypy

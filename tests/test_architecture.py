@@ -1,0 +1,206 @@
+"""The laws of the house, checked on every file: who may import whom (docs/DESIGN.md), and what no file may hold."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.architecture import (
+    Module,
+    broad_catches,
+    imports,
+    long_functions,
+    modules,
+    prints,
+    swappable,
+    unpickling,
+    within,
+)
+
+BASE = ("core.errors", "core.config", "core.classes", "core.paths")
+DATA = (*BASE, "core.image", "core.device", "core.data")
+MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.checkpoint")
+TASKS = (*MODELS, "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
+
+# A module may import what stands beside the longest of these names that holds it. None: everything in core.
+ROOMS: dict[str, tuple[str, ...] | None] = {
+    "core": (),
+    **dict.fromkeys(BASE, BASE),
+    "core.image": BASE,
+    "core.device": BASE,
+    "core.data": DATA,
+    "core.models": (*BASE, "core.models"),
+    "core.losses": ("core.errors", "core.classes", "core.losses"),
+    "core.metrics": BASE,
+    "core.checkpoint": (*BASE, "core.models"),
+    **dict.fromkeys(("core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export"), TASKS),
+    "core.runs": (),
+    "core.runs.records": BASE,
+    "core.runs.store": (*BASE, "core.runs.records"),
+    "core.runs.recorder": (*BASE, "core.image", "core.data.palette", "core.train.events"),
+    "core.runs.jobs": (*TASKS, "core.runs.records", "core.runs.recorder"),
+    "core.runs.worker": (*TASKS, "core.runs"),
+    "core.cli": None,
+    "core.__main__": ("core.errors", "core.cli"),
+    "app": (),
+    "app.main": ("app.views", "app.services", "app.components", "app.state", "app.caching"),
+    "app.state": ("app.services",),
+    "app.caching": ("app.services",),
+    "app.services": ("core", "app.services"),
+    "app.components": ("app.services", "app.state", "app.caching", "app.components"),
+    "app.views": ("app.services", "app.state", "app.caching", "app.components"),
+}
+SERVICES_MAY_NOT = ("core.runs.jobs", "core.runs.worker", "core.cli", "core.__main__")
+FORBIDDEN: dict[str, tuple[str, ...]] = {
+    "core": ("streamlit", "app"),
+    "core.infer.tiles": ("torch",),
+    "core.runs.store": ("torch",),
+    "app.services": ("streamlit", *SERVICES_MAY_NOT),
+    "app.components": ("torch", "core"),
+    "app.views": ("torch", "core"),
+}
+
+
+def trespasses(module: Module) -> list[str]:
+    """Imports that the rules above do not allow."""
+    room = max((name for name in ROOMS if within(module.name, (name,))), key=len)
+    if room in ("core", "app") and module.name != room:
+        return ["lies in no room: give it a rule in tests/test_architecture.py and docs/DESIGN.md"]
+    allowed = ROOMS[room]
+    forbidden = tuple(name for place, names in FORBIDDEN.items() if within(module.name, (place,)) for name in names)
+    found = []
+    for name in imports(module):
+        own = name.split(".")[0] in ("core", "app")
+        outside = own and allowed is not None and not within(name, (*allowed, room))
+        foreign = module.name in BASE and not own and name.split(".")[0] not in sys.stdlib_module_names
+        if outside or foreign or within(name, forbidden):
+            found.append(f"imports {name}")
+    return found
+
+
+SOURCE = modules("core", "app")
+EVERYTHING = [*SOURCE, *modules("tests", "benchmarks")]
+
+
+def _report(check: Callable[[Module], list[str]] | Callable[[Module], list[int]], where: list[Module]) -> list[str]:
+    return [f"{module.name}: {finding}" for module in where for finding in check(module)]
+
+
+def test_every_import_keeps_the_rules() -> None:
+    assert _report(trespasses, SOURCE) == []
+
+
+def test_nothing_is_caught_broadly() -> None:
+    assert _report(broad_catches, EVERYTHING) == []
+
+
+def test_nothing_is_unpickled() -> None:
+    assert _report(unpickling, EVERYTHING) == []
+
+
+def test_only_the_command_line_prints() -> None:
+    silent = [module for module in SOURCE if not within(module.name, ("core.cli", "core.__main__"))]
+    assert _report(prints, silent) == []
+
+
+def test_student_and_teacher_cannot_be_swapped() -> None:
+    assert _report(swappable, SOURCE) == []
+
+
+def test_files_and_functions_fit_on_a_screen() -> None:
+    files = [f"{m.name} has {lines} lines" for m in EVERYTHING if (lines := m.text.count("\n")) > 300]
+    assert files == []
+    assert _report(lambda module: long_functions(module, 40), EVERYTHING) == []
+
+
+def test_the_tree_is_really_read() -> None:
+    assert {"core.config", "core.data", "core.runs.store", "app.services"} <= {module.name for module in SOURCE}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("core.config", "import numpy"),
+        ("core.classes", "from core.data.scene import Scene"),
+        ("core.data.folder", "from core.train.events import Emit"),
+        ("core.models.unet", "from core import losses"),
+        ("core.losses.soft", "from core.config import DistillConfig"),
+        ("core.metrics", "def f() -> None:\n    from core.models import MODELS"),
+        ("core.train.loop", "from core.runs.store import RunStore"),
+        ("core.infer.tiles", "import torch.nn"),
+        ("core.runs.store", "import core.runs.worker"),
+        ("core.runs.jobs", "from core.runs import store"),
+        ("core.train.loop", "import streamlit as st"),
+        ("core.cli.train", "from app.services import runs"),
+        ("core.somewhere", ""),
+        ("app.services.runs", "from core.runs.jobs import execute"),
+        ("app.services.runs", "from core.runs import worker"),
+        ("app.services.runs", "import streamlit"),
+        ("app.services.runs", "from app import state"),
+        ("app.views.compare", "from core.classes import AERIAL"),
+        ("app.views.compare", "import torch"),
+        ("app.components.legend", "from app.views import compare"),
+    ],
+)
+def test_a_trespass_is_seen(name: str, text: str) -> None:
+    assert trespasses(Module(name, text))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("core.config", "import json\nfrom core.errors import ConfigError"),
+        ("core.data.folder", "import numpy\nfrom core import image\nfrom core.data.scene import Scene"),
+        ("core.evaluate", "from core.infer.predict import predict"),
+        ("app.services.runs", "from core.runs import store"),
+        ("app.views.compare", "import streamlit as st\nfrom app.components import legend"),
+    ],
+)
+def test_what_is_allowed_passes(name: str, text: str) -> None:
+    assert trespasses(Module(name, text)) == []
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "try:\n    f()\nexcept {}:\n    pass",
+        "try:\n    f()\nexcept (OSError, {}):\n    pass",
+        "with contextlib.suppress({}):\n    f()",
+    ],
+)
+def test_a_broad_catch_is_seen(template: str) -> None:
+    assert broad_catches(Module("core.x", template.format("Exception")))
+    assert broad_catches(Module("core.x", template.format("BaseException")))
+    assert broad_catches(Module("core.x", template.format("ValueError"))) == []
+
+
+def test_a_bare_catch_is_seen() -> None:
+    assert broad_catches(Module("core.x", "try:\n    f()\nexcept:\n    pass")) == [3]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("core.checkpoint", "import pickle"),
+        ("core.checkpoint", "torch.load(path, weights_only=True)"),
+        ("core.checkpoint", "from torch import load"),
+        ("core.models.pretrained", "torch.load(path)"),
+        ("core.models.pretrained", "torch.load(path, weights_only=False)"),
+        ("core.train.teacher_cache", "np.load(path, allow_pickle=True)"),
+    ],
+)
+def test_unpickling_is_seen(name: str, text: str) -> None:
+    assert unpickling(Module(name, text))
+
+
+def test_the_one_way_to_load_weights_passes() -> None:
+    assert unpickling(Module("core.models.pretrained", "torch.load(path, weights_only=True)")) == []
+
+
+def test_a_swappable_pair_a_print_and_a_long_function_are_seen() -> None:
+    assert swappable(Module("core.x", "def f(student, teacher): ...")) == ["f"]
+    assert swappable(Module("core.x", "def f(*, student, teacher): ...")) == []
+    assert prints(Module("core.x", "print(1)")) == [1]
+    body = "\n".join(["    pass"] * 40)
+    assert long_functions(Module("core.x", f"def f():\n{body}"), 40) == ["f has 41 lines"]
+    assert long_functions(Module("core.x", f"def f():\n{body}"), 41) == []
