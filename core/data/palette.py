@@ -1,0 +1,77 @@
+"""From mask colours to class indices and back."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import image
+from core.classes import ClassMap
+
+FAR = 40
+"""A colour further than this (Euclidean, 0..255 a channel) from every class colour is not trusted."""
+
+
+def to_indices(mask: NDArray[np.uint8], class_map: ClassMap) -> tuple[NDArray[np.uint8], int]:
+    """Class indices uint8 (H, W) of a mask, and how many of its pixels are far from every class.
+
+    Colours (H, W, 3) go to the nearest class colour (the lower index on a tie): resampled masks hold blends. Grey values (H, W) are indices
+    already; one beyond the last class counts as far and becomes the ignored class.
+    """
+    if mask.ndim == 2:
+        beyond = mask >= len(class_map.names)
+        return np.where(beyond, np.uint8(class_map.ignore_index), mask), int(beyond.sum())
+    codes = _codes(mask)
+    indices = np.full(codes.shape, len(class_map.names), dtype=np.uint8)
+    for index, code in enumerate(_codes(_colours(class_map))):
+        indices[codes == code] = index
+    # Nearly every pixel has an exact colour; only the rest is worth a distance, once a colour.
+    rest = indices == len(class_map.names)
+    blends, where, counts = np.unique(codes[rest], return_inverse=True, return_counts=True)
+    nearest, far = _nearest(np.stack([blends >> 16, blends >> 8 & 255, blends & 255], axis=-1), class_map)
+    indices[rest] = nearest[where]
+    return indices, int(counts[far].sum())
+
+
+def to_rgb(indices: NDArray[np.uint8], class_map: ClassMap) -> NDArray[np.uint8]:
+    """Class colours uint8 (H, W, 3) of class indices (H, W)."""
+    return _colours(class_map)[indices]
+
+
+def read_mask(source: Path | bytes, class_map: ClassMap) -> tuple[NDArray[np.uint8], int]:
+    """`to_indices` of a mask from outside: RGB, RGBA, palette or index. Raises `ImageError`.
+
+    A palette picture counts by its colours when those in use are all class colours; else by its indices when those in
+    use are all classes (any palette, as viewers and label tools write them); else by its colours again.
+    """
+    if (parts := image.read_palette(source)) is None:
+        return to_indices(image.read_raw(source), class_map)
+    positions, palette = parts
+    used = np.unique(positions)
+    if used[-1] < len(palette):
+        _, far = _nearest(palette[used].astype(np.int32), class_map)
+        if not far.any() or used[-1] >= len(class_map.names):
+            return to_indices(palette[positions], class_map)
+    return to_indices(positions, class_map)
+
+
+def _nearest(colours: NDArray[np.int32], class_map: ClassMap) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """For colours (N, 3): the nearest class (N,), and whether it is further than `FAR`."""
+    nearest = np.zeros(len(colours), dtype=np.uint8)
+    least = np.full(len(colours), np.iinfo(np.int32).max, dtype=np.int32)
+    for index, colour in enumerate(_colours(class_map).astype(np.int32)):
+        squared = ((colours - colour) ** 2).sum(axis=1, dtype=np.int32)
+        closer = squared < least
+        nearest[closer], least[closer] = index, squared[closer]
+    return nearest, least > FAR**2
+
+
+def _codes(colours: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """One number for each colour (…, 3)."""
+    wide = colours.astype(np.int32)
+    codes: NDArray[np.int32] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    return codes
+
+
+def _colours(class_map: ClassMap) -> NDArray[np.uint8]:
+    return np.array(class_map.colours, dtype=np.uint8)

@@ -1,0 +1,128 @@
+"""Which scenes train, which choose the model, and which are only looked at in the end: by source image, always.
+
+Random patches put neighbours of a test patch into training, and the score then measures memory. That split exists to
+compare with published figures, and says that it leaks.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.data.scene import Scene
+from core.errors import ConfigError
+
+TRAIN_PARTS = range(1, 8)
+VAL_PART = 8
+TEST_PART = 9
+HELD_SHARE = 0.15
+"""Share of validation, and again of test, where the scenes have no parts."""
+
+RULES = ("by-image", "leave-tile-out:NAME", "leaky-patches")
+_LEAVE_OUT = "leave-tile-out:"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Scenes by what they are for. `note` says in a sentence how they were parted; `leaks` whether they share pixels' neighbours."""
+
+    train: list[Scene]
+    val: list[Scene]
+    test: list[Scene]
+    rule: str
+    leaks: bool
+    note: str
+
+
+def split_scenes(scenes: Sequence[Scene], rule: str, *, seed: int = 0, patch: int = 256) -> Split:
+    """Part scenes by `by-image`, `leave-tile-out:NAME` or `leaky-patches` (the last cuts `patch`² pixels).
+
+    The order of `scenes` does not matter. Raises `ConfigError` for an unknown rule or tile, and when nothing is left to train
+    or to validate on.
+    """
+    ordered = sorted(scenes, key=lambda scene: scene.name)
+    if rule == "by-image":
+        split = _by_image(ordered, seed)
+    elif rule.startswith(_LEAVE_OUT):
+        split = _leave_tile_out(ordered, rule, seed)
+    elif rule == "leaky-patches":
+        split = _leaky_patches(ordered, seed, patch)
+    else:
+        raise ConfigError(f"There is no split {rule!r}: choose {', '.join(RULES)}.")
+    for name, part in (("train", split.train), ("validate", split.val)):
+        if not part:
+            raise ConfigError(
+                f"The split {rule} of {len(ordered)} pictures leaves nothing to {name} on: add pictures or choose another split."
+            )
+    return split
+
+
+def _by_image(scenes: list[Scene], seed: int) -> Split:
+    parts = {scene.part for scene in scenes}
+    if VAL_PART in parts and parts & set(TRAIN_PARTS) and parts <= {*TRAIN_PARTS, VAL_PART, TEST_PART}:
+        return Split(
+            train=[scene for scene in scenes if scene.part in TRAIN_PARTS],
+            val=[scene for scene in scenes if scene.part == VAL_PART],
+            test=[scene for scene in scenes if scene.part == TEST_PART],
+            rule="by-image",
+            leaks=False,
+            note="By source image: parts 1 to 7 train, 8 validates, 9 tests.",
+        )
+    train, val, test = _shuffled(scenes, seed)
+    note = f"By source image, drawn with seed {seed}: {len(train)} train, {len(val)} validate, {len(test)} test."
+    return Split(train, val, test, rule="by-image", leaks=False, note=note)
+
+
+def _leave_tile_out(scenes: list[Scene], rule: str, seed: int) -> Split:
+    wanted = rule.removeprefix(_LEAVE_OUT).strip()
+    tiles = sorted({scene.tile for scene in scenes if scene.tile})
+    match = [tile for tile in tiles if tile.lower() in (wanted.lower(), f"tile {wanted.lower()}")]
+    if not match:
+        raise ConfigError(
+            f"There is no tile {wanted!r} to leave out; these pictures have {', '.join(tiles) or 'no tiles'}."
+        )
+    others = _by_image([scene for scene in scenes if scene.tile != match[0]], seed)
+    note = (
+        f"{match[0]} tests, whole. Of the other tiles {len(others.train)} pictures train and {len(others.val)} validate"
+    )
+    if others.test:
+        note += f"; their {len(others.test)} test pictures stay unused, so that by-image scores stay honest"
+    test = [scene for scene in scenes if scene.tile == match[0]]
+    return Split(others.train, others.val, test, rule=rule, leaks=False, note=f"{note}.")
+
+
+def _leaky_patches(scenes: list[Scene], seed: int, patch: int) -> Split:
+    train, val, test = _shuffled([piece for scene in scenes for piece in _patches(scene, patch)], seed)
+    note = (
+        "This split leaks: patches are drawn at random, so neighbours of a test patch are in training. "
+        "Its scores are too high; use it only beside published figures that do the same."
+    )
+    return Split(train, val, test, rule="leaky-patches", leaks=True, note=note)
+
+
+def _patches(scene: Scene, patch: int) -> list[Scene]:
+    """Whole patches side by side from the top left; the remainder at the right and bottom is dropped."""
+    return [
+        Scene(
+            name=f"{scene.name} ({y}, {x})",
+            image=scene.image[y : y + patch, x : x + patch],
+            mask=None if scene.mask is None else scene.mask[y : y + patch, x : x + patch],
+            tile=scene.tile,
+            part=scene.part,
+        )
+        for y in range(0, scene.height - patch + 1, patch)
+        for x in range(0, scene.width - patch + 1, patch)
+    ]
+
+
+def _shuffled(scenes: list[Scene], seed: int) -> tuple[list[Scene], list[Scene], list[Scene]]:
+    """Train, validation and test in the order given; validation gets a scene as soon as there are two."""
+    drawn = list(range(len(scenes)))
+    random.Random(seed).shuffle(drawn)
+    held = round(HELD_SHARE * len(scenes))
+    count = max(1, held) if len(scenes) > 1 else 0
+    val, test = set(drawn[:count]), set(drawn[count : count + held])
+    return (
+        [scene for at, scene in enumerate(scenes) if at not in val | test],
+        [scenes[at] for at in sorted(val)],
+        [scenes[at] for at in sorted(test)],
+    )
