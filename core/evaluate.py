@@ -1,5 +1,6 @@
 """A model against scenes whose mask is known → a report of scores."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from torch import nn
 
 from core.classes import ClassMap
 from core.data.scene import Scene
-from core.errors import DataError
+from core.errors import DataError, ModelError
 from core.infer.predict import Progress, predict
 from core.metrics import Scores, confusion_matrix, scores
 
@@ -42,7 +43,7 @@ def evaluate(
     """Predict every scene that has a mask, in full, and score the pixels. `progress` counts scenes.
 
     `predict_options` go to `core.infer.predict.predict` (tile, overlap, batch, cancelled). Raises `DataError` when no
-    scene has a mask, and what `predict` raises.
+    scene has a mask, `ModelError` when the model has other classes, and what `predict` raises.
     """
     labelled = [(scene, scene.mask) for scene in scenes if scene.mask is not None]
     if not labelled:
@@ -52,9 +53,20 @@ def evaluate(
     per_scene: dict[str, float] = {}
     for done, (scene, truth) in enumerate(labelled, start=1):
         prediction = predict(model, scene.image, mean=mean, std=std, device=device, **predict_options)
+        if len(prediction.probabilities) != class_map.outputs:
+            raise ModelError(
+                f"The model tells {len(prediction.probabilities)} classes apart, the masks have {class_map.outputs}: "
+                "score it on masks with the classes it was trained for."
+            )
         own = confusion_matrix(prediction.mask, truth, classes)
         matrix += own
-        per_scene[scene.name] = scores(own, class_map).miou5
+        per_scene[_unused(scene.name, per_scene)] = scores(own, class_map).miou5
         if progress is not None:
             progress(done, len(labelled))
     return Report(scores=scores(matrix, class_map), matrix=matrix, per_scene=per_scene)
+
+
+def _unused(name: str, taken: dict[str, float]) -> str:
+    """`name`, or with a number behind it where another scene has it already: no score may replace another."""
+    candidates = itertools.chain([name], (f"{name} ({number})" for number in itertools.count(2)))
+    return next(candidate for candidate in candidates if candidate not in taken)

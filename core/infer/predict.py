@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.errors import ImageError, TerrastillError
+from core.errors import DeviceError, ImageError, TerrastillError
 from core.infer.tiles import Window, shares, windows
 from core.train.events import Cancelled
 
@@ -17,7 +17,7 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) as the work goes on."""
 
 
-class PredictionCancelled(TerrastillError):
+class PredictionCancelledError(TerrastillError):
     """The caller's `cancelled()` said so before the picture was finished."""
 
 
@@ -30,12 +30,14 @@ class Prediction:
     @property
     def mask(self) -> NDArray[np.uint8]:
         """The likeliest class of each pixel, (H, W)."""
-        return self.probabilities.argmax(axis=0).astype(np.uint8)
+        likeliest: NDArray[np.intp] = self.probabilities.argmax(axis=0)
+        return likeliest.astype(np.uint8)
 
     @property
     def confidence(self) -> NDArray[np.float32]:
         """The probability of that class, (H, W), from 1/C to 1."""
-        return self.probabilities.max(axis=0)
+        highest: NDArray[np.float32] = self.probabilities.max(axis=0)
+        return highest
 
     @property
     def entropy(self) -> NDArray[np.float32]:
@@ -44,7 +46,8 @@ class Prediction:
         result = np.zeros(self.probabilities.shape[1:], np.float32)
         for channel in self.probabilities:
             result -= channel * np.log(np.maximum(channel, np.finfo(np.float32).tiny))
-        return np.clip(result / np.float32(np.log(max(classes, 2))), 0, 1)
+        share: NDArray[np.float32] = np.clip(result / np.float32(np.log(max(classes, 2))), 0, 1)
+        return share
 
 
 def predict(
@@ -64,7 +67,8 @@ def predict(
 
     A picture no larger than `tile` goes through whole; a larger one in windows that overlap by `overlap` pixels and are
     blended, `batch` at a time. `mean` and `std` are per channel, on 0..255. In float32, and with the model in eval mode
-    meanwhile. Raises `ImageError` for an array of another shape and `PredictionCancelled`.
+    meanwhile. Raises `ImageError` for an array of another shape, `DeviceError` when memory is full, and
+    `PredictionCancelledError`.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ImageError(f"A picture must be 8-bit RGB, (height, width, 3), not {image.dtype} {image.shape}.")
@@ -77,7 +81,7 @@ def predict(
         model.to(device)
         for first in range(0, len(placed), batch):
             if cancelled is not None and cancelled():
-                raise PredictionCancelled("The prediction was cancelled.")
+                raise PredictionCancelledError("The prediction was cancelled.")
             group = placed[first : first + batch]
             found = _probabilities(model, image, group, offset, scale)
             if len(placed) == 1:
@@ -115,7 +119,12 @@ def _probabilities(
     pixels = torch.from_numpy(np.stack([image[window.slices] for window in group])).to(offset.device)
     # A permuted (B, h, w, 3) batch is channels-last already, which convolutions run faster on.
     views = (pixels.permute(0, 3, 1, 2).float() - offset) / scale
-    found: NDArray[np.float32] = model(views).float().softmax(dim=1).contiguous().cpu().numpy()
+    try:
+        found: NDArray[np.float32] = model(views).float().softmax(dim=1).contiguous().cpu().numpy()
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(
+            f"The memory of {offset.device} is full: use smaller tiles, a smaller batch or the CPU."
+        ) from error
     return found
 
 

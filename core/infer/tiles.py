@@ -1,7 +1,7 @@
 """How a large picture is cut into overlapping windows, and how their results are blended back. NumPy only.
 
 Each window fades out towards its borders, where a network sees the least context. The fades are divided by their sum
-over all windows, so that the shares of a pixel add up to one wherever the last window of a row had to be pulled inwards.
+over all windows, so that the shares of a pixel add up to one, however much its windows overlap.
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ def windows(height: int, width: int, *, tile: int, overlap: int) -> list[Window]
 
 
 def _starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Where windows begin along one side: as few as will do, spread evenly, so that no two overlap by much more than asked."""
+    """Where windows begin along one side: as few as will do, spread evenly."""
     if length <= tile:
         return [0]
     gaps = -(-(length - tile) // (tile - overlap))
@@ -52,9 +52,9 @@ def _starts(length: int, tile: int, overlap: int) -> list[int]:
 
 
 def blend_weights(height: int, width: int, overlap: int) -> NDArray[np.float32]:
-    """The fade of one window: 1 inside, falling linearly to almost 0 over `overlap` pixels at each border. (height, width).
+    """The fade of one window: 1 inside, falling linearly to almost 0 over `overlap` pixels at each border.
 
-    Always above 0, so that a pixel covered by a single window can be divided by its weight.
+    (height, width). Always above 0, so that a pixel which a single window covers can be divided by its weight.
     """
     return np.outer(_ramp(height, overlap), _ramp(width, overlap)).astype(np.float32)
 
@@ -65,7 +65,7 @@ def _ramp(length: int, overlap: int) -> NDArray[np.float64]:
 
 
 def shares(placed: Sequence[Window], height: int, width: int, *, overlap: int) -> Iterator[NDArray[np.float32]]:
-    """For each window in turn, the share it has in every one of its pixels: the shares of a pixel sum to one. (h, w) each."""
+    """For each window in turn, its share in each of its pixels, (h, w): the shares of a pixel sum to one."""
     total = np.zeros((height, width), np.float32)
     for window in placed:
         total[window.slices] += blend_weights(window.height, window.width, overlap)

@@ -130,7 +130,12 @@ def test_progress_ends_at_the_total() -> None:
 
 @pytest.mark.parametrize(
     "array",
-    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)],
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
 )
 def test_another_array_is_refused_by_shape(array: NDArray[np.uint8]) -> None:
     with pytest.raises(ImageError, match="8-bit RGB"):

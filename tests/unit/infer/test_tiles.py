@@ -1,5 +1,7 @@
 """Windows cover the picture, and their shares of every pixel sum to one."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -29,13 +31,13 @@ def test_shares_sum_to_one_everywhere(height: int, width: int, tile: int, overla
 
 
 @pytest.mark.parametrize(("height", "width", "tile", "overlap"), GRIDS)
-def test_windows_have_one_size_lie_inside_and_overlap_as_asked(height: int, width: int, tile: int, overlap: int) -> None:
+def test_windows_are_alike_lie_inside_and_overlap_as_asked(height: int, width: int, tile: int, overlap: int) -> None:
     placed = windows(height, width, tile=tile, overlap=overlap)
     assert {(window.height, window.width) for window in placed} == {(min(tile, height), min(tile, width))}
     assert all(w.y >= 0 and w.x >= 0 and w.y + w.height <= height and w.x + w.width <= width for w in placed)
     for starts, tall in (({w.y for w in placed}, min(tile, height)), ({w.x for w in placed}, min(tile, width))):
         ordered = sorted(starts)
-        assert all(before + tall - after >= overlap for before, after in zip(ordered, ordered[1:], strict=False))
+        assert all(before + tall - after >= overlap for before, after in pairwise(ordered))
 
 
 def test_no_more_windows_than_needed() -> None:
@@ -45,7 +47,7 @@ def test_no_more_windows_than_needed() -> None:
 
 
 def test_a_window_fades_out_where_another_takes_over() -> None:
-    """A step in the shares would show as a seam: no share changes by more than about one ramp step from pixel to pixel."""
+    """A step in the shares would show as a seam: from pixel to pixel a share changes by about one ramp step at most."""
     overlap = 16
     placed = windows(40, 150, tile=64, overlap=overlap)
     for window, share in zip(placed, shares(placed, 40, 150, overlap=overlap), strict=True):
