@@ -1,0 +1,54 @@
+"""Writing, reading and removing the files of a run folder, so that a reader never sees half a file."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from core.errors import StoreError
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Write a file aside and rename it into place: readers see the old bytes or the new ones, never a mixture."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(aside).chmod(0o644)
+        Path(aside).replace(path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add one line with one write, so that two processes appending to the same log do not mix their lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab", buffering=0) as file:
+        file.write(line.replace("\n", " ").encode() + b"\n")
+
+
+def last_lines(path: Path, count: int = 40) -> list[str]:
+    """The last lines of a log, oldest first; none when there is no such file. Reads the last 64 KiB at most."""
+    if not path.is_file():
+        return []
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 65_536))
+        text = file.read().decode(errors="replace")
+    return text.splitlines()[-count:]
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all in it. A link is removed itself and never followed. Raises `StoreError`."""
+    try:
+        if folder.is_symlink() or folder.is_file():
+            folder.unlink()
+        elif folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be removed ({error.strerror}): close what uses it, then remove it by hand."
+        ) from error
