@@ -30,8 +30,8 @@ class Dataset:
 def open_dataset(config: DataConfig) -> Dataset:
     """Read `config.dataset` into memory.
 
-    Raises `ConfigError` for an unknown name, `DatasetNotFoundError` with the path and the remedy, and `PairError` with every bad
-    pair unless `config.skip_bad_pairs`.
+    Raises `ConfigError` for an unknown name, `DatasetNotFoundError` with the path and the remedy, and `PairError` with
+    every bad pair unless `config.skip_bad_pairs`.
     """
     if config.dataset not in DATASETS:
         raise ConfigError(f"There is no dataset {config.dataset!r}: choose {', '.join(DATASETS)}.")
@@ -42,7 +42,8 @@ def open_dataset(config: DataConfig) -> Dataset:
 def open_split(config: DataConfig) -> tuple[Dataset, Split]:
     """Read a dataset and part it by `config.split`; the leaky split cuts patches of `config.crop`.
 
-    Raises what `open_dataset` raises, and `ConfigError` when there are no masks or nothing is left to train or validate on.
+    Raises what `open_dataset` raises, and `ConfigError` when there are no masks or nothing is left to train or
+    validate on.
     """
     dataset = open_dataset(config)
     if any(scene.mask is None for scene in dataset.scenes):
@@ -53,22 +54,22 @@ def open_split(config: DataConfig) -> tuple[Dataset, Split]:
 
 
 def _samples(config: DataConfig) -> LoadedFolder:
-    root = Path(config.root) if config.root else paths.SAMPLES
-    if not (root / "images").is_dir():
-        raise DatasetNotFoundError(
-            f"The sample scenes are not in {root}: make them with `python -m core.data.synthetic --out sample_images`."
-        )
-    return load_folder(root, AERIAL, skip_bad=config.skip_bad_pairs)
+    if not (paths.SAMPLES / "images").is_dir():
+        remedy = "make them with `python -m core.data.synthetic --out sample_images`"
+        raise DatasetNotFoundError(f"The sample scenes are not in {paths.SAMPLES}: {remedy}.")
+    return load_folder(paths.SAMPLES, AERIAL, skip_bad=config.skip_bad_pairs)
 
 
 def _dubai(config: DataConfig) -> LoadedFolder:
-    return dubai.load(Path(config.root) if config.root else paths.dubai_root(), skip_bad=config.skip_bad_pairs)
+    return dubai.load(
+        Path(config.root).expanduser() if config.root else paths.dubai_root(), skip_bad=config.skip_bad_pairs
+    )
 
 
 def _folder(config: DataConfig) -> LoadedFolder:
     if not config.root:
         raise ConfigError("The dataset folder needs a root: the folder that holds images/ and masks/.")
-    return load_folder(Path(config.root), AERIAL, skip_bad=config.skip_bad_pairs)
+    return load_folder(Path(config.root).expanduser(), AERIAL, skip_bad=config.skip_bad_pairs)
 
 
 DATASETS: dict[str, Loader] = {"samples": _samples, "dubai": _dubai, "folder": _folder}

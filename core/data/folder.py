@@ -2,20 +2,17 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from core import image
 from core.classes import ClassMap
-from core.data.palette import FAR, read_mask
+from core.data.palette import FAR, REFUSE_SHARE, WARN_SHARE, read_mask
 from core.data.scene import Scene
 from core.errors import DatasetNotFoundError, ImageError, PairError
 
 IMAGE_FOLDERS = ("images", "image", "imgs")
 MASK_FOLDERS = ("masks", "mask", "labels")
-WARN_SHARE = 0.01
-REFUSE_SHARE = 0.25
 
 _READABLE = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _OTHER_PICTURES = (".bmp", ".gif", ".webp", ".jp2", ".heic", ".avif", ".ppm", ".pgm", ".tga", ".npy")
@@ -57,16 +54,28 @@ def find_pairs(root: Path) -> tuple[list[Pair], list[Problem]]:
     """Pairs matched by stem, in natural order, and the pictures that have no partner or more than one.
 
     Names are `stem` in the flat layout and `tile/stem` below a tile. A folder without any mask folder gives pairs with
-    `mask` None. Raises `DatasetNotFoundError` when `root` is not there or holds neither layout.
+    `mask` None. Raises `DatasetNotFoundError` when `root` cannot be read or holds neither layout.
     """
-    groups = _groups(root)
-    labelled = any(masks is not None for _, _, masks in groups)
+    tiles = _tiles(root)
+    labelled = any(masks for _, _, masks in tiles)
     pairs: list[Pair] = []
     problems: list[Problem] = []
-    for tile, images, masks in groups:
-        found, wrong = _match(tile, images, masks, labelled=labelled)
-        pairs.extend(found)
-        problems.extend(wrong)
+    for tile, images, masks in tiles:
+        for stem in sorted({*images, *masks}, key=_natural):
+            name = f"{tile}/{stem}" if tile else stem
+            of_image, of_mask = images.get(stem, []), masks.get(stem, [])
+            if reason := _unusable(of_image, of_mask, labelled=labelled):
+                problems.append(Problem(name, reason))
+                continue
+            part = _PART.search(stem)
+            pairs.append(
+                Pair(name, of_image[0], of_mask[0] if labelled else None, tile, int(part[1]) if part else None)
+            )
+    if not pairs and not problems:
+        raise DatasetNotFoundError(
+            f"{root} holds no image/mask pairs: put pictures into images/ and masks/ with the same names, "
+            "or into such folders below one folder for each tile."
+        )
     return pairs, problems
 
 
@@ -78,15 +87,15 @@ def load_pair(pair: Pair, class_map: ClassMap) -> tuple[Scene, list[str]]:
             return Scene(pair.name, pixels, None, pair.tile, pair.part), []
         mask, far = read_mask(pair.mask, class_map)
     except ImageError as error:
-        raise PairError(str(Problem(pair.name, str(error)))) from error
+        raise _refusal(pair, str(error)) from error
     if mask.shape != pixels.shape[:2]:
         sizes = f"image {pixels.shape[1]}x{pixels.shape[0]}, mask {mask.shape[1]}x{mask.shape[0]}"
-        raise PairError(str(Problem(pair.name, f"sizes differ ({sizes}): export the mask at the size of its image.")))
+        raise _refusal(pair, f"sizes differ ({sizes}): export the mask at the size of its image.")
     share = far / mask.size
     told = f"{far:,} pixels of the mask ({share:.1%}) are further than {FAR} from every class colour"
     if share > REFUSE_SHARE:
-        raise PairError(str(Problem(pair.name, f"unknown colours: {told}. Check the class colours.")))
-    warnings = [f"{pair.name}: {told}; they were given to the nearest."] if share > WARN_SHARE else []
+        raise _refusal(pair, f"unknown colours: {told}. Recolour it with the colours of the classes.")
+    warnings = [f"{pair.name}: {told}; each was given to the nearest."] if share > WARN_SHARE else []
     return Scene(pair.name, pixels, mask, pair.tile, pair.part), warnings
 
 
@@ -106,49 +115,44 @@ def load_folder(root: Path, class_map: ClassMap, *, skip_bad: bool = False) -> L
         else:
             scenes.append(scene)
             warnings.extend(found)
-    if problems and (not skip_bad or not scenes):
+    if problems and not (skip_bad and scenes):
         raise PairError([str(problem) for problem in problems])
     return LoadedFolder(scenes, problems, warnings)
 
 
-def _groups(root: Path) -> list[tuple[str, Path, Path | None]]:
-    """(tile, image folder, mask folder) of `root` itself and of the folders in it."""
+_Files = dict[str, list[Path]]
+"""Pictures by stem."""
+
+
+def _tiles(root: Path) -> list[tuple[str, _Files, _Files]]:
+    """(tile, images, masks) of `root` itself, whose tile has no name, and of the folders in it."""
     if not root.is_dir():
         raise DatasetNotFoundError(f"There is no folder {root}: check the path.")
-    places = [("", root), *((child.name, child) for child in _sorted(root.iterdir()) if child.is_dir())]
-    groups = []
-    for tile, place in places:
-        images = _child(place, IMAGE_FOLDERS)
-        if images is not None:
-            groups.append((tile, images, _child(place, MASK_FOLDERS)))
-    if not groups:
-        raise DatasetNotFoundError(
-            f"{root} holds no image/mask pairs: put pictures into images/ and masks/ with the same names, "
-            "or into such folders below one folder for each tile."
-        )
-    return groups
+    try:
+        places = [("", root), *((child.name, child) for child in _folders(root))]
+        return [(tile, _pictures(place, IMAGE_FOLDERS), _pictures(place, MASK_FOLDERS)) for tile, place in places]
+    except OSError as error:
+        raise DatasetNotFoundError(f"{root} cannot be read ({error}): check its permissions.") from error
 
 
-def _child(folder: Path, names: tuple[str, ...]) -> Path | None:
-    there = {child.name.lower(): child for child in _sorted(folder.iterdir()) if child.is_dir()}
-    return next((there[name] for name in names if name in there), None)
+def _folders(place: Path) -> list[Path]:
+    """Folders in natural order, without the hidden ones and those that archives leave behind (__MACOSX)."""
+    found = [child for child in place.iterdir() if child.is_dir() and not child.name.startswith((".", "__"))]
+    return sorted(found, key=lambda folder: _natural(folder.name))
 
 
-def _match(tile: str, images: Path, masks: Path | None, *, labelled: bool) -> tuple[list[Pair], list[Problem]]:
-    of_image, of_mask = _by_stem(images), _by_stem(masks) if masks else {}
-    pairs, problems = [], []
-    for stem in sorted({*of_image, *of_mask}, key=_natural):
-        name = f"{tile}/{stem}" if tile else stem
-        if reason := _unusable(of_image.get(stem, []), of_mask.get(stem, []), labelled=labelled):
-            problems.append(Problem(name, reason))
-            continue
-        part = _PART.search(stem)
-        mask = of_mask[stem][0] if labelled else None
-        pairs.append(Pair(name, of_image[stem][0], mask, tile, int(part[1]) if part else None))
-    return pairs, problems
+def _pictures(place: Path, names: tuple[str, ...]) -> _Files:
+    """Pictures in the folders of these names; hidden files and what is no picture (world files, notes) are left out."""
+    found: _Files = defaultdict(list)
+    for folder in _folders(place):
+        for file in sorted(folder.iterdir()) if folder.name.lower() in names else ():
+            if file.suffix.lower() in _READABLE + _OTHER_PICTURES and not file.name.startswith("."):
+                found[file.stem].append(file)
+    return found
 
 
 def _unusable(images: list[Path], masks: list[Path], *, labelled: bool) -> str | None:
+    """Why these files of one stem make no pair, or None when they do."""
     if not images:
         return f"no partner: the mask {masks[0].name} has no image."
     if labelled and not masks:
@@ -162,19 +166,10 @@ def _unusable(images: list[Path], masks: list[Path], *, labelled: bool) -> str |
     return None
 
 
-def _by_stem(folder: Path) -> dict[str, list[Path]]:
-    """Pictures by stem; hidden files and files that are no pictures (world files, notes) are left out."""
-    found: dict[str, list[Path]] = defaultdict(list)
-    for file in _sorted(folder.iterdir()):
-        if file.suffix.lower() in _READABLE + _OTHER_PICTURES and not file.name.startswith(".") and file.is_file():
-            found[file.stem].append(file)
-    return found
-
-
-def _sorted(paths: Iterable[Path]) -> list[Path]:
-    return sorted(paths, key=lambda path: _natural(path.name))
+def _refusal(pair: Pair, reason: str) -> PairError:
+    return PairError(str(Problem(pair.name, reason)))
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """Sort key that puts `Tile 2` before `Tile 10`."""
-    return [(int(bit), "") if bit.isdigit() else (0, bit.lower()) for bit in re.split(r"(\d+)", name)]
+    return [(int(bit), "") if bit.isdecimal() else (0, bit.lower()) for bit in re.split(r"(\d+)", name)]

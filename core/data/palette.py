@@ -10,25 +10,30 @@ from core.classes import ClassMap
 
 FAR = 40
 """A colour further than this (Euclidean, 0..255 a channel) from every class colour is not trusted."""
+WARN_SHARE = 0.01
+"""More far pixels than this in a mask are worth a warning."""
+REFUSE_SHARE = 0.25
+"""With more far pixels than this a mask has other classes than ours."""
 
 
 def to_indices(mask: NDArray[np.uint8], class_map: ClassMap) -> tuple[NDArray[np.uint8], int]:
     """Class indices uint8 (H, W) of a mask, and how many of its pixels are far from every class.
 
-    Colours (H, W, 3) go to the nearest class colour (the lower index on a tie): resampled masks hold blends. Grey values (H, W) are indices
-    already; one beyond the last class counts as far and becomes the ignored class.
+    Colours (H, W, 3) go to the nearest class colour, far or not (the lower index on a tie). Grey values (H, W) are
+    indices already; one beyond the last class counts as far and becomes the ignored class.
     """
     if mask.ndim == 2:
         beyond = mask >= len(class_map.names)
         return np.where(beyond, np.uint8(class_map.ignore_index), mask), int(beyond.sum())
     codes = _codes(mask)
     indices = np.full(codes.shape, len(class_map.names), dtype=np.uint8)
-    for index, code in enumerate(_codes(_colours(class_map))):
+    # Backwards, so that the lower index wins where two classes share a colour.
+    for index, code in reversed(list(enumerate(_codes(_colours(class_map))))):
         indices[codes == code] = index
-    # Nearly every pixel has an exact colour; only the rest is worth a distance, once a colour.
+    # Nearly every pixel has an exact colour; only the rest is worth a distance, and each colour only one.
     rest = indices == len(class_map.names)
-    blends, where, counts = np.unique(codes[rest], return_inverse=True, return_counts=True)
-    nearest, far = _nearest(np.stack([blends >> 16, blends >> 8 & 255, blends & 255], axis=-1), class_map)
+    others, where, counts = np.unique(codes[rest], return_inverse=True, return_counts=True)
+    nearest, far = _nearest(np.stack([others >> 16, others >> 8 & 255, others & 255], axis=-1), class_map)
     indices[rest] = nearest[where]
     return indices, int(counts[far].sum())
 
@@ -41,22 +46,24 @@ def to_rgb(indices: NDArray[np.uint8], class_map: ClassMap) -> NDArray[np.uint8]
 def read_mask(source: Path | bytes, class_map: ClassMap) -> tuple[NDArray[np.uint8], int]:
     """`to_indices` of a mask from outside: RGB, RGBA, palette or index. Raises `ImageError`.
 
-    A palette picture counts by its colours when those in use are all class colours; else by its indices when those in
-    use are all classes (any palette, as viewers and label tools write them); else by its colours again.
+    A palette picture counts by its colours where these are the class colours (but for `REFUSE_SHARE` of its pixels);
+    else by its indices where these are all classes, as label tools write them with palettes of their own; else by its
+    colours.
     """
     if (parts := image.read_palette(source)) is None:
         return to_indices(image.read_raw(source), class_map)
     positions, palette = parts
-    used = np.unique(positions)
-    if used[-1] < len(palette):
-        _, far = _nearest(palette[used].astype(np.int32), class_map)
-        if not far.any() or used[-1] >= len(class_map.names):
-            return to_indices(palette[positions], class_map)
-    return to_indices(positions, class_map)
+    colours = np.zeros((256, 3), dtype=np.uint8)
+    colours[: len(palette)] = palette[:256]
+    by_colour = to_indices(colours[positions], class_map)
+    are_indices = int(positions.max()) < len(class_map.names)
+    if by_colour[1] > REFUSE_SHARE * positions.size and are_indices:
+        return positions, 0
+    return by_colour
 
 
 def _nearest(colours: NDArray[np.int32], class_map: ClassMap) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """For colours (N, 3): the nearest class (N,), and whether it is further than `FAR`."""
+    """For colours (N, 3): the nearest class (N,), and whether even that is further than `FAR`."""
     nearest = np.zeros(len(colours), dtype=np.uint8)
     least = np.full(len(colours), np.iinfo(np.int32).max, dtype=np.int32)
     for index, colour in enumerate(_colours(class_map).astype(np.int32)):

@@ -23,7 +23,7 @@ _LEAVE_OUT = "leave-tile-out:"
 
 @dataclass(frozen=True)
 class Split:
-    """Scenes by what they are for. `note` says in a sentence how they were parted; `leaks` whether they share pixels' neighbours."""
+    """Scenes by what they are for. `note` says how they were parted; `leaks` whether neighbours were torn apart."""
 
     train: list[Scene]
     val: list[Scene]
@@ -36,8 +36,8 @@ class Split:
 def split_scenes(scenes: Sequence[Scene], rule: str, *, seed: int = 0, patch: int = 256) -> Split:
     """Part scenes by `by-image`, `leave-tile-out:NAME` or `leaky-patches` (the last cuts `patch`² pixels).
 
-    The order of `scenes` does not matter. Raises `ConfigError` for an unknown rule or tile, and when nothing is left to train
-    or to validate on.
+    The order of `scenes` does not matter. Raises `ConfigError` for an unknown rule or tile, and when nothing is left
+    to train or to validate on.
     """
     ordered = sorted(scenes, key=lambda scene: scene.name)
     if rule == "by-image":
@@ -51,7 +51,8 @@ def split_scenes(scenes: Sequence[Scene], rule: str, *, seed: int = 0, patch: in
     for name, part in (("train", split.train), ("validate", split.val)):
         if not part:
             raise ConfigError(
-                f"The split {rule} of {len(ordered)} pictures leaves nothing to {name} on: add pictures or choose another split."
+                f"The split {rule} of {len(ordered)} pictures leaves nothing to {name} on: "
+                "add pictures or choose another split."
             )
     return split
 
