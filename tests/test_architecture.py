@@ -18,8 +18,7 @@ from tests.architecture import (
 )
 
 BASE = ("core.errors", "core.config", "core.classes", "core.paths")
-PICTURES = (*BASE, "core.tiff", "core.image")
-DATA = (*PICTURES, "core.device", "core.data")
+DATA = (*BASE, "core.image", "core.device", "core.data")
 MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.checkpoint")
 TASKS = (*MODELS, "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
 STORE = (*BASE, *(f"core.runs.{name}" for name in ("files", "records", "tables", "registry", "store")))
@@ -28,8 +27,7 @@ PAGES = ("app.services", "app.state", "app.caching", "app.components")
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.
 ROOMS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(BASE, BASE),
-    **dict.fromkeys(("core.tiff", "core.image"), PICTURES),
-    "core.device": BASE,
+    **dict.fromkeys(("core.image", "core.device"), BASE),
     "core.data": DATA,
     "core.models": (*BASE, "core.models"),
     "core.losses": ("core.errors", "core.classes", "core.losses"),
