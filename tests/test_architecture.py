@@ -21,7 +21,7 @@ BASE = ("core.errors", "core.config", "core.classes", "core.paths")
 DATA = (*BASE, "core.image", "core.device", "core.data")
 MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.checkpoint")
 TASKS = (*MODELS, "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
-STORE = (*BASE, *(f"core.runs.{name}" for name in ("files", "records", "tables", "registry", "store")))
+STORE = (*BASE, *(f"core.runs.{name}" for name in ("database", "files", "records", "tables", "registry", "store")))
 PAGES = ("app.services", "app.state", "app.caching", "app.components")
 
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.
