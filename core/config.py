@@ -86,8 +86,9 @@ class TrainConfig:
     """How long and how fast. `learning_rate` is the peak of the one-cycle (or cosine) schedule.
 
     `match_seconds` lengthens the run to about that many seconds of training (whole epochs, never fewer than
-    `epochs`), which is how a control gets a budget equal to the run it controls for. `ema` is the decay of the
-    averaged weights that are scored and shipped (0: none).
+    `epochs`): so a control gets a budget equal to the run it controls for. `ema` is the decay of the averaged weights
+    that are scored and shipped (0: none). `compile` translates the model with torch.compile where there is a C++
+    compiler: a minute at the start, then faster steps.
     """
 
     epochs: int = 10
@@ -103,6 +104,7 @@ class TrainConfig:
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     validate_every: int = 1
     match_seconds: float | None = None
+    compile: bool = False
 
     def problems(self) -> list[str]:
         found = []

@@ -1,0 +1,51 @@
+"""Segmentation networks by name. A model takes normalised images (B, 3, H, W) and gives logits (B, outputs, H, W)."""
+
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from core.config import ModelConfig
+from core.errors import ModelError
+from core.models.smp import build_smp
+from core.models.unet import UNet
+
+MODELS: dict[str, Callable[..., nn.Module]] = {"unet": UNet, "smp": build_smp}
+
+
+def build_model(config: ModelConfig, *, outputs: int) -> nn.Module:
+    """A fresh model with one logit channel for each of `outputs` classes. Raises `ModelError` on an unknown name."""
+    if config.architecture not in MODELS:
+        raise ModelError(f"There is no architecture {config.architecture}; there are {', '.join(MODELS)}.")
+    try:
+        return MODELS[config.architecture](outputs=outputs, **config.arguments)
+    except TypeError as error:
+        raise ModelError(f"{config.architecture} does not take these arguments: {error}.") from error
+
+
+def without_pretraining(config: ModelConfig) -> ModelConfig:
+    """The same architecture, built without fetching weights: what a model card holds."""
+    arguments: dict[str, Any] = {key: value for key, value in config.arguments.items() if key != "weights"}
+    return ModelConfig(config.architecture, arguments)
+
+
+def count_parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def count_macs(model: nn.Module, *, size: int = 256) -> int:
+    """Multiply-accumulates of one forward pass over one picture of `size` x `size` pixels."""
+    was_training = model.training
+    device = next(model.parameters()).device
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model.eval()(torch.zeros(1, 3, size, size, device=device))
+    model.train(was_training)
+    return int(counter.get_total_flops()) // 2
+
+
+def can_compile(device: torch.device) -> bool:
+    """Whether torch.compile can work here: on a CPU it needs a C++ compiler, on a GPU it brings its own."""
+    return device.type == "cuda" or any(shutil.which(name) for name in ("c++", "g++", "clang++"))

@@ -55,6 +55,15 @@ class MessageEvent:
     level: Literal["info", "warning"] = "info"
 
 
-Event = StepEvent | EpochEvent | PreviewEvent | MessageEvent
+@dataclass(frozen=True)
+class TeacherEvent:
+    """The teacher's scores on the same validation pictures (fractions from 0 to 1), once at the start."""
+
+    name: str
+    miou5: float
+    accuracy: float
+
+
+Event = StepEvent | EpochEvent | PreviewEvent | MessageEvent | TeacherEvent
 Emit = Callable[[Event], None]
 Cancelled = Callable[[], bool]

@@ -1,0 +1,18 @@
+"""Soft targets: the student learns the teacher's whole distribution (Hinton et al., arXiv 1503.02531)."""
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def soft_target_kl(*, student: Tensor, teacher: Tensor, temperature: float, valid: Tensor | None = None) -> Tensor:
+    """Per-pixel KL(teacher ‖ student) at `temperature`, times T². Logits (B, C, H, W), mask (B, H, W) → scalar.
+
+    Both logits are divided by T before the softmax. The divergence is summed over classes and averaged over valid
+    pixels; T² keeps the size of its gradient from shrinking as T grows. Zero when no pixel is valid.
+    """
+    student_log = functional.log_softmax(student.float() / temperature, dim=1)
+    teacher_log = functional.log_softmax(teacher.float() / temperature, dim=1)
+    divergence = functional.kl_div(student_log, teacher_log, reduction="none", log_target=True).sum(dim=1)
+    if valid is None:
+        return divergence.mean() * temperature**2
+    return (divergence * valid).sum() / valid.sum().clamp(min=1) * temperature**2

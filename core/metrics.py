@@ -1,0 +1,88 @@
+"""Scores from one confusion matrix: IoU, precision, recall and F1 of each class, their means, and pixel accuracy."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.classes import ClassMap
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """Fractions from 0 to 1; `nan` when the class occurs neither in truth nor in prediction. `pixels` in truth."""
+
+    iou: float
+    precision: float
+    recall: float
+    f1: float
+    pixels: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """`miou5` leaves unlabelled pixels out; `miou6` counts them as a class that no model predicts, as papers do.
+
+    The names come from the five scored classes of the aerial class map; for other maps read "scored" and "all".
+    """
+
+    miou5: float
+    miou6: float
+    accuracy: float
+    per_class: dict[str, ClassScore]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; an undefined score (`nan`) becomes None, because JSON has no such number."""
+        return {key: _without_nan(value) for key, value in asdict(self).items()}
+
+
+def confusion_matrix(prediction: NDArray[Any], truth: NDArray[Any], classes: int) -> NDArray[np.int64]:
+    """Counts (classes, classes), rows truth and columns prediction, for two arrays of class indices of one shape."""
+    pairs = truth.astype(np.int64).ravel() * classes + prediction.astype(np.int64).ravel()
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def scores(matrix: NDArray[np.int64], class_map: ClassMap) -> Scores:
+    """From a matrix over every class of `class_map`, the ignored one included."""
+    labelled = matrix.copy()
+    labelled[class_map.ignore_index] = 0
+    per_class = {
+        name: _class_score(labelled, index) for index, name in enumerate(class_map.names) if index < class_map.outputs
+    }
+    everything = [_class_score(matrix, index).iou for index in range(len(class_map.names))]
+    correct, counted = int(np.trace(labelled)), int(labelled.sum())
+    return Scores(
+        miou5=_mean([score.iou for score in per_class.values()]),
+        miou6=_mean(everything),
+        accuracy=correct / counted if counted else float("nan"),
+        per_class=per_class,
+    )
+
+
+def _class_score(matrix: NDArray[np.int64], index: int) -> ClassScore:
+    hit = int(matrix[index, index])
+    truth, predicted = int(matrix[index].sum()), int(matrix[:, index].sum())
+    return ClassScore(
+        iou=_ratio(hit, truth + predicted - hit),
+        precision=_ratio(hit, predicted),
+        recall=_ratio(hit, truth),
+        f1=_ratio(2 * hit, truth + predicted),
+        pixels=truth,
+    )
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")
+
+
+def _mean(values: list[float]) -> float:
+    """Over the classes that occur."""
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else float("nan")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and np.isnan(value) else value

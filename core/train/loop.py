@@ -1,0 +1,235 @@
+"""The road of a run: epochs of steps, validation, the best weights kept, progress told, and a stop at any step."""
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from core.classes import ClassMap
+from core.config import RunConfig
+from core.data.scene import Scene
+from core.data.transforms import ViewSampler
+from core.train.batches import Batch, epoch_batches
+from core.train.events import Cancelled, Emit, EpochEvent, MessageEvent, StepEvent
+from core.train.optim import build_optimiser, learning_rate
+from core.train.state import Progress, load_state, save_state
+from core.train.step import Normaliser, Stepper
+from core.train.validate import Validation, validate
+
+_WARM_STEPS, _TIMED_STEPS = 3, 8
+_TELL_EVERY = 0.5
+
+
+class RunCancelledError(Exception):
+    """`cancelled()` said so. The state was saved; this is no failure."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run with everything built. `teacher_logits` gives the teacher's answer to a batch, or None for labels only."""
+
+    config: RunConfig
+    model: nn.Module
+    sampler: ViewSampler
+    validation: Sequence[Scene]
+    class_map: ClassMap
+    normaliser: Normaliser
+    dtype: torch.dtype
+    views: int
+    view_epochs: int | None = None
+    teacher_logits: Callable[[Batch], Tensor] | None = None
+    compile: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The best weights by validation mIoU-5, their scores as JSON, and what it took (seconds of training steps)."""
+
+    weights: dict[str, Tensor]
+    scores: dict[str, Any]
+    best_miou5: float
+    best_epoch: int
+    epochs: int
+    seconds: float
+    collapsed: bool
+
+
+def fit(task: Task, *, emit: Emit, cancelled: Cancelled, folder: Path, resume: bool = True) -> Outcome:
+    """Train `task.model`, saving to and going on from FOLDER/last.ckpt. Raises `RunCancelledError` when stopped."""
+    return _Trainer(task, emit, cancelled, folder / "last.ckpt").run(resume)
+
+
+class _Trainer:
+    """The moving parts of one run."""
+
+    def __init__(self, task: Task, emit: Emit, cancelled: Cancelled, checkpoint: Path) -> None:
+        self.task, self.emit, self.cancelled, self.checkpoint = task, emit, cancelled, checkpoint
+        config = task.config.train
+        self.optimiser = build_optimiser(task.model, config)
+        self.scaler = torch.amp.GradScaler(task.normaliser.device.type, enabled=task.dtype == torch.float16)
+        self.average = (
+            AveragedModel(task.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)  # type: ignore[no-untyped-call]
+            if config.ema
+            else None
+        )
+        self.stepper = Stepper(
+            model=task.model,
+            forward=torch.compile(task.model) if task.compile else task.model,
+            normaliser=task.normaliser,
+            optimiser=self.optimiser,
+            scaler=self.scaler,
+            config=task.config,
+            ignore_index=task.class_map.ignore_index,
+            dtype=task.dtype,
+        )
+        self.steps = max(1, task.views // config.batch_size)
+        self.progress = Progress(epochs=config.epochs)
+        self.best: dict[str, Tensor] = {}
+
+    @property
+    def scored(self) -> nn.Module:
+        """The model that is validated and shipped: the averaged one where there is one."""
+        return self.average.module if self.average else self.task.model
+
+    def run(self, resume: bool) -> Outcome:
+        loaded = self._load() if resume else None
+        if loaded is not None:
+            self.progress, self.best = loaded
+            self.emit(MessageEvent(f"Going on from epoch {self.progress.epoch + 1}, step {self.progress.step}."))
+        while self.progress.epoch < self.progress.epochs:
+            self._epoch()
+            if self._validates():
+                self._validate()
+            self.progress.epoch += 1
+            self.progress.step, self.progress.sums = 0, {}
+            self._save()
+        done = self.progress
+        return Outcome(
+            self.best, done.best_scores, done.best_miou5, done.best_epoch, done.epochs, done.seconds, done.collapsed
+        )
+
+    def _epoch(self) -> None:
+        task, progress = self.task, self.progress
+        batch_size = task.config.train.batch_size
+        view_epoch = progress.epoch % task.view_epochs if task.view_epochs else progress.epoch
+        batches = epoch_batches(
+            task.sampler, epoch=view_epoch, views=task.views, batch_size=batch_size, start_step=progress.step
+        )
+        sums = {name: torch.tensor(value) for name, value in progress.sums.items()}
+        started = told = time.perf_counter()
+        before, first = progress.seconds, progress.step
+        task.model.train()
+        for batch in batches:
+            if self.cancelled():
+                self._stop(sums)
+            teacher = task.teacher_logits(batch) if task.teacher_logits else None
+            position = progress.epoch * self.steps + progress.step
+            rate = learning_rate(task.config.train, position, progress.epochs * self.steps)
+            terms = self.stepper.step(batch, teacher, rate)
+            if self.average:
+                self.average.update_parameters(task.model)
+            sums = {name: sums.get(name, 0) + term for name, term in terms.items()}
+            progress.step += 1
+            now = time.perf_counter()
+            progress.seconds = before + now - started
+            self._maybe_lengthen(now - started, progress.step - first)
+            if now - told >= _TELL_EVERY:
+                told = now
+                self._tell(terms, rate, (progress.step - first) * batch_size / (now - started))
+        progress.sums = {name: float(value) for name, value in sums.items()}
+
+    def _tell(self, terms: dict[str, Tensor], rate: float, speed: float) -> None:
+        progress = self.progress
+        done = progress.epoch * self.steps + progress.step
+        seconds_left = progress.seconds / done * (progress.epochs * self.steps - done)
+        self.emit(
+            StepEvent(
+                epoch=progress.epoch + 1,
+                epochs=progress.epochs,
+                step=progress.step,
+                steps=self.steps,
+                losses={name: float(term) for name, term in terms.items()},
+                learning_rate=rate,
+                images_per_second=speed,
+                seconds_left=seconds_left,
+            )
+        )
+
+    def _maybe_lengthen(self, elapsed: float, steps: int) -> None:
+        """Once, in the first epoch of a run with `match_seconds`: as many whole epochs as the budget pays for."""
+        budget = self.task.config.train.match_seconds
+        if budget is None or self.progress.epoch > 0:
+            return
+        if steps == _WARM_STEPS:
+            self._warm = elapsed
+        if steps == min(_WARM_STEPS + _TIMED_STEPS, self.steps) and steps > _WARM_STEPS:
+            per_step = (elapsed - self._warm) / (steps - _WARM_STEPS)
+            self.progress.epochs = max(self.progress.epochs, round(budget / (per_step * self.steps)))
+
+    def _validates(self) -> bool:
+        number = self.progress.epoch + 1
+        return number == self.progress.epochs or number % self.task.config.train.validate_every == 0
+
+    def _validate(self) -> None:
+        task, progress = self.task, self.progress
+        result = validate(self.scored, task.validation, task.class_map, task.normaliser, progress.epoch + 1)
+        better = result.scores.miou5 > progress.best_miou5
+        if better:
+            progress.best_miou5, progress.best_epoch = result.scores.miou5, progress.epoch + 1
+            progress.best_scores = result.scores.to_json()
+            self.best = copy.deepcopy(self.scored.state_dict())
+        self._warn_of_collapse(result)
+        self.emit(self._epoch_event(result, better))
+        self.emit(result.preview)
+
+    def _warn_of_collapse(self, result: Validation) -> None:
+        if result.only_class and not self.progress.collapsed:
+            self.emit(
+                MessageEvent(
+                    f"Collapsed: after epoch {self.progress.epoch + 1} the model calls every validation pixel "
+                    f"{result.only_class}. Try a lower learning rate, or check the masks and the class colours.",
+                    "warning",
+                )
+            )
+        self.progress.collapsed = result.only_class is not None
+
+    def _epoch_event(self, result: Validation, better: bool) -> EpochEvent:
+        progress = self.progress
+        return EpochEvent(
+            epoch=progress.epoch + 1,
+            epochs=progress.epochs,
+            losses={name: value / self.steps for name, value in progress.sums.items()},
+            seconds=progress.seconds,
+            miou5=result.scores.miou5,
+            miou6=result.scores.miou6,
+            accuracy=result.scores.accuracy,
+            iou={name: score.iou for name, score in result.scores.per_class.items()},
+            best=better,
+        )
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {"model": self.task.model} | ({"average": self.average} if self.average else {})
+
+    def _save(self) -> None:
+        save_state(
+            self.checkpoint,
+            progress=self.progress,
+            modules=self._modules(),
+            optimiser=self.optimiser,
+            scaler=self.scaler,
+            best=self.best,
+        )
+
+    def _load(self) -> tuple[Progress, dict[str, Tensor]] | None:
+        return load_state(self.checkpoint, modules=self._modules(), optimiser=self.optimiser, scaler=self.scaler)
+
+    def _stop(self, sums: dict[str, Tensor]) -> None:
+        self.progress.sums = {name: float(value) for name, value in sums.items()}
+        self._save()
+        raise RunCancelledError

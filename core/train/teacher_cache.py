@@ -1,0 +1,89 @@
+"""The teacher's logits for exactly the views that the student will see, on disk, so that the teacher runs once a view.
+
+The first `cache_views` epochs of views are stored and replayed in turn. What it costs in accuracy is that a student
+sees that many epochs of different views and no more; docs/RESULTS.md has the measured figure.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.data.transforms import ViewSampler
+from core.files import write_aside
+from core.train.batches import Batch, epoch_batches
+from core.train.events import Cancelled, Emit, MessageEvent
+from core.train.step import FrozenTeacher
+
+
+class TeacherCache:
+    """Logits float16 (epochs · views, C, crop, crop), memory-mapped."""
+
+    def __init__(self, array: NDArray[np.float16], views: int, epochs: int) -> None:
+        self._array = array
+        self._views = views
+        self.epochs = epochs
+
+    def logits(self, batch: Batch) -> Tensor:
+        """The teacher's logits (B, C, H, W) for the views of a batch made with `view_epoch`."""
+        first = (batch.epoch % self.epochs) * self._views + batch.first
+        return torch.from_numpy(np.array(self._array[first : first + len(batch.images)]))
+
+
+def bytes_needed(*, epochs: int, views: int, outputs: int, crop: int) -> int:
+    """Disk that a cache takes, in bytes: known before it is made."""
+    return epochs * views * outputs * crop * crop * np.dtype(np.float16).itemsize
+
+
+def build(
+    path: Path,
+    *,
+    teacher: FrozenTeacher,
+    sampler: ViewSampler,
+    epochs: int,
+    views: int,
+    batch_size: int,
+    outputs: int,
+    identity: dict[str, object],
+    emit: Emit,
+    cancelled: Cancelled,
+) -> TeacherCache | None:
+    """Fill the cache at `path`, going on where an earlier attempt stopped; None when cancelled.
+
+    `identity` says what the logits depend on (teacher, seed, views); a file made from anything else is made again.
+    """
+    views = views // batch_size * batch_size
+    shape = (epochs * views, outputs, sampler.crop, sampler.crop)
+    mark = path.with_suffix(".json")
+    done = _progress(path, mark, identity)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = np.memmap(path, dtype=np.float16, mode="r+" if done else "w+", shape=shape)
+    for epoch in range(done, epochs):
+        for batch in epoch_batches(sampler, epoch=epoch, views=views, batch_size=batch_size):
+            if cancelled():
+                return None
+            first = epoch * views + batch.first
+            array[first : first + batch_size] = teacher.logits(batch.images).half().cpu().numpy()
+        array.flush()
+        _mark_done(mark, identity, epoch + 1)
+        emit(MessageEvent(f"Stored the teacher's answers to {epoch + 1} of {epochs} epochs of views."))
+    return TeacherCache(array, views, epochs)
+
+
+def _progress(path: Path, mark: Path, identity: dict[str, object]) -> int:
+    """How many epochs of the cache are already there."""
+    if not path.is_file() or not mark.is_file():
+        return 0
+    try:
+        data = json.loads(mark.read_text(encoding="utf-8"))
+    except ValueError:
+        return 0
+    return int(data["epochs"]) if data.get("identity") == identity else 0
+
+
+def _mark_done(mark: Path, identity: dict[str, object], epochs: int) -> None:
+    text = json.dumps({"identity": identity, "epochs": epochs})
+    write_aside(mark, lambda file: file.write_text(text, encoding="utf-8"))

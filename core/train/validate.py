@@ -1,0 +1,57 @@
+"""Scores on the validation scenes, a preview for the eye, and whether the model has collapsed to one class."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from core.classes import ClassMap
+from core.data.scene import Scene
+from core.evaluate import evaluate
+from core.infer.predict import predict
+from core.metrics import Scores
+from core.train.events import PreviewEvent
+from core.train.step import Normaliser
+
+_PREVIEW_SIDE = 384
+
+
+@dataclass(frozen=True)
+class Validation:
+    """`only_class` names the one class that every pixel was given, although the truth has more; else None."""
+
+    scores: Scores
+    only_class: str | None
+    preview: PreviewEvent
+
+
+def validate(
+    model: nn.Module, scenes: Sequence[Scene], class_map: ClassMap, normaliser: Normaliser, epoch: int
+) -> Validation:
+    """Predict each scene in full and score the pixels. Scenes must have masks."""
+    mean, std = normaliser.mean.tolist(), normaliser.std.tolist()
+    report = evaluate(model, scenes, class_map, mean=mean, std=std, device=normaliser.device)
+    predicted = np.flatnonzero(report.matrix.sum(axis=0))
+    true = np.flatnonzero(report.matrix[: class_map.outputs].sum(axis=1))
+    collapsed = len(predicted) == 1 and len(true) > 1
+    image, truth = _preview_crop(scenes)
+    prediction = predict(model, image, mean=mean, std=std, device=normaliser.device).mask
+    return Validation(
+        scores=report.scores,
+        only_class=class_map.names[predicted[0]] if collapsed else None,
+        preview=PreviewEvent(epoch=epoch, image=image, truth=truth, prediction=prediction),
+    )
+
+
+def _preview_crop(scenes: Sequence[Scene]) -> tuple[np.ndarray, np.ndarray]:
+    """The middle of the scene that holds most classes, so that a person has something to look at."""
+
+    def middle(scene: Scene) -> tuple[slice, slice]:
+        top, left = max(0, scene.height - _PREVIEW_SIDE) // 2, max(0, scene.width - _PREVIEW_SIDE) // 2
+        return slice(top, top + _PREVIEW_SIDE), slice(left, left + _PREVIEW_SIDE)
+
+    labelled = [(scene, scene.mask) for scene in scenes if scene.mask is not None]
+    scene, mask = max(labelled, key=lambda pair: len(np.unique(pair[1][middle(pair[0])])))
+    window = middle(scene)
+    return np.ascontiguousarray(scene.image[window]), np.ascontiguousarray(mask[window])
