@@ -1,14 +1,12 @@
-"""What all tests share: where the Dubai images are, a home of their own for runs, one thread for torch."""
+"""What all tests share: where the Dubai images are, a home of their own for runs, patience for the slow ones."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from core import paths
 
-# Small tensors on few cores: threads cost more than they bring, and runs become comparable.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+PATIENCE_SECONDS = 600
 
 
 def find_dubai() -> Path | None:
@@ -22,7 +20,7 @@ def dubai() -> Path:
     """The folder of the Dubai images; skips the test where they are not."""
     folder = find_dubai()
     if folder is None:
-        pytest.skip("the Dubai images are not here: python -m core data dubai fetches them")
+        pytest.skip("the Dubai images are not here: python -m core data download fetches them")
     return folder
 
 
@@ -30,3 +28,11 @@ def dubai() -> Path:
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes into the runs of the person who starts it."""
     monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow and browser tests may take longer than the timeout in pyproject.toml, unless they set one themselves."""
+    for item in items:
+        patient = item.get_closest_marker("slow") or item.get_closest_marker("browser")
+        if patient and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(PATIENCE_SECONDS))
