@@ -17,7 +17,7 @@ from tests.architecture import (
     within,
 )
 
-BASE = ("core.errors", "core.config", "core.classes", "core.paths")
+BASE = ("core.errors", "core.config", "core.classes", "core.paths", "core.files")
 DATA = (*BASE, "core.image", "core.device", "core.data")
 MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.checkpoint")
 TASKS = (*MODELS, "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
@@ -37,7 +37,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.runs": STORE,
     "core.runs.recorder": (*STORE, "core.image", "core.data.palette", "core.train.events"),
     "core.runs.jobs": (*TASKS, "core.runs.files", "core.runs.records", "core.runs.recorder"),
-    "core.runs.worker": (*TASKS, "core.runs"),
+    **dict.fromkeys(("core.runs.worker", "core.runs.child", "core.runs.process"), (*TASKS, "core.runs")),
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
     **dict.fromkeys(("app.main", "app.shell"), (*PAGES, "app.views")),
