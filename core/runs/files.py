@@ -31,12 +31,12 @@ def append_line(path: Path, line: str) -> None:
         file.write(line.replace("\n", " ").encode() + b"\n")
 
 
-def last_lines(path: Path, count: int = 40) -> list[str]:
-    """The last lines of a log, oldest first; none when there is no such file. Reads the last 64 KiB at most."""
+def last_lines(path: Path, count: int = 40, *, start: int = 0) -> list[str]:
+    """The last lines of a log after byte `start`, oldest first; none without such a file. Reads 64 KiB at most."""
     if not path.is_file():
         return []
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 65_536))
+        file.seek(max(start, path.stat().st_size - 65_536))
         text = file.read().decode(errors="replace")
     return text.splitlines()[-count:]
 

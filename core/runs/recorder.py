@@ -26,9 +26,9 @@ class Recorder:
     """Writes every event of one run into `folder`; it is an `Emit`.
 
     - `config.json`: the settings.
-    - `events.jsonl`: one JSON object a line, `{"time": …, "type": …, …}` with the fields of the event; the types are step,
-      epoch, preview, message and start. Appended, so the last line may be half a line while it is being read. After a
-      resume a step or an epoch may come twice: the later line holds.
+    - `events.jsonl`: one JSON object a line, `{"time": …, "type": …, …}` with the fields of the event; the types are
+      step, epoch, preview, message and start. Appended, so the last line may be half a line while it is being read.
+      After a resume a step or an epoch may come twice: the later line holds.
     - `metrics.csv`: one row an epoch, in order, without repetition; rewritten whole.
     - `log.txt`: sentences with their time; the output of the run's process goes there as well.
     - `preview/`: `image.png`, `truth.png` and `epoch_0003.png`, in the colours of the classes.
@@ -98,7 +98,7 @@ def read_metrics(path: Path) -> list[dict[str, str]]:
 
 
 def read_events(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """The events after byte `offset` of an `events.jsonl`, and the offset to go on from. Half a line is left for later."""
+    """The events after byte `offset` of an `events.jsonl`, and the offset to go on from. Half a line is left."""
     if not path.is_file():
         return [], 0
     with path.open("rb") as file:

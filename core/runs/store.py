@@ -6,8 +6,8 @@ The contract that any database behind it must keep:
   change that was given back survives a power cut. A writer waits up to `BUSY_SECONDS`, then raises `StoreError`.
 - `claim` gives a queued run to exactly one worker, the oldest that suits a free slot first. The row stays: a killed
   worker loses nothing. A control waits until the run it controls is in a final state (or deleted).
-- `heartbeat`, `finish`, `fail`, `settle_cancel`, `release` and `abandon` work only for who holds the run now: worker and
-  attempt must both fit. A process that lost its run gets `RunStateError` and must stop; it cannot undo its successor.
+- `heartbeat`, `finish`, `fail`, `release` and `abandon` work only for who holds the run now: worker and attempt must
+  both fit. A process that lost its run gets `RunStateError` and must stop; it cannot undo its successor.
 - A run whose heartbeat is older than the lease goes back to queued and resumes from `last.ckpt`. After `MAX_LAPSES`
   such returns the next one fails it with a sentence. A run that was asked to cancel never goes back to queued.
 - done, failed and cancelled are final: only `retry` (failed, cancelled) and `delete` (anything but running) leave them.
@@ -32,7 +32,7 @@ from core.runs.database import Database
 from core.runs.files import atomic_write, remove_folder
 from core.runs.records import LAST_CHECKPOINT, RunRecord, RunState, WorkerRecord, choose_slot
 from core.runs.registry import WorkerRegistry
-from core.runs.tables import RUNS, to_run
+from core.runs.tables import RUNS, change, find, read_settings, to_run
 
 MAX_LAPSES = 3
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
@@ -75,7 +75,7 @@ class RunStore:
     def get(self, run_id: str) -> RunRecord:
         """One run. Raises `RunNotFoundError`."""
         with self._database.read() as connection:
-            return to_run(_row(connection, run_id))
+            return to_run(find(connection, run_id))
 
     def list(self, states: Iterable[RunState] | None = None) -> _Runs:
         """The runs in these states (None: all), newest first."""
@@ -88,9 +88,8 @@ class RunStore:
     def add(self, config: RunConfig) -> RunRecord:
         """Queue a run and make its folder with `config.json`. Raises `ConfigError` for settings out of range."""
         config.validate()
-        run_id = self._reserve_folder()
         text = config.to_json()
-        atomic_write(self.folder(run_id) / "config.json", text.encode())
+        run_id = self._make_folder(text)
         with self._database.write() as connection:
             row: dict[str, Any] = {
                 "id": run_id,
@@ -100,16 +99,16 @@ class RunStore:
             }
             row |= {"wanted": config.train.device, "device": config.train.device, "control_of": config.control_of}
             connection.execute(insert(RUNS).values(**row, created_at=self._now()))
-            return to_run(_row(connection, run_id))
+            return to_run(find(connection, run_id))
 
     def request_cancel(self, run_id: str) -> RunRecord:
         """Cancel a queued run at once, ask a running one to stop, leave a cancelled one. Raises `RunStateError`."""
         with self._database.write() as connection:
-            row = _row(connection, run_id)
+            row = find(connection, run_id)
             if row.state == RunState.QUEUED:
                 return self._end(connection, run_id, RunState.CANCELLED)
             if row.state == RunState.RUNNING:
-                return _set(connection, run_id, cancel_requested=True)
+                return change(connection, run_id, cancel_requested=True)
             if row.state == RunState.CANCELLED:
                 return to_run(row)
             raise RunStateError(f"Run {run_id} is already {row.state}: there is nothing to cancel.")
@@ -117,7 +116,7 @@ class RunStore:
     def retry(self, run_id: str) -> RunRecord:
         """Put a failed or cancelled run back in the queue; it goes on from `last.ckpt` if it has one."""
         with self._database.write() as connection:
-            row = _row(connection, run_id)
+            row = find(connection, run_id)
             if row.state not in (RunState.FAILED, RunState.CANCELLED):
                 raise RunStateError(f"Run {run_id} is {row.state}: only a failed or cancelled run can be tried again.")
             progress = row.progress if self.has_checkpoint(run_id) else 0.0
@@ -128,7 +127,7 @@ class RunStore:
         """Remove a run with its folder; links are removed themselves, never followed. Not while it is running."""
         folder, aside = self.folder(run_id), self.home / f".deleted-{run_id}"
         with self._database.write() as connection:
-            if _row(connection, run_id).state == RunState.RUNNING:
+            if find(connection, run_id).state == RunState.RUNNING:
                 raise RunStateError(f"Run {run_id} is running: cancel it first, then delete it.")
             connection.execute(delete(RUNS).where(RUNS.c.id == run_id))
             # Renamed within the transaction: row and folder go together, and the slow removal holds no lock.
@@ -144,17 +143,19 @@ class RunStore:
         queued = select(RUNS).where(RUNS.c.state == RunState.QUEUED, ~waits).order_by(RUNS.c.sequence)
         with self._database.write() as connection:
             for row in connection.execute(queued.with_for_update(skip_locked=True)).all():
-                if slot := choose_slot(row.wanted, devices):
+                if problem := read_settings(row)[1]:
+                    self._end(connection, row.id, RunState.FAILED, error=problem)
+                elif slot := choose_slot(row.wanted, devices):
                     now = self._now()
                     times = {"heartbeat_at": now, "started_at": row.started_at or now}
                     holder = {"worker": worker, "device": slot, "attempt": row.attempt + 1}
-                    return _set(connection, row.id, state=RunState.RUNNING, error=None, **holder, **times)
+                    return change(connection, row.id, state=RunState.RUNNING, error=None, **holder, **times)
         return None
 
     def heartbeat(self, run_id: str, worker: str, progress: float, *, attempt: int | None = None) -> RunRecord:
         """Say that a run moves. The record that comes back also tells whether to cancel. Raises `RunStateError`."""
         with self._held(run_id, worker, attempt) as (connection, _):
-            return _set(connection, run_id, heartbeat_at=self._now(), progress=min(max(progress, 0.0), 1.0))
+            return change(connection, run_id, heartbeat_at=self._now(), progress=min(max(progress, 0.0), 1.0))
 
     def finish(self, run_id: str, worker: str, summary: dict[str, Any], *, attempt: int | None = None) -> RunRecord:
         """running → done, with what the run found."""
@@ -166,13 +167,8 @@ class RunStore:
         with self._held(run_id, worker, attempt) as (connection, _):
             return self._end(connection, run_id, RunState.FAILED, error=error)
 
-    def settle_cancel(self, run_id: str, worker: str, *, attempt: int | None = None) -> RunRecord:
-        """running → cancelled: the process has stopped, as it was asked to."""
-        with self._held(run_id, worker, attempt) as (connection, _):
-            return self._end(connection, run_id, RunState.CANCELLED)
-
     def release(self, run_id: str, worker: str, *, attempt: int | None = None) -> RunRecord:
-        """running → queued because the worker leaves: no lapse is counted."""
+        """The process stopped as asked: running → cancelled if that was wanted, else → queued; no lapse is counted."""
         with self._held(run_id, worker, attempt) as (connection, row):
             if row.cancel_requested:
                 return self._end(connection, run_id, RunState.CANCELLED)
@@ -213,28 +209,28 @@ class RunStore:
     def _held(self, run_id: str, worker: str, attempt: int | None) -> Iterator[tuple[Connection, Row[Any]]]:
         """A write transaction on a run that this worker holds, in this attempt when one is named."""
         with self._database.write() as connection:
-            row = _row(connection, run_id)
+            row = find(connection, run_id)
             if row.state != RunState.RUNNING or row.worker != worker or attempt not in (None, row.attempt):
                 raise RunStateError(f"Run {run_id} is {row.state} and not held by worker {worker} any more.")
             yield connection, row
 
-    def _reserve_folder(self) -> str:
+    def _make_folder(self, config: str) -> str:
         """Make the folder of a new id. Making it fails when the id is taken, so two processes never share one."""
         while True:
             stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self._now()))
             run_id = f"{stamp}-{self._token()}"
             try:
                 self.folder(run_id).mkdir()
+                atomic_write(self.folder(run_id) / "config.json", config.encode())
             except FileExistsError:
                 continue
             except OSError as error:
-                raise StoreError(
-                    f"No folder can be made in {self.home} ({error.strerror}): free some space."
-                ) from error
+                reason = f"No run can be kept in {self.home} ({error.strerror})"
+                raise StoreError(f"{reason}: free some space, or set TERRASTILL_HOME to another folder.") from error
             return run_id
 
     def _end(self, connection: Connection, run_id: str, state: RunState, **values: Any) -> RunRecord:
-        return _set(connection, run_id, state=state, worker="", finished_at=self._now(), **values)
+        return change(connection, run_id, state=state, worker="", finished_at=self._now(), **values)
 
     def _return(self, connection: Connection, row: Row[Any], reason: str) -> RunRecord:
         """What becomes of a run that lost its process."""
@@ -246,18 +242,6 @@ class RunStore:
         return _queue(connection, row, lapses=row.lapses + 1)
 
 
-def _row(connection: Connection, run_id: str) -> Row[Any]:
-    row = connection.execute(select(RUNS).where(RUNS.c.id == run_id).with_for_update()).one_or_none()
-    if row is None:
-        raise RunNotFoundError(f"There is no run {run_id}: it may have been deleted.")
-    return row
-
-
-def _set(connection: Connection, run_id: str, **values: Any) -> RunRecord:
-    connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(**values))
-    return to_run(_row(connection, run_id))
-
-
 def _queue(connection: Connection, row: Row[Any], **values: Any) -> RunRecord:
     waiting = {"state": RunState.QUEUED, "worker": "", "device": row.wanted, "heartbeat_at": None}
-    return _set(connection, row.id, **waiting, **values)
+    return change(connection, row.id, **waiting, **values)

@@ -1,12 +1,26 @@
-"""The tables of the run store, and a row as a record."""
+"""The tables of the run store: finding a run's row, changing it, and reading it as a record."""
 
 import json
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Row, String, Table, Text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    select,
+    update,
+)
 
 from core.config import RunConfig
-from core.errors import ConfigError, StoreError
+from core.errors import ConfigError, RunNotFoundError
 from core.runs.records import RunRecord, RunState, WorkerRecord
 
 SCHEMA_VERSION = 1
@@ -53,12 +67,35 @@ WORKERS = Table(
 SCHEMA = Table("schema_version", METADATA, Column("version", Integer, primary_key=True, autoincrement=False))
 
 
-def to_run(row: Row[Any]) -> RunRecord:
-    """A row of `runs` as a record. Raises `StoreError` when its settings, of another version, cannot be read."""
+def find(connection: Connection, run_id: str) -> Row[Any]:
+    """The row of a run, locked where the database can lock one. Raises `RunNotFoundError`."""
+    row = connection.execute(select(RUNS).where(RUNS.c.id == run_id).with_for_update()).one_or_none()
+    if row is None:
+        raise RunNotFoundError(f"There is no run {run_id}: it may have been deleted.")
+    return row
+
+
+def change(connection: Connection, run_id: str, **values: Any) -> RunRecord:
+    """Set columns of a run, and give it as it is then."""
+    connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(**values))
+    return to_run(find(connection, run_id))
+
+
+def read_settings(row: Row[Any]) -> tuple[RunConfig, str | None]:
+    """The settings of a run, or default ones and a sentence when another version wrote what this one cannot read.
+
+    One such run must not hide all others from the list.
+    """
     try:
-        config = RunConfig.from_json(row.config)
+        return RunConfig.from_json(row.config), None
     except ConfigError as error:
-        raise StoreError(f"The settings of run {row.id} cannot be read ({error}): delete this run.") from error
+        problem = f"The settings of this run cannot be read ({error}): delete it."
+        return RunConfig(kind="train", name=row.name), problem
+
+
+def to_run(row: Row[Any]) -> RunRecord:
+    """A row of `runs` as a record; settings that cannot be read are told in its `error`."""
+    config, problem = read_settings(row)
     return RunRecord(
         id=row.id,
         name=row.name,
@@ -69,7 +106,7 @@ def to_run(row: Row[Any]) -> RunRecord:
         started_at=row.started_at,
         finished_at=row.finished_at,
         heartbeat_at=row.heartbeat_at,
-        error=row.error,
+        error=problem or row.error,
         cancel_requested=row.cancel_requested,
         attempt=row.attempt,
         lapses=row.lapses,

@@ -1,0 +1,136 @@
+"""One run in a process of its own: it says that it moves, hears that it must stop, and tells the store how it ended."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from core.config import RunConfig
+from core.errors import RunStateError, StoreError, TerrastillError
+from core.runs.recorder import Recorder
+from core.runs.records import RunRecord
+from core.runs.store import RunStore
+from core.train.events import Cancelled, Emit, EpochEvent, Event, StepEvent
+
+BEAT_SECONDS = 1.0
+"""The least time between two looks at the store."""
+
+
+class Execute(Protocol):
+    """Does the work of a run and gives its summary as JSON values (`core.runs.jobs.execute`, or a test's own)."""
+
+    def __call__(
+        self, config: RunConfig, folder: Path, *, emit: Emit, cancelled: Cancelled, runs: Path, resume: bool = True
+    ) -> dict[str, Any]: ...
+
+
+class Pulse:
+    """Ties a working job to the store.
+
+    It beats only when the job itself calls `emit` or `cancelled`: a job that hangs falls silent and loses the run; a
+    thread that beats for it would hide that. `orphaned` says whether the worker that started this process is gone.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        record: RunRecord,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        orphaned: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.record = record
+        self.lost = False
+        self._store = store
+        self._now = now
+        self._orphaned = orphaned
+        self._asked_to_stop = False
+        self._progress = record.progress
+        self._beaten_at = now()
+
+    def ask_to_stop(self) -> None:
+        """From a signal: the job is told at its next look."""
+        self._asked_to_stop = True
+
+    def feel(self, event: Event) -> None:
+        """An event of the job is a sign of life; a step or an epoch also tells how far it is."""
+        self._progress = progress_after(event, self._progress)
+        self._beat()
+
+    def cancelled(self) -> bool:
+        """Whether the job must stop: it was cancelled, the worker leaves or is gone, or another has the run."""
+        self._beat()
+        return self._asked_to_stop or self.lost or self.record.cancel_requested or self._orphaned()
+
+    def _beat(self) -> None:
+        if self.lost or self._now() - self._beaten_at < BEAT_SECONDS:
+            return
+        self._beaten_at = self._now()
+        held = self.record
+        try:
+            self.record = self._store.heartbeat(held.id, held.worker, self._progress, attempt=held.attempt)
+        except RunStateError:
+            self.lost = True
+        except StoreError:
+            # One missed beat is no reason to lose hours of work: the lease is long, and the next beat is a second away.
+            return
+
+
+def hold(store: RunStore, run_id: str, worker: str, attempt: int) -> Pulse:
+    """Make this process the one of a claimed run: gentle with the machine, and ready to hear a signal.
+
+    Raises `RunStateError` when the run has been taken back meanwhile.
+    """
+    parent = os.getppid()
+    if os.name == "posix":
+        # The app must stay quick while a run uses every core.
+        os.nice(10)
+    record = store.heartbeat(run_id, worker, store.get(run_id).progress, attempt=attempt)
+    pulse = Pulse(store, record, orphaned=lambda: os.getppid() != parent)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: pulse.ask_to_stop())
+    return pulse
+
+
+def perform(store: RunStore, pulse: Pulse, *, execute: Execute, stopped: type[Exception]) -> None:
+    """Do the run that `pulse` holds, and tell the store its end. `stopped` is what `execute` raises when told to stop.
+
+    Errors that are not meant for a person pass through: the traceback goes to the log, and the worker finds the words.
+    """
+    held = pulse.record
+    folder = store.folder(held.id)
+    recorder = Recorder(folder, held.config)
+
+    def emit(event: Event) -> None:
+        recorder(event)
+        pulse.feel(event)
+
+    config = replace(held.config, train=replace(held.config.train, device=held.device))
+    recorder.log(f"Started on {held.device}, attempt {held.attempt}.")
+    try:
+        summary = execute(config, folder, emit=emit, cancelled=pulse.cancelled, runs=store.home)
+    except stopped:
+        if pulse.lost:
+            recorder.log("Stopped: this run was taken over.")
+        else:
+            after = store.release(held.id, held.worker, attempt=held.attempt)
+            recorder.log("Stopped as asked." if after.state.final else "Stopped to go on later.")
+    except TerrastillError as error:
+        recorder.log(f"Failed: {error}")
+        store.fail(held.id, held.worker, str(error), attempt=held.attempt)
+    else:
+        store.finish(held.id, held.worker, summary, attempt=held.attempt)
+        recorder.log("Done.")
+
+
+def progress_after(event: Event, before: float) -> float:
+    """The fraction of the run that is done once `event` has happened. Epochs and steps count from 1."""
+    match event:
+        case StepEvent(epoch=epoch, epochs=epochs, step=step, steps=steps):
+            return (epoch - 1 + step / steps) / epochs
+        case EpochEvent(epoch=epoch, epochs=epochs):
+            return epoch / epochs
+    return before
