@@ -51,15 +51,14 @@ def split_scenes(scenes: Sequence[Scene], rule: str, *, seed: int = 0, patch: in
     for name, part in (("train", split.train), ("validate", split.val)):
         if not part:
             raise ConfigError(
-                f"The split {rule} of {len(ordered)} pictures leaves nothing to {name} on: "
-                "add pictures or choose another split."
+                f"The split {rule} of {len(ordered)} pictures leaves nothing to {name} on. {split.note} "
+                "Add pictures or choose another split."
             )
     return split
 
 
 def _by_image(scenes: list[Scene], seed: int) -> Split:
-    parts = {scene.part for scene in scenes}
-    if VAL_PART in parts and parts & set(TRAIN_PARTS) and parts <= {*TRAIN_PARTS, VAL_PART, TEST_PART}:
+    if {scene.part for scene in scenes} <= {*TRAIN_PARTS, VAL_PART, TEST_PART}:
         return Split(
             train=[scene for scene in scenes if scene.part in TRAIN_PARTS],
             val=[scene for scene in scenes if scene.part == VAL_PART],

@@ -1,0 +1,51 @@
+"""Small pictures and folders for the tests of the data."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.classes import AERIAL
+from core.data import palette
+from core.data.scene import Scene
+
+
+def random_image(seed: int = 0, *, height: int = 20, width: int = 30) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def random_indices(seed: int = 0, *, height: int = 20, width: int = 30) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, len(AERIAL.names), (height, width), dtype=np.uint8)
+
+
+def random_mask(seed: int = 0, *, height: int = 20, width: int = 30) -> NDArray[np.uint8]:
+    """Class colours (H, W, 3)."""
+    return palette.to_rgb(random_indices(seed, height=height, width=width), AERIAL)
+
+
+def save(path: Path, array: NDArray[np.uint8]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+    return path
+
+
+def save_pair(root: Path, stem: str, *, seed: int = 0, height: int = 20, width: int = 30) -> None:
+    """`root/images/STEM.png` with its mask in `root/masks`."""
+    save(root / "images" / f"{stem}.png", random_image(seed, height=height, width=width))
+    save(root / "masks" / f"{stem}.png", random_mask(seed, height=height, width=width))
+
+
+def scenes(tiles: int, parts: int, *, size: int = 8) -> list[Scene]:
+    """Scenes named and numbered as the Dubai dataset has them, each with pixels of its own."""
+    return [
+        Scene(
+            name=f"Tile {tile}/image_part_{part:03}",
+            image=random_image(100 * tile + part, height=size, width=size),
+            mask=random_indices(100 * tile + part, height=size, width=size),
+            tile=f"Tile {tile}",
+            part=part,
+        )
+        for tile in range(1, tiles + 1)
+        for part in range(1, parts + 1)
+    ]
