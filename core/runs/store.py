@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Row, delete, exists, insert, select, update
+from sqlalchemy import URL, Connection, Row, delete, exists, insert, select
 
 from core import paths
 from core.config import RunConfig
@@ -85,8 +85,11 @@ class RunStore:
         with self._database.read() as connection:
             return [to_run(row) for row in connection.execute(query)]
 
-    def add(self, config: RunConfig) -> RunRecord:
-        """Queue a run and make its folder with `config.json`. Raises `ConfigError` for settings out of range."""
+    def add(self, config: RunConfig, *, worker: str | None = None) -> RunRecord:
+        """Queue a run and make its folder with `config.json`. Raises `ConfigError` for settings out of range.
+
+        With `worker` it does not wait: it is that worker's from the start, on the device its settings name.
+        """
         config.validate()
         text = config.to_json()
         run_id = self._make_folder(text)
@@ -98,7 +101,16 @@ class RunStore:
                 "config": text,
             }
             row |= {"wanted": config.train.device, "device": config.train.device, "control_of": config.control_of}
-            connection.execute(insert(RUNS).values(**row, created_at=self._now()))
+            now = self._now()
+            if worker is not None:
+                row |= {
+                    "state": RunState.RUNNING,
+                    "worker": worker,
+                    "attempt": 1,
+                    "started_at": now,
+                    "heartbeat_at": now,
+                }
+            connection.execute(insert(RUNS).values(**row, created_at=now))
             return to_run(find(connection, run_id))
 
     def request_cancel(self, run_id: str) -> RunRecord:

@@ -1,0 +1,86 @@
+"""`data`: fetch the Dubai images, say what a dataset holds, check a folder of one's own."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from core import paths
+from core.cli.options import add_data, add_json, data_config
+from core.cli.terminal import percent, say, say_json, warn
+
+
+def add(verbs: Any) -> None:
+    verb = verbs.add_parser("data", help="download, describe or check images and masks")
+    actions = verb.add_subparsers(title="actions", metavar="ACTION", required=True)
+    download = actions.add_parser(
+        "download", help="fetch the Dubai dataset (72 images with masks, CC0), checking every file"
+    )
+    download.add_argument("--to", type=Path, metavar="DIR", help=f"where to (default: {paths.dubai_root()})")
+    download.add_argument("--source", metavar="URL", help="another copy of the same files")
+    download.set_defaults(run=_download)
+    info = actions.add_parser("info", help="count images, classes and splits of a dataset")
+    add_data(info)
+    add_json(info)
+    info.set_defaults(run=_info)
+    check = actions.add_parser("check", help="say which pairs of a folder can be used, and why others cannot")
+    check.add_argument("folder", type=Path, metavar="FOLDER")
+    add_json(check)
+    check.set_defaults(run=_check)
+
+
+def _download(args: argparse.Namespace) -> int:
+    from core.data import dubai
+
+    where = dubai.download(args.to or paths.dubai_root(), base_url=args.source or dubai.SOURCE)
+    say(f"The Dubai dataset is complete in {where}.")
+    return 0
+
+
+def _info(args: argparse.Namespace) -> int:
+    import numpy as np
+
+    from core.data import open_split
+
+    dataset, split = open_split(data_config(args))
+    masks = [scene.mask for scene in dataset.scenes if scene.mask is not None]
+    names = dataset.class_map.names
+    counts = np.sum([np.bincount(mask.ravel(), minlength=len(names)) for mask in masks], axis=0)
+    shares = {name: float(count / counts.sum()) for name, count in zip(names, counts, strict=True)}
+    sizes = {"train": len(split.train), "val": len(split.val), "test": len(split.test)}
+    warn(dataset.warnings + [f"skipped {problem}" for problem in dataset.problems])
+    if args.json:
+        images = {"images": len(dataset.scenes), "megapixels": float(counts.sum() / 1e6)}
+        parts = {"split": {"rule": split.rule, "leaks": split.leaks, "note": split.note, **sizes}}
+        say_json({"dataset": dataset.name, **images, "class_shares": shares, **parts})
+        return 0
+    say(f"{dataset.name}: {len(dataset.scenes)} images, {counts.sum() / 1e6:.1f} megapixels")
+    for name, share in shares.items():
+        say(f"  {name:<12} {percent(share)}")
+    say(f"  {sizes['train']} train, {sizes['val']} validate, {sizes['test']} test. {split.note}")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from core.classes import AERIAL
+    from core.data.folder import Problem, find_pairs, load_pair
+    from core.errors import PairError
+
+    pairs, found = find_pairs(args.folder)
+    problems, warnings, usable = [str(problem) for problem in found], list[str](), 0
+    for pair in pairs:
+        try:
+            scene, odd = load_pair(pair, AERIAL)
+        except PairError as error:
+            problems.extend(error.problems)
+            continue
+        usable += 1
+        warnings.extend(odd)
+        if scene.mask is None:
+            warnings.append(str(Problem(pair.name, "it has no mask, so it can only be predicted.")))
+    if args.json:
+        say_json({"folder": str(args.folder), "usable": usable, "problems": problems, "warnings": warnings})
+    else:
+        for line in (*(f"problem  {text}" for text in problems), *(f"warning  {text}" for text in warnings)):
+            say(line)
+        say(f"{usable} pairs can be used, {len(problems)} cannot.")
+    return 1 if problems else 0

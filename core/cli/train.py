@@ -1,0 +1,28 @@
+"""`train`: train a model on labels alone."""
+
+import argparse
+from typing import Any
+
+from core.cli.options import add_architecture, add_data, add_training, data_config, model_config, train_config
+from core.config import RunConfig
+
+
+def add(verbs: Any) -> None:
+    verb = verbs.add_parser("train", help="train a model on labels alone")
+    add_data(verb)
+    add_architecture(verb, "model")
+    add_training(verb)
+    verb.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from core.cli.runs import submit
+
+    config = RunConfig(
+        kind="train",
+        name=args.name,
+        data=data_config(args, crop=args.crop, views_per_epoch=args.views),
+        model=model_config(args),
+        train=train_config(args),
+    )
+    return submit(config, control=False, check_only=args.check, queue=args.queue, as_json=args.json)

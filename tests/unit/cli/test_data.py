@@ -1,0 +1,67 @@
+"""`data`: what a dataset holds, and which pairs of a folder cannot be used."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from core import paths
+from core.data import dubai
+
+from .conftest import MakeFolder, Run
+
+
+def test_info_counts_images_and_splits(run: Run, make_folder: MakeFolder) -> None:
+    root = make_folder(parts=(1, 2, 8, 9))
+    code, out, _ = run("data", "info", "--data", root, "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert told["images"] == 8
+    assert told["megapixels"] == pytest.approx(8 * 33 * 40 / 1e6)
+    assert (told["split"]["train"], told["split"]["val"], told["split"]["test"]) == (4, 2, 2)
+    assert sum(told["class_shares"].values()) == pytest.approx(1)
+    assert run("data", "info", "--data", root)[0] == 0
+
+
+def test_info_says_when_a_split_leaks(run: Run, make_folder: MakeFolder) -> None:
+    root = make_folder(parts=(1, 8))
+    code, _, err = run("data", "info", "--data", root, "--split", "by-moon")
+    assert code == 1
+    assert "by-moon" in err
+
+
+def test_check_lists_what_cannot_be_used_and_fails(run: Run, make_folder: MakeFolder) -> None:
+    root = make_folder(names=("a", "b", "c"))
+    assert run("data", "check", root)[0] == 0
+    (root / "masks" / "a.png").unlink()
+    Image.new("RGB", (5, 5)).save(root / "masks" / "b.png")
+    code, out, _ = run("data", "check", root, "--json")
+    told = json.loads(out)
+    assert code == 1
+    assert told["usable"] == 1
+    assert {problem.split(":")[0] for problem in told["problems"]} == {"a", "b"}
+    code, out, _ = run("data", "check", root)
+    assert code == 1
+    assert "1 pairs can be used, 2 cannot." in out
+
+
+def test_check_of_no_folder_is_one_line(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("data", "check", tmp_path / "none")
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+
+
+def test_download_goes_where_the_datasets_are_looked_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls = []
+
+    def download(destination: Path, *, base_url: str) -> Path:
+        calls.append((destination, base_url))
+        return destination
+
+    monkeypatch.setattr(dubai, "download", download)
+    assert run("data", "download")[0] == 0
+    assert run("data", "download", "--to", tmp_path, "--source", "http://localhost:1/x")[0] == 0
+    assert calls == [(paths.dubai_root(), dubai.SOURCE), (tmp_path, "http://localhost:1/x")]
