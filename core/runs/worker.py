@@ -111,7 +111,7 @@ class Worker:
             child.process.terminate()
         asked_at = self._now()
         while any(child.process.poll() is None for child in self._children.values()):
-            if self._now() - asked_at > self._patience:
+            if self._now() - asked_at >= self._patience:
                 for child in self._children.values():
                     kill(child.process)
             self._beat()

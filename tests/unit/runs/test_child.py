@@ -1,0 +1,182 @@
+"""The process of a run: every end reaches the store in its own word, and life is shown by working alone."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.config import RunConfig
+from core.errors import ConfigError, RunStateError, StoreError
+from core.runs.child import BEAT_SECONDS, Pulse, perform, progress_after
+from core.runs.recorder import read_events
+from core.runs.records import RunState
+from core.runs.store import RunStore
+from core.train.events import Cancelled, Emit, EpochEvent, MessageEvent, StepEvent
+from tests.unit.runs.conftest import Clock
+
+
+class StoppedError(Exception):
+    """What the jobs here raise when they are told to stop."""
+
+
+Body = Callable[[Emit, Cancelled], dict[str, Any]]
+
+
+class Job:
+    """A job whose work is a few lines of the test."""
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        self.config: RunConfig | None = None
+
+    def __call__(
+        self, config: RunConfig, folder: Path, *, emit: Emit, cancelled: Cancelled, runs: Path, resume: bool = True
+    ) -> dict[str, Any]:
+        assert resume
+        assert folder.parent == runs
+        self.config = config
+        return self.body(emit, cancelled)
+
+
+def _step(step: int = 1, epoch: int = 1) -> StepEvent:
+    return StepEvent(epoch, 4, step, 10, {"total": 1.0}, 1e-3, 50.0, 12.0)
+
+
+def _stop_when_told(emit: Emit, cancelled: Cancelled) -> dict[str, Any]:
+    emit(_step())
+    if cancelled():
+        raise StoppedError
+    return {"best_miou5": 0.5}
+
+
+@pytest.fixture
+def pulse(store: RunStore, config: RunConfig, clock: Clock) -> Pulse:
+    store.add(config)
+    record = store.claim("w", ["cpu"])
+    assert record is not None
+    return Pulse(store, record, now=clock)
+
+
+def _perform(store: RunStore, pulse: Pulse, body: Body) -> Job:
+    job = Job(body)
+    perform(store, pulse, execute=job, stopped=StoppedError)
+    return job
+
+
+def test_a_run_that_ends_well_is_done_with_its_summary(store: RunStore, pulse: Pulse) -> None:
+    _perform(store, pulse, _stop_when_told)
+    (run,) = store.list()
+    assert (run.state, run.summary) == (RunState.DONE, {"best_miou5": 0.5})
+    assert "step" in [event["type"] for event in read_events(store.folder(run.id) / "events.jsonl")[0]]
+
+
+def test_the_job_works_on_the_slot_that_was_claimed(store: RunStore, pulse: Pulse, config: RunConfig) -> None:
+    job = _perform(store, pulse, _stop_when_told)
+    assert job.config == replace(config, train=replace(config.train, device="cpu"))
+    assert store.list()[0].config == config
+
+
+def test_bad_settings_fail_the_run_with_their_sentence(store: RunStore, pulse: Pulse) -> None:
+    def refuse(_emit: Emit, _cancelled: Cancelled) -> dict[str, Any]:
+        raise ConfigError("The teacher is not there: choose another.")
+
+    _perform(store, pulse, refuse)
+    (run,) = store.list()
+    assert (run.state, run.error) == (RunState.FAILED, "The teacher is not there: choose another.")
+    assert "The teacher is not there" in (store.folder(run.id) / "log.txt").read_text()
+
+
+def test_an_unknown_fault_passes_through(store: RunStore, pulse: Pulse) -> None:
+    def crash(_emit: Emit, _cancelled: Cancelled) -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        _perform(store, pulse, crash)
+    assert store.list()[0].state == RunState.RUNNING
+
+
+def test_a_cancel_is_heard_within_a_beat(store: RunStore, pulse: Pulse, clock: Clock) -> None:
+    store.request_cancel(pulse.record.id)
+    assert not pulse.cancelled()
+    clock.pass_(BEAT_SECONDS)
+    assert pulse.cancelled()
+    _perform(store, pulse, _stop_when_told)
+    assert store.list()[0].state == RunState.CANCELLED
+
+
+def test_a_signal_sends_the_run_back_to_the_queue(store: RunStore, pulse: Pulse) -> None:
+    pulse.ask_to_stop()
+    _perform(store, pulse, _stop_when_told)
+    (run,) = store.list()
+    assert (run.state, run.lapses) == (RunState.QUEUED, 0)
+
+
+def test_an_orphan_gives_its_run_back(store: RunStore, pulse: Pulse, clock: Clock) -> None:
+    orphan = Pulse(store, pulse.record, now=clock, orphaned=lambda: True)
+    _perform(store, orphan, _stop_when_told)
+    assert store.list()[0].state == RunState.QUEUED
+
+
+@pytest.mark.parametrize("end", ["stops", "finishes"])
+def test_who_lost_the_run_leaves_its_successor_alone(store: RunStore, pulse: Pulse, clock: Clock, end: str) -> None:
+    clock.pass_(500)
+    store.requeue_lapsed(120)
+    successor = store.claim("w", ["cpu"])
+    if end == "stops":
+        _perform(store, pulse, _stop_when_told)
+        assert pulse.lost
+    else:
+        with pytest.raises(RunStateError):
+            _perform(store, pulse, lambda _emit, _cancelled: {})
+    assert store.list()[0] == successor
+
+
+def test_silence_is_not_hidden(store: RunStore, pulse: Pulse, clock: Clock) -> None:
+    began = pulse.record.heartbeat_at
+    clock.pass_(60)
+    assert store.list()[0].heartbeat_at == began
+
+
+@pytest.mark.parametrize("event", [_step(5), EpochEvent(1, 4, {}, 1.0), MessageEvent("Loading.")])
+def test_every_event_is_a_sign_of_life(
+    store: RunStore, pulse: Pulse, clock: Clock, event: StepEvent | EpochEvent | MessageEvent
+) -> None:
+    clock.pass_(60)
+    pulse.feel(event)
+    assert store.list()[0].heartbeat_at == clock()
+
+
+def test_the_store_is_looked_at_once_a_beat(store: RunStore, pulse: Pulse, clock: Clock) -> None:
+    beats = []
+    for _ in range(100):
+        clock.pass_(BEAT_SECONDS / 10)
+        pulse.cancelled()
+        beats.append(store.list()[0].heartbeat_at)
+    assert 9 <= len(set(beats)) <= 11
+
+
+def test_a_store_that_is_busy_costs_a_beat_and_not_the_run(
+    store: RunStore, pulse: Pulse, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object, **__: object) -> None:
+        raise StoreError("The run store is busy.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStore, "heartbeat", busy)
+        clock.pass_(BEAT_SECONDS)
+        assert not pulse.cancelled()
+    clock.pass_(BEAT_SECONDS)
+    pulse.feel(_step(5))
+    assert store.list()[0].heartbeat_at == clock()
+
+
+def test_progress_only_grows_and_ends_at_one() -> None:
+    events = [event for epoch in range(1, 5) for event in (*(_step(s, epoch) for s in range(1, 11)), MessageEvent("."))]
+    seen, now = [], 0.0
+    for event in [*events, EpochEvent(4, 4, {}, 1.0)]:
+        now = progress_after(event, now)
+        seen.append(now)
+    assert seen == sorted(seen)
+    assert (seen[0], seen[-1]) == (pytest.approx(1 / 40), 1.0)
