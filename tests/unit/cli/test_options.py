@@ -1,0 +1,104 @@
+"""Every flag reaches its setting, and no flag at all gives the settings of core/config.py."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from core.cli import runs
+from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
+
+from .conftest import Run
+
+
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunConfig, dict[str, Any]]]:
+    """The settings that `train` and `distill` hand on, and how they are to be run."""
+    found: list[tuple[RunConfig, dict[str, Any]]] = []
+
+    def submit(config: RunConfig, **how: Any) -> int:
+        found.append((config, how))
+        return 0
+
+    monkeypatch.setattr(runs, "submit", submit)
+    return found
+
+
+def test_no_flags_are_the_defaults(run: Run, submitted: list[tuple[RunConfig, dict[str, Any]]]) -> None:
+    assert run("train")[0] == 0
+    assert run("distill")[0] == 0
+    how = {"control": False, "check_only": False, "queue": False, "as_json": False}
+    assert submitted == [
+        (RunConfig(kind="train"), how),
+        (RunConfig(kind="distill", distill=DistillConfig()), how),
+    ]
+
+
+DATA_FLAGS = {
+    "--split leave-tile-out:3": {"split": "leave-tile-out:3"},
+    "--crop 128": {"crop": 128},
+    "--views 77": {"views_per_epoch": 77},
+    "--skip-bad": {"skip_bad_pairs": True},
+    "--dataset dubai": {"dataset": "dubai"},
+    "--data here": {"dataset": "folder", "root": "here"},
+    "--dataset dubai --data here": {"dataset": "dubai", "root": "here"},
+}
+TRAIN_FLAGS = {
+    "--epochs 3": {"epochs": 3},
+    "--batch 4": {"batch_size": 4},
+    "--lr 0.01": {"learning_rate": 0.01},
+    "--schedule cosine": {"schedule": "cosine"},
+    "--weight-decay 0.1": {"weight_decay": 0.1},
+    "--dice 0.2": {"dice": 0.2},
+    "--ema 0.9": {"ema": 0.9},
+    "--seed 5": {"seed": 5},
+    "--device cpu": {"device": "cpu"},
+    "--precision float32": {"precision": "float32"},
+    "--validate-every 2": {"validate_every": 2},
+    "--compile": {"compile": True},
+}
+DISTILL_FLAGS = {
+    "--teacher mine": {"teacher": "mine"},
+    "--temperature 4.5": {"temperature": 4.5},
+    "--alpha 0.25": {"alpha": 0.25},
+    "--cache-views 6": {"cache_views": 6},
+}
+MODEL_FLAGS = {
+    "--base 8": ModelConfig("unet", {"base": 8}),
+    "--architecture smp --set encoder=resnet18 --set weights=null --set depth=4 --set channels=[8,4]": ModelConfig(
+        "smp", {"encoder": "resnet18", "weights": None, "depth": 4, "channels": [8, 4]}
+    ),
+}
+
+
+@pytest.mark.parametrize("verb", ["train", "distill"])
+@pytest.mark.parametrize("flags", [*DATA_FLAGS, *TRAIN_FLAGS, *MODEL_FLAGS])
+def test_each_flag_sets_its_setting_and_no_other(
+    run: Run, submitted: list[tuple[RunConfig, dict[str, Any]]], verb: str, flags: str
+) -> None:
+    assert run(verb, *flags.split())[0] == 0
+    config = submitted[0][0]
+    assert asdict(config.data) == asdict(DataConfig()) | DATA_FLAGS.get(flags, {})
+    assert asdict(config.train) == asdict(TrainConfig()) | TRAIN_FLAGS.get(flags, {})
+    assert config.model == MODEL_FLAGS.get(flags, ModelConfig())
+
+
+@pytest.mark.parametrize("flags", DISTILL_FLAGS)
+def test_each_distillation_flag(run: Run, submitted: list[tuple[RunConfig, dict[str, Any]]], flags: str) -> None:
+    run("distill", *flags.split())
+    config = submitted[0][0]
+    assert config.distill is not None
+    assert asdict(config.distill) == asdict(DistillConfig()) | DISTILL_FLAGS[flags]
+
+
+def test_how_a_run_is_done(run: Run, submitted: list[tuple[RunConfig, dict[str, Any]]]) -> None:
+    run("distill", "--control", "--queue", "--check", "--json", "--name", "first")
+    config, how = submitted[0]
+    assert config.name == "first"
+    assert how == {"control": True, "check_only": True, "queue": True, "as_json": True}
+
+
+def test_a_set_without_a_value_is_refused(run: Run) -> None:
+    code, out, err = run("train", "--architecture", "smp", "--set", "encoder")
+    assert (code, out) == (1, "")
+    assert err == "terrastill: --set takes KEY=VALUE, not 'encoder'.\n"
