@@ -36,7 +36,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export"), TASKS),
     "core.runs": STORE,
     "core.runs.recorder": (*STORE, "core.image", "core.data.palette", "core.train.events"),
-    "core.runs.jobs": (*TASKS, "core.runs.files", "core.runs.records", "core.runs.recorder"),
+    **dict.fromkeys(("core.runs.jobs", "core.runs.checks"), (*TASKS, "core.runs.checks", "core.runs.files")),
     **dict.fromkeys(("core.runs.worker", "core.runs.child", "core.runs.process"), (*TASKS, "core.runs")),
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
