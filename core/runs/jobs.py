@@ -20,10 +20,14 @@ from core.errors import ConfigError
 from core.evaluate import evaluate
 from core.models import build_model, can_compile, count_macs, count_parameters, without_pretraining
 from core.models.pretrained import LITE_MEAN, LITE_STD
+from core.runs.checks import check
 from core.train import teacher_cache
 from core.train.events import Cancelled, Emit, MessageEvent, TeacherEvent
 from core.train.loop import Outcome, RunCancelledError, Task, fit
 from core.train.step import FrozenTeacher, Normaliser
+
+_CACHE = "teacher_cache"
+__all__ = ["MEAN", "STD", "check", "execute", "load_teacher"]
 
 MEAN, STD = LITE_MEAN, LITE_STD
 """Every model of ours normalises its input in this one way."""
@@ -55,6 +59,8 @@ def execute(
     if config.distill is not None:
         task, teaching = _with_teacher(task, folder, emit, cancelled, runs)
     outcome = fit(task, emit=emit, cancelled=cancelled, folder=folder, resume=resume)
+    for leftover in folder.glob(f"{_CACHE}.*"):
+        leftover.unlink()
     task.model.load_state_dict(outcome.weights)
     summary = _summary(config, outcome, teaching, split)
     card = checkpoint.save(folder / "student", task.model, _card(task, outcome, summary, split))
@@ -104,7 +110,8 @@ def _with_teacher(task: Task, folder: Path, emit: Emit, cancelled: Cancelled, ru
     loaded = load_teacher(distill.teacher, task.class_map, task.normaliser.device, runs)
     card = loaded.card
     normaliser = Normaliser.of(card.mean, card.std, task.normaliser.device)
-    teacher = FrozenTeacher(loaded.model, normaliser, task.dtype)
+    forward = torch.compile(loaded.model) if task.compile else loaded.model
+    teacher = FrozenTeacher(loaded.model, normaliser, task.dtype, forward=forward)
     report = evaluate(
         loaded.model, task.validation, task.class_map, mean=card.mean, std=card.std, device=normaliser.device
     )
@@ -144,7 +151,7 @@ def _cache(
     )
     emit(MessageEvent(f"The teacher's answers will take {size / 1e9:.1f} GB of disk while the run lasts."))
     return teacher_cache.build(
-        folder / "teacher_cache.f16",
+        folder / f"{_CACHE}.f16",
         teacher=teacher,
         sampler=task.sampler,
         epochs=config.distill.cache_views,
