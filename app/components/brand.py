@@ -1,0 +1,23 @@
+"""The name and its mark, and the few measures that the theme file cannot hold."""
+
+from pathlib import Path
+
+import streamlit as st
+
+MARK = Path(__file__).with_name("mark.svg")
+"""The mark alone, for the browser's tab and the closed sidebar: one green that stands on light and dark alike."""
+
+_NAME = """<text x="42" y="27" font-family="'Source Sans', 'Helvetica Neue', Arial, sans-serif" font-size="22"
+ font-weight="650" fill="#2a9479">Terrastill</text></svg>"""
+
+_MEASURES = """<style>
+[data-testid="stMainBlockContainer"] { padding: 3.25rem 2rem 4rem; max-width: 1680px; }
+@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 3.5rem 1rem 3rem; } }
+</style>"""
+
+
+def brand() -> None:
+    mark = MARK.read_text(encoding="utf-8").strip()
+    named = mark.replace('width="36"', 'width="150"').replace("0 0 36 40", "0 0 150 40").replace("</svg>", _NAME)
+    st.logo(named, icon_image=mark, size="large")
+    st.html(_MEASURES)

@@ -1,0 +1,75 @@
+"""Rows in, plotly figures out. Pure: no disk, no Streamlit."""
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+_TERMS = {
+    "cross_entropy": "Cross-entropy (labels)",
+    "dice": "Dice (labels)",
+    "soft_targets": "Soft targets (teacher)",
+}
+
+
+def loss_chart(rows: Sequence[Mapping[str, float]]) -> go.Figure:
+    """Loss terms over epochs, each smoothed so that its trend shows."""
+    names = list(dict.fromkeys(name for row in rows for name in row if name != "epoch"))
+    figure = go.Figure()
+    for name in names:
+        points = [(row["epoch"], row[name]) for row in rows if name in row]
+        figure.add_scatter(
+            x=[at for at, _ in points],
+            y=smoothed([value for _, value in points]),
+            name=_TERMS.get(name, name.replace("_", " ").capitalize()),
+            mode="lines",
+            hovertemplate="epoch %{x:.1f}: %{y:.3f}",
+        )
+    return _framed(figure, "Loss, weighted")
+
+
+def score_chart(
+    curves: Mapping[str, Sequence[Mapping[str, float]]], *, teacher: float | None, teacher_name: str = "Teacher"
+) -> go.Figure:
+    """Validation mIoU in per cent over epochs, one line a run, and the teacher as a level."""
+    figure = go.Figure()
+    last = 1.0
+    for name, rows in curves.items():
+        epochs = [row["epoch"] for row in rows]
+        last = max([last, *epochs])
+        figure.add_scatter(
+            x=epochs,
+            y=[100 * row["miou5"] for row in rows],
+            name=name,
+            mode="lines+markers" if len(rows) < 30 else "lines",
+            hovertemplate="epoch %{x}: %{y:.1f} %",
+        )
+    if teacher is not None:
+        level = [100 * teacher] * 2
+        figure.add_scatter(
+            x=[0, last], y=level, name=teacher_name, mode="lines", line={"dash": "dash"}, hovertemplate="%{y:.1f} %"
+        )
+    return _framed(figure, "Validation mIoU (%)")
+
+
+def smoothed(values: Sequence[float], *, keep: float = 0.85) -> list[float]:
+    """Exponential mean without the pull towards zero at the start."""
+    result, mean, weight = [], 0.0, 0.0
+    for value in values:
+        mean = keep * mean + (1 - keep) * value
+        weight = keep * weight + (1 - keep)
+        result.append(mean / weight)
+    return result
+
+
+def _framed(figure: go.Figure, title: str) -> go.Figure:
+    figure.update_layout(
+        height=300,
+        margin={"l": 8, "r": 8, "t": 56, "b": 8},
+        title={"text": title, "x": 0, "xanchor": "left", "y": 0.98, "font": {"size": 14}},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        uirevision="kept",
+        hovermode="x unified",
+    )
+    figure.update_xaxes(title_text="Epoch", rangemode="tozero")
+    figure.update_yaxes(automargin=True)
+    return figure

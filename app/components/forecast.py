@@ -1,0 +1,47 @@
+"""What a student will be and cost, before anything is launched."""
+
+import streamlit as st
+
+from app.services.artifacts import Model, short_count
+from app.services.estimates import Pace, Size
+
+
+def size_figures(size: Size, teacher: Model) -> None:
+    """Parameters, MACs and bytes, each beside the teacher's."""
+    rows = [
+        (
+            "Parameters",
+            short_count(size.parameters),
+            short_count(teacher.parameters),
+            teacher.parameters / size.parameters,
+        ),
+        ("MACs, 256²", short_count(size.macs_256), short_count(teacher.macs_256), teacher.macs_256 / size.macs_256),
+        ("Size", f"{size.megabytes:.2f} MB", f"{teacher.bytes / 1e6:.2f} MB", teacher.bytes / 1e6 / size.megabytes),
+    ]
+    lines = [f"| {name} | **{own}** | {theirs} | {_times(factor)} |" for name, own, theirs, factor in rows]
+    st.markdown("\n".join(["| | Student | Teacher | Smaller |", "|:--|--:|--:|:--|", *lines]))
+
+
+def time_figures(seconds: float, pace: Pace, *, control: bool) -> None:
+    """The time until everything is done, and what the estimate rests on."""
+    total = 2 * seconds if control else seconds
+    label = "Estimated time, with control" if control else "Estimated time"
+    st.metric(label, duration(total))
+    st.caption(
+        f"From steps timed on this machine just now ({pace.device}, {pace.crop} × {pace.crop} pixels); "
+        "other work on it makes training slower."
+    )
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `3 min`, `2 h 10 min`."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 6000 else f"{minutes / 1440:.0f} days"
+
+
+def _times(factor: float) -> str:
+    return f"{factor:.1f}×" if factor >= 1 else f"no, {1 / factor:.1f}× larger"

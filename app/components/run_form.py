@@ -1,0 +1,129 @@
+"""The settings of a distillation as widgets. Ranges are checked by the service, and shown beside the fields."""
+
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.components.linked import linked_segments, linked_select
+from app.services import launch
+from app.services.artifacts import Model
+from app.services.datasets import DatasetChoice
+
+_PRESETS = {"quick": "Quick", "full": "Full"}
+_SPLITS = {"by-image": "By source image", "leaky-patches": "Random patches (leaks, for comparison only)"}
+
+
+def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> launch.Settings:
+    """Draw the form and give back what it holds; widgets are bound to the link."""
+    values: dict[str, Any] = {}
+    linked_segments(
+        "Preset",
+        _PRESETS,
+        name=state.PRESET,
+        on_change=_apply_preset,
+        help="Quick: a first look, about three minutes on two processor cores. "
+        "Full: what a useful student needs, hours without a GPU.",
+    )
+    left, right = st.columns(2, gap="medium")
+    with left:
+        values["teacher"] = _teacher(models)
+        values["temperature"] = _number(
+            "Temperature (0.5 to 50)", "temperature", 0.5, "%.1f", help=_HELP["temperature"]
+        )
+        values["epochs"] = _number("Epochs (1 to 10,000)", "epochs", 1, "%d")
+    with right:
+        values |= _dataset(datasets)
+        values["alpha"] = _number("Alpha (0 to 1)", "alpha", 0.1, "%.2f", help=_HELP["alpha"])
+        values["seed"] = _number("Seed (0 or more)", "seed", 1, "%d")
+    values["control"] = st.toggle(
+        "Also train a control", value=True, key="control", bind="query-params", help=_HELP["control"]
+    )
+    with st.expander("More settings"):
+        values |= _more()
+    return launch.Settings(**values)
+
+
+_HELP = {
+    "temperature": "Softens the teacher's answers: higher shows more of what it thinks likely besides its choice.",
+    "alpha": "Share of the labels in the loss: 0 listens to the teacher only, 1 to the labels only.",
+    "control": "The same student on labels only, same seed and training time. Without it, a gain means nothing.",
+    "cache": "Epochs of views whose teacher answers are stored and replayed; 0 runs the teacher at every step.",
+}
+
+
+def student_slider() -> int:
+    """Base width of the student, on its own because its figures stand beside it."""
+    widths = [2, 4, 6, 8, 12, 16, 24, 32, 48, 64]
+    return int(
+        st.select_slider(
+            "Student size (filters of the first level)",
+            widths,
+            value=4,
+            key="base",
+            bind="query-params",
+            help="A U-Net whose filters double over five levels.",
+        )
+    )
+
+
+def _number(label: str, key: str, step: float, fmt: str, *, help: str | None = None) -> Any:  # noqa: A002
+    """A number without hard limits: what is out of range is refused in words, with the range."""
+    default = getattr(launch.PRESETS["quick"], key)
+    value = st.number_input(
+        label, value=default, step=type(default)(step), format=fmt, key=key, bind="query-params", help=help
+    )
+    return default if value is None else value
+
+
+def _teacher(models: dict[str, Model]) -> str:
+    return linked_select(
+        "Teacher",
+        list(models),
+        name=state.TEACHER,
+        key="distill_teacher",
+        default="teacher",
+        title=lambda name: models[name].label,
+    )
+
+
+def _dataset(choices: list[DatasetChoice]) -> dict[str, str]:
+    titles = {choice.name: choice.title for choice in choices}
+    name = linked_select("Dataset", list(titles), name="dataset", title=titles.__getitem__)
+    chosen = next(choice for choice in choices if choice.name == name)
+    root = ""
+    if chosen.needs_root:
+        root = st.text_input("Folder with images/ and masks/", key="root", bind="query-params")
+    if chosen.missing:
+        st.warning(chosen.missing, icon=":material/download:")
+    return {"dataset": name, "root": root}
+
+
+def _more() -> dict[str, Any]:
+    left, right = st.columns(2, gap="medium")
+    values: dict[str, Any] = {}
+    with left:
+        values["batch_size"] = _number("Batch size (1 to 1,024)", "batch_size", 1, "%d")
+        values["learning_rate"] = _number("Peak learning rate (above 0, at most 1)", "learning_rate", 0.001, "%.4f")
+        values["split"] = linked_select("Split", list(_SPLITS), name="split", title=_SPLITS.__getitem__)
+    with right:
+        views = st.number_input(
+            "Views an epoch (empty: as many as fit side by side)",
+            value=launch.PRESETS["quick"].views,
+            step=16,
+            key="views",
+            bind="query-params",
+        )
+        values["views"] = None if views is None else int(views)
+        values["cache_views"] = _number(
+            "Stored teacher epochs (0 to 1,000)", "cache_views", 1, "%d", help=_HELP["cache"]
+        )
+        values["device"] = st.selectbox("Device", launch.devices(), key="device", bind="query-params")
+    values["name"] = st.text_input("Name of the run", key="name", max_chars=80, placeholder="U-Net 4 from teacher")
+    return values
+
+
+def _apply_preset() -> None:
+    preset = launch.PRESETS[st.session_state[state.PRESET]]
+    for name in launch.PRESET_FIELDS:
+        st.session_state[name] = getattr(preset, name)

@@ -1,0 +1,125 @@
+"""The part of a run's page that moves by itself: state, progress, curves and preview. It only reads."""
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from app.components.charts import loss_chart, score_chart
+from app.components.forecast import duration
+from app.components.guard import plainly
+from app.components.run_table import settings_line, state_badge
+from app.services import progress, runs
+from app.services.progress import Progress
+from app.services.runs import Run
+
+TICK_SECONDS = 1.5
+
+
+def run_live(run: Run) -> None:
+    """Draw a run and, while it or its counterpart is active, draw it again every `TICK_SECONDS`."""
+    partner = _partner(run, {other.id: other for other in runs.list_runs()})
+    live = run.active or (partner is not None and partner.active)
+    st.fragment(run_every=TICK_SECONDS if live else None)(_draw)(run.id, (run.state, partner.state if partner else ""))
+
+
+def _draw(run_id: str, states: tuple[str, str]) -> None:
+    with plainly():
+        known = {run.id: run for run in runs.list_runs()}
+        if run_id not in known:
+            st.rerun()
+        run = known[run_id]
+        partner = _partner(run, known)
+        if (run.state, partner.state if partner else "") != states:
+            # Buttons and the table outside this part depend on the state.
+            st.rerun()
+        found = progress.read_progress(run_id)
+        _status(run, partner, found)
+        _curves(run, partner, found)
+        _preview(run)
+
+
+def _partner(run: Run, known: Mapping[str, Run]) -> Run | None:
+    """The control of a distillation, or the distillation of a control."""
+    return known.get(run.control or run.control_of or "")
+
+
+def _status(run: Run, partner: Run | None, found: Progress) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        state_badge(run)
+        st.caption(settings_line(run), width="stretch")
+    if run.state == "running":
+        st.progress(run.progress, text=_progress_text(run, found))
+    elif run.state == "queued":
+        waits = run.control_of and partner is not None and partner.active
+        st.info(
+            "Starts when the distillation it controls for is done, with the same training time."
+            if waits
+            else "Waiting for the worker.",
+            icon=":material/schedule:",
+        )
+    elif run.state == "failed":
+        st.error(run.error or "The run failed without saying why. The log below may tell.", icon=":material/error:")
+    for warning in found.warnings:
+        st.warning(warning, icon=":material/warning:")
+    _verdict(run, partner)
+
+
+def _verdict(run: Run, partner: Run | None) -> None:
+    distilled, control = (partner, run) if run.control_of else (run, partner)
+    if distilled is None:
+        return
+    if sentence := runs.gain(distilled, control):
+        st.success(sentence, icon=":material/balance:")
+    elif run.state == "done" and run.best_miou5 is not None:
+        text = f"Best validation mIoU {100 * run.best_miou5:.1f} %."
+        if control is not None and control.active and not run.control_of:
+            text += " The gain shows when the control is done too."
+        st.info(text, icon=":material/flag:")
+
+
+def _progress_text(run: Run, found: Progress) -> str:
+    if run.cancel_requested:
+        return "Stopping after this step …"
+    if not found.epochs:
+        return found.activity or "Getting ready …"
+    parts = [f"Epoch {found.epoch} of {found.epochs}"]
+    if found.seconds_left is not None:
+        parts.append(f"{duration(found.seconds_left)} left")
+    if found.images_per_second:
+        parts.append(f"{found.images_per_second:.0f} images a second")
+    return " · ".join(parts)
+
+
+def _curves(run: Run, partner: Run | None, found: Progress) -> None:
+    other = progress.read_progress(partner.id) if partner else Progress()
+    left, right = st.columns(2, gap="medium")
+    curves: dict[str, Sequence[Mapping[str, float]]] = {}
+    for source, rows in ((run, found.scores), (partner, other.scores)):
+        if source is not None and rows:
+            curves["Control" if source.control_of else "Student"] = rows
+    with left:
+        if curves:
+            teacher = next((s for s in (found.teacher_miou5, other.teacher_miou5) if s is not None), None)
+            chart = score_chart(dict(sorted(curves.items(), reverse=True)), teacher=teacher)
+            st.plotly_chart(chart, key="score_chart", config={"displayModeBar": False}, alt="Validation mIoU by epoch")
+        elif run.active:
+            st.caption("Validation scores appear after the first epoch.")
+    with right:
+        if found.losses:
+            chart = loss_chart(found.losses)
+            st.plotly_chart(chart, key="loss_chart", config={"displayModeBar": False}, alt="Loss terms by epoch")
+
+
+def _preview(run: Run) -> None:
+    found = progress.read_preview(run.id)
+    if found is None:
+        return
+    epochs = sorted(found.epochs)
+    epoch = epochs[-1]
+    st.subheader("Preview on a validation image")
+    if len(epochs) > 1 and not run.active:
+        epoch = st.select_slider("After epoch", epochs, value=epochs[-1], key=f"preview_{run.id}")
+    pictures = [found.image.read_bytes(), found.truth.read_bytes(), found.epochs[epoch].read_bytes()]
+    captions = ["Image", "Known mask", f"Student after epoch {epoch}"]
+    for column, picture, caption in zip(st.columns(3), pictures, captions, strict=True):
+        column.image(picture, caption=caption, width="stretch", alt=caption)

@@ -1,0 +1,87 @@
+"""The models of a comparison as a table: size, speed, agreement and scores."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from app.services.artifacts import Model, short_count
+from app.services.inference import LATENCY_SIZE, REPEATS, Quality, Speed
+
+
+def table_rows(
+    models: Sequence[Model], qualities: Mapping[str, Quality], speeds: Mapping[str, Speed] | None
+) -> list[dict[str, Any]]:
+    """One row a model; the first model is the teacher that the ratios refer to."""
+    reference = models[0]
+    rows = []
+    for model in models:
+        quality = qualities[model.name]
+        row: dict[str, Any] = {
+            "Model": model.title,
+            "Architecture": model.architecture,
+            "Parameters": short_count(model.parameters),
+            "MACs": short_count(model.macs_256),
+            "Size (MB)": model.bytes / 1e6,
+            "Smaller": ratio(reference.parameters, model.parameters),
+            "Latency (ms)": speeds[model.name].latency_ms if speeds else None,
+            "Faster": ratio(speeds[reference.name].latency_ms, speeds[model.name].latency_ms) if speeds else None,
+            "Agreement": percent(quality.agreement),
+        }
+        if quality.per_class:
+            row["mIoU"] = percent(quality.miou5)
+            row |= {name: percent(value) for name, value in quality.per_class.items()}
+        rows.append(row)
+    return rows
+
+
+def score_table(models: Sequence[Model], qualities: Mapping[str, Quality], speeds: Mapping[str, Speed] | None) -> None:
+    """Draw the table, and say what its figures rest on."""
+    rows = table_rows(models, qualities, speeds)
+    shares = ["Agreement", "mIoU", *sorted(_classes(qualities))]
+    config: dict[str, Any] = {
+        "Model": st.column_config.TextColumn(pinned=True),
+        "Size (MB)": st.column_config.NumberColumn(format="%.2f"),
+        "Smaller": st.column_config.NumberColumn(
+            format="%.1f×", help="The teacher's parameters divided by this model's."
+        ),
+        "Latency (ms)": st.column_config.NumberColumn(format="%.1f"),
+        "Faster": st.column_config.NumberColumn(format="%.1f×", help="The teacher's latency divided by this model's."),
+    }
+    config |= {name: st.column_config.NumberColumn(format="%.1f %%") for name in shares}
+    st.dataframe(
+        rows,
+        hide_index=True,
+        column_config=config,
+        placeholder="–",
+        alt="Size, speed and scores of the compared models",
+    )
+    st.caption(_footnote(speeds, known=bool(_classes(qualities))))
+
+
+def percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def ratio(reference: float, value: float) -> float | None:
+    return reference / value if value else None
+
+
+def _classes(qualities: Mapping[str, Quality]) -> set[str]:
+    return {name for quality in qualities.values() for name in quality.per_class}
+
+
+def _footnote(speeds: Mapping[str, Speed] | None, *, known: bool) -> str:
+    notes = [f"MACs and latency for one {LATENCY_SIZE} × {LATENCY_SIZE} picture."]
+    if speeds:
+        device = next(iter(speeds.values())).device
+        notes.append(f"Latency: median of {REPEATS} warm runs on {device}, the models taking turns.")
+    else:
+        notes.append("Latency is being measured.")
+    notes.append("Agreement: share of pixels with the teacher's class.")
+    notes.append(
+        "IoU on this image; unlabelled pixels are left out."
+        if known
+        else "No mask is known for this image, so there are no scores."
+    )
+    return " ".join(notes)

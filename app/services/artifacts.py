@@ -1,0 +1,127 @@
+"""Trained models as the app shows them: names, sizes, scores from their cards, and the student as one download."""
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core import paths
+
+if TYPE_CHECKING:
+    from core.checkpoint import ModelCard
+
+_KNOWN_ENCODERS = {"tu-tf_efficientnet_lite0": "EfficientNet-Lite0"}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that can be chosen. `identity` changes when its weights do; `miou5` is a fraction from its card or None."""
+
+    name: str
+    title: str
+    architecture: str
+    identity: str
+    parameters: int
+    macs_256: int
+    bytes: int
+    classes: tuple[tuple[str, tuple[int, int, int]], ...]
+    ignore_index: int
+    teacher: str | None
+    miou5: float | None
+    from_run: bool
+
+    @property
+    def label(self) -> str:
+        """For menus: `teacher (U-Net on EfficientNet-Lite0)`; a run adds the last part of its id."""
+        run = f", {self.name[-4:]}" if self.from_run else ""
+        return f"{self.title} ({self.architecture}{run})"
+
+
+def models() -> dict[str, Model]:
+    """Every readable model by name, shipped ones first, then the students of runs, newest first."""
+    from core.checkpoint import available
+    from core.errors import CheckpointError
+
+    found: dict[str, Model] = {}
+    stems = available(runs=paths.home())
+    shipped = sorted(name for name in stems if stems[name].parent == paths.CHECKPOINTS)
+    for name in [*shipped, *sorted(stems.keys() - set(shipped), reverse=True)]:
+        try:
+            found[name] = describe(name, stems[name])
+        except CheckpointError:
+            # A run may be writing its first student, or a card may be from another version: it cannot be chosen now.
+            continue
+    return found
+
+
+def describe(name: str, stem: Path) -> Model:
+    """What the card says. Raises `CheckpointError`."""
+    from core.checkpoint import load_card
+
+    card = load_card(stem)
+    shipped = stem.parent == paths.CHECKPOINTS
+    return Model(
+        name=name,
+        title=name if shipped else (card.name or name),
+        architecture=architecture(card),
+        identity=_identity(stem),
+        parameters=card.parameters,
+        macs_256=card.macs_256,
+        bytes=card.bytes,
+        classes=tuple(zip(card.classes.names, card.classes.colours, strict=True)),
+        ignore_index=card.classes.ignore_index,
+        teacher=card.teacher,
+        miou5=_miou5(card.metrics),
+        from_run=not shipped,
+    )
+
+
+def architecture(card: "ModelCard") -> str:
+    """`U-Net 4` for the width family, `Unet on EfficientNet-Lite0` for the others."""
+    arguments = card.model.arguments
+    if card.model.architecture == "unet":
+        return f"U-Net {arguments.get('base', '')}".strip()
+    decoder = str(arguments.get("architecture", card.model.architecture))
+    encoder = str(arguments.get("encoder", ""))
+    decoder = "U-Net" if decoder.lower() == "unet" else decoder
+    return f"{decoder} on {_KNOWN_ENCODERS.get(encoder, encoder)}" if encoder else decoder
+
+
+def short_count(count: float) -> str:
+    """`121 k`, `1.94 M`, `6.1 G`."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= limit:
+            value = count / limit
+            return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+    return f"{count:.0f}"
+
+
+def student_archive(run_id: str) -> bytes:
+    """The student of a run as a zip of its weights and its card. Raises `CheckpointError` while there is none."""
+    from core.checkpoint import load_card, resolve
+
+    stem = resolve(run_id, runs=paths.home())
+    load_card(stem)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        for ending in (".safetensors", ".json"):
+            file = stem.with_name(stem.name + ending)
+            archive.write(file, arcname=f"{run_id}/{file.name}")
+    return packed.getvalue()
+
+
+def _identity(stem: Path) -> str:
+    weights = stem.with_name(stem.name + ".safetensors")
+    if not weights.is_file():
+        return f"{stem}:missing"
+    status = weights.stat()
+    return f"{stem}:{status.st_mtime_ns}:{status.st_size}"
+
+
+def _miou5(metrics: dict[str, object]) -> float | None:
+    for candidate in (metrics, *(value for value in metrics.values() if isinstance(value, dict))):
+        value = candidate.get("miou5")
+        if isinstance(value, int | float):
+            return float(value)
+    return None

@@ -1,0 +1,104 @@
+"""Pictures to look at (shipped scenes, uploads) and datasets to train on."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import paths
+from core.classes import AERIAL
+from core.config import DataConfig
+from core.errors import ImageError
+
+UPLOAD_MEGABYTES = 50
+UPLOAD_MEGAPIXELS = 16
+UPLOAD_TYPES = ("png", "jpg", "jpeg", "tif", "tiff")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """`image` uint8 (H, W, 3); `mask` class indices (H, W) where it is known; `sha256` of the file's bytes."""
+
+    name: str
+    sha256: str
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True)
+class DatasetChoice:
+    """A dataset for the form: `missing` says how to get it when it is not there."""
+
+    name: str
+    title: str
+    missing: str | None = None
+    needs_root: bool = False
+
+
+def scene_names() -> list[str]:
+    """The shipped scenes, in order; empty when they have not been made."""
+    folder = paths.SAMPLES / "images"
+    return sorted(file.stem for file in folder.glob("*.*")) if folder.is_dir() else []
+
+
+def load_scene(name: str) -> Picture:
+    """A shipped scene with its mask. Raises `DataError`."""
+    from core.data.folder import find_pairs, load_pair
+
+    pairs, _ = find_pairs(paths.SAMPLES)
+    pair = next((pair for pair in pairs if pair.name == name), None)
+    if pair is None:
+        raise ImageError(f"There is no shipped scene {name}: choose another one.")
+    scene, _ = load_pair(pair, AERIAL)
+    digest = hashlib.sha256(pair.image.read_bytes()).hexdigest()
+    return Picture(name, digest, scene.image, scene.mask)
+
+
+def read_upload(name: str, data: bytes) -> Picture:
+    """A visitor's picture, kept in memory only. Raises `ImageError` when it is none, or too large."""
+    from core.image import read_rgb
+
+    if len(data) > UPLOAD_MEGABYTES * 1024**2:
+        raise ImageError(f"{name} is larger than {UPLOAD_MEGABYTES} MB: crop it or save it with compression.")
+    image = read_rgb(data)
+    height, width = image.shape[:2]
+    if height * width > UPLOAD_MEGAPIXELS * 1_000_000 * 1.05:
+        raise ImageError(
+            f"{name} has {height * width / 1e6:.0f} megapixels; this page takes {UPLOAD_MEGAPIXELS}. "
+            "Crop it, or use `python -m core predict`, which works in tiles."
+        )
+    return Picture(name, hashlib.sha256(data).hexdigest(), image, None)
+
+
+def training_choices() -> list[DatasetChoice]:
+    """What can be trained on, and what is missing for the rest."""
+    samples = None if scene_names() else "Make them with `python -m core.data.synthetic --out sample_images`."
+    there = (paths.dubai_root() / "Tile 1" / "images").is_dir()
+    dubai = None if there else "Fetch it with `python -m core data dubai`, then reload this page."
+    return [
+        DatasetChoice("samples", "Shipped scenes (12, synthetic)", samples),
+        DatasetChoice("dubai", "Dubai aerial images (72)", dubai),
+        DatasetChoice("folder", "A folder on this machine", needs_root=True),
+    ]
+
+
+def split_summary(data: dict[str, Any]) -> dict[str, Any]:
+    """Read a dataset once and count it: pictures and megapixels to train and validate on, and the split's note.
+
+    Raises `DataError` and `ConfigError` with what to do.
+    """
+    from core.data import open_split
+
+    dataset, split = open_split(DataConfig(**data))
+    crop = DataConfig(**data).crop
+    return {
+        "train": len(split.train),
+        "val": len(split.val),
+        "crops": sum(max(1, s.height // crop) * max(1, s.width // crop) for s in split.train),
+        "val_megapixels": sum(s.height * s.width for s in split.val) / 1e6,
+        "note": split.note,
+        "leaks": split.leaks,
+        "warnings": dataset.warnings,
+    }

@@ -1,0 +1,92 @@
+"""Models at work for the Compare page: masks, how they agree, how they score, how fast they are."""
+
+import importlib
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import paths
+from core.classes import ClassMap
+from core.metrics import confusion_matrix, scores
+
+if TYPE_CHECKING:
+    from core.checkpoint import Loaded
+
+# One piece of work at a time on the device: two visitors at once would only slow each other and spoil the timings.
+_DEVICE = threading.Lock()
+
+REPEATS = 15
+LATENCY_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Median of `REPEATS` warm passes over one picture of `LATENCY_SIZE`²."""
+
+    latency_ms: float
+    device: str
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Fractions from 0 to 1. Scores are None where no mask is known; a class that does not occur has None."""
+
+    agreement: float | None
+    miou5: float | None
+    per_class: dict[str, float | None]
+
+
+def warm_up() -> None:
+    """Import what takes seconds to import, before somebody waits for it."""
+    for name in ("core.infer.predict", "core.checkpoint", "core.benchmark"):
+        importlib.import_module(name)
+
+
+def load(name: str) -> "Loaded":
+    """A model on the best device. Raises `CheckpointError` and `DeviceError`."""
+    from core import checkpoint, device
+
+    return checkpoint.load(checkpoint.resolve(name, runs=paths.home()), device=device.choose())
+
+
+def predict_mask(loaded: "Loaded", image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Class indices (H, W) for a picture (H, W, 3). Raises `ImageError`."""
+    from core.device import choose
+    from core.infer.predict import predict
+
+    with _DEVICE:
+        card = loaded.card
+        return predict(loaded.model, image, mean=card.mean, std=card.std, device=choose()).mask
+
+
+def measure_speed(models: dict[str, "Loaded"]) -> dict[str, Speed]:
+    """Latency of several models, measured in turns so that a machine that slows down slows all of them alike."""
+    from core.benchmark import compare
+    from core.device import choose
+
+    with _DEVICE:
+        modules = {name: loaded.model for name, loaded in models.items()}
+        found = compare(modules, size=LATENCY_SIZE, device=choose(), repeats=REPEATS, warmup=3)
+    return {name: Speed(latency.median_ms, latency.device) for name, latency in found.items()}
+
+
+def quality(
+    mask: NDArray[np.uint8],
+    *,
+    reference: NDArray[np.uint8] | None,
+    truth: NDArray[np.uint8] | None,
+    classes: Sequence[tuple[str, tuple[int, int, int]]],
+    ignore_index: int,
+) -> Quality:
+    """Agreement with `reference` (the teacher's mask) and, with a known mask, IoU; all masks (H, W)."""
+    agreement = None if reference is None else float((mask == reference).mean())
+    if truth is None:
+        return Quality(agreement, None, {})
+    class_map = ClassMap(tuple(name for name, _ in classes), tuple(colour for _, colour in classes), ignore_index)
+    found = scores(confusion_matrix(mask, truth, len(class_map.names)), class_map)
+    per_class = {name: None if np.isnan(score.iou) else score.iou for name, score in found.per_class.items()}
+    return Quality(agreement, None if np.isnan(found.miou5) else found.miou5, per_class)

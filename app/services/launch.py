@@ -1,0 +1,162 @@
+"""Settings of a distillation as a person chooses them → checked → queued, with its control behind it."""
+
+import shutil
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from app.services.stores import open_store
+from core import paths
+from core.classes import AERIAL
+from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
+from core.errors import CheckpointError, DeviceError
+
+_SPARE_BYTES = 500_000_000
+_FLOAT16_BYTES = 2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the form holds. `views` is training pictures an epoch (None: as many as fit side by side)."""
+
+    teacher: str = "teacher"
+    dataset: str = "samples"
+    root: str = ""
+    split: str = "by-image"
+    base: int = 4
+    temperature: float = 2.0
+    alpha: float = 0.5
+    epochs: int = 12
+    seed: int = 0
+    control: bool = True
+    views: int | None = 64
+    batch_size: int = 8
+    learning_rate: float = 6e-3
+    cache_views: int = 4
+    device: str = "auto"
+    name: str = ""
+
+
+PRESETS: dict[str, Settings] = {
+    "quick": Settings(),
+    "full": Settings(epochs=150, views=None, batch_size=16, cache_views=20),
+}
+"""`quick` is a first look within three minutes on two processor cores; `full` is what a useful student needs."""
+
+PRESET_FIELDS = ("epochs", "views", "batch_size", "learning_rate", "cache_views", "temperature", "alpha")
+
+
+@dataclass(frozen=True)
+class Check:
+    """`problems` keep the settings from being queued; `warnings` do not."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def to_config(settings: Settings) -> RunConfig:
+    """The run that these settings ask for, not yet validated."""
+    name = settings.name.strip() or f"U-Net {settings.base} from {settings.teacher}"
+    return RunConfig(
+        kind="distill",
+        name=name,
+        data=DataConfig(
+            dataset=settings.dataset,
+            root=settings.root.strip() or None,
+            split=settings.split,
+            views_per_epoch=settings.views,
+        ),
+        model=ModelConfig("unet", {"base": settings.base}),
+        train=TrainConfig(
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            seed=settings.seed,
+            device=settings.device,
+            validate_every=max(1, settings.epochs // 50),
+        ),
+        distill=DistillConfig(
+            teacher=settings.teacher,
+            temperature=settings.temperature,
+            alpha=settings.alpha,
+            cache_views=min(settings.cache_views, max(settings.epochs, 0)),
+        ),
+    )
+
+
+def data_key(settings: Settings) -> dict[str, Any]:
+    """The part of the settings that says which pictures are read, for `datasets.split_summary`."""
+    return asdict(to_config(settings).data)
+
+
+def check(settings: Settings, *, student_parameters: int | None) -> Check:
+    """Everything that can be known to be wrong before the data is read. `student_parameters` None: not counted yet."""
+    config = to_config(settings)
+    problems = list(config.problems())
+    if settings.dataset == "folder" and not settings.root.strip():
+        problems.append("Name the folder that holds images/ and masks/.")
+    warnings: list[str] = []
+    if not problems:
+        for found, severe in (_teacher(settings, student_parameters), _device(settings), _disk(settings)):
+            problems += severe
+            warnings += found
+    return Check(problems, warnings)
+
+
+def launch(settings: Settings) -> str:
+    """Queue the distillation, and its control when asked for; gives the run's id. Raises `ConfigError`, `StoreError`."""
+    store = open_store()
+    config = to_config(settings)
+    record = store.add(config)
+    if settings.control:
+        store.add(replace(config, kind="train", distill=None, control_of=record.id))
+    return record.id
+
+
+def devices() -> list[str]:
+    """`auto`, and the devices of this machine."""
+    from core.device import available
+
+    return ["auto", *available()]
+
+
+def _teacher(settings: Settings, student_parameters: int | None) -> tuple[list[str], list[str]]:
+    from core import checkpoint
+
+    try:
+        card = checkpoint.load_card(checkpoint.resolve(settings.teacher, runs=paths.home()))
+    except CheckpointError as error:
+        return [], [str(error)]
+    if card.classes.scored_names != AERIAL.scored_names:
+        names = ", ".join(card.classes.scored_names)
+        return [], [f"The teacher's classes ({names}) are not those of the data: choose another teacher."]
+    if student_parameters is not None and student_parameters >= card.parameters:
+        return [
+            f"The student ({student_parameters:,} parameters) is not smaller than its teacher ({card.parameters:,}): "
+            "nothing is saved. Choose a smaller size."
+        ], []
+    return [], []
+
+
+def _device(settings: Settings) -> tuple[list[str], list[str]]:
+    from core.device import choose
+
+    try:
+        choose(settings.device)
+    except DeviceError as error:
+        return [], [str(error)]
+    return [], []
+
+
+def _disk(settings: Settings) -> tuple[list[str], list[str]]:
+    config = to_config(settings)
+    views = (settings.views or 2000) * (config.distill.cache_views if config.distill else 0)
+    needed = views * AERIAL.outputs * config.data.crop**2 * _FLOAT16_BYTES + _SPARE_BYTES
+    home = paths.home()
+    home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(home).free
+    if free < needed:
+        return [], [
+            f"The run needs about {needed / 1e9:.1f} GB of disk and {free / 1e9:.1f} GB are free: "
+            "delete old runs, or cache fewer views."
+        ]
+    return [], []

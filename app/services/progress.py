@@ -1,0 +1,89 @@
+"""What a run has written so far: curves, previews, log. Read from its folder, so it works while the run goes on."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.services.stores import open_store
+from core.runs.files import last_lines
+from core.runs.recorder import read_events
+
+LARGEST_CURVE = 1500
+
+
+@dataclass(frozen=True)
+class Preview:
+    """PNG files of one validation crop; `epochs` maps an epoch to the prediction after it."""
+
+    image: Path
+    truth: Path
+    epochs: dict[int, Path]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is. `losses` and `scores` are rows for charts: a fractional epoch and values by name."""
+
+    epoch: int = 0
+    epochs: int = 0
+    seconds_left: float | None = None
+    images_per_second: float | None = None
+    losses: list[dict[str, float]] = field(default_factory=list)
+    scores: list[dict[str, float]] = field(default_factory=list)
+    teacher_miou5: float | None = None
+    warnings: list[str] = field(default_factory=list)
+    activity: str = ""
+
+
+def read_progress(run_id: str) -> Progress:
+    """Everything the charts need. Raises `RunNotFoundError`; a run that has not begun gives an empty `Progress`."""
+    events, _ = read_events(open_store().folder(run_id) / "events.jsonl")
+    steps = [event for event in events if event["type"] == "step"]
+    epochs = {event["epoch"]: event for event in events if event["type"] == "epoch"}
+    messages = [event for event in events if event["type"] == "message"]
+    last = steps[-1] if steps else {}
+    figures: dict[str, float] = {}
+    for message in messages:
+        figures.update(message.get("figures") or {})
+    return Progress(
+        epoch=max([int(last.get("epoch", 0)), *epochs], default=0),
+        epochs=int(last.get("epochs") or next((e["epochs"] for e in reversed(epochs.values())), 0)),
+        seconds_left=last.get("seconds_left"),
+        images_per_second=last.get("images_per_second"),
+        losses=_losses(steps),
+        scores=[_scores(event) for _, event in sorted(epochs.items()) if event.get("miou5") is not None],
+        teacher_miou5=figures.get("teacher_miou5"),
+        warnings=list(dict.fromkeys(m["text"] for m in messages if m.get("level") == "warning")),
+        activity=messages[-1]["text"] if messages and not steps else "",
+    )
+
+
+def read_preview(run_id: str) -> Preview | None:
+    """The preview pictures, or None before the first validation."""
+    folder = open_store().folder(run_id) / "preview"
+    epochs = {int(path.stem.removeprefix("epoch_")): path for path in sorted(folder.glob("epoch_*.png"))}
+    if not epochs or not (folder / "image.png").is_file():
+        return None
+    return Preview(folder / "image.png", folder / "truth.png", epochs)
+
+
+def read_log(run_id: str, *, lines: int = 200) -> str:
+    """The end of the run's log."""
+    return "\n".join(last_lines(open_store().folder(run_id) / "log.txt", lines))
+
+
+def _losses(steps: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """Loss terms by fractional epoch; a later try of the same step replaces the earlier, long curves are thinned."""
+    rows: dict[float, dict[str, float]] = {}
+    for event in steps:
+        at = event["epoch"] - 1 + event["step"] / max(event["steps"], 1)
+        terms = {name: value for name, value in event["losses"].items() if value is not None}
+        rows[at] = {"epoch": at, **terms}
+    ordered = [rows[at] for at in sorted(rows)]
+    stride = -(-len(ordered) // LARGEST_CURVE) or 1
+    return ordered[::stride]
+
+
+def _scores(event: dict[str, Any]) -> dict[str, float]:
+    classes = {f"iou_{name}": value for name, value in (event.get("iou") or {}).items() if value is not None}
+    return {"epoch": event["epoch"], "miou5": event["miou5"], "seconds": event["seconds"], **classes}

@@ -1,0 +1,17 @@
+"""The run store of this machine, opened once a home."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from core import paths
+from core.runs.store import RunStore
+
+
+def open_store() -> RunStore:
+    """The store under `core.paths.home()`. Raises `StoreError`."""
+    return _open(paths.home())
+
+
+@lru_cache(maxsize=4)
+def _open(home: Path) -> RunStore:
+    return RunStore(home=home)

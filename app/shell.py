@@ -1,0 +1,22 @@
+"""Page settings, navigation and the worker's state in the sidebar: the frame of every page."""
+
+import streamlit as st
+
+from app.components.brand import MARK, brand
+from app.components.guard import plainly
+from app.components.worker_status import worker_status
+
+st.set_page_config(page_title="Terrastill", page_icon=str(MARK), layout="wide")
+brand()
+
+page = st.navigation(
+    [
+        st.Page("views/compare.py", title="Compare", icon=":material/compare:", url_path="compare", default=True),
+        st.Page("views/distill.py", title="Distill", icon=":material/science:", url_path="distill"),
+        st.Page("views/runs.py", title="Runs", icon=":material/monitoring:", url_path="runs"),
+    ]
+)
+with st.sidebar:
+    worker_status()
+with plainly():
+    page.run()

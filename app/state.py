@@ -1,0 +1,78 @@
+"""Session keys and query parameters: a link reproduces what is on the screen. No other file spells them out."""
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+import streamlit as st
+
+# Names in the link. Numbers and switches bind themselves to it (bind="query-params", where key and name are one); menus
+# show titles, and Streamlit would put those into the link, so menus go through `from_link` and `to_link`.
+SOURCE: Final = "from"
+SCENE: Final = "scene"
+TEACHER: Final = "teacher"
+STUDENTS: Final = "students"
+RUN: Final = "run"
+PRESET: Final = "preset"
+
+# What the viewer reports about itself; short, because they end up in links.
+VIEW_MODE: Final = "view"
+VIEW_OPACITY: Final = "opacity"
+VIEW_HIDDEN: Final = "hidden"
+
+_LOG = logging.getLogger("terrastill.app")
+
+
+def from_link(key: str, name: str, options: Collection[str], default: str | None) -> None:
+    """Before a menu is drawn: start it with what the link says, or with its default."""
+    if key not in st.session_state or st.session_state[key] not in options:
+        wanted = st.query_params.get(name)
+        st.session_state[key] = wanted if wanted in options else default
+
+
+def many_from_link(key: str, name: str, options: Collection[str], default: Sequence[str]) -> None:
+    """The same for a menu of several; what is no option any more is dropped."""
+    if key in st.session_state:
+        st.session_state[key] = [value for value in st.session_state[key] if value in options]
+    else:
+        wanted = [value for value in st.query_params.get_all(name) if value in options]
+        st.session_state[key] = wanted if name in st.query_params else list(default)
+
+
+def to_link(name: str, value: str | Sequence[str] | None, *, default: str | Sequence[str] | None) -> None:
+    """After a menu was drawn: keep the link in step, and free of defaults."""
+    if value is None or value == default:
+        st.query_params.pop(name, None)
+    elif isinstance(value, str):
+        if st.query_params.get(name) != value:
+            st.query_params[name] = value
+    elif st.query_params.get_all(name) != list(value):
+        st.query_params[name] = list(value)
+
+
+def viewer_state() -> dict[str, Any]:
+    """What the link says about the viewer: `mode`, `opacity` 0..100, `hidden` class indices. Nonsense is left out."""
+    state: dict[str, Any] = {}
+    if (mode := st.query_params.get(VIEW_MODE)) in ("classes", "disagreement", "errors"):
+        state["mode"] = mode
+    if (opacity := st.query_params.get(VIEW_OPACITY, "")).isdigit():
+        state["opacity"] = min(int(opacity), 100)
+    if hidden := st.query_params.get(VIEW_HIDDEN):
+        state["hidden"] = [int(index) for index in hidden.split(".") if index.isdigit()]
+    return state
+
+
+def remember_viewer(state: dict[str, Any] | None) -> None:
+    """Write what the viewer reports into the link, leaving out what is at its default."""
+    if not state:
+        return
+    to_link(VIEW_MODE, str(state.get("mode", "classes")), default="classes")
+    to_link(VIEW_OPACITY, str(int(state.get("opacity", 60))), default="60")
+    to_link(VIEW_HIDDEN, ".".join(str(int(index)) for index in state.get("hidden", [])), default="")
+
+
+def report_script_error(error: Exception) -> bool:
+    """Log what nobody foresaw in full, and tell the visitor in a sentence. True: Streamlit shows nothing of its own."""
+    _LOG.error("A page failed", exc_info=error)
+    st.error("This page met an unexpected error. Reload it; if that does not help, the server's log has the details.")
+    return True

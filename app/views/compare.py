@@ -1,0 +1,137 @@
+"""Compare: a teacher and its students on one picture."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from app import caching, state
+from app.components.empty import empty_state
+from app.components.guard import plainly
+from app.components.linked import linked_multiselect, linked_segments, linked_select
+from app.components.score_table import score_table
+from app.components.viewer import viewer
+from app.services import artifacts, datasets
+from app.services.artifacts import Model
+from app.services.datasets import Picture
+from app.services.inference import Quality
+
+MOST_STUDENTS = 3
+_MEASURED = "measured_speeds"
+
+
+def main() -> None:
+    st.title("Compare")
+    st.caption("One image, one teacher, up to three students: where they agree, how well they do, and what they cost.")
+    controls = st.container()
+    status = st.empty()
+    stage = st.empty()
+    stage.skeleton(height=420)
+    models = artifacts.models()
+    with controls:
+        picture, teacher, students = _choose(models)
+    if not models:
+        stage.empty()
+        empty_state(
+            "No models yet",
+            "Shipped models lie in `checkpoints/`. Put them back, or train one with `python -m core train`.",
+        )
+    elif picture is None:
+        stage.empty()
+        empty_state("No image yet", "Choose a shipped scene, or upload a PNG, JPEG or TIFF above.")
+    elif teacher is not None:
+        models_shown = (teacher, *students)
+        with status, st.spinner("The models look at the image …"):
+            qualities = {model.name: caching.quality(picture, model, teacher) for model in models_shown}
+        with stage.container():
+            _results(picture, models_shown, qualities)
+
+
+def _choose(models: dict[str, Model]) -> tuple[Picture | None, Model | None, list[Model]]:
+    """The widgets above the pictures: image, teacher, students."""
+    first, second, middle, right = st.columns([1, 0.9, 1.3, 1.9], gap="medium")
+    upload_row = st.container()
+    with first:
+        source = _choose_source()
+    with upload_row if source == "upload" else second:
+        picture = _uploaded() if source == "upload" else _shipped()
+    if not models:
+        return picture, None, []
+    with middle:
+        teacher = models[
+            linked_select(
+                "Teacher", list(models), name=state.TEACHER, default="teacher", title=lambda name: models[name].label
+            )
+        ]
+    with right:
+        students = _choose_students(models, teacher)
+    return picture, teacher, students
+
+
+def _choose_students(models: dict[str, Model], teacher: Model | None) -> list[Model]:
+    """Only models with the teacher's classes can stand beside it."""
+    fitting = [name for name, model in models.items() if teacher is None or model.classes == teacher.classes]
+    usual = [name for name in ("student", "student-control") if name in fitting]
+    chosen = linked_multiselect(
+        "Students",
+        fitting,
+        name=state.STUDENTS,
+        default=usual or fitting[1:2],
+        title=lambda name: models[name].label,
+        max_selections=MOST_STUDENTS,
+        wrap=True,
+        placeholder="Choose one to three models",
+    )
+    return [models[name] for name in chosen if name in models and (teacher is None or name != teacher.name)]
+
+
+def _choose_source() -> str:
+    titles = {"scene": "Shipped", "upload": "Upload"} if datasets.scene_names() else {"upload": "Upload"}
+    return linked_segments("Image", titles, name=state.SOURCE)
+
+
+def _shipped() -> Picture | None:
+    name = linked_select("Scene", datasets.scene_names(), name=state.SCENE, title=_scene_title)
+    with plainly():
+        return caching.scene(name)
+    return None
+
+
+def _uploaded() -> Picture | None:
+    limit = f"PNG, JPEG or TIFF, at most {datasets.UPLOAD_MEGABYTES} MB and {datasets.UPLOAD_MEGAPIXELS} megapixels."
+    file = st.file_uploader(
+        f"{limit} Kept for this session only.",
+        type=list(datasets.UPLOAD_TYPES),
+        max_upload_size=datasets.UPLOAD_MEGABYTES,
+        key="upload",
+    )
+    if file is None:
+        return None
+    with plainly():
+        return datasets.read_upload(file.name, file.getvalue())
+    return None
+
+
+def _results(picture: Picture, models: tuple[Model, ...], qualities: Mapping[str, Quality]) -> None:
+    viewer(caching.payload(picture, models))
+    if len(models) == 1:
+        st.info("Choose a student above to see it beside its teacher.", icon=":material/arrow_upward:")
+    place = st.empty()
+    key = tuple(model.identity for model in models)
+    measured = st.session_state.setdefault(_MEASURED, set())
+    if key not in measured:
+        with place.container():
+            score_table(models, qualities, None)
+    speeds = caching.speeds(models)
+    measured.add(key)
+    with place.container():
+        score_table(models, qualities, speeds)
+
+
+def _scene_title(name: str) -> str:
+    """`scene_01` → `Scene 1`; the names of uploads stay as they are."""
+    head, _, number = name.partition("_")
+    return f"Scene {int(number)}" if head == "scene" and number.isdigit() else name
+
+
+with plainly():
+    main()

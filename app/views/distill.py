@@ -1,0 +1,89 @@
+"""Distill: choose a teacher, a student and how it learns; see what it will cost; launch."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from app import caching, state
+from app.components.empty import empty_state
+from app.components.forecast import size_figures, time_figures
+from app.components.guard import plainly, show_problems
+from app.components.run_form import run_form, student_slider
+from app.services import artifacts, datasets, estimates, launch, workers
+from app.services.artifacts import Model
+
+
+def main() -> None:
+    st.title("Distill")
+    st.caption(
+        "Train a small student to answer as its teacher does. It runs in the background; you can close this page."
+    )
+    models = artifacts.models()
+    if not models:
+        empty_state(
+            "No teacher yet",
+            "A distillation needs a trained model. Put the shipped ones back into `checkpoints/`, "
+            "or train one with `python -m core train`.",
+        )
+        return
+    form, side = st.columns([1.5, 1], gap="large")
+    with form:
+        settings = run_form(models, datasets.training_choices())
+    with side, st.container(border=True):
+        _before_launch(settings, models[settings.teacher])
+
+
+def _before_launch(settings: launch.Settings, teacher: Model) -> None:
+    """Size, problems and the launch button first; the estimate, which may take seconds, last."""
+    settings = replace(settings, base=student_slider())
+    size = None
+    with plainly():
+        size = caching.student_size(settings.base)
+        size_figures(size, teacher)
+    found = launch.check(settings, student_parameters=size.parameters if size else None)
+    estimate = st.container()
+    for warning in found.warnings:
+        st.warning(warning, icon=":material/warning:")
+    if found.problems:
+        show_problems(found.problems)
+    pressed = st.button(
+        "Launch",
+        type="primary",
+        icon=":material/rocket_launch:",
+        disabled=bool(found.problems),
+        width="stretch",
+        key="launch",
+    )
+    if pressed:
+        with plainly():
+            _launch(settings)
+    elif size is not None and not found.problems:
+        with estimate, plainly(), st.spinner("Timing a few steps on this machine …"):
+            _estimate(settings, teacher, size)
+
+
+def _estimate(settings: launch.Settings, teacher: Model, size: estimates.Size) -> None:
+    data = caching.split_summary(launch.data_key(settings))
+    config = launch.to_config(settings)
+    pace = caching.pace(teacher, config.data.crop, settings.device)
+    views = settings.views or data["crops"]
+    seconds = estimates.training_seconds(
+        config, pace, macs_256=size.macs_256, views=views, val_megapixels=data["val_megapixels"]
+    )
+    time_figures(seconds, pace, control=settings.control)
+    st.caption(data["note"])
+    for warning in data["warnings"]:
+        st.warning(warning, icon=":material/warning:")
+
+
+def _launch(settings: launch.Settings) -> None:
+    """Read the data once more before queueing, so that a broken pair is told here and not in a failed run."""
+    with st.spinner("Checking the data …"):
+        caching.split_summary(launch.data_key(settings))
+    run_id = launch.launch(settings)
+    workers.ensure_worker()
+    st.switch_page("views/runs.py", query_params={state.RUN: run_id})
+
+
+with plainly():
+    main()

@@ -1,0 +1,100 @@
+"""Runs: what was launched, how it goes, what came of it, and what to do with it."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import state
+from app.components.empty import empty_state
+from app.components.guard import plainly
+from app.components.linked import linked_select
+from app.components.run_live import run_live
+from app.components.run_table import run_label, run_table
+from app.services import artifacts, progress, runs, workers
+from app.services.runs import Run
+
+
+def main() -> None:
+    st.title("Runs")
+    found = runs.list_runs()
+    if not found:
+        empty_state(
+            "No runs yet", "Launch a distillation, and watch it here while it learns.", icon=":material/monitoring:"
+        )
+        if st.button("Go to Distill", icon=":material/science:", type="primary"):
+            st.switch_page("views/distill.py")
+        return
+    run_table(found)
+    run = _selected(found)
+    with st.container(border=True):
+        st.header(run.title)
+        _actions(run)
+        run_live(run)
+        _log(run)
+
+
+def _selected(found: Sequence[Run]) -> Run:
+    by_id = {run.id: run for run in found}
+    return by_id[linked_select("Run", list(by_id), name=state.RUN, title=lambda run_id: run_label(by_id[run_id]))]
+
+
+def _actions(run: Run) -> None:
+    """Only what fits the run's state is offered."""
+    with st.container(horizontal=True), plainly():
+        if run.active and not run.cancel_requested and st.button("Cancel", icon=":material/block:", key="cancel"):
+            runs.cancel(run.id)
+            st.rerun()
+        if run.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:", key="retry"):
+            runs.retry(run.id)
+            workers.ensure_worker()
+            st.rerun()
+        if run.state == "done":
+            _use_student(run)
+        if run.state != "running":
+            _delete(run)
+
+
+def _use_student(run: Run) -> None:
+    if st.button("Compare", icon=":material/compare:", key="compare", type="primary"):
+        st.switch_page("views/compare.py", query_params=_comparison(run))
+    st.download_button(
+        "Download student",
+        data=lambda: artifacts.student_archive(run.id),
+        file_name=f"student-{run.id}.zip",
+        mime="application/zip",
+        icon=":material/download:",
+        on_click="ignore",
+        key="download",
+    )
+
+
+def _comparison(run: Run) -> dict[str, str | list[str]]:
+    """The link to Compare with this student, its control and its teacher."""
+    students = [run.id]
+    known = {other.id: other for other in runs.list_runs()}
+    partner = known.get(run.control or run.control_of or "")
+    if partner is not None and partner.state == "done":
+        students.append(partner.id)
+    link: dict[str, str | list[str]] = {state.STUDENTS: students}
+    if teacher := run.teacher or (partner.teacher if partner else None):
+        link[state.TEACHER] = teacher
+    return link
+
+
+def _delete(run: Run) -> None:
+    with st.popover("Delete", icon=":material/delete:"):
+        st.write("This removes the run, its curves and its student for good.")
+        if st.button("Delete for good", type="primary", key="delete"):
+            runs.delete(run.id)
+            st.session_state.pop(state.RUN, None)
+            st.query_params.pop(state.RUN, None)
+            st.rerun()
+
+
+def _log(run: Run) -> None:
+    with st.expander("Log", icon=":material/article:"):
+        st.code(progress.read_log(run.id) or "Nothing has been logged yet.", language=None, height=320)
+
+
+with plainly():
+    main()
