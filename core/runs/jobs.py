@@ -1,7 +1,6 @@
 """From settings to a finished run: the one place that puts data, models, losses and the loop together."""
 
 import datetime
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -120,13 +119,11 @@ def _with_teacher(task: Task, folder: Path, emit: Emit, cancelled: Cancelled, ru
         return replace(task, teacher_logits=lambda batch: teacher.logits(batch.images)), _Teaching(
             loaded, report.scores.miou5
         )
-    started = time.perf_counter()
     cache = _cache(task, teacher, folder, emit, cancelled)
     if cache is None:
         raise RunCancelledError
-    seconds = time.perf_counter() - started
     return replace(task, teacher_logits=cache.logits, view_epochs=cache.epochs), _Teaching(
-        loaded, report.scores.miou5, seconds
+        loaded, report.scores.miou5, cache.seconds
     )
 
 

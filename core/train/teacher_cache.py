@@ -5,6 +5,7 @@ sees that many epochs of different views and no more; docs/RESULTS.md has the me
 """
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,13 @@ from core.train.step import FrozenTeacher
 
 
 class TeacherCache:
-    """Logits float16 (epochs · views, C, crop, crop), memory-mapped."""
+    """Logits float16 (epochs · views, C, crop, crop), memory-mapped. `seconds` is what it took to make them."""
 
-    def __init__(self, array: NDArray[np.float16], views: int, epochs: int) -> None:
+    def __init__(self, array: NDArray[np.float16], views: int, epochs: int, seconds: float) -> None:
         self._array = array
         self._views = views
         self.epochs = epochs
+        self.seconds = seconds
 
     def logits(self, batch: Batch) -> Tensor:
         """The teacher's logits (B, C, H, W) for the views of a batch made with `view_epoch`."""
@@ -58,7 +60,8 @@ def build(
     views = views // batch_size * batch_size
     shape = (epochs * views, outputs, sampler.crop, sampler.crop)
     mark = path.with_suffix(".json")
-    done = _progress(path, mark, identity)
+    done, spent = _progress(path, mark, identity)
+    started = time.perf_counter()
     path.parent.mkdir(parents=True, exist_ok=True)
     array = np.memmap(path, dtype=np.float16, mode="r+" if done else "w+", shape=shape)
     for epoch in range(done, epochs):
@@ -68,22 +71,22 @@ def build(
             first = epoch * views + batch.first
             array[first : first + batch_size] = teacher.logits(batch.images).half().cpu().numpy()
         array.flush()
-        _mark_done(mark, identity, epoch + 1)
+        _mark_done(mark, identity, epoch + 1, spent + time.perf_counter() - started)
         emit(MessageEvent(f"Stored the teacher's answers to {epoch + 1} of {epochs} epochs of views."))
-    return TeacherCache(array, views, epochs)
+    return TeacherCache(array, views, epochs, spent + time.perf_counter() - started)
 
 
-def _progress(path: Path, mark: Path, identity: dict[str, object]) -> int:
-    """How many epochs of the cache are already there."""
+def _progress(path: Path, mark: Path, identity: dict[str, object]) -> tuple[int, float]:
+    """How many epochs of the cache are already there, and the seconds they took."""
     if not path.is_file() or not mark.is_file():
-        return 0
+        return 0, 0.0
     try:
         data = json.loads(mark.read_text(encoding="utf-8"))
     except ValueError:
-        return 0
-    return int(data["epochs"]) if data.get("identity") == identity else 0
+        return 0, 0.0
+    return (int(data["epochs"]), float(data["seconds"])) if data.get("identity") == identity else (0, 0.0)
 
 
-def _mark_done(mark: Path, identity: dict[str, object], epochs: int) -> None:
-    text = json.dumps({"identity": identity, "epochs": epochs})
+def _mark_done(mark: Path, identity: dict[str, object], epochs: int, seconds: float) -> None:
+    text = json.dumps({"identity": identity, "epochs": epochs, "seconds": seconds})
     write_aside(mark, lambda file: file.write_text(text, encoding="utf-8"))
