@@ -176,6 +176,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
         image.read_rgb(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("size", [(10_001, 10_000), (15_000, 15_000), (60_000, 60_000)])
 def test_too_many_pixels_are_refused_before_decoding(size: tuple[int, int]) -> None:
     with pytest.raises(ImageError, match="more than 100 million pixels"):
