@@ -1,24 +1,32 @@
-"""Seeded aerial scenes with exact masks, drawn without a photograph."""
+"""Seeded aerial scenes with exact masks, drawn without a photograph.
 
-import numpy as np
+From the question to the file: what kinds of place there are → `styles`; where things stand → `town`, `lots`, `city`,
+`country` (they fill a `plan`); how things look → `terrain`, `water`, `areas`, `roads`, `vegetation`, `blocks`, `buildings`; sun →
+`light`; sensor → `camera`; the order of it all → `compose`; the shipped set → `samples`.
+`python -m core.data.synthetic --out sample_images --scenes 12` builds the shipped set again.
+"""
 
 from core.data.scene import Scene
-from core.data.synthetic.noise import fractal
+from core.data.synthetic.compose import render
+from core.data.synthetic.styles import STYLES
+from core.errors import ConfigError
+
+__all__ = ["synthesise"]
 
 
 def synthesise(seed: int, *, size: int = 1024) -> Scene:
-    """One scene: image uint8 (size, size, 3), mask uint8 (size, size) of the AERIAL classes. The same seed, the same scene."""
-    rng = np.random.default_rng(seed)
-    colours = np.array([(200, 195, 190), (195, 195, 200), (80, 70, 70), (70, 75, 60), (14, 20, 18), (150, 140, 130)])
-    mask = np.ones((size, size), np.uint8)
-    mask[fractal(rng, size, size / 3) > 0.4] = 3
-    mask[fractal(rng, size, size / 3) > 0.5] = 4
-    for _ in range(30):
-        y, x = rng.integers(0, size, 2)
-        mask[y : y + size // 20, x : x + size // 15] = 0
-    for _ in range(4):
-        at = int(rng.integers(0, size))
-        mask[at : at + size // 50] = 2
-        mask[: size // 100, : size // 100] = 5
-    image = colours[mask] + 12 * rng.standard_normal((size, size, 3))
-    return Scene(f"scene-{seed}", np.clip(image, 0, 255).astype(np.uint8), mask, tile=f"scene-{seed}")
+    """One scene: image uint8 (size, size, 3), mask uint8 (size, size) of the AERIAL classes.
+
+    The same seed gives the same scene; neighbouring seeds give different kinds of place. Raises `ConfigError` for a seed
+    below 0 or a size outside 64..4096.
+    """
+    problems = []
+    if seed < 0:
+        problems.append(f"A scene's seed must be 0 or more, not {seed}.")
+    if not 64 <= size <= 4096:
+        problems.append(f"A scene must be from 64 to 4096 pixels wide, not {size}.")
+    if problems:
+        raise ConfigError(problems)
+    rendering = render(seed, size, STYLES[seed % len(STYLES)])
+    name = f"scene_{seed:02d}"
+    return Scene(name, rendering.image, rendering.mask, tile=name)

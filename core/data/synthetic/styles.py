@@ -1,0 +1,197 @@
+"""The kinds of place a scene can be, and the colours and light it can have."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from core.data.synthetic.plan import Colour
+
+WaterKind = Literal["none", "coast", "lagoon", "marina", "ponds", "creek", "mangrove"]
+BlockKind = Literal["villas", "rows", "flats", "towers", "sheds", "park", "vacant", "site", "parking"]
+
+
+@dataclass(frozen=True)
+class Style:
+    """One kind of place.
+
+    `spread` is how far the town reaches from its middle, as a share of half the scene (above 1.5: everywhere); `blocks`
+    gives the weight of each kind of block; `street`, `row` and `gap` are widths of a street, of a row of plots and the length of
+    a block in metres; `greens` counts golf-like meadows, `scrub` is the density of desert bushes.
+    """
+
+    name: str
+    gsd: float
+    water: WaterKind = "none"
+    motorway: bool = False
+    spread: float = 2.0
+    blocks: tuple[tuple[BlockKind, float], ...] = ()
+    street: float = 8.0
+    row: float = 27.0
+    gap: tuple[float, float] = (90.0, 150.0)
+    curve: float = 0.0
+    greens: int = 0
+    scrub: float = 0.3
+    trees: float = 0.5
+    sand: int = 0
+
+
+STYLES: tuple[Style, ...] = (
+    Style(
+        "villa suburb",
+        0.5,
+        blocks=(("villas", 7), ("rows", 2), ("park", 1.2), ("vacant", 0.8)),
+        motorway=True,
+        curve=1 / 420,
+        trees=0.7,
+    ),
+    Style(
+        "dense city",
+        0.5,
+        blocks=(("towers", 4), ("flats", 5), ("parking", 1.2), ("park", 1), ("site", 0.8)),
+        street=14.0,
+        row=46.0,
+        gap=(110.0, 170.0),
+        trees=0.6,
+        scrub=0.1,
+        sand=1,
+    ),
+    Style(
+        "marina",
+        0.5,
+        water="marina",
+        blocks=(("towers", 5), ("flats", 4), ("park", 1), ("vacant", 1.2), ("parking", 0.6)),
+        street=12.0,
+        row=42.0,
+        gap=(100.0, 150.0),
+        trees=0.8,
+    ),
+    Style(
+        "desert edge",
+        0.6,
+        motorway=True,
+        spread=0.5,
+        blocks=(("villas", 4), ("vacant", 1), ("site", 1)),
+        scrub=1.0,
+        trees=0.3,
+        sand=2,
+    ),
+    Style(
+        "golf park",
+        0.5,
+        water="ponds",
+        spread=0.75,
+        blocks=(("villas", 6), ("park", 1), ("rows", 2)),
+        greens=9,
+        curve=1 / 300,
+        trees=0.9,
+        scrub=0.2,
+    ),
+    Style(
+        "industrial",
+        0.5,
+        blocks=(("sheds", 8), ("vacant", 1.0), ("site", 1.0), ("parking", 0.8)),
+        street=13.0,
+        row=62.0,
+        gap=(130.0, 220.0),
+        trees=0.15,
+        scrub=0.3,
+        sand=1,
+    ),
+    Style(
+        "lagoon",
+        0.6,
+        water="lagoon",
+        spread=2.0,
+        blocks=(("villas", 6), ("rows", 1), ("park", 1.5), ("vacant", 1)),
+        curve=1 / 350,
+        trees=0.9,
+    ),
+    Style("mangrove", 0.6, water="mangrove", spread=0.0, scrub=0.5, trees=0.6),
+    Style(
+        "creek",
+        0.5,
+        water="creek",
+        motorway=True,
+        blocks=(("flats", 5), ("rows", 2), ("sheds", 1), ("park", 1.5), ("vacant", 1.5)),
+        street=11.0,
+        row=38.0,
+        gap=(90.0, 140.0),
+        trees=0.6,
+        sand=2,
+    ),
+    Style(
+        "harbour",
+        0.6,
+        water="coast",
+        spread=2.0,
+        blocks=(("sheds", 5), ("site", 2), ("vacant", 3), ("parking", 1)),
+        street=12.0,
+        row=55.0,
+        gap=(120.0, 200.0),
+        trees=0.1,
+        scrub=0.2,
+    ),
+    Style(
+        "garden town",
+        0.5,
+        blocks=(("villas", 5), ("flats", 2), ("park", 3), ("rows", 2)),
+        curve=-1 / 500,
+        trees=1.0,
+        scrub=0.15,
+        greens=1,
+    ),
+    Style(
+        "open desert",
+        0.7,
+        motorway=True,
+        spread=0.0,
+        scrub=1.6,
+        trees=0.2,
+        sand=1,
+    ),
+)
+
+SANDS: tuple[tuple[Colour, Colour, Colour], ...] = (
+    ((188, 190, 200), (222, 222, 224), (156, 154, 160)),
+    ((186, 182, 178), (218, 212, 202), (150, 144, 140)),
+    ((206, 194, 176), (230, 222, 208), (176, 162, 144)),
+)
+"""The ground: its common, its bright and its dark colour, for each `Style.sand`."""
+
+
+@dataclass(frozen=True)
+class Light:
+    """The sun and the camera of a scene.
+
+    `shadow` is the ground vector (x, y) of the shadow of one metre of height; `lean` that of the picture of one metre of height;
+    `shade` is what is left of the brightness in shadow, `cast` the colour cast, `haze` 0..1.
+    """
+
+    shadow: tuple[float, float]
+    lean: tuple[float, float]
+    shade: Colour
+    cast: Colour
+    haze: float
+    contrast: float
+    blur: float
+    noise: float
+
+
+def light(rng: np.random.Generator) -> Light:
+    """A sun in the south, at 38 to 62 degrees, and a camera a little off the vertical."""
+    azimuth = rng.uniform(-1.2, 1.2)
+    reach = 1 / np.tan(np.radians(rng.uniform(38, 62)))
+    view, tilt = rng.uniform(0, 2 * np.pi), np.tan(np.radians(rng.uniform(3, 13)))
+    dark = rng.uniform(0.24, 0.36)
+    warm = rng.uniform(-0.03, 0.04)
+    return Light(
+        shadow=(float(np.sin(azimuth) * reach), float(-np.cos(azimuth) * reach)),
+        lean=(float(np.cos(view) * tilt), float(np.sin(view) * tilt)),
+        shade=(dark * 0.94, dark, dark * 1.12),
+        cast=(1 + warm, 1.0, 1 - warm + rng.uniform(0, 0.03)),
+        haze=float(rng.uniform(0.0, 0.06)),
+        contrast=float(rng.uniform(1.02, 1.18)),
+        blur=float(rng.uniform(0.45, 0.7)),
+        noise=float(rng.uniform(2.0, 4.0)),
+    )
