@@ -5,7 +5,7 @@ is `core.classes.AERIAL` (the colours the masks really hold; its own classes.jso
 `by-image`: parts 1 to 7 train, 8 validates, 9 tests.
 
 In parts 1 to 8, 549,431 mask pixels are black, which is no class: 545,723 of them between the houses of Tile 8, part 3.
-Like every colour they go to the nearest class, Building, and loading says so.
+They are yards that nobody labelled; by nearness they would be Building, so the class map counts black as Unlabeled.
 """
 
 import logging

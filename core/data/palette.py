@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import image
-from core.classes import ClassMap
+from core.classes import ClassMap, Colour
 
 FAR = 40
 """A colour further than this (Euclidean, 0..255 a channel) from every class colour is not trusted."""
@@ -20,13 +20,16 @@ def to_indices(mask: NDArray[np.uint8], class_map: ClassMap) -> tuple[NDArray[np
     """Class indices uint8 (H, W) of a mask, and how many of its pixels are far from every class.
 
     Colours (H, W, 3) go to the nearest class colour, far or not (the lower index on a tie). Grey values (H, W) are
-    indices already; one beyond the last class counts as far and becomes the ignored class.
+    indices already; one beyond the last class counts as far and becomes the ignored class. A void colour of the class
+    map becomes the ignored class, and is not far.
     """
     if mask.ndim == 2:
         beyond = mask >= len(class_map.names)
         return np.where(beyond, np.uint8(class_map.ignore_index), mask), int(beyond.sum())
     codes = _codes(mask)
     indices = np.full(codes.shape, len(class_map.names), dtype=np.uint8)
+    for code in _codes(_as_array(class_map.void_colours)):
+        indices[codes == code] = class_map.ignore_index
     # Backwards, so that the lower index wins where two classes share a colour.
     for index, code in reversed(list(enumerate(_codes(_colours(class_map))))):
         indices[codes == code] = index
@@ -81,4 +84,8 @@ def _codes(colours: NDArray[np.uint8]) -> NDArray[np.int32]:
 
 
 def _colours(class_map: ClassMap) -> NDArray[np.uint8]:
-    return np.array(class_map.colours, dtype=np.uint8)
+    return _as_array(class_map.colours)
+
+
+def _as_array(colours: tuple[Colour, ...]) -> NDArray[np.uint8]:
+    return np.array(colours, dtype=np.uint8).reshape(-1, 3)

@@ -82,7 +82,7 @@ def test_a_palette_in_another_order_counts_by_its_colours() -> None:
 def test_a_palette_of_class_colours_with_a_few_others_still_counts_by_its_colours() -> None:
     indices = np.minimum(random_indices(5), 4)
     indices[0, :5] = 5
-    turned = palette_png(indices, [[0, 0, 0], *[list(colour) for colour in AERIAL.colours[:4]], [255, 255, 255]])
+    turned = palette_png(indices, [[0, 255, 0], *[list(colour) for colour in AERIAL.colours[:4]], [255, 255, 255]])
     found, far = read_mask(turned, AERIAL)
     np.testing.assert_array_equal(found[indices == 1], 0)
     assert far == ((indices == 0) | (indices == 5)).sum()
@@ -102,9 +102,15 @@ def test_strange_colours_at_strange_indices_are_far() -> None:
 
 
 @pytest.mark.realdata
-def test_real_masks_hold_class_colours_but_for_one_share_of_black(dubai: Path) -> None:
+def test_real_masks_hold_class_colours_and_black_for_unlabelled(dubai: Path) -> None:
     _, far = read_mask(dubai / "Tile 1" / "masks" / "image_part_001.png", AERIAL)
     assert far == 0
     indices, far = read_mask(dubai / "Tile 8" / "masks" / "image_part_003.png", AERIAL)
-    assert far == 545_723
-    assert indices.max() < len(AERIAL.names)
+    assert far == 0
+    assert (indices == AERIAL.ignore_index).sum() >= 545_723
+
+
+def test_black_is_unlabelled_but_nearly_black_is_the_nearest_class() -> None:
+    indices, far = to_indices(np.array([[[0, 0, 0], [1, 0, 0]]], dtype=np.uint8), AERIAL)
+    assert indices.tolist() == [[AERIAL.ignore_index, AERIAL.names.index("Building")]]
+    assert far == 1
