@@ -2,7 +2,8 @@
 
 import json
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any, Literal, TypeVar
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from core.errors import ConfigError
 
@@ -130,6 +131,8 @@ class TrainConfig:
             found.append(f"Precision must be auto, float32, bfloat16 or float16, not {self.precision}.")
         if self.validate_every < 1:
             found.append(f"Validation must come every 1 epoch or more, not {self.validate_every}.")
+        if self.match_seconds is not None and not 0 < self.match_seconds <= 2_592_000:
+            found.append(f"Seconds to match must be above 0 and at most 2,592,000 (30 days), not {self.match_seconds}.")
         return found
 
 
@@ -172,12 +175,20 @@ class RunConfig:
     def from_json(cls, text: str) -> "RunConfig":
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"These settings are not JSON ({error}).") from error
         config: RunConfig = _build(cls, data)
         return config.validate()
 
 
+_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Literal: "text",
+    bool: "true or false",
+    type(None): "nothing",
+}
 _NESTED: dict[str, type] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig, "distill": DistillConfig}
 
 
@@ -195,7 +206,37 @@ def _build(cls: type[_Config], data: Any) -> _Config:
             values[key] = _build(_NESTED[key], value)
         else:
             values[key] = tuple(value) if isinstance(value, list) else value
-    try:
-        return cls(**values)
-    except TypeError as error:
-        raise ConfigError(f"{cls.__name__} cannot be built: {error}.") from error
+    if wrong := misfits(cls, values):
+        raise ConfigError(wrong)
+    return cls(**values)
+
+
+def misfits(cls: type, values: dict[str, Any]) -> list[str]:
+    """Which of these values, read from JSON, are not of the type that the field of a dataclass has."""
+    hints = get_type_hints(cls)
+    return [
+        f"{cls.__name__}: {key} must be {_words(hints[key])}, not {_words(type(value))}."
+        for key, value in values.items()
+        if not _fits(value, hints[key])
+    ]
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """A whole number will do for a fraction, true and false for neither. What a Literal allows is checked later."""
+    kind, parts = get_origin(hint) or hint, get_args(hint)
+    if kind is UnionType:
+        return any(_fits(value, part) for part in parts)
+    if kind is tuple:
+        return isinstance(value, tuple) and len(value) == len(parts) and all(map(_fits, value, parts))
+    if kind in (int, float):
+        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    return isinstance(value, str if kind is Literal else kind)
+
+
+def _words(hint: Any) -> str:
+    kind, parts = get_origin(hint) or hint, get_args(hint)
+    if kind is UnionType:
+        return " or ".join(map(_words, parts))
+    if kind is tuple:
+        return f"{len(parts)} numbers" if parts else "a list"
+    return _WORDS.get(kind, "an object")

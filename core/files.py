@@ -16,6 +16,8 @@ def write_aside(path: Path, write: Callable[[Path], object]) -> None:
         write(partial)
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
+        # safetensors makes files that only their owner may read.
+        partial.chmod(0o644)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -11,7 +11,10 @@ from core.classes import ClassMap
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Fractions from 0 to 1; `nan` when the class occurs neither in truth nor in prediction. `pixels` in truth."""
+    """Fractions from 0 to 1; `nan` when the class occurs neither in truth nor in prediction. `pixels` in truth.
+
+    A class that is never predicted has a precision of 0, and one that is nowhere in truth a recall of 0.
+    """
 
     iou: float
     precision: float
@@ -63,17 +66,15 @@ def scores(matrix: NDArray[np.int64], class_map: ClassMap) -> Scores:
 def _class_score(matrix: NDArray[np.int64], index: int) -> ClassScore:
     hit = int(matrix[index, index])
     truth, predicted = int(matrix[index].sum()), int(matrix[:, index].sum())
+    if not truth + predicted:
+        return ClassScore(*[float("nan")] * 4, pixels=0)
     return ClassScore(
-        iou=_ratio(hit, truth + predicted - hit),
-        precision=_ratio(hit, predicted),
-        recall=_ratio(hit, truth),
-        f1=_ratio(2 * hit, truth + predicted),
+        iou=hit / (truth + predicted - hit),
+        precision=hit / max(predicted, 1),
+        recall=hit / max(truth, 1),
+        f1=2 * hit / (truth + predicted),
         pixels=truth,
     )
-
-
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else float("nan")
 
 
 def _mean(values: list[float]) -> float:

@@ -3,6 +3,8 @@
 from torch import Tensor
 from torch.nn import functional
 
+from core.losses.precision import at_least_single
+
 
 def soft_target_kl(*, student: Tensor, teacher: Tensor, temperature: float, valid: Tensor | None = None) -> Tensor:
     """Per-pixel KL(teacher ‖ student) at `temperature`, times T². Logits (B, C, H, W), mask (B, H, W) → scalar.
@@ -10,8 +12,8 @@ def soft_target_kl(*, student: Tensor, teacher: Tensor, temperature: float, vali
     Both logits are divided by T before the softmax. The divergence is summed over classes and averaged over valid
     pixels; T² keeps the size of its gradient from shrinking as T grows. Zero when no pixel is valid.
     """
-    student_log = functional.log_softmax(student.float() / temperature, dim=1)
-    teacher_log = functional.log_softmax(teacher.float() / temperature, dim=1)
+    student_log = functional.log_softmax(at_least_single(student) / temperature, dim=1)
+    teacher_log = functional.log_softmax(at_least_single(teacher) / temperature, dim=1)
     divergence = functional.kl_div(student_log, teacher_log, reduction="none", log_target=True).sum(dim=1)
     if valid is None:
         return divergence.mean() * temperature**2

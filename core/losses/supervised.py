@@ -3,6 +3,8 @@
 from torch import Tensor
 from torch.nn import functional
 
+from core.losses.precision import at_least_single
+
 
 def cross_entropy(*, logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
     """Mean over labelled pixels of −log softmax at the label. Logits (B, C, H, W), labels (B, H, W) → scalar.
@@ -10,7 +12,7 @@ def cross_entropy(*, logits: Tensor, labels: Tensor, ignore_index: int) -> Tenso
     Zero, with a gradient of zero, when no pixel is labelled.
     """
     valid = labels != ignore_index
-    total = functional.cross_entropy(logits.float(), labels, ignore_index=ignore_index, reduction="sum")
+    total = functional.cross_entropy(at_least_single(logits), labels, ignore_index=ignore_index, reduction="sum")
     return total / valid.sum().clamp(min=1)
 
 
@@ -22,7 +24,7 @@ def dice(*, logits: Tensor, labels: Tensor, ignore_index: int, smooth: float = 1
     classes = logits.shape[1]
     valid = labels != ignore_index
     truth = functional.one_hot(labels.where(valid, 0), classes).permute(0, 3, 1, 2) * valid[:, None]
-    probabilities = logits.float().softmax(dim=1) * valid[:, None]
+    probabilities = at_least_single(logits).softmax(dim=1) * valid[:, None]
     overlap = (probabilities * truth).sum(dim=(0, 2, 3))
     sizes = (probabilities + truth).sum(dim=(0, 2, 3))
     present = truth.sum(dim=(0, 2, 3)) > 0
