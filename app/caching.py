@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.services import datasets, estimates, inference, overlays
+from app.services import datasets, estimates, inference, launch, overlays
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 
@@ -69,6 +69,12 @@ def payload(picture: Picture, models: tuple[Model, ...]) -> dict[str, Any]:
 def student_size(base: int) -> estimates.Size:
     """Parameters and MACs of a student."""
     return estimates.student_size(base)
+
+
+@st.cache_data(max_entries=64, ttl=30, show_spinner=False)
+def check(settings: launch.Settings) -> launch.Check:
+    """What is wrong with these settings; looked at again after half a minute, because disks and models change."""
+    return launch.check(settings)
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=_KEYS)

@@ -16,7 +16,7 @@ _KNOWN_ENCODERS = {"tu-tf_efficientnet_lite0": "EfficientNet-Lite0"}
 
 @dataclass(frozen=True)
 class Model:
-    """A model that can be chosen. `identity` changes when its weights do; `miou5` is a fraction from its card or None."""
+    """A model that can be chosen. `identity` changes when its weights do; `miou5` is a fraction, or None."""
 
     name: str
     title: str

@@ -76,7 +76,7 @@ def training_choices() -> list[DatasetChoice]:
     """What can be trained on, and what is missing for the rest."""
     samples = None if scene_names() else "Make them with `python -m core.data.synthetic --out sample_images`."
     there = (paths.dubai_root() / "Tile 1" / "images").is_dir()
-    dubai = None if there else "Fetch it with `python -m core data dubai`, then reload this page."
+    dubai = None if there else "Fetch it with `python -m core data download`, then reload this page."
     return [
         DatasetChoice("samples", "Shipped scenes (12, synthetic)", samples),
         DatasetChoice("dubai", "Dubai aerial images (72)", dubai),

@@ -1,17 +1,12 @@
 """Settings of a distillation as a person chooses them → checked → queued, with its control behind it."""
 
-import shutil
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from app.services.stores import open_store
 from core import paths
-from core.classes import AERIAL
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
-from core.errors import CheckpointError, DeviceError
-
-_SPARE_BYTES = 500_000_000
-_FLOAT16_BYTES = 2
+from core.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -88,22 +83,20 @@ def data_key(settings: Settings) -> dict[str, Any]:
     return asdict(to_config(settings).data)
 
 
-def check(settings: Settings, *, student_parameters: int | None) -> Check:
-    """Everything that can be known to be wrong before the data is read. `student_parameters` None: not counted yet."""
-    config = to_config(settings)
-    problems = list(config.problems())
+def check(settings: Settings) -> Check:
+    """Everything that can be known to be wrong before the data is read."""
+    from core.runs.checks import check_settings
+
     if settings.dataset == "folder" and not settings.root.strip():
-        problems.append("Name the folder that holds images/ and masks/.")
-    warnings: list[str] = []
-    if not problems:
-        for found, severe in (_teacher(settings, student_parameters), _device(settings), _disk(settings)):
-            problems += severe
-            warnings += found
-    return Check(problems, warnings)
+        return Check(["Name the folder that holds images/ and masks/."])
+    try:
+        return Check(warnings=check_settings(to_config(settings), runs=paths.home()))
+    except ConfigError as error:
+        return Check(list(error.problems))
 
 
 def launch(settings: Settings) -> str:
-    """Queue the distillation, and its control when asked for; gives the run's id. Raises `ConfigError`, `StoreError`."""
+    """Queue the distillation, and its control when asked for; gives the run's id. Raises `StoreError`."""
     store = open_store()
     config = to_config(settings)
     record = store.add(config)
@@ -117,46 +110,3 @@ def devices() -> list[str]:
     from core.device import available
 
     return ["auto", *available()]
-
-
-def _teacher(settings: Settings, student_parameters: int | None) -> tuple[list[str], list[str]]:
-    from core import checkpoint
-
-    try:
-        card = checkpoint.load_card(checkpoint.resolve(settings.teacher, runs=paths.home()))
-    except CheckpointError as error:
-        return [], [str(error)]
-    if card.classes.scored_names != AERIAL.scored_names:
-        names = ", ".join(card.classes.scored_names)
-        return [], [f"The teacher's classes ({names}) are not those of the data: choose another teacher."]
-    if student_parameters is not None and student_parameters >= card.parameters:
-        return [
-            f"The student ({student_parameters:,} parameters) is not smaller than its teacher ({card.parameters:,}): "
-            "nothing is saved. Choose a smaller size."
-        ], []
-    return [], []
-
-
-def _device(settings: Settings) -> tuple[list[str], list[str]]:
-    from core.device import choose
-
-    try:
-        choose(settings.device)
-    except DeviceError as error:
-        return [], [str(error)]
-    return [], []
-
-
-def _disk(settings: Settings) -> tuple[list[str], list[str]]:
-    config = to_config(settings)
-    views = (settings.views or 2000) * (config.distill.cache_views if config.distill else 0)
-    needed = views * AERIAL.outputs * config.data.crop**2 * _FLOAT16_BYTES + _SPARE_BYTES
-    home = paths.home()
-    home.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(home).free
-    if free < needed:
-        return [], [
-            f"The run needs about {needed / 1e9:.1f} GB of disk and {free / 1e9:.1f} GB are free: "
-            "delete old runs, or cache fewer views."
-        ]
-    return [], []

@@ -42,9 +42,7 @@ def read_progress(run_id: str) -> Progress:
     epochs = {event["epoch"]: event for event in events if event["type"] == "epoch"}
     messages = [event for event in events if event["type"] == "message"]
     last = steps[-1] if steps else {}
-    figures: dict[str, float] = {}
-    for message in messages:
-        figures.update(message.get("figures") or {})
+    teacher = next((event for event in reversed(events) if event["type"] == "teacher"), {})
     return Progress(
         epoch=max([int(last.get("epoch", 0)), *epochs], default=0),
         epochs=int(last.get("epochs") or next((e["epochs"] for e in reversed(epochs.values())), 0)),
@@ -52,7 +50,7 @@ def read_progress(run_id: str) -> Progress:
         images_per_second=last.get("images_per_second"),
         losses=_losses(steps),
         scores=[_scores(event) for _, event in sorted(epochs.items()) if event.get("miou5") is not None],
-        teacher_miou5=figures.get("teacher_miou5"),
+        teacher_miou5=teacher.get("miou5"),
         warnings=list(dict.fromkeys(m["text"] for m in messages if m.get("level") == "warning")),
         activity=messages[-1]["text"] if messages and not steps else "",
     )

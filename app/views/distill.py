@@ -40,7 +40,7 @@ def _before_launch(settings: launch.Settings, teacher: Model) -> None:
     with plainly():
         size = caching.student_size(settings.base)
         size_figures(size, teacher)
-    found = launch.check(settings, student_parameters=size.parameters if size else None)
+    found = caching.check(settings)
     estimate = st.container()
     for warning in found.warnings:
         st.warning(warning, icon=":material/warning:")
