@@ -13,7 +13,7 @@ from core.errors import RunStateError, StoreError, TerrastillError
 from core.runs.recorder import Recorder
 from core.runs.records import RunRecord
 from core.runs.store import RunStore
-from core.train.events import Cancelled, Emit, EpochEvent, Event, StepEvent
+from core.train.events import Cancelled, Emit, EpochEvent, Event, MessageEvent, StepEvent
 
 BEAT_SECONDS = 1.0
 """The least time between two looks at the store."""
@@ -109,7 +109,7 @@ def perform(store: RunStore, pulse: Pulse, *, execute: Execute, stopped: type[Ex
         pulse.feel(event)
 
     config = replace(held.config, train=replace(held.config.train, device=held.device))
-    recorder.log(f"Started on {held.device}, attempt {held.attempt}.")
+    emit(MessageEvent(f"Started on {held.device}, attempt {held.attempt}."))
     try:
         summary = execute(config, folder, emit=emit, cancelled=pulse.cancelled, runs=store.home)
     except stopped:

@@ -1,27 +1,15 @@
 """Writing, reading and removing the files of a run folder, so that a reader never sees half a file."""
 
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from core.errors import StoreError
+from core.files import write_aside
 
 
 def atomic_write(path: Path, data: bytes) -> None:
     """Write a file aside and rename it into place: readers see the old bytes or the new ones, never a mixture."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(aside).chmod(0o644)
-        Path(aside).replace(path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    write_aside(path, lambda aside: aside.write_bytes(data))
 
 
 def append_line(path: Path, line: str) -> None:

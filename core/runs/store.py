@@ -94,22 +94,17 @@ class RunStore:
         text = config.to_json()
         run_id = self._make_folder(text)
         with self._database.write() as connection:
+            now = self._now()
             row: dict[str, Any] = {
                 "id": run_id,
                 "name": config.name or run_id,
-                "state": RunState.QUEUED,
                 "config": text,
+                "state": RunState.QUEUED,
             }
             row |= {"wanted": config.train.device, "device": config.train.device, "control_of": config.control_of}
-            now = self._now()
             if worker is not None:
-                row |= {
-                    "state": RunState.RUNNING,
-                    "worker": worker,
-                    "attempt": 1,
-                    "started_at": now,
-                    "heartbeat_at": now,
-                }
+                row |= {"state": RunState.RUNNING, "worker": worker, "attempt": 1}
+                row |= {"started_at": now, "heartbeat_at": now}
             connection.execute(insert(RUNS).values(**row, created_at=now))
             return to_run(find(connection, run_id))
 

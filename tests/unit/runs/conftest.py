@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.config import RunConfig
+from core.runs.records import LAST_CHECKPOINT, RunRecord
 from core.runs.store import RunStore
 
 
@@ -35,3 +36,16 @@ def store(tmp_path: Path, clock: Clock) -> RunStore:
 @pytest.fixture
 def config() -> RunConfig:
     return RunConfig(kind="train", name="a run")
+
+
+def claimed(store: RunStore, config: RunConfig) -> RunRecord:
+    """A run that worker `w` holds."""
+    store.add(config)
+    record = store.claim("w", ["cpu"])
+    assert record is not None
+    return record
+
+
+def make_checkpoint(store: RunStore, run_id: str) -> None:
+    """Leave what a run can go on from."""
+    (store.folder(run_id) / LAST_CHECKPOINT).mkdir()
