@@ -86,13 +86,9 @@ class RunStore:
             return [to_run(row) for row in connection.execute(query)]
 
     def add(self, config: RunConfig, *, worker: str | None = None) -> RunRecord:
-        """Queue a run and make its folder with `config.json`. Raises `ConfigError` for settings out of range.
-
-        With `worker` it does not wait: it is that worker's from the start, on the device its settings name.
-        """
+        """Queue a run and make its folder; with `worker` it is that worker's at once. Raises `ConfigError`."""
         config.validate()
-        text = config.to_json()
-        run_id = self._make_folder(text)
+        run_id = self._make_folder(text := config.to_json())
         with self._database.write() as connection:
             now = self._now()
             row: dict[str, Any] = {
@@ -127,8 +123,8 @@ class RunStore:
             if row.state not in (RunState.FAILED, RunState.CANCELLED):
                 raise RunStateError(f"Run {run_id} is {row.state}: only a failed or cancelled run can be tried again.")
             progress = row.progress if self.has_checkpoint(run_id) else 0.0
-            fresh = {"started_at": None, "finished_at": None, "error": None, "progress": progress}
-            return _queue(connection, row, lapses=0, cancel_requested=False, **fresh)
+            fresh = {"started_at": None, "finished_at": None, "error": None, "lapses": 0, "cancel_requested": False}
+            return _queue(connection, row, progress=progress, **fresh)
 
     def delete(self, run_id: str) -> None:
         """Remove a run with its folder; links are removed themselves, never followed. Not while it is running."""

@@ -164,10 +164,14 @@ def test_a_beating_run_is_left_alone(store: RunStore, config: RunConfig, clock: 
         assert store.requeue_lapsed(120) == []
 
 
+@pytest.mark.parametrize("saved", [True, False])
 @pytest.mark.parametrize("way", ["release", "abandon", "lapse"])
-def test_a_cancelled_run_never_returns_to_the_queue(store: RunStore, config: RunConfig, clock: Clock, way: str) -> None:
+def test_a_cancelled_run_never_returns_to_the_queue(
+    store: RunStore, config: RunConfig, clock: Clock, way: str, saved: bool
+) -> None:
     run = claimed(store, config)
-    make_checkpoint(store, run.id)
+    if saved:
+        make_checkpoint(store, run.id)
     assert store.request_cancel(run.id).state == RunState.RUNNING
     if way == "release":
         store.release(run.id, "w")
