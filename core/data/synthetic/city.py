@@ -167,11 +167,36 @@ def garden(plan: Plan, lot: Lot, rng: np.random.Generator, greenery: float) -> N
         add_area(plan, lot, blob(rng, min(half, rear) * 0.35) + points((rng.uniform(-0.4, 0.4) * half, 0)), "pond")
     if rng.random() < 0.5:
         add_area(plan, lot, rectangle(26, 14) + points((rng.uniform(-0.5, 0.5) * half, rng.uniform(-0.3, 0.3) * rear)), "court")
-    for _ in range(int(3 + 5 * greenery)):
-        x, y, reach = rng.uniform(-0.8, 0.8) * half, rng.uniform(-0.8, 0.8) * rear, rng.uniform(4, 12)
+    for _ in range(int(5 + 9 * greenery)):
+        x, y, reach = rng.uniform(-0.85, 0.85) * half, rng.uniform(-0.85, 0.85) * rear, rng.uniform(4, 14)
         _scatter(plan, lot, rng, int(reach), (x - reach, max(-rear + 2, y - reach), x + reach, min(rear - 2, y + reach)), 3.2)
     for y in (-rear + 2.4, rear - 2.4):
         _row(plan, lot, rng, -half + 3, half - 3, y, 8.0)
+
+
+def grove(plan: Plan, lot: Lot, rng: np.random.Generator, greenery: float) -> None:
+    """A date plantation: palms in rows on watered ground."""
+    half, rear = lot.wide / 2, lot.deep / 2
+    plan.areas.append(Area(lot.outline(2.0), "lawn", (96, 98, 74)))
+    for x in np.arange(-half + 5, half - 4, 7.5):
+        for y in np.arange(-rear + 5, rear - 4, 7.5):
+            if rng.random() < 0.9:
+                jitter = rng.normal(0, 0.4, 2)
+                add_tree(plan, lot, float(x + jitter[0]), float(y + jitter[1]), float(rng.uniform(2.4, 3.4)), "palm")
+
+
+def container_yard(plan: Plan, lot: Lot, rng: np.random.Generator, greenery: float) -> None:
+    """Stacked containers in rows on a paved yard."""
+    half, rear = lot.wide / 2, lot.deep / 2
+    plan.areas.append(Area(lot.outline(0.8), "paved", vary(rng, (142, 138, 136))))
+    for y in np.arange(-rear + 8, rear - 8, 19.0):
+        for row in (0.0, 3.0, 6.0):
+            for x in np.arange(-half + 12, half - 12, 12.8):
+                if rng.random() < 0.55:
+                    ground = lot.shape(points((float(x), float(y + row))))[0]
+                    paint = vary(rng, CARGO[int(rng.integers(len(CARGO)))])
+                    tall = 2.6 * int(rng.integers(1, 4))
+                    plan.blocks.append(Block(float(ground[0]), float(ground[1]), lot.pose[2], 12.2, 2.5, tall, paint, "container"))
 
 
 def _scatter(plan: Plan, lot: Lot, rng: np.random.Generator, count: int, where: tuple[float, float, float, float], radius: float) -> None:

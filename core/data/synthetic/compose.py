@@ -10,8 +10,8 @@ from core.data.synthetic.areas import paint_areas
 from core.data.synthetic.blocks import paint_blocks, paint_walls
 from core.data.synthetic.buildings import paint_buildings, raise_buildings
 from core.data.synthetic.camera import photograph
-from core.data.synthetic.country import boats, gravel_roads, meadows, motorway, thicket_trees, wild
-from core.data.synthetic.geometry import Bend, Points, offset
+from core.data.synthetic.country import boats, gravel_roads, junction, meadows, motorway, promenade, stand, wild
+from core.data.synthetic.geometry import Bend, Points
 from core.data.synthetic.light import cast_shadows
 from core.data.synthetic.noise import Field, fractal, ramp
 from core.data.synthetic.plan import Area, Plan
@@ -20,7 +20,7 @@ from core.data.synthetic.roads import paint_roads
 from core.data.synthetic.styles import SANDS, Light, Style, light
 from core.data.synthetic.terrain import paint_ground, paint_pads, paint_tracks
 from core.data.synthetic.town import Free, build_town
-from core.data.synthetic.vegetation import paint_thicket, paint_trees
+from core.data.synthetic.vegetation import paint_rough, paint_thicket, paint_trees
 from core.data.synthetic.water import DRY, depth_field, paint_water
 
 LAND = AERIAL.names.index("Land")
@@ -42,54 +42,75 @@ def render(seed: int, size: int, style: Style) -> Rendering:
     sun = light(rng)
     canvas = Canvas.blank(size, style.gsd, LAND)
     depth = depth_field(style.water, rng, size, style.gsd)
-    thicket = _thicket(style, rng, canvas, depth)
-    plan = _plan(rng, style, canvas, depth, thicket)
-    _paint(canvas, rng, style, sun, plan, depth, thicket)
+    cover = _cover(style, rng, canvas, depth)
+    plan = _plan(rng, style, canvas, depth, cover)
+    _paint(canvas, rng, style, sun, plan, depth, cover)
     raise_buildings(canvas, plan.buildings)
     ceiling = cast_shadows(canvas, sun)
     paint_buildings(canvas, rng, plan.buildings, sun, ceiling)
     return Rendering(photograph(canvas.colour, rng, sun), canvas.labels, sun, ceiling)
 
 
-def _thicket(style: Style, rng: np.random.Generator, canvas: Canvas, depth: Field) -> Field:
-    """Where dense low growth stands, 0..1: only on the flats between mangrove channels."""
-    if style.water != "mangrove":
-        return np.zeros((canvas.size, canvas.size), np.float32)
-    growth = fractal(rng, canvas.size, 150 / canvas.gsd, octaves=7, gain=0.6)
-    return ramp(growth + 0.25, -0.02, 0.06) * ramp(-depth, 2.0, 5.0)
+def _cover(style: Style, rng: np.random.Generator, canvas: Canvas, depth: Field) -> Field:
+    """Where the ground outside the blocks is green, 0..1."""
+    size, gsd = canvas.size, canvas.gsd
+    growth = fractal(rng, size, 150 / gsd, octaves=7, gain=0.6)
+    if style.cover == "mangrove":
+        return ramp(growth + 0.25, -0.02, 0.06) * ramp(-depth, 2.0, 5.0)
+    if style.cover == "golf":
+        course = fractal(rng, size, 420 / gsd, octaves=4, gain=0.35) + 0.12 * growth
+        return ramp(np.maximum(course, ramp(depth, -40, -8) - 0.6), 0.02, 0.05) * ramp(-depth, 1.0, 3.0)
+    if style.cover == "shore":
+        near = ramp(depth, -48, -36) * ramp(-depth, 10.0, 11.0)
+        return near * ramp(growth + 0.25, 0.0, 0.06)
+    return np.zeros((size, size), np.float32)
 
 
-def _plan(rng: np.random.Generator, style: Style, canvas: Canvas, depth: Field, thicket: Field) -> Plan:
+def _plan(rng: np.random.Generator, style: Style, canvas: Canvas, depth: Field, cover: Field) -> Plan:
     plan, extent = Plan(), canvas.extent
     taken = depth > -12
-    free = _free(canvas, taken)
     if style.motorway:
-        _reserve(canvas, taken, motorway(plan, rng, extent, free), 44)
-    if style.spread < 0.3:
-        gravel_roads(plan, rng, extent, 2 if style.water == "none" else 0)
-    frame = Bend(
-        extent * float(rng.uniform(0.35, 0.65)),
-        extent * float(rng.uniform(0.35, 0.65)),
-        float(rng.uniform(0, 2 * np.pi)),
-        style.curve,
-        sway=float(rng.uniform(0, 6)) if style.curve else 0.0,
-    )
-    if style.greens:
-        meadows(plan, rng, style.greens, extent, free)
-        for area in plan.areas:
-            _reserve_area(canvas, taken, area)
+        main, slip = motorway(plan, rng, extent)
+        _reserve(canvas, taken, main.path, 40)
+        _reserve(canvas, taken, slip.path, 6)
+        if not style.blocks:
+            junction(plan, rng, main)
+    if style.cover == "golf":
+        meadows(plan, rng, style.greens, extent, _free(canvas, cover < 0.5))
+        taken |= cover > 0.3
+    if not style.blocks and style.water == "none":
+        gravel_roads(plan, rng, extent, 2)
     if style.blocks:
-        build_town(plan, rng, style, frame, extent, free)
-    built = taken.copy()
+        build_town(plan, rng, style, _frame(rng, style, extent), extent, _free(canvas, taken))
+    built = depth > -3
     for road in plan.roads:
         _reserve(canvas, built, road.path, road.width / 2 + 3)
     for area in plan.areas:
         _reserve_area(canvas, built, area)
+    cover *= ~built if style.cover == "shore" else True
     wild(plan, rng, style, extent, _free(canvas, built))
     if style.water in ("marina", "coast"):
         boats(plan, rng, depth, style.gsd, 40)
-    thicket_trees(plan, rng, thicket, style.gsd, 3.0)
+    if style.water == "marina":
+        promenade(plan, rng, depth, style.gsd)
+    _stands(plan, rng, style, cover, built)
     return plan
+
+
+def _frame(rng: np.random.Generator, style: Style, extent: float) -> Bend:
+    """Where the town's own coordinates lie."""
+    x, y = rng.uniform(0.35, 0.65, 2) * extent
+    sway = float(rng.uniform(0, 6)) if style.curve else 0.0
+    return Bend(float(x), float(y), float(rng.uniform(0, 2 * np.pi)), style.curve, sway)
+
+
+def _stands(plan: Plan, rng: np.random.Generator, style: Style, cover: Field, built: NDArray[np.bool_]) -> None:
+    """Trees in what is green: dense in mangrove, in groves elsewhere."""
+    if style.cover == "mangrove":
+        stand(plan, rng, cover, style.gsd, 3.0)
+    elif style.cover != "none":
+        groves = ramp(fractal(rng, cover.shape[0], 90 / style.gsd, octaves=4), 0.05, 0.5)
+        stand(plan, rng, cover * groves * ~built * np.float32(0.7), style.gsd, 4.0)
 
 
 def _free(canvas: Canvas, taken: NDArray[np.bool_]) -> Free:
@@ -116,13 +137,15 @@ def _reserve_area(canvas: Canvas, taken: NDArray[np.bool_], area: Area) -> None:
     taken[low_y:high_y, low_x:high_x] = True
 
 
-def _paint(canvas: Canvas, rng: np.random.Generator, style: Style, sun: Light, plan: Plan, depth: Field, thicket: Field) -> None:
+def _paint(canvas: Canvas, rng: np.random.Generator, style: Style, sun: Light, plan: Plan, depth: Field, cover: Field) -> None:
     """Everything flat, from the ground up, then what stands on it; buildings come later."""
     paint_ground(canvas, rng, sun, SANDS[style.sand], style.scrub)
     paint_pads(canvas, rng, plan.pads)
     paint_tracks(canvas, rng, plan.tracks)
-    if thicket.any():
-        paint_thicket(canvas, rng, thicket)
+    if style.cover == "mangrove":
+        paint_thicket(canvas, rng, cover)
+    elif style.cover != "none":
+        paint_rough(canvas, rng, cover)
     if depth.max() > DRY / 2:
         hard = style.water in ("marina", "creek")
         paint_water(canvas, rng, depth, hard_bank=hard, shelf=6.0 if hard else 22.0)

@@ -11,48 +11,61 @@ from core.data.synthetic.styles import Style
 from core.data.synthetic.town import Free, line_with_trees, traffic
 
 
-def motorway(plan: Plan, rng: np.random.Generator, extent: float, free: Free) -> Points:
-    """Two wide carriageways across the scene in a slight curve, and a slip road. Gives the middle line."""
-    turn, shift = rng.uniform(0, 2 * math.pi), rng.uniform(0.22, 0.34) * extent * rng.choice((-1, 1))
+def motorway(plan: Plan, rng: np.random.Generator, extent: float) -> list[Road]:
+    """Two wide carriageways across the scene in a slight curve, and a slip road; gives both."""
+    turn, shift = rng.uniform(0, 2 * math.pi), rng.uniform(0.20, 0.32) * extent * rng.choice((-1, 1))
     bow = rng.uniform(-0.12, 0.12) * extent
     local = points((-extent, shift), (-extent / 3, shift + bow), (extent / 3, shift + bow), (extent, shift))
+    planted, age = bool(rng.random() < 0.5), float(rng.uniform(0.05, 0.4))
     middle = place(rounded(local, rounds=5), extent / 2, extent / 2, turn)
-    width, median = 44.0, 9.0
-    plan.roads.append(Road(middle, width, lanes=10, walk=0.0, median=median, planted=rng.random() < 0.5, age=float(rng.uniform(0.05, 0.4))))
-    traffic(plan, rng, middle, width, 10, median, 0.007)
-    line_with_trees(plan, rng, middle, [0.0], 9.0, 0.5, palms=True)
+    main = Road(middle, 36.0, lanes=8, median=7.0, planted=planted, age=age)
+    traffic(plan, rng, middle, main.width, main.lanes, main.median, 0.005)
+    line_with_trees(plan, rng, middle, [0.0], 9.0, 0.6, palms=True)
     inward = -1.0 if shift > 0 else 1.0
-    slip = points((-extent, shift + inward * 60), (-extent * 0.1, shift + bow + inward * 58), (extent * 0.2, shift + bow + inward * 52), (extent, shift + inward * 48))
-    service = place(rounded(slip, rounds=5), extent / 2, extent / 2, turn)
-    plan.roads.append(Road(service, 9.0, lanes=2, age=0.35))
-    traffic(plan, rng, service, 9.0, 2, 0.0, 0.006)
-    return middle
+    aside = [(-1.0, 62), (-0.1, 55), (0.2, 46), (1.0, 40)]
+    slip = points(*((extent * u, shift + (bow if abs(u) < 0.5 else 0) + inward * d) for u, d in aside))
+    service = Road(place(rounded(slip, rounds=5), extent / 2, extent / 2, turn), 8.0, age=0.35)
+    traffic(plan, rng, service.path, 8.0, 2, 0.0, 0.004)
+    plan.roads.extend((main, service))
+    return [main, service]
 
 
-def meadows(plan: Plan, rng: np.random.Generator, count: int, extent: float, free: Free) -> None:
-    """Long mown fairways with greens, bunkers, and groves along their edges."""
+def junction(plan: Plan, rng: np.random.Generator, main: Road) -> None:
+    """A second road across a motorway, with a curved ramp in each corner."""
+    middle = main.path[len(main.path) // 2]
+    along = main.path[len(main.path) // 2 + 1] - middle
+    angle = math.atan2(along[1], along[0])
+    across = angle + rng.uniform(1.1, 2.0)
+    a, b = (np.array([math.cos(t), math.sin(t)]) for t in (angle, across))
+    far = float(np.abs(main.path).max()) * 2
+    cross = np.stack([middle - b * far, middle - b * 200, middle + b * 200 + a * 30, middle + b * far + a * 200])
+    road = Road(rounded(cross, rounds=4), 24.0, lanes=6, median=3.0, age=float(rng.uniform(0, 0.3)))
+    plan.roads.append(road)
+    traffic(plan, rng, road.path, road.width, 6, 3.0, 0.004)
+    for side_a in (-1, 1):
+        for side_b in (-1, 1):
+            u, v = a * side_a, b * side_b
+            bend = np.stack([middle + u * 260 + v * 12, middle + u * 150 + v * 22, middle + u * 40 + v * 40, middle + v * 150 + u * 18, middle + v * 240 + u * 8])
+            plan.roads.append(Road(rounded(bend, rounds=4), 8.0, lanes=1, age=0.2))
+
+
+def meadows(plan: Plan, rng: np.random.Generator, count: int, extent: float, good: Free) -> None:
+    """Long mown fairways with greens and bunkers, where the ground is `good` for them."""
     turn = rng.uniform(0, math.pi)
     for _ in range(count):
-        x, y = rng.uniform(0.02, 0.98, 2) * extent
+        x, y = rng.uniform(0.0, 1.0, 2) * extent
         angle = turn + rng.normal(0, 0.35)
-        stretch = np.array([[rng.uniform(1.9, 3.0), 1.0]])
-        wide = rng.uniform(0.03, 0.05) * extent
-        outline = place(blob(rng, wide, rough=0.3) * stretch, x, y, angle)
-        if free(outline).mean() < 0.8:
+        stretch = np.array([[rng.uniform(2.4, 4.2), 1.0]])
+        wide = rng.uniform(14, 22)
+        outline = place(rounded(blob(rng, wide, rough=0.22) * stretch, closed=True), x, y, angle)
+        if good(outline).mean() < 0.8:
             continue
-        plan.areas.append(Area(place(blob(rng, wide * 1.25, rough=0.35) * stretch, x, y, angle), "lawn", (86, 90, 68)))
         plan.areas.append(Area(outline, "fairway", angle=angle))
         end = np.array([math.cos(angle), math.sin(angle)]) * wide * stretch[0, 0] * 0.8
-        plan.areas.append(Area(place(blob(rng, 11, rough=0.2), x + end[0], y + end[1], 0), "green"))
-        for _ in range(int(rng.integers(2, 6))):
+        plan.areas.append(Area(place(rounded(blob(rng, 10, rough=0.2), closed=True), x + end[0], y + end[1], 0), "green"))
+        for _ in range(int(rng.integers(1, 4))):
             at = outline[int(rng.integers(len(outline)))]
-            plan.areas.append(Area(place(blob(rng, rng.uniform(3, 8), rough=0.5), at[0], at[1], 0), "sand"))
-        edge = place(blob(rng, wide * 1.3, rough=0.4) * stretch, x, y, angle)
-        for spot in edge:
-            for _ in range(int(rng.poisson(2.2))):
-                at = spot + rng.normal(0, 7, 2)
-                if free(at[None])[0]:
-                    plan.trees.append(Tree(float(at[0]), float(at[1]), float(rng.uniform(1.4, 3.6))))
+            plan.areas.append(Area(place(rounded(blob(rng, rng.uniform(3, 7), rough=0.5), closed=True), at[0], at[1], 0), "sand"))
 
 
 def wild(plan: Plan, rng: np.random.Generator, style: Style, extent: float, free: Free) -> None:
@@ -60,9 +73,9 @@ def wild(plan: Plan, rng: np.random.Generator, style: Style, extent: float, free
     for _ in range(int(style.scrub * 28)):
         middle = rng.uniform(0, extent, 2)
         reach = rng.uniform(15, 80)
-        for at in middle + rng.normal(0, reach, (int(rng.poisson(14)), 2)):
+        for at in middle + rng.normal(0, reach, (int(rng.poisson(22)), 2)):
             if free(at[None])[0]:
-                plan.trees.append(Tree(float(at[0]), float(at[1]), float(0.6 + rng.gamma(2.0, 0.4)), "shrub"))
+                plan.trees.append(Tree(float(at[0]), float(at[1]), float(0.5 + rng.gamma(1.5, 0.35)), "shrub"))
     for _ in range(int(style.trees * 5)):
         middle = rng.uniform(0, extent, 2)
         for at in middle + rng.normal(0, rng.uniform(6, 22), (int(rng.poisson(16)), 2)):
@@ -131,8 +144,8 @@ def _pier(plan: Plan, rng: np.random.Generator, depth: Field, gsd: float, x: flo
                 plan.blocks.append(Block(float(at[0]), float(at[1]), angle + hand * math.pi / 2, boat.long, boat.wide, 2.2, boat.colour, "boat"))
 
 
-def thicket_trees(plan: Plan, rng: np.random.Generator, where: Field, gsd: float, spacing: float) -> None:
-    """Crowns all over a dense stand: `where` (0..1) is the chance of one on each spot of a loose grid."""
+def stand(plan: Plan, rng: np.random.Generator, where: Field, gsd: float, spacing: float) -> None:
+    """Crowns all over a stand of trees: `where` (0..1) is the chance of one on each spot of a loose grid."""
     size = where.shape[0]
     step = max(1, round(spacing / gsd))
     for y in range(0, size, step):
@@ -140,3 +153,14 @@ def thicket_trees(plan: Plan, rng: np.random.Generator, where: Field, gsd: float
             if rng.random() < where[y, x]:
                 at = (np.array([x, y]) + rng.uniform(-0.5, 0.5, 2) * step) * gsd
                 plan.trees.append(Tree(float(at[0]), float(at[1]), float(rng.uniform(1.0, 2.8))))
+
+
+def promenade(plan: Plan, rng: np.random.Generator, depth: Field, gsd: float) -> None:
+    """Palms along a quay, a few metres from the edge."""
+    rows, columns = np.nonzero((depth > -9.5) & (depth < -7.5))
+    kept: list[tuple[float, float]] = []
+    for pick in rng.permutation(len(rows))[:4000]:
+        x, y = (float(columns[pick]) + 0.5) * gsd, (float(rows[pick]) + 0.5) * gsd
+        if all((x - a) ** 2 + (y - b) ** 2 > 70 for a, b in kept):
+            kept.append((x, y))
+            plan.trees.append(Tree(x, y, float(rng.uniform(2.2, 3.0)), "palm"))

@@ -100,9 +100,9 @@ def villa(plan: Plan, lot: Lot, rng: np.random.Generator, family: int, greenery:
     plan.walls.append(Wall(np.concatenate([ring, ring[:1]])))
     half, rear = lot.wide / 2, lot.deep / 2
     _garden(plan, lot, rng, greenery)
-    wide, deep = lot.wide * rng.uniform(0.55, 0.70), lot.deep * rng.uniform(0.36, 0.48)
+    wide, deep = lot.wide * rng.uniform(0.64, 0.80), lot.deep * rng.uniform(0.40, 0.54)
     colour = vary(rng, ROOFS[family][int(rng.integers(len(ROOFS[family])))])
-    middle = -rear * rng.uniform(0.05, 0.25)
+    middle = -rear * rng.uniform(0.08, 0.22)
     side = 1 if rng.random() < 0.5 else -1
     sloped: RoofKind = "hip" if family == 3 or rng.random() < 0.12 else "flat"
     parts = [mass(lot, rectangle(wide, deep) + points((0, middle)), rng.uniform(7, 9), colour, roof=sloped, units=int(rng.integers(1, 6)))]

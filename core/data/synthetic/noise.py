@@ -17,20 +17,11 @@ def smooth(rng: np.random.Generator, size: int, cell: float, *, stretch: tuple[f
     `stretch` lengthens the cells down and across, which gives ripples and furrows.
     """
     tall, wide = max(1.0, cell * stretch[0]), max(1.0, cell * stretch[1])
-    rows, columns = int(size / tall) + 3, int(size / wide) + 3
-    lattice = rng.uniform(-1.0, 1.0, (rows, columns)).astype(np.float32)
-    offset_y, offset_x = rng.random(2)
-    middle = _interpolate(lattice, (np.arange(size) / tall + offset_y).astype(np.float32))
-    return np.ascontiguousarray(_interpolate(middle.T, (np.arange(size) / wide + offset_x).astype(np.float32)).T)
-
-
-def _interpolate(values: Field, position: Field) -> Field:
-    """Rows of `values` at fractional positions, eased so that no lattice shows."""
-    low = position.astype(np.int64)
-    part = position - low
-    part = part * part * (3 - 2 * part)
-    below, above = values[low], values[low + 1]
-    return np.asarray(below + (above - below) * part[:, None], dtype=np.float32)
+    rows, columns = int(size / tall) + 6, int(size / wide) + 6
+    lattice = Image.fromarray(rng.uniform(-1.0, 1.0, (rows, columns)).astype(np.float32))
+    top, left = (float(offset) for offset in rng.uniform(2, 3, 2))
+    window = (left, top, left + size / wide, top + size / tall)
+    return np.asarray(lattice.resize((size, size), Image.Resampling.BICUBIC, box=window), dtype=np.float32)
 
 
 def fractal(
@@ -70,43 +61,31 @@ def ramp(field: Field, low: float, high: float) -> Field:
 
 
 def blur(field: Field, radius: float) -> Field:
-    """About a Gaussian of standard deviation `radius` pixels, along the first two axes: three box means each way."""
-    half = round(radius)
-    if half < 1:
-        return _small_blur(field, radius)
+    """About a Gaussian of standard deviation `radius` pixels, along the first two axes.
+
+    Wide blurs are made on a smaller copy of a plain (H, W) field, and enlarged again.
+    """
+    shrink = int(radius / 1.4) if field.ndim == 2 else 1
+    if shrink > 1 and min(field.shape) // shrink > 4:
+        wide, tall = field.shape[1] // shrink, field.shape[0] // shrink
+        small = np.asarray(Image.fromarray(field).resize((wide, tall), Image.Resampling.BOX), dtype=np.float32)
+        soft = Image.fromarray(_blur(small, radius / shrink))
+        return np.asarray(soft.resize((field.shape[1], field.shape[0]), Image.Resampling.BICUBIC), dtype=np.float32)
+    return _blur(field, radius)
+
+
+def _blur(field: Field, radius: float) -> Field:
+    """Three-tap means, as often as the radius needs: each adds at most a variance of 0.6."""
+    passes = max(1, int(np.ceil(radius * radius / 0.6)))
+    side = np.float32(radius * radius / passes / 2)
     result = field
-    for axis in (0, 1):
-        for _ in range(3):
-            result = _box(result, half, axis)
+    for _ in range(passes):
+        for axis in (0, 1):
+            lines = np.moveaxis(result, axis, 0)
+            change = np.zeros_like(result)
+            step = np.moveaxis(change, axis, 0)
+            difference = lines[1:] - lines[:-1]
+            step[:-1] += difference
+            step[1:] -= difference
+            result = result + side * change
     return result
-
-
-def _box(field: Field, half: int, axis: int) -> Field:
-    """The mean over 2·half + 1 neighbours along an axis, edges held."""
-    padding = [(0, 0)] * field.ndim
-    padding[axis] = (half + 1, half)
-    total = np.cumsum(np.pad(field, padding, mode="edge"), axis=axis, dtype=np.float64)
-    length = field.shape[axis]
-    window = 2 * half + 1
-    upper = np.take(total, range(window, window + length), axis=axis)
-    lower = np.take(total, range(length), axis=axis)
-    return np.asarray((upper - lower) / window, dtype=np.float32)
-
-
-def _small_blur(field: Field, radius: float) -> Field:
-    """A 3-tap blur for radii under one pixel: its variance is that of the Gaussian asked for."""
-    side = np.float32(min(radius * radius / 2, 1 / 3))
-    result = field
-    for axis in (0, 1):
-        padding = [(0, 0)] * field.ndim
-        padding[axis] = (1, 1)
-        padded = np.pad(result, padding, mode="edge")
-        count = field.shape[axis]
-        before, after = np.take(padded, range(count), axis=axis), np.take(padded, range(2, count + 2), axis=axis)
-        result = result + side * (before + after - 2 * result)
-    return result
-
-
-def resized(field: Field, size: int) -> Field:
-    """A square field at another size, bilinear."""
-    return np.asarray(Image.fromarray(field).resize((size, size), Image.Resampling.BILINEAR), dtype=np.float32)

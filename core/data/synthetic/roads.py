@@ -35,8 +35,6 @@ def _pavements(canvas: Canvas, rng: np.random.Generator, roads: list[Road]) -> N
         verge.line(road.path, road.width + 2 * road.walk + 3)
         if road.walk > 0:
             walk.line(road.path, road.width + 2 * road.walk)
-            for end in (road.path[0], road.path[-1]):
-                walk.disc(end[0], end[1], road.width / 2 + road.walk)
     canvas.shade(1 - 0.06 * blur(verge.cover(), 1.5 / canvas.gsd))
     slabs = 1 + 0.03 * grain(rng, canvas.size) + 0.05 * fractal(rng, canvas.size, 20 / canvas.gsd, octaves=4)
     cover = walk.cover()
@@ -57,7 +55,7 @@ def _asphalt(canvas: Canvas, rng: np.random.Generator, roads: list[Road]) -> Fie
         sheet = paved if road.paved else gravel
         sheet.line(road.path, road.width)
         for end in (road.path[0], road.path[-1]):
-            sheet.disc(end[0], end[1], road.width / 2)
+            sheet.disc(end[0], end[1], road.width * 0.5)
         age.line(road.path, road.width + 2, value=int(255 * min(1.0, max(0.0, road.age))))
     ragged = blur(gravel.cover(), 2 / gsd) + 0.22 * fractal(rng, size, 12 / gsd, octaves=4)
     loose = ramp(ragged, 0.42, 0.55)
@@ -145,7 +143,7 @@ def _markings(canvas: Canvas, rng: np.random.Generator, roads: list[Road], cross
             if road.walk > 0 and road.width < 20:
                 _zebras(zebra, road, rng)
     faded = ramp(fractal(rng, canvas.size, 25 / canvas.gsd, octaves=4), -1.2, 0.6)
-    strength = np.clip(0.9 * canvas.gsd / canvas.gsd * (0.35 + 0.65 * faded), 0, 1)
+    strength = 0.35 + 0.6 * faded
     canvas.paint(paint.cover() * (1 - crossings) * strength * (asphalt > 0.9), (226, 222, 214))
     canvas.paint(zebra.cover() * (1 - crossings) * strength * (asphalt > 0.9), (214, 210, 204), strength=0.8)
 

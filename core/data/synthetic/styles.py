@@ -7,8 +7,9 @@ import numpy as np
 
 from core.data.synthetic.plan import Colour
 
+CoverKind = Literal["none", "mangrove", "golf", "shore"]
 WaterKind = Literal["none", "coast", "lagoon", "marina", "ponds", "creek", "mangrove"]
-BlockKind = Literal["villas", "rows", "flats", "towers", "sheds", "park", "vacant", "site", "parking"]
+BlockKind = Literal["villas", "rows", "flats", "towers", "sheds", "park", "vacant", "site", "parking", "yard", "grove"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class Style:
 
     `spread` is how far the town reaches from its middle, as a share of half the scene (above 1.5: everywhere); `blocks`
     gives the weight of each kind of block; `street`, `row` and `gap` are widths of a street, of a row of plots and the length of
-    a block in metres; `greens` counts golf-like meadows, `scrub` is the density of desert bushes.
+    a block in metres; `cover` is what grows by itself or is kept green outside the blocks, `greens` counts fairways, `scrub` is
+    the density of desert bushes, `sand` an index of `SANDS`.
     """
 
     name: str
@@ -26,10 +28,11 @@ class Style:
     motorway: bool = False
     spread: float = 2.0
     blocks: tuple[tuple[BlockKind, float], ...] = ()
-    street: float = 8.0
-    row: float = 27.0
+    street: float = 7.0
+    row: float = 25.0
     gap: tuple[float, float] = (90.0, 150.0)
     curve: float = 0.0
+    cover: CoverKind = "none"
     greens: int = 0
     scrub: float = 0.3
     trees: float = 0.5
@@ -39,8 +42,8 @@ class Style:
 STYLES: tuple[Style, ...] = (
     Style(
         "villa suburb",
-        0.5,
-        blocks=(("villas", 7), ("rows", 2), ("park", 1.2), ("vacant", 0.8)),
+        0.6,
+        blocks=(("villas", 7), ("rows", 2), ("park", 1.0), ("vacant", 0.8)),
         motorway=True,
         curve=1 / 420,
         trees=0.7,
@@ -48,51 +51,52 @@ STYLES: tuple[Style, ...] = (
     Style(
         "dense city",
         0.5,
-        blocks=(("towers", 4), ("flats", 5), ("parking", 1.2), ("park", 1), ("site", 0.8)),
-        street=14.0,
-        row=46.0,
-        gap=(110.0, 170.0),
+        blocks=(("towers", 4), ("flats", 5), ("parking", 0.6), ("park", 1.2), ("site", 0.8), ("vacant", 0.8)),
+        street=11.0,
+        row=48.0,
+        gap=(110.0, 180.0),
         trees=0.6,
         scrub=0.1,
         sand=1,
     ),
     Style(
         "marina",
-        0.5,
+        0.55,
         water="marina",
-        blocks=(("towers", 5), ("flats", 4), ("park", 1), ("vacant", 1.2), ("parking", 0.6)),
-        street=12.0,
+        cover="shore",
+        blocks=(("towers", 5), ("flats", 4), ("park", 1.4), ("vacant", 1.0), ("parking", 0.4)),
+        street=10.0,
         row=42.0,
         gap=(100.0, 150.0),
         trees=0.8,
     ),
     Style(
         "desert edge",
-        0.6,
+        0.65,
         motorway=True,
-        spread=0.5,
-        blocks=(("villas", 4), ("vacant", 1), ("site", 1)),
+        spread=0.55,
+        blocks=(("villas", 4), ("vacant", 1), ("site", 0.8), ("grove", 2)),
         scrub=1.0,
         trees=0.3,
         sand=2,
     ),
     Style(
         "golf park",
-        0.5,
+        0.6,
         water="ponds",
-        spread=0.75,
+        cover="golf",
         blocks=(("villas", 6), ("park", 1), ("rows", 2)),
-        greens=9,
+        greens=26,
         curve=1 / 300,
         trees=0.9,
         scrub=0.2,
     ),
     Style(
         "industrial",
-        0.5,
-        blocks=(("sheds", 8), ("vacant", 1.0), ("site", 1.0), ("parking", 0.8)),
-        street=13.0,
-        row=62.0,
+        0.55,
+        blocks=(("sheds", 8), ("vacant", 1.4), ("site", 0.8), ("parking", 0.5), ("yard", 0.8)),
+        street=10.0,
+        row=56.0,
         gap=(130.0, 220.0),
         trees=0.15,
         scrub=0.3,
@@ -100,50 +104,51 @@ STYLES: tuple[Style, ...] = (
     ),
     Style(
         "lagoon",
-        0.6,
+        0.65,
         water="lagoon",
-        spread=2.0,
+        cover="shore",
         blocks=(("villas", 6), ("rows", 1), ("park", 1.5), ("vacant", 1)),
         curve=1 / 350,
         trees=0.9,
     ),
-    Style("mangrove", 0.6, water="mangrove", spread=0.0, scrub=0.5, trees=0.6),
+    Style("mangrove", 0.6, water="mangrove", cover="mangrove", spread=0.0, scrub=0.5, trees=0.6),
     Style(
         "creek",
-        0.5,
+        0.55,
         water="creek",
         motorway=True,
-        blocks=(("flats", 5), ("rows", 2), ("sheds", 1), ("park", 1.5), ("vacant", 1.5)),
-        street=11.0,
-        row=38.0,
+        cover="shore",
+        blocks=(("flats", 5), ("rows", 2), ("sheds", 1), ("park", 1.5), ("vacant", 1.2)),
+        street=9.0,
+        row=36.0,
         gap=(90.0, 140.0),
         trees=0.6,
         sand=2,
     ),
     Style(
         "harbour",
-        0.6,
+        0.65,
         water="coast",
-        spread=2.0,
-        blocks=(("sheds", 5), ("site", 2), ("vacant", 3), ("parking", 1)),
-        street=12.0,
-        row=55.0,
+        blocks=(("sheds", 5), ("site", 1.5), ("vacant", 3), ("parking", 0.6), ("yard", 1.2)),
+        street=10.0,
+        row=50.0,
         gap=(120.0, 200.0),
         trees=0.1,
         scrub=0.2,
     ),
     Style(
         "garden town",
-        0.5,
-        blocks=(("villas", 5), ("flats", 2), ("park", 3), ("rows", 2)),
+        0.6,
+        blocks=(("villas", 5), ("flats", 1.6), ("park", 2), ("rows", 2), ("vacant", 0.6)),
+        street=7.5,
+        row=27.0,
         curve=-1 / 500,
         trees=1.0,
         scrub=0.15,
-        greens=1,
     ),
     Style(
         "open desert",
-        0.7,
+        0.8,
         motorway=True,
         spread=0.0,
         scrub=1.6,
@@ -179,10 +184,10 @@ class Light:
 
 
 def light(rng: np.random.Generator) -> Light:
-    """A sun in the south, at 38 to 62 degrees, and a camera a little off the vertical."""
+    """A sun in the south, at 38 to 62 degrees, and a camera a little off the vertical, on the sunny side."""
     azimuth = rng.uniform(-1.2, 1.2)
     reach = 1 / np.tan(np.radians(rng.uniform(38, 62)))
-    view, tilt = rng.uniform(0, 2 * np.pi), np.tan(np.radians(rng.uniform(3, 13)))
+    view, tilt = np.pi / 2 - azimuth + np.pi + rng.uniform(-1.3, 1.3), np.tan(np.radians(rng.uniform(3, 11)))
     dark = rng.uniform(0.24, 0.36)
     warm = rng.uniform(-0.03, 0.04)
     return Light(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.synthetic.blocks import PAINTS
-from core.data.synthetic.city import car_park, flats, garden, shed, site, tower
+from core.data.synthetic.city import car_park, container_yard, flats, garden, grove, shed, site, tower
 from core.data.synthetic.geometry import Bend, Points, offset, points, resample
 from core.data.synthetic.lots import ROOFS, Lot, terrace, villa
 from core.data.synthetic.plan import Block, Plan, Road, Tree
@@ -62,14 +62,14 @@ def build_town(plan: Plan, rng: np.random.Generator, style: Style, frame: Bend, 
 def _grid(rng: np.random.Generator, style: Style, frame: Bend, extent: float) -> Grid:
     reach = 0.85 * extent
     rows, row_widths = [-reach + rng.uniform(0, 2 * style.row)], []
-    main = int(rng.integers(2, 4))
+    main = int(rng.integers(3, 5))
     while rows[-1] < reach:
-        row_widths.append(style.street * 2.1 if len(rows) % main == 0 else style.street)
+        row_widths.append(style.street * 1.9 if len(rows) % main == 0 else style.street)
         rows.append(rows[-1] + 2 * style.row + style.street + 4.4)
     row_widths.append(style.street)
     columns, column_widths = [-reach], []
     while columns[-1] < reach:
-        column_widths.append(style.street * 2.1 if rng.random() < 0.22 else style.street)
+        column_widths.append(style.street * 1.9 if rng.random() < 0.15 else style.street)
         columns.append(columns[-1] + rng.uniform(*style.gap))
     column_widths.append(style.street)
     return Grid(frame, rows, columns, row_widths, column_widths)
@@ -79,7 +79,7 @@ def _usable(lot: Lot, style: Style, extent: float, frame: Bend, free: Free, rng:
     u, v = np.meshgrid(np.linspace(lot.u0, lot.u1, 7), np.linspace(lot.v0, lot.v1, 5))
     ground = frame.ground(np.stack([u.ravel(), v.ravel()], 1))
     inside = ((ground > -10) & (ground < extent + 10)).all(axis=1)
-    if not inside.any() or free(ground).mean() < 0.6:
+    if not inside.any() or free(ground).mean() < 0.97:
         return False
     x, y, _ = lot.pose
     return math.hypot(x - frame.x, y - frame.y) < style.spread * extent / 2 * rng.uniform(0.85, 1.1)
@@ -94,6 +94,8 @@ def _streets(plan: Plan, rng: np.random.Generator, style: Style, grid: Grid, use
             _street(plan, rng, style, grid.frame.ground(plan_path), grid.row_widths[i], free)
     for j, u0 in enumerate(grid.columns):
         flags = [(i, j) in used or (i, j - 1) in used for i in range(len(grid.rows) - 1)]
+        if grid.column_widths[j] > style.street:
+            flags = [any(flags[max(0, i - 1) : i + 2]) for i in range(len(flags))]
         for start, end in _runs(flags):
             plan_path = np.stack([np.full(len(w := np.arange(grid.rows[start], grid.rows[end] + 0.1, 3.0)), u0), w], 1)
             _street(plan, rng, style, grid.frame.ground(plan_path), grid.column_widths[j], free)
@@ -112,7 +114,7 @@ def _street(plan: Plan, rng: np.random.Generator, style: Style, path: Points, wi
     median = 3.2 if broad else 0.0
     lanes = max(2, 2 * round((width - median) / 7.0))
     for start, end in _runs(free(path).tolist()):
-        piece = path[start:end]
+        piece = path[max(0, start - 3) : end + 3]
         if len(piece) < 6:
             continue
         planted = style.trees > 0.45
@@ -120,7 +122,7 @@ def _street(plan: Plan, rng: np.random.Generator, style: Style, path: Points, wi
         line_with_trees(plan, rng, piece, [0.0] if broad else [], 8.0, style.trees * 0.9, palms=True)
         sides = [-(width / 2 + 1.4), width / 2 + 1.4]
         line_with_trees(plan, rng, piece, sides, 11.0, style.trees * 0.55, palms=style.trees > 0.7 and rng.random() < 0.5)
-        traffic(plan, rng, piece, width, lanes, median, 0.02 if broad else 0.012)
+        traffic(plan, rng, piece, width, lanes, median, 0.012 if broad else 0.006)
         if not broad:
             _parked(plan, rng, piece, width)
 
@@ -145,7 +147,7 @@ def traffic(plan: Plan, rng: np.random.Generator, path: Points, width: float, la
         back = math.pi if side < 0 else 0.0
         for at in np.flatnonzero(rng.random(len(spots)) < density):
             x, y = spots[at] + side * np.array([-math.sin(angles[at]), math.cos(angles[at])])
-            heavy = rng.random() < 0.08
+            heavy = rng.random() < 0.05
             size = (float(rng.uniform(8, 14)), 2.5, 3.2) if heavy else (float(rng.uniform(4.2, 5.2)), 1.9, 1.5)
             paint = PAINTS[int(rng.integers(3 if heavy else len(PAINTS)))]
             plan.blocks.append(Block(float(x), float(y), float(angles[at]) + back, *size, paint, "truck" if heavy else "car"))
@@ -165,14 +167,15 @@ def _fill(plan: Plan, rng: np.random.Generator, style: Style, block: Lot, kind: 
     """Cut a block into lots of the size its kind needs and build on each that is free."""
     middle = (block.v0 + block.v1) / 2
     halves = [Lot(block.frame, block.u0, block.v0, block.u1, middle), Lot(block.frame, block.u0, middle, block.u1, block.v1, turned=True)]
-    wish = {"villas": 20.0, "rows": 46.0, "flats": 56.0, "towers": 50.0, "sheds": 58.0, "site": 70.0, "parking": 90.0}.get(kind)
+    wish = {"villas": 18.0, "rows": 46.0, "flats": 56.0, "towers": 50.0, "sheds": 58.0, "site": 70.0, "parking": 90.0}.get(kind)
     if kind == "vacant":
         if free(block.outline()).all():
             plan.pads.append(block.outline(2.0))
         return
-    if kind == "park":
+    whole = {"park": garden, "grove": grove, "yard": container_yard}.get(kind)
+    if whole:
         if free(block.outline()).all():
-            garden(plan, block, rng, style.trees)
+            whole(plan, block, rng, style.trees)
         return
     for half in halves:
         for lot in half.split(wish or 40.0, rng):

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from core.classes import AERIAL
-from core.data.synthetic.noise import Field, blur, fractal, smooth
+from core.data.synthetic.noise import Field, fractal, ramp, smooth
 from core.data.synthetic.plan import Tree, TreeKind
 from core.data.synthetic.raster import Canvas
 from core.data.synthetic.styles import Light
@@ -15,9 +15,9 @@ GREEN = AERIAL.names.index("Vegetation")
 TONES: dict[TreeKind, tuple[tuple[float, float, float], ...]] = {
     "broad": ((58, 70, 48), (66, 76, 52), (52, 62, 46), (74, 80, 58), (62, 66, 52)),
     "palm": ((74, 86, 58), (84, 92, 66), (66, 78, 54)),
-    "shrub": ((78, 84, 62), (88, 90, 70), (68, 74, 56), (92, 90, 74)),
+    "shrub": ((92, 94, 76), (100, 100, 82), (82, 86, 68), (108, 104, 88)),
 }
-TALL: dict[TreeKind, float] = {"broad": 1.5, "palm": 2.2, "shrub": 0.7}
+TALL: dict[TreeKind, float] = {"broad": 1.5, "palm": 2.2, "shrub": 0.5}
 """Height as a multiple of the crown's radius."""
 
 Sprite = tuple[Field, Field, Field]
@@ -97,9 +97,14 @@ def paint_thicket(canvas: Canvas, rng: np.random.Generator, where: Field) -> Non
     """Low growth so dense that no ground shows, painted where `where` (0..1) says: salt bush, mangrove floor."""
     size, gsd = canvas.size, canvas.gsd
     tone = np.array((70, 78, 62), np.float32) + 16 * fractal(rng, size, 60 / gsd, octaves=4)[..., None]
-    lumps = (
-        0.16 * smooth(rng, size, 4.0 / gsd)
-        + 0.14 * smooth(rng, size, 2.2 / gsd)
-        + 0.05 * blur(smooth(rng, size, 1.2 / gsd), 0.5)
-    )
+    lumps = 0.16 * smooth(rng, size, 4.0 / gsd) + 0.14 * smooth(rng, size, 2.2 / gsd) + 0.05 * smooth(rng, size, 1.2 / gsd)
     canvas.paint(where, tone * (1 + lumps)[..., None], label=GREEN, strength=0.95)
+
+
+def paint_rough(canvas: Canvas, rng: np.random.Generator, where: Field) -> None:
+    """Unmown grass, thin in places, painted where `where` (0..1) says."""
+    size, gsd = canvas.size, canvas.gsd
+    dry = ramp(fractal(rng, size, 70 / gsd, octaves=6, gain=0.65), -0.5, 1.0)[..., None]
+    tone = np.array((64, 72, 52), np.float32) + dry * np.array((44, 36, 30), np.float32)
+    clumps = 0.12 * fractal(rng, size, 9 / gsd, octaves=4, gain=0.8)
+    canvas.paint(where, tone * (1 + clumps)[..., None], label=GREEN, strength=0.95)

@@ -12,7 +12,7 @@ from core.data.synthetic.styles import WaterKind
 
 WATER = AERIAL.names.index("Water")
 DRY = -1000.0
-DEEPS: tuple[Colour, ...] = ((13, 20, 20), (10, 30, 28), (24, 30, 18), (16, 34, 24), (12, 16, 22))
+DEEPS: tuple[Colour, ...] = ((14, 20, 20), (12, 26, 25), (22, 26, 18), (16, 28, 22), (14, 17, 22))
 SHALLOWS: tuple[Colour, ...] = ((96, 116, 98), (120, 132, 112), (70, 104, 92), (88, 92, 66), (104, 124, 120))
 
 
@@ -117,7 +117,9 @@ def paint_water(canvas: Canvas, rng: np.random.Generator, depth: Field, *, hard_
     size = canvas.size
     tone = int(rng.integers(len(DEEPS)))
     if hard_bank:
-        canvas.paint(ramp(depth, -4.5, -3.8) * (1 - ramp(depth, 0, 0.5)), (196, 192, 190), strength=0.9)
+        paving = np.array((186, 180, 178), np.float32) * (1 + 0.05 * fractal(rng, size, 12 / canvas.gsd))[..., None]
+        canvas.paint(ramp(depth, -12.5, -12), paving, strength=0.9)
+        canvas.paint(ramp(depth, -2.2, -1.8), (206, 202, 198), strength=0.7)
         canvas.paint(ramp(depth, -1.2, -0.8), (120, 116, 110), strength=0.8)
     else:
         uneven = depth + 3 * fractal(rng, size, 14 / canvas.gsd, octaves=4)
