@@ -1,6 +1,6 @@
 # make app    start the app            make lint      ruff: rules and format
 # make test   the tests                make types     mypy, strict on core
-# make bench  time the app's pages     make browser   the tests that drive a real browser
+# make bench  all of benchmarks/        make browser   the tests that drive a real browser
 # make slow   the slow tests           make check     lint, types and tests
 #
 # PYTHON=python3.12 chooses the interpreter, PORT=8600 the app's port, ARGS='-k losses' goes to pytest,
@@ -37,7 +37,7 @@ types: $(VENV)/.dev-installed
 	$(RUN) mypy
 
 bench: $(VENV)/.dev-installed
-	$(RUN) benchmarks.app_speed
+	@set -e; for script in benchmarks/*.py; do echo "$$script"; $(VENV)/bin/python "$$script"; done
 
 check: lint types test
 
