@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> int:
 def _predict_one(
     source: Path, target: Path, loaded: "Loaded", chosen: "torch.device", *, tile: int, overlap: int
 ) -> None:
+    from core.files import write_aside
     from core.image import read_rgb
     from core.infer.predict import predict
-    from core.runs.files import atomic_write
 
     image, card = read_rgb(source), loaded.card
     with progress_bar(source.name, "window") as show:
@@ -68,7 +68,8 @@ def _predict_one(
             overlap=overlap,
             progress=show,
         )
-    atomic_write(target, palette_png(found.mask, card.classes))
+    data = palette_png(found.mask, card.classes)
+    write_aside(target, lambda path: path.write_bytes(data))
 
 
 def palette_png(mask: "NDArray[np.uint8]", class_map: "ClassMap") -> bytes:
