@@ -1,0 +1,138 @@
+"""A small world for the views: two by two class maps, models that answer at once, and runs that need no worker."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app.services import artifacts, datasets, estimates, inference, launch, workers
+from app.services.artifacts import Model
+from app.services.datasets import Picture
+from core.classes import AERIAL
+
+VIEWS = Path(__file__).resolve().parents[2] / "app" / "views"
+CLASSES = tuple(zip(AERIAL.names, AERIAL.colours, strict=True))
+TRUTH = np.array([[0, 1, 2, 3], [0, 1, 2, 5]], np.uint8)
+MASKS = {
+    "teacher": np.array([[0, 1, 2, 3], [0, 1, 2, 3]], np.uint8),
+    "student": np.array([[0, 1, 2, 3], [1, 1, 2, 3]], np.uint8),
+    "student-control": np.array([[1, 1, 1, 1], [1, 1, 1, 1]], np.uint8),
+}
+
+
+def make_model(name: str, *, parameters: int = 100_000, **changes: Any) -> Model:
+    model = Model(
+        name=name,
+        title=name,
+        architecture="U-Net 4",
+        identity=f"{name}@1",
+        parameters=parameters,
+        macs_256=parameters * 1000,
+        bytes=4 * parameters,
+        classes=CLASSES,
+        ignore_index=AERIAL.ignore_index,
+        teacher=None,
+        miou5=None,
+        from_run=False,
+    )
+    return replace(model, **changes)
+
+
+@dataclass
+class World:
+    """What the fakes hold, and what they were asked for."""
+
+    models: dict[str, Model] = field(default_factory=dict)
+    predicted: list[str] = field(default_factory=list)
+    payloads: list[dict[str, Any]] = field(default_factory=list)
+    launched: list[launch.Settings] = field(default_factory=list)
+    switched: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    started: int = 0
+
+    def start_worker(self) -> bool:
+        self.started += 1
+        return True
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """Replace what takes torch, files or processes. The caches start empty."""
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    made = World(models={name: make_model(name) for name in MASKS})
+    made.models["teacher"] = make_model("teacher", parameters=2_000_000)
+    picture = Picture("scene_01", "a" * 64, np.zeros((2, 4, 3), np.uint8), TRUTH)
+
+    def predict_mask(loaded: str, _: Any) -> Any:
+        made.predicted.append(loaded)
+        return MASKS[loaded]
+
+    monkeypatch.setattr(artifacts, "models", lambda: made.models)
+    monkeypatch.setattr(datasets, "scene_names", lambda: ["scene_01", "scene_02"])
+    monkeypatch.setattr(datasets, "load_scene", lambda name: replace(picture, name=name, sha256=name * 4))
+    monkeypatch.setattr(inference, "load", lambda name: name)
+    monkeypatch.setattr(inference, "predict_mask", predict_mask)
+    monkeypatch.setattr(
+        inference,
+        "measure_speed",
+        lambda models: {name: inference.Speed(8.0 if name == "teacher" else 2.0, "a CPU") for name in models},
+    )
+    monkeypatch.setattr(
+        estimates, "student_size", lambda base: estimates.Size(base * 30_000, base * 30_000_000, base / 8)
+    )
+    monkeypatch.setattr(estimates, "measure_pace", lambda **_: estimates.Pace(256, "a CPU", 0.01, 0.0, 0.02))
+    monkeypatch.setattr(
+        datasets,
+        "split_summary",
+        lambda _: {"crops": 128, "val_megapixels": 2.0, "note": "Two validate.", "leaks": False, "warnings": []},
+    )
+    monkeypatch.setattr(launch, "devices", lambda: ["auto", "cpu"])
+    monkeypatch.setattr(workers, "ensure_worker", made.start_worker)
+    monkeypatch.setattr(
+        st, "switch_page", lambda page, query_params=None: made.switched.append((page, query_params or {}))
+    )
+    return made
+
+
+@pytest.fixture
+def viewer_payloads(world: World, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the viewer is given to show; its drawing is a browser's work (tests/e2e/test_app.py)."""
+    import app.components.viewer as component
+
+    monkeypatch.setattr(component, "viewer", world.payloads.append)
+    return world.payloads
+
+
+@pytest.fixture
+def view(world: World) -> Callable[..., AppTest]:
+    """Open a view by name, with query parameters, and run it once."""
+    del world
+
+    def open_view(name: str, **query: str | list[str]) -> AppTest:
+        test = AppTest.from_file(str(VIEWS / f"{name}.py"), default_timeout=60)
+        for key, value in query.items():
+            test.query_params[key] = value
+        return test.run()
+
+    return open_view
+
+
+def words(test: AppTest) -> str:
+    """Everything that a visitor can read outside widgets."""
+    kinds = (
+        test.title,
+        test.header,
+        test.subheader,
+        test.markdown,
+        test.caption,
+        test.info,
+        test.success,
+        test.warning,
+        test.error,
+    )
+    return "\n".join(str(element.value) for kind in kinds for element in kind)

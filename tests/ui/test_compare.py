@@ -1,0 +1,139 @@
+"""The landing page: empty, filled, failed; and that looking again costs no model."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from app.services import datasets
+from app.services.errors import ImageError
+from core.classes import AERIAL
+from tests.ui.conftest import World, make_model, words
+
+View = Callable[..., AppTest]
+
+
+def test_without_models_it_says_how_to_get_some(view: View, world: World) -> None:
+    world.models.clear()
+    page = view("compare")
+    assert not page.exception
+    assert "No models yet" in words(page)
+
+
+def test_teacher_students_and_known_mask_stand_side_by_side(view: View, viewer_payloads: list[dict[str, Any]]) -> None:
+    page = view("compare")
+    assert not page.exception
+    shown = viewer_payloads[-1]["panels"]
+    assert [(panel["role"], panel["title"]) for panel in shown] == [
+        ("truth", "Known mask"),
+        ("teacher", "teacher"),
+        ("student", "student"),
+        ("student", "student-control"),
+    ]
+    assert [entry["name"] for entry in viewer_payloads[-1]["classes"]] == list(AERIAL.names)
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_the_table_has_size_speed_agreement_and_scores(view: View) -> None:
+    table = view("compare").dataframe[0].value.set_index("Model")
+    assert table.loc["student", "Smaller"] == pytest.approx(20)
+    assert table.loc["student", "Faster"] == pytest.approx(4)
+    assert table.loc["student", "Agreement"] == pytest.approx(100 * 7 / 8)
+    assert pd.isna(table.loc["teacher", "Agreement"])
+    assert table.loc["teacher", "mIoU"] == pytest.approx(100)
+    # One of seven labelled pixels is wrong: Building 1 of 2, Land 2 of 3, the rest right; Water does not occur.
+    assert table.loc["student", "mIoU"] == pytest.approx(100 * (1 / 2 + 2 / 3 + 1 + 1) / 4)
+    assert table.loc["student", "Building"] == pytest.approx(50)
+    assert pd.isna(table.loc["student", "Water"])
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_a_rerun_asks_no_model_again(view: View, world: World) -> None:
+    page = view("compare")
+    asked = list(world.predicted)
+    assert sorted(asked) == ["student", "student-control", "teacher"]
+    page.run()
+    page.multiselect(key="students").set_value(["student"]).run()
+    assert world.predicted == asked
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_other_weights_under_the_same_name_are_asked_anew(view: View, world: World) -> None:
+    page = view("compare")
+    world.models["student"] = replace(world.models["student"], identity="student@2")
+    page.run()
+    assert world.predicted.count("student") == 2
+
+
+def test_a_link_brings_back_what_was_chosen(view: View, viewer_payloads: list[dict[str, Any]]) -> None:
+    page = view("compare", scene="scene_02", teacher="student", students=["student-control"])
+    assert page.selectbox(key="scene").value == "scene_02"
+    assert [panel["title"] for panel in viewer_payloads[-1]["panels"]] == ["Known mask", "student", "student-control"]
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_a_link_follows_the_choice_and_drops_defaults(view: View) -> None:
+    page = view("compare")
+    assert "scene" not in page.query_params
+    page.selectbox(key="scene").set_value("scene_02").run()
+    assert page.query_params["scene"] in ("scene_02", ["scene_02"])
+    page.selectbox(key="scene").set_value("scene_01").run()
+    assert "scene" not in page.query_params
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_a_link_with_nonsense_falls_back(view: View) -> None:
+    page = view("compare", scene="../../etc", teacher="nobody", students=["nobody"], view="x", opacity="-3")
+    assert not page.exception
+    assert page.selectbox(key="teacher").value == "teacher"
+    assert page.multiselect(key="students").value == []
+    assert "Choose a student" in words(page)
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_a_student_of_other_classes_cannot_be_chosen(view: View, world: World) -> None:
+    world.models["roads"] = make_model(
+        "roads", classes=(("Road", (0, 0, 0)), ("Other", (1, 1, 1)), ("None", (2, 2, 2)))
+    )
+    page = view("compare")
+    assert not any("roads" in option for option in page.multiselect(key="students").options)
+
+
+def test_a_scene_that_cannot_be_read_is_told_in_a_sentence(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> Any:
+        raise ImageError(f"{name} is damaged: make the scenes again.")
+
+    monkeypatch.setattr(datasets, "load_scene", broken)
+    page = view("compare")
+    assert not page.exception
+    assert [error.value for error in page.error] == ["scene_01 is damaged: make the scenes again."]
+
+
+def test_an_upload_is_shown_without_scores(view: View, viewer_payloads: list[dict[str, Any]]) -> None:
+    page = view("compare", **{"from": "upload"})
+    assert "No image yet" in words(page)
+    picture = io.BytesIO()
+    Image.new("RGB", (4, 2)).save(picture, "PNG")
+    page.file_uploader[0].set_value(("roof.png", picture.getvalue(), "image/png")).run()
+    assert not page.exception
+    assert [panel["role"] for panel in viewer_payloads[-1]["panels"]] == ["teacher", "student", "student"]
+    assert "mIoU" not in page.dataframe[0].value.columns
+    assert "no scores" in words(page)
+
+
+def test_an_upload_that_is_no_picture_is_refused(view: View) -> None:
+    page = view("compare", **{"from": "upload"})
+    page.file_uploader[0].set_value(("roof.png", b"not a picture", "image/png")).run()
+    assert not page.exception
+    assert len(page.error) == 1
+
+
+def test_the_real_viewer_mounts(view: View) -> None:
+    page = view("compare", view="disagreement", opacity="80", hidden="2")
+    assert not page.exception
+    assert page.session_state["viewer_initial"] == {"mode": "disagreement", "opacity": 80, "hidden": [2]}

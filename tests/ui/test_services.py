@@ -1,0 +1,248 @@
+"""What the pages rest on: packing masks, reading progress, estimating time, telling a gain, queueing a pair."""
+
+import base64
+import io
+import json
+import sys
+import zipfile
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.components.charts import loss_chart, score_chart, smoothed
+from app.components.forecast import duration
+from app.services import artifacts, datasets, estimates, launch, overlays, progress, runs, workers
+from app.services.artifacts import short_count
+from app.services.inference import Quality, quality
+from app.services.overlays import Panel
+from app.services.stores import open_store
+from core.classes import AERIAL
+from core.config import RunConfig
+from core.errors import CheckpointError, ImageError
+from core.runs.recorder import Recorder
+from core.runs.records import RunState
+from core.train.events import EpochEvent, StepEvent
+from tests.ui.conftest import CLASSES
+
+Shape = tuple[int, int]
+
+
+def pack(image: Any, mask: Any, title: str = "a") -> dict[str, Any]:
+    return overlays.pack(image, [Panel("teacher", title, "", mask)], classes=CLASSES, ignore_index=5)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (2048, 7), (2049, 7), (11, 4099)])
+def test_a_packed_mask_comes_back_whole_and_fits_its_picture(shape: Shape) -> None:
+    random = np.random.default_rng(0)
+    image, mask = random.integers(0, 255, (*shape, 3), np.uint8), random.integers(0, 6, shape, np.uint8)
+    packed = pack(image, mask)
+    plane = np.frombuffer(zlib.decompress(base64.b64decode(packed["panels"][0]["plane"])), np.uint8)
+    step = -(-max(shape) // overlays.LARGEST_SIDE)
+    assert np.array_equal(plane.reshape(packed["height"], packed["width"]), mask[::step, ::step])
+    assert max(packed["height"], packed["width"]) <= overlays.LARGEST_SIDE
+    json.dumps(packed)
+
+
+def test_the_packed_id_follows_every_part() -> None:
+    image, mask = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)
+    other = mask.copy()
+    other[0, 0] = 1
+    ids = {
+        pack(image, mask)["id"],
+        pack(image, other)["id"],
+        pack(image, mask, "b")["id"],
+        pack(image + 200, mask)["id"],
+    }
+    assert len(ids) == 4
+    assert pack(image, mask)["id"] == pack(image.copy(), mask.copy())["id"]
+
+
+def test_quality_leaves_unlabelled_pixels_out_of_scores_only() -> None:
+    truth = np.array([[0, 5]], np.uint8)
+    mask, teacher = np.array([[0, 1]], np.uint8), np.array([[0, 2]], np.uint8)
+    found = quality(mask, reference=teacher, truth=truth, classes=CLASSES, ignore_index=5)
+    assert (found.agreement, found.miou5) == (0.5, 1.0)
+    assert quality(mask, reference=None, truth=None, classes=CLASSES, ignore_index=5) == Quality(None, None, {})
+
+
+def test_progress_is_read_from_what_the_recorder_wrote() -> None:
+    store = open_store()
+    run = store.add(launch.to_config(launch.Settings()))
+    assert progress.read_progress(run.id) == progress.Progress()
+    record = Recorder(store.folder(run.id), run.config)
+    for step in (4, 8, 8):
+        record(StepEvent(1, 3, step, 8, {"dice": step / 8, "cross_entropy": float("nan")}, 0.01, 20.0, 60.0 - step))
+    record(EpochEvent(1, 3, {"dice": 0.5}, 9.0, miou5=0.25, iou={"Road": 0.5, "Water": float("nan")}))
+    found = progress.read_progress(run.id)
+    assert (found.epoch, found.epochs, found.seconds_left) == (1, 3, 52.0)
+    assert found.losses == [{"epoch": 0.5, "dice": 0.5}, {"epoch": 1.0, "dice": 1.0}]
+    assert found.scores == [{"epoch": 1, "miou5": 0.25, "seconds": 9.0, "iou_Road": 0.5}]
+
+
+def test_a_long_curve_is_thinned() -> None:
+    store = open_store()
+    run = store.add(launch.to_config(launch.Settings()))
+    lines = [
+        {"time": 0, "type": "step", "epoch": 1, "epochs": 1, "step": n, "steps": 4000, "losses": {"dice": 1.0}}
+        for n in range(1, 4001)
+    ]
+    (store.folder(run.id) / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert 500 <= len(progress.read_progress(run.id).losses) <= progress.LARGEST_CURVE
+
+
+def test_launch_queues_the_run_and_then_its_control() -> None:
+    run_id = launch.launch(launch.Settings(base=8, temperature=3.0, seed=5))
+    control, run = open_store().list()
+    assert run.id == run_id
+    assert (run.config.kind, run.config.model.arguments) == ("distill", {"base": 8})
+    assert (control.config.kind, control.config.control_of, control.config.distill) == ("train", run_id, None)
+    same = replace(control.config, kind="distill", distill=run.config.distill, control_of=None)
+    assert same == run.config
+    launch.launch(launch.Settings(control=False))
+    assert len(open_store().list()) == 3
+
+
+@pytest.mark.parametrize("preset", launch.PRESETS.values())
+def test_presets_are_in_range(preset: launch.Settings) -> None:
+    assert launch.to_config(preset).problems() == []
+
+
+def test_time_grows_with_epochs_and_a_cache_saves_the_teacher() -> None:
+    pace = estimates.Pace(256, "a CPU", fixed=0.01, per_mac=1e-10, teacher=0.1)
+
+    def seconds(settings: launch.Settings) -> float:
+        config: RunConfig = launch.to_config(settings)
+        return estimates.training_seconds(config, pace, macs_256=10**8, views=100, val_megapixels=0.0)
+
+    one, two = (seconds(launch.Settings(epochs=epochs, cache_views=0)) for epochs in (10, 20))
+    assert two - one == pytest.approx(10 * 100 * (0.02 + 0.1))
+    cached = seconds(launch.Settings(epochs=20, cache_views=5))
+    assert two - cached == pytest.approx(15 * 100 * 0.1)
+
+
+def run_of(state: str = "done", **changes: Any) -> runs.Run:
+    store = open_store()
+    record = store.add(launch.to_config(launch.Settings()))
+    return replace(runs.list_runs()[0], id=record.id, state=state, **changes)
+
+
+@pytest.mark.parametrize(
+    ("distilled", "control", "said"),
+    [(0.60, 0.50, "gained 10.0 points"), (0.50, 0.60, "lost 10.0 points"), (0.5, 0.5001, "made no difference")],
+)
+def test_a_gain_is_told_with_its_sign(distilled: float, control: float, said: str) -> None:
+    sentence = runs.gain(run_of(best_miou5=distilled, teacher_miou5=0.7), run_of(best_miou5=control))
+    assert sentence is not None
+    assert said in sentence
+    assert ("closes 50 % of the gap" in sentence) == (distilled > control)
+
+
+def test_no_gain_is_told_before_both_are_done() -> None:
+    assert runs.gain(run_of(best_miou5=0.5), None) is None
+    assert runs.gain(run_of(best_miou5=0.5), run_of("running", best_miou5=0.4)) is None
+
+
+def test_one_unreadable_card_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core import paths
+
+    monkeypatch.setattr(paths, "CHECKPOINTS", tmp_path)
+    card = {"schema": 1, "name": "a", "classes": AERIAL.to_json(), "mean": [127] * 3, "std": [128] * 3, "macs_256": 10}
+    card |= {
+        "model": {"architecture": "unet", "arguments": {"base": 4}},
+        "parameters": 121_713,
+        "metrics": {"miou5": 0.5},
+    }
+    (tmp_path / "good.json").write_text(json.dumps(card))
+    (tmp_path / "broken.json").write_text("{")
+    found = artifacts.models()
+    assert list(found) == ["good"]
+    assert (found["good"].architecture, found["good"].miou5) == ("U-Net 4", 0.5)
+
+
+def test_a_student_archive_holds_weights_and_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from core.checkpoint import ModelCard, save
+    from core.config import ModelConfig
+
+    monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path))
+    run_id = "20261123-101500-ab12"
+    with pytest.raises(CheckpointError):
+        artifacts.student_archive(run_id)
+    card = ModelCard("s", ModelConfig(), AERIAL, (0.0,) * 3, (1.0,) * 3, parameters=1, macs_256=1)  # type: ignore[arg-type]
+    save(tmp_path / run_id / "student", torch.nn.Linear(1, 1), card)
+    with zipfile.ZipFile(io.BytesIO(artifacts.student_archive(run_id))) as archive:
+        assert archive.testzip() is None
+        assert set(archive.namelist()) == {f"{run_id}/student.safetensors", f"{run_id}/student.json"}
+
+
+def test_a_picture_over_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "UPLOAD_MEGABYTES", 1)
+    with pytest.raises(ImageError, match="larger than 1 MB"):
+        datasets.read_upload("big.png", b"x" * (1024**2 + 1))
+
+
+def test_one_worker_is_started_and_a_second_call_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = []
+
+    class Process:
+        code: int | None = None
+
+        def poll(self) -> int | None:
+            return self.code
+
+    process = Process()
+
+    def start(command: list[str], _: Path) -> Process:
+        commands.append(command)
+        return process
+
+    monkeypatch.setattr(workers, "start", start)
+    monkeypatch.setattr(workers, "_started", workers._Started())
+    assert workers.worker_state(now=lambda: 0.0).state == "absent"
+    assert workers.ensure_worker(now=lambda: 0.0)
+    assert not workers.ensure_worker(now=lambda: 1.0)
+    assert workers.worker_state(now=lambda: 1.0).state == "starting"
+    process.code = 1
+    assert workers.ensure_worker(now=lambda: 2.0)
+    assert commands == [[sys.executable, "-m", "core", "worker"]] * 2
+    open_store().register_worker("w", 1, "cpu")
+    assert not workers.ensure_worker(now=lambda: 1000.0)
+    assert workers.worker_state(now=lambda: 1000.0).state == "idle"
+
+
+def test_a_queue_left_over_wakes_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    woken: list[bool] = []
+    monkeypatch.setattr(workers, "ensure_worker", lambda: woken.append(True) or True)
+    assert not workers.resume_queue()
+    run = open_store().add(launch.to_config(launch.Settings()))
+    assert workers.resume_queue()
+    open_store().request_cancel(run.id)
+    assert open_store().get(run.id).state == RunState.CANCELLED
+    assert not workers.resume_queue()
+    assert woken == [True]
+
+
+def test_charts_hold_what_they_are_given() -> None:
+    losses = loss_chart([{"epoch": 0.5, "dice": 1.0}, {"epoch": 1.0, "dice": 1.0, "soft_targets": 0.2}])
+    assert [trace.name for trace in losses.data] == ["Dice (labels)", "Soft targets (teacher)"]
+    assert list(losses.data[0].y) == pytest.approx([1.0, 1.0])
+    scores = score_chart({"Student": [{"epoch": 1, "miou5": 0.5}]}, teacher=0.75)
+    assert [list(trace.y) for trace in scores.data] == [[50.0], [75.0, 75.0]]
+    assert smoothed([3.0] * 5) == pytest.approx([3.0] * 5)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.2, "1 s"), (89, "89 s"), (200, "3 min"), (7800, "2 h 10 min"), (864000, "10 days")]
+)
+def test_durations_are_short(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(("count", "said"), [(999, "999"), (121_713, "122 k"), (1_940_000, "1.94 M"), (6.1e9, "6.1 G")])
+def test_counts_are_short(count: float, said: str) -> None:
+    assert short_count(count) == said
