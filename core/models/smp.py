@@ -1,5 +1,6 @@
 """Any architecture and encoder of segmentation-models-pytorch, by name, for pictures of any size."""
 
+from difflib import get_close_matches
 from typing import Any
 
 import segmentation_models_pytorch as smp
@@ -37,6 +38,12 @@ def build_smp(
 
     Raises `ModelError` when a name is unknown or the weights cannot be had.
     """
+    if str(architecture).lower() not in smp.MODEL_ARCHITECTURES_MAPPING:
+        known = ", ".join(smp.MODEL_ARCHITECTURES_MAPPING)
+        raise ModelError(f"segmentation-models-pytorch has no architecture {architecture}; it has {known}.")
+    if not str(encoder).startswith("tu-") and encoder not in smp.encoders.encoders:
+        near = ", ".join(get_close_matches(str(encoder), smp.encoders.encoders)) or "resnet18 or tu- and a name of timm"
+        raise ModelError(f"segmentation-models-pytorch has no encoder {encoder}: try {near}.")
     hub = None if weights == "package" else weights
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
     try:
@@ -44,9 +51,10 @@ def build_smp(
             architecture, encoder_name=encoder, encoder_weights=hub, in_channels=3, classes=outputs, **options
         )
     except (KeyError, ValueError, RuntimeError, TypeError, OSError) as error:
+        reason = str(error.args[0] if error.args else error).splitlines()[0].rstrip(".")
         raise ModelError(
-            f"segmentation-models-pytorch cannot build {architecture} on {encoder} with weights {weights}: {error}. "
-            "Check the names, or choose weights=package or none where there is no network."
+            f"segmentation-models-pytorch cannot build {architecture} on {encoder} with weights {weights} ({reason}): "
+            "check the names, or choose weights=package or none where there is no network."
         ) from error
     if weights == "package":
         load_offline(network.encoder, encoder)
