@@ -116,7 +116,7 @@ def _preview(run: Run) -> None:
         return
     epochs = sorted(found.epochs)
     epoch = epochs[-1]
-    st.subheader("Preview on a validation image")
+    st.subheader("Preview on a validation image", anchor=False)
     if len(epochs) > 1 and not run.active:
         epoch = st.select_slider("After epoch", epochs, value=epochs[-1], key=f"preview_{run.id}")
     pictures = [found.image.read_bytes(), found.truth.read_bytes(), found.epochs[epoch].read_bytes()]

@@ -37,9 +37,9 @@ def run_table(runs: Sequence[Run]) -> None:
         selection_mode="single-row",
         column_config={
             "Run": st.column_config.TextColumn(pinned=True),
-            "Progress": st.column_config.ProgressColumn(min_value=0, max_value=100, format="%d %%"),
             "mIoU": st.column_config.NumberColumn(format="%.1f %%", help="Best on the validation images."),
         },
+        placeholder="–",
         alt="All runs with their state and score",
     )
 
@@ -64,8 +64,8 @@ def settings_line(run: Run) -> str:
 
 
 def run_label(run: Run) -> str:
-    """For the menu of runs."""
-    return f"{run.title} · {STATES[run.state][0].lower()} · {run.id[-4:]}"
+    """For the menu of runs. It holds nothing that changes: the menu would take a changed title for another entry."""
+    return f"{run.title} · {run.id[-4:]}"
 
 
 def _row(run: Run) -> dict[str, Any]:
@@ -74,7 +74,6 @@ def _row(run: Run) -> dict[str, Any]:
     return {
         "Run": run.title,
         "State": STATES[run.state][0],
-        "Progress": round(100 * run.progress),
         "mIoU": None if run.best_miou5 is None else 100 * run.best_miou5,
         "Student": run.student,
         "Teacher": run.teacher or "none",

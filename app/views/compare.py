@@ -20,7 +20,7 @@ _MEASURED = "measured_speeds"
 
 
 def main() -> None:
-    st.title("Compare")
+    st.title("Compare", anchor=False)
     st.caption("One image, one teacher, up to three students: where they agree, how well they do, and what they cost.")
     controls = st.container()
     status = st.empty()

@@ -14,7 +14,7 @@ from app.services.artifacts import Model
 
 
 def main() -> None:
-    st.title("Distill")
+    st.title("Distill", anchor=False)
     st.caption(
         "Train a small student to answer as its teacher does. It runs in the background; you can close this page."
     )

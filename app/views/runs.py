@@ -15,7 +15,7 @@ from app.services.runs import Run
 
 
 def main() -> None:
-    st.title("Runs")
+    st.title("Runs", anchor=False)
     found = runs.list_runs()
     if not found:
         empty_state(
@@ -27,20 +27,23 @@ def main() -> None:
     run_table(found)
     run = _selected(found)
     with st.container(border=True):
-        st.header(run.title)
-        _actions(run)
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.header(run.title, width="content", anchor=False)
+            _actions(run)
         run_live(run)
         _log(run)
 
 
 def _selected(found: Sequence[Run]) -> Run:
     by_id = {run.id: run for run in found}
-    return by_id[linked_select("Run", list(by_id), name=state.RUN, title=lambda run_id: run_label(by_id[run_id]))]
+    return by_id[
+        linked_select("Run", list(by_id), name=state.RUN, title=lambda run_id: run_label(by_id[run_id]), width=420)
+    ]
 
 
 def _actions(run: Run) -> None:
     """Only what fits the run's state is offered."""
-    with st.container(horizontal=True), plainly():
+    with st.container(horizontal=True, width="content"), plainly():
         if run.active and not run.cancel_requested and st.button("Cancel", icon=":material/block:", key="cancel"):
             runs.cancel(run.id)
             st.rerun()

@@ -54,6 +54,7 @@ class Viewer {
     this.readout = element("p", { class: "readout", "aria-live": "off" });
     this.root.replaceChildren(this.buildToolbar(), this.buildLegend(), grid, this.readout);
     this.root.dataset.ready = "true";
+    this.root.dataset.scene = this.id;
   }
 
   buildToolbar() {

@@ -1,0 +1,82 @@
+"""The app on a port of its own, and a headless Chromium before it: for the benchmark and the browser test."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+
+
+@contextmanager
+def serve(home: Path, *, log: Path, patience: float = 180.0) -> Iterator[tuple[str, float]]:
+    """Start the app with its runs in `home`; gives its address and the `time.monotonic()` of its first answer.
+
+    The server and a worker that it started are ended afterwards. Raises `TimeoutError` when it never answers.
+    """
+    port = _free_port()
+    address = f"http://localhost:{port}"
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    environment = {**os.environ, "TERRASTILL_HOME": str(home)}
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            yield address, _first_answer(address, patience)
+        finally:
+            server.terminate()
+            server.wait(timeout=60)
+            _end_worker(home)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A headless Chromium that reaches nothing but this machine."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost"]
+        )
+        yield chromium
+        chromium.close()
+
+
+def _first_answer(address: str, patience: float) -> float:
+    """An unknown address also answers 200, so the body is looked at."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5) as answer:
+                if answer.read() == b"ok":
+                    return time.monotonic()
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            pass
+        time.sleep(0.05)
+    raise TimeoutError(f"The app did not answer at {address} within {patience:.0f} s.")
+
+
+def _end_worker(home: Path) -> None:
+    from core.errors import StoreError
+    from core.runs.store import RunStore
+
+    try:
+        workers = RunStore(home=home).workers()
+    except StoreError:
+        return
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGTERM)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

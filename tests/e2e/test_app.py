@@ -1,0 +1,110 @@
+"""A person's first visit, in a real browser: look at masks, launch a quick distillation, compare its student."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from benchmarks.serving import CHROMIUM, ROOT, browser, serve
+from core import paths
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
+
+PATIENCE_MS = 240_000
+RUN_PATIENCE_MS = 900_000
+ARTEFACTS = ROOT / "artefacts"
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    """The app's first page, with no run yet. What the server said stays in artefacts/."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip("there is no Chromium here")
+    if not (paths.CHECKPOINTS / "teacher.json").is_file() or not (paths.CHECKPOINTS / "student.json").is_file():
+        pytest.skip("the shipped checkpoints are not here")
+    ARTEFACTS.mkdir(exist_ok=True)
+    with serve(tmp_path / "home", log=ARTEFACTS / "server.log") as (address, _), browser() as chromium:
+        opened = chromium.new_page(viewport={"width": 1400, "height": 1000})
+        opened.set_default_timeout(PATIENCE_MS)
+        opened.goto(address)
+        yield opened
+        opened.screenshot(path=ARTEFACTS / "last.png")
+
+
+def masks(page: Page, count: int) -> None:
+    """Wait until this many panels are drawn, and check that they are not blank."""
+    page.locator(".viewer[data-ready] figure canvas").nth(count - 1).wait_for()
+    expect(page.locator(".viewer figure")).to_have_count(count)
+    page.wait_for_function(_COLOURS, arg=count)
+
+
+_COLOURS = """count => [...document.querySelectorAll('*')].some(host => {
+    const drawn = [...(host.shadowRoot?.querySelectorAll('.viewer figure canvas') ?? [])];
+    return drawn.length === count && drawn.every(canvas => {
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        return new Set(new Uint32Array(data.buffer)).size > 20;
+    });
+})"""
+
+
+def shot(page: Page, name: str) -> None:
+    page.screenshot(path=ARTEFACTS / f"{name}.png")
+
+
+def test_the_whole_road(page: Page) -> None:
+    # Compare: the known mask, the teacher, its student and the control.
+    masks(page, 4)
+    page.get_by_text("warm runs").wait_for()
+    shot(page, "1-compare")
+
+    # Opacity, a class and another view: the browser alone, and the link follows.
+    slider = page.get_by_label("Opacity of the masks")
+    slider.fill("85")
+    page.get_by_role("button", name="Road", exact=True).click()
+    page.get_by_role("button", name="Disagreement").click()
+    page.wait_for_url("**view=disagreement**")
+    link = page.url
+    assert "opacity=85" in link
+    assert "hidden=2" in link
+    shot(page, "2-disagreement")
+    page.goto(link)
+    masks(page, 4)
+    expect(page.get_by_label("Opacity of the masks")).to_have_value("85")
+    expect(page.get_by_role("button", name="Road", exact=True)).to_have_attribute("aria-pressed", "false")
+
+    # Distill: a setting out of range is refused with its range, then the quick preset is launched.
+    page.get_by_role("link", name="Distill").click()
+    temperature = page.get_by_label("Temperature (0.5 to 50)")
+    temperature.fill("99")
+    temperature.press("Enter")
+    page.get_by_text("Temperature must be from 0.5 to 50").wait_for()
+    expect(page.get_by_role("button", name="Launch")).to_be_disabled()
+    temperature.fill("2")
+    temperature.press("Enter")
+    page.get_by_text("Estimated time, with control").wait_for()
+    shot(page, "3-distill")
+    page.get_by_role("button", name="Launch").click()
+
+    # Runs: it moves without a reload, and ends with the gain over the control.
+    page.wait_for_url("**/runs?run=*")
+    page.get_by_text("Epoch ").first.wait_for()
+    shot(page, "4-running")
+    page.get_by_text("Student after epoch").wait_for(timeout=RUN_PATIENCE_MS)
+    verdict = page.get_by_text("over its control").or_(page.get_by_text("made no difference"))
+    verdict.wait_for(timeout=RUN_PATIENCE_MS)
+    shot(page, "5-done")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download student").click()
+    assert download.value.suggested_filename.endswith(".zip")
+
+    # Compare: the new student and its control beside their teacher.
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url("**students=*")
+    masks(page, 4)
+    page.get_by_text("warm runs").wait_for()
+    shot(page, "6-new-student")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(1000)
+    shot(page, "7-phone")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
