@@ -24,6 +24,7 @@ from core.train import teacher_cache
 from core.train.events import Cancelled, Emit, MessageEvent, TeacherEvent
 from core.train.loop import Outcome, RunCancelledError, Task, fit
 from core.train.step import FrozenTeacher, Normaliser
+from core.train.validate import asking
 
 _CACHE = "teacher_cache"
 __all__ = ["MEAN", "STD", "check", "execute", "load_teacher"]
@@ -112,7 +113,13 @@ def _with_teacher(task: Task, folder: Path, emit: Emit, cancelled: Cancelled, ru
     forward = torch.compile(loaded.model) if task.compile else loaded.model
     teacher = FrozenTeacher(loaded.model, normaliser, task.dtype, forward=forward)
     report = evaluate(
-        loaded.model, task.validation, task.class_map, mean=card.mean, std=card.std, device=normaliser.device
+        loaded.model,
+        task.validation,
+        task.class_map,
+        mean=card.mean,
+        std=card.std,
+        device=normaliser.device,
+        progress=asking(cancelled),
     )
     emit(TeacherEvent(card.name, report.scores.miou5, report.scores.accuracy))
     if not distill.cache_views:

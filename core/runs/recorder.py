@@ -17,7 +17,7 @@ from core.data.palette import to_rgb
 from core.image import encode_png
 from core.runs.files import append_line, atomic_write
 from core.runs.records import LAST_CHECKPOINT
-from core.train.events import EpochEvent, Event, MessageEvent, PreviewEvent, StepEvent
+from core.train.events import EpochEvent, Event, MessageEvent, PreviewEvent, StepEvent, TeacherEvent
 
 __all__ = ["Recorder", "atomic_write"]
 
@@ -27,8 +27,8 @@ class Recorder:
 
     - `config.json`: the settings.
     - `events.jsonl`: one JSON object a line, `{"time": …, "type": …, …}` with the fields of the event; the types are
-      step, epoch, preview, message and start. Appended, so the last line may be half a line while it is being read.
-      After a resume a step or an epoch may come twice: the later line holds.
+      step, epoch, preview, teacher, message and start. Appended, so the last line may be half a line while it is being
+      read. After a resume a step or an epoch may come twice: the later line holds.
     - `metrics.csv`: one row an epoch, in order, without repetition; rewritten whole.
     - `log.txt`: sentences with their time; the output of the run's process goes there as well.
     - `preview/`: `image.png`, `truth.png` and `epoch_0003.png`, in the colours of the classes.
@@ -59,6 +59,9 @@ class Recorder:
             case MessageEvent():
                 self._append("message", asdict(event))
                 self.log(event.text if event.level == "info" else f"Warning: {event.text}")
+            case TeacherEvent():
+                self._append("teacher", asdict(event))
+                self.log(f"The teacher {event.name} reaches mIoU {event.miou5:.3f} on the same validation pictures.")
             case PreviewEvent():
                 self._append("preview", {"epoch": event.epoch})
                 self._draw(event)

@@ -178,7 +178,9 @@ class _Trainer:
 
     def _validate(self) -> None:
         task, progress = self.task, self.progress
-        result = validate(self.scored, task.validation, task.class_map, task.normaliser, progress.epoch + 1)
+        result = validate(
+            self.scored, task.validation, task.class_map, task.normaliser, progress.epoch + 1, self.cancelled
+        )
         better = result.scores.miou5 > progress.best_miou5
         if better:
             progress.best_miou5, progress.best_epoch = result.scores.miou5, progress.epoch + 1

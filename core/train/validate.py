@@ -9,9 +9,9 @@ from torch import nn
 from core.classes import ClassMap
 from core.data.scene import Scene
 from core.evaluate import evaluate
-from core.infer.predict import predict
+from core.infer.predict import Progress, predict
 from core.metrics import Scores
-from core.train.events import PreviewEvent
+from core.train.events import Cancelled, PreviewEvent
 from core.train.step import Normaliser
 
 _PREVIEW_SIDE = 384
@@ -27,11 +27,21 @@ class Validation:
 
 
 def validate(
-    model: nn.Module, scenes: Sequence[Scene], class_map: ClassMap, normaliser: Normaliser, epoch: int
+    model: nn.Module,
+    scenes: Sequence[Scene],
+    class_map: ClassMap,
+    normaliser: Normaliser,
+    epoch: int,
+    cancelled: Cancelled,
 ) -> Validation:
-    """Predict each scene in full and score the pixels. Scenes must have masks."""
+    """Predict each scene in full and score the pixels. Scenes must have masks.
+
+    `cancelled` is asked after each scene, which shows that the run is alive; a validation is finished all the same.
+    """
     mean, std = normaliser.mean.tolist(), normaliser.std.tolist()
-    report = evaluate(model, scenes, class_map, mean=mean, std=std, device=normaliser.device)
+    report = evaluate(
+        model, scenes, class_map, mean=mean, std=std, device=normaliser.device, progress=asking(cancelled)
+    )
     predicted = np.flatnonzero(report.matrix.sum(axis=0))
     true = np.flatnonzero(report.matrix[: class_map.outputs].sum(axis=1))
     collapsed = len(predicted) == 1 and len(true) > 1
@@ -42,6 +52,15 @@ def validate(
         only_class=class_map.names[predicted[0]] if collapsed else None,
         preview=PreviewEvent(epoch=epoch, image=image, truth=truth, prediction=prediction),
     )
+
+
+def asking(cancelled: Cancelled) -> Progress:
+    """A progress callback that asks `cancelled` and does nothing with the answer."""
+
+    def ask(_done: int, _total: int) -> None:
+        cancelled()
+
+    return ask
 
 
 def _preview_crop(scenes: Sequence[Scene]) -> tuple[np.ndarray, np.ndarray]:

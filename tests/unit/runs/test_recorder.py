@@ -11,7 +11,7 @@ from core.classes import AERIAL
 from core.config import RunConfig
 from core.runs.recorder import Recorder, read_events, read_metrics
 from core.runs.records import LAST_CHECKPOINT
-from core.train.events import EpochEvent, MessageEvent, PreviewEvent, StepEvent
+from core.train.events import EpochEvent, MessageEvent, PreviewEvent, StepEvent, TeacherEvent
 from tests.unit.runs.conftest import Clock
 
 
@@ -106,3 +106,10 @@ def test_previews_are_pictures_in_the_colours_of_the_classes(tmp_path: Path, rec
     assert tuple(shown["image.png"]) == (7, 7, 7)
     assert tuple(shown["truth.png"]) == AERIAL.colours[2]
     assert tuple(shown["epoch_0003.png"]) == AERIAL.colours[4]
+
+
+def test_the_teachers_score_is_an_event_and_a_line_of_the_log(tmp_path: Path, recorder: Recorder) -> None:
+    recorder(TeacherEvent("teacher", 0.75, 0.9))
+    last = read_events(tmp_path / "events.jsonl")[0][-1]
+    assert (last["type"], last["name"], last["miou5"]) == ("teacher", "teacher", 0.75)
+    assert "teacher reaches mIoU 0.750" in (tmp_path / "log.txt").read_text()
