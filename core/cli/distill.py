@@ -3,7 +3,15 @@
 import argparse
 from typing import Any
 
-from core.cli.options import add_architecture, add_data, add_training, data_config, model_config, train_config
+from core.cli.options import (
+    add_architecture,
+    add_data,
+    add_training,
+    data_config,
+    model_config,
+    read_config,
+    train_config,
+)
 from core.config import DistillConfig, RunConfig
 
 _DEFAULT = DistillConfig()
@@ -35,7 +43,13 @@ def add(verbs: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from core.cli.runs import submit
 
-    config = RunConfig(
+    config = read_config(args.config, "distill") if args.config else _config(args)
+    return submit(config, control=args.control, check_only=args.check, queue=args.queue, as_json=args.json)
+
+
+def _config(args: argparse.Namespace) -> RunConfig:
+    """The settings that the flags say."""
+    return RunConfig(
         kind="distill",
         name=args.name,
         data=data_config(args, crop=args.crop, views_per_epoch=args.views),
@@ -43,4 +57,3 @@ def run(args: argparse.Namespace) -> int:
         train=train_config(args),
         distill=DistillConfig(args.teacher, args.temperature, args.alpha, args.cache_views),
     )
-    return submit(config, control=args.control, check_only=args.check, queue=args.queue, as_json=args.json)

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from core.config import DataConfig, ModelConfig, TrainConfig
+from core.config import DataConfig, Kind, ModelConfig, RunConfig, TrainConfig
 from core.errors import ConfigError
 
 _DATA, _TRAIN = DataConfig(), TrainConfig()
@@ -107,6 +107,12 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "--views", type=int, metavar="N", help="training views an epoch (default: as many as fit the images)"
     )
     parser.add_argument("--name", default="", help="what to call the run")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings as JSON, instead of all above (docs/recipes, a run's config.json)",
+    )
     parser.add_argument("--queue", action="store_true", help="leave the run to the worker instead of doing it now")
     parser.add_argument("--check", action="store_true", help="only say whether the run could start")
     add_json(parser)
@@ -116,3 +122,14 @@ def train_config(args: argparse.Namespace) -> TrainConfig:
     return TrainConfig(
         **{field.name: getattr(args, field.name) for field in fields(TrainConfig) if hasattr(args, field.name)}
     )
+
+
+def read_config(path: Path, kind: Kind) -> RunConfig:
+    """The settings in a JSON file. Raises `ConfigError` when they cannot be read, or belong to another verb."""
+    try:
+        config = RunConfig.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The settings {path} cannot be read ({error}): check the path.") from error
+    if config.kind != kind:
+        raise ConfigError(f"The settings {path} are of kind {config.kind}: use `python -m core {config.kind}`.")
+    return config

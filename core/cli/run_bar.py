@@ -6,27 +6,28 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 from core.cli.terminal import complain
+from core.runs.child import progress_after
 from core.train.events import Emit, EpochEvent, Event, MessageEvent, StepEvent
+
+_FORMAT = "{desc}: {percentage:3.0f} %|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 @contextmanager
 def run_bar(name: str) -> Iterator[Emit]:
-    """An `Emit` that draws steps, epochs and scores on stderr when that is a terminal."""
-    with tqdm(desc=name, unit="step", disable=None) as bar:
+    """An `Emit` that draws how far the run is and its last score on stderr when that is a terminal."""
+    with tqdm(desc=name, total=1.0, disable=None, bar_format=_FORMAT) as bar:
         known: dict[str, str] = {}
 
         def show(event: Event) -> None:
             match event:
-                case StepEvent():
-                    known["loss"] = f"{sum(event.losses.values()):.3f}"
+                case StepEvent() | EpochEvent():
                     known["epoch"] = f"{event.epoch}/{event.epochs}"
-                    bar.total = event.epochs * event.steps
-                    bar.update((event.epoch - 1) * event.steps + event.step - bar.n)
-                case EpochEvent(miou5=float(miou5)):
-                    known["mIoU-5"] = f"{100 * miou5:.1f} %"
+                    if isinstance(event, EpochEvent) and event.miou5 is not None:
+                        known["mIoU-5"] = f"{100 * event.miou5:.1f} %"
                 case MessageEvent(level="warning"):
                     with tqdm.external_write_mode():
                         complain(f"warning: {event.text}")
             bar.set_postfix(known, refresh=False)
+            bar.update(progress_after(event, bar.n) - bar.n)
 
         yield show

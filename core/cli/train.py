@@ -3,7 +3,15 @@
 import argparse
 from typing import Any
 
-from core.cli.options import add_architecture, add_data, add_training, data_config, model_config, train_config
+from core.cli.options import (
+    add_architecture,
+    add_data,
+    add_training,
+    data_config,
+    model_config,
+    read_config,
+    train_config,
+)
 from core.config import RunConfig
 
 
@@ -18,11 +26,16 @@ def add(verbs: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from core.cli.runs import submit
 
-    config = RunConfig(
+    config = read_config(args.config, "train") if args.config else _config(args)
+    return submit(config, control=False, check_only=args.check, queue=args.queue, as_json=args.json)
+
+
+def _config(args: argparse.Namespace) -> RunConfig:
+    """The settings that the flags say."""
+    return RunConfig(
         kind="train",
         name=args.name,
         data=data_config(args, crop=args.crop, views_per_epoch=args.views),
         model=model_config(args),
         train=train_config(args),
     )
-    return submit(config, control=False, check_only=args.check, queue=args.queue, as_json=args.json)

@@ -65,17 +65,14 @@ def predict(
 ) -> Prediction:
     """Segment `image` uint8 (H, W, 3) with `model`, which maps (B, 3, h, w) to logits (B, C, h, w).
 
-    A picture no larger than `tile` goes through whole; a larger one in windows that overlap by `overlap` pixels and are
-    blended, `batch` at a time. `mean` and `std` are per channel, on 0..255. In float32, and with the model in eval mode
-    meanwhile. Raises `ImageError` for an array of another shape, `DeviceError` when memory is full, and
-    `PredictionCancelledError`.
+    A picture no larger than `tile` goes whole, a larger one in blended windows that share `overlap` pixels, `batch` at
+    a time; in float32, the model in eval mode meanwhile. `mean` and `std` are per channel, on 0..255.
+    Raises `ImageError` (another shape), `DeviceError` (memory is full) and `PredictionCancelledError`.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise ImageError(f"A picture must be 8-bit RGB, (height, width, 3), not {image.dtype} {image.shape}.")
-    height, width = image.shape[:2]
+    height, width = _size(image)
     placed = windows(height, width, tile=tile, overlap=overlap)
-    offset, scale = _channel_vectors(mean, std, device)
     weights = shares(placed, height, width, overlap=overlap)
+    offset, scale = _channel_vectors(mean, std, device)
     result: NDArray[np.float32] | None = None
     with evaluating(model), torch.inference_mode():
         model.to(device)
@@ -93,6 +90,12 @@ def predict(
                 progress(min(first + batch, len(placed)), len(placed))
     assert result is not None
     return Prediction(result)
+
+
+def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ImageError(f"A picture must be 8-bit RGB, (height, width, 3), not {image.dtype} {image.shape}.")
+    return image.shape[0], image.shape[1]
 
 
 @contextmanager
