@@ -1,12 +1,14 @@
 """Every flag reaches its setting, and no flag at all gives the settings of core/config.py."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.cli import runs
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
+from core.paths import ROOT
 
 from .conftest import Run
 
@@ -102,3 +104,40 @@ def test_a_set_without_a_value_is_refused(run: Run) -> None:
     code, out, err = run("train", "--architecture", "smp", "--set", "encoder")
     assert (code, out) == (1, "")
     assert err == "terrastill: --set takes KEY=VALUE, not 'encoder'.\n"
+
+
+def test_a_file_gives_every_setting(
+    run: Run, submitted: list[tuple[RunConfig, dict[str, Any]]], tmp_path: Path
+) -> None:
+    config = RunConfig(
+        "train", "from a file", DataConfig("dubai", scale=(0.7, 1.5)), train=TrainConfig(7, compile=True)
+    )
+    file = tmp_path / "config.json"
+    file.write_text(config.to_json())
+    assert run("train", "--config", str(file))[0] == 0
+    assert submitted[0][0] == config
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read"),
+        ("{", "not JSON"),
+        ('{"kind": "train", "epoch": 3}', "no setting epoch"),
+        (RunConfig(distill=DistillConfig()).to_json(), "use `python -m core distill`"),
+    ],
+)
+def test_a_file_that_is_no_settings_of_this_verb_is_refused(
+    run: Run, tmp_path: Path, text: str | None, said: str
+) -> None:
+    file = tmp_path / "config.json"
+    if text is not None:
+        file.write_text(text)
+    code, out, err = run("train", "--config", str(file))
+    assert (code, out) == (1, "")
+    assert said in err
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "docs" / "recipes").glob("*.json")), ids=lambda path: path.stem)
+def test_every_recipe_is_settings(recipe: Path) -> None:
+    assert RunConfig.from_json(recipe.read_text()).name == recipe.stem
