@@ -139,7 +139,7 @@ class _Trainer:
             now = time.perf_counter()
             progress.seconds = before + now - started
             self._maybe_lengthen(now - started, progress.step - first)
-            if now - told >= _TELL_EVERY:
+            if now - told >= _TELL_EVERY or progress.step == self.steps:
                 told = now
                 self._tell(terms, rate, (progress.step - first) * batch_size / (now - started))
         progress.sums = {name: float(value) for name, value in sums.items()}
