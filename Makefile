@@ -37,7 +37,7 @@ types: $(VENV)/.dev-installed
 	$(RUN) mypy
 
 bench: $(VENV)/.dev-installed
-	@set -e; for script in benchmarks/*.py; do echo "$$script"; $(VENV)/bin/python "$$script"; done
+	@set -e; for script in $$(grep -l '^if __name__' benchmarks/*.py); do echo "$$script"; $(VENV)/bin/python "$$script"; done
 
 check: lint types test
 
