@@ -1,8 +1,9 @@
 """Seeded aerial scenes with exact masks, drawn without a photograph.
 
-From the question to the file: what kinds of place there are → `styles`; where things stand → `town`, `lots`, `city`,
-`country` (they fill a `plan`); how things look → `terrain`, `water`, `areas`, `roads`, `vegetation`, `blocks`, `buildings`; sun →
-`light`; sensor → `camera`; the order of it all → `compose`; the shipped set → `samples`.
+From the question to the file: what kinds of place there are → `styles`; where things stand → `town` with `lots`,
+`city`, `parks` and `works`, and `country` (they fill a `plan`); how things look → `terrain`, `water`, `areas`, `roads`,
+`vegetation`, `blocks`, `buildings`; sun → `light`; sensor → `camera`; the order of it all → `compose`; the shipped
+set → `samples`.
 `python -m core.data.synthetic --out sample_images --scenes 12` builds the shipped set again.
 """
 
@@ -15,10 +16,10 @@ __all__ = ["synthesise"]
 
 
 def synthesise(seed: int, *, size: int = 1024) -> Scene:
-    """One scene: image uint8 (size, size, 3), mask uint8 (size, size) of the AERIAL classes.
+    """One scene of AERIAL classes: image uint8 (size, size, 3), mask uint8 (size, size).
 
-    The same seed gives the same scene; neighbouring seeds give different kinds of place. Raises `ConfigError` for a seed
-    below 0 or a size outside 64..4096.
+    The same seed gives the same scene; neighbouring seeds give different kinds of place. Raises `ConfigError` for a
+    seed below 0 or a size outside 64..4096.
     """
     problems = []
     if seed < 0:

@@ -33,7 +33,7 @@ CARGO: tuple[Colour, ...] = (
 
 
 def paint_blocks(canvas: Canvas, blocks: list[Block]) -> None:
-    """Draw the boxes. Boats, piers, containers and rubble are Unlabeled; vehicles take the label of what they stand on."""
+    """Draw the boxes. Vehicles take the label of what they stand on; all other boxes are Unlabeled."""
     body = canvas.sheet(scale=4)
     loose = canvas.sheet(scale=4)
     glass = canvas.sheet(scale=4)
@@ -83,10 +83,11 @@ def _raise(canvas: Canvas, block: Block) -> None:
 
 def paint_walls(canvas: Canvas, walls: list[Wall]) -> None:
     """Thin bright lines that cast a shadow."""
-    sheet = canvas.sheet(scale=4)
+    if not walls:
+        return
+    line, solid = canvas.sheet(scale=4), canvas.sheet(scale=1)
     for wall in walls:
-        sheet.line(wall.path, 0.35)
-    if walls:
-        cover = sheet.cover()
-        canvas.paint(cover, walls[0].colour, strength=0.9)
-        np.maximum(canvas.height, np.where(cover > 0.3, np.float32(walls[0].height), np.float32(0)), out=canvas.height)
+        line.line(wall.path, 0.35)
+        solid.line(wall.path, canvas.gsd)
+    canvas.paint(line.cover(), walls[0].colour, strength=0.9)
+    canvas.raise_to(solid.cover(), walls[0].height)

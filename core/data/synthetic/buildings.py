@@ -1,4 +1,4 @@
-"""Buildings drawn as the camera sees them: shadow first, then walls that lean outwards, then roofs with what stands on them."""
+"""Buildings as the camera sees them: walls that lean outwards, then roofs with what stands on them."""
 
 import math
 
@@ -165,7 +165,7 @@ def _clipped(stamp: _Stamp, inner: Points, lit: Points, colour: Points) -> None:
     mask, other = Image.new("L", size), Image.new("L", size)
     ImageDraw.Draw(mask).polygon(stamp._flat(lit), fill=255)
     ImageDraw.Draw(other).polygon(stamp._flat(inner), fill=255)
-    both = Image.fromarray(np.minimum(np.asarray(mask), np.asarray(other)))
+    both = ImageChops.darker(mask, other)
     stamp.picture.paste(tuple(max(0, min(255, int(c))) for c in colour), (0, 0), both)
 
 
@@ -230,4 +230,3 @@ def _ribbed_roof(stamp: _Stamp, rng: np.random.Generator, mass: Mass, roof: Poin
     stamp.line(np.stack([left, right]), colour * 1.06, 0.6)
     for edge in (roof[[0, 1]], roof[[2, 3]]):
         stamp.line(edge, colour * 0.7, 0.5)
-

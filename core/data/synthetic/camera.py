@@ -1,4 +1,4 @@
-"""What the camera does to the scene: haze, contrast, blur, sharpening, noise, and the softness of a compressed picture."""
+"""What the camera does to the scene: blur, sharpening, contrast, haze, noise, and the softness of compression."""
 
 import io
 
@@ -18,9 +18,9 @@ def photograph(colour: Field, rng: np.random.Generator, light: Light) -> NDArray
     soft = blur(colour, light.blur)
     luma = soft @ GREY
     tint = blur(soft - luma[..., None], 1.3)
-    luma = luma + 0.55 * (luma - blur(luma, 1.2))
+    luma = luma + 0.7 * (luma - blur(luma, 1.2))
     image = (luma[..., None] + tint) * np.array(light.cast, np.float32)
-    image = 118 + (image - 118) * np.float32(light.contrast)
+    image = 122 + (image - 120) * np.float32(light.contrast)
     veil = np.float32(light.haze) * (1 + 0.4 * smooth(rng, size, size * 0.7))[..., None]
     image = image * (1 - veil) + 205 * veil
     image += _noise(rng, size, light.noise, image)
@@ -28,7 +28,7 @@ def photograph(colour: Field, rng: np.random.Generator, light: Light) -> NDArray
 
 
 def _noise(rng: np.random.Generator, size: int, strength: float, image: Field) -> Field:
-    """Sensor noise: mostly in brightness, a little in colour, stronger where it is bright, with a trace of line pattern."""
+    """Sensor noise: mostly in brightness, stronger where it is bright, with a trace of line pattern."""
     bright = 0.55 + np.clip(image.mean(axis=2), 0, 255) / 255
     luma = grain(rng, size) + 0.8 * blur(grain(rng, size), 0.8)
     stripes = rng.standard_normal(size).astype(np.float32)[None, :] * np.float32(0.18)

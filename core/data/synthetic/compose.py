@@ -1,6 +1,6 @@
 """A scene from its seed: choose a place, plan it, paint it, cast the shadows, take the photograph."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ LAND = AERIAL.names.index("Land")
 
 @dataclass(frozen=True)
 class Rendering:
-    """A finished scene: image uint8 (H, W, 3), mask uint8 (H, W), the light it was made with, and its shadow ceiling in metres."""
+    """A finished scene: image uint8 (H, W, 3), mask uint8 (H, W), its light, its shadow ceiling in metres (H, W)."""
 
     image: NDArray[np.uint8]
     mask: NDArray[np.uint8]
@@ -36,8 +36,9 @@ class Rendering:
     ceiling: Field
 
 
-def render(seed: int, size: int, style: Style) -> Rendering:
-    """Make the scene of this seed, `size` pixels square, as the style says."""
+def render(seed: int, size: int, style: Style, *, gsd: float | None = None) -> Rendering:
+    """Make the scene of this seed, `size` pixels square, as the style says (or at `gsd` metres a pixel)."""
+    style = replace(style, gsd=gsd or style.gsd)
     rng = np.random.default_rng(seed)
     sun = light(rng)
     canvas = Canvas.blank(size, style.gsd, LAND)
@@ -58,8 +59,9 @@ def _cover(style: Style, rng: np.random.Generator, canvas: Canvas, depth: Field)
     if style.cover == "mangrove":
         return ramp(growth + 0.25, -0.02, 0.06) * ramp(-depth, 2.0, 5.0)
     if style.cover == "golf":
-        course = fractal(rng, size, 420 / gsd, octaves=4, gain=0.35) + 0.12 * growth
-        return ramp(np.maximum(course, ramp(depth, -40, -8) - 0.6), 0.02, 0.05) * ramp(-depth, 1.0, 3.0)
+        course = fractal(rng, size, 420 / gsd, octaves=4, gain=0.35)
+        holes = fractal(rng, size, 45 / gsd, octaves=6, gain=0.6)
+        return ramp(course - 0.3 * np.maximum(0, holes) + 0.1 * growth, 0.02, 0.07) * ramp(-depth, 1.0, 3.0)
     if style.cover == "shore":
         near = ramp(depth, -48, -36) * ramp(-depth, 10.0, 11.0)
         return near * ramp(growth + 0.25, 0.0, 0.06)
@@ -72,7 +74,7 @@ def _plan(rng: np.random.Generator, style: Style, canvas: Canvas, depth: Field, 
     if style.motorway:
         main, slip = motorway(plan, rng, extent)
         _reserve(canvas, taken, main.path, 40)
-        _reserve(canvas, taken, slip.path, 6)
+        _reserve(canvas, taken, slip.path, 4.5)
         if not style.blocks:
             junction(plan, rng, main)
     if style.cover == "golf":
@@ -85,8 +87,7 @@ def _plan(rng: np.random.Generator, style: Style, canvas: Canvas, depth: Field, 
     built = depth > -3
     for road in plan.roads:
         _reserve(canvas, built, road.path, road.width / 2 + 3)
-    for area in plan.areas:
-        _reserve_area(canvas, built, area)
+    _reserve_areas(canvas, built, plan.areas)
     cover *= ~built if style.cover == "shore" else True
     wild(plan, rng, style, extent, _free(canvas, built))
     if style.water in ("marina", "coast"):
@@ -131,13 +132,16 @@ def _reserve(canvas: Canvas, taken: NDArray[np.bool_], path: Points, reach: floa
     taken |= sheet.cover() > 0
 
 
-def _reserve_area(canvas: Canvas, taken: NDArray[np.bool_], area: Area) -> None:
-    rows, columns = canvas.pixel(np.concatenate([area.outline, area.outline.mean(axis=0)[None]]))
-    low_y, high_y, low_x, high_x = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
-    taken[low_y:high_y, low_x:high_x] = True
+def _reserve_areas(canvas: Canvas, taken: NDArray[np.bool_], areas: list[Area]) -> None:
+    sheet = canvas.sheet(scale=1)
+    for area in areas:
+        sheet.polygon(area.outline)
+    taken |= sheet.cover() > 0
 
 
-def _paint(canvas: Canvas, rng: np.random.Generator, style: Style, sun: Light, plan: Plan, depth: Field, cover: Field) -> None:
+def _paint(
+    canvas: Canvas, rng: np.random.Generator, style: Style, sun: Light, plan: Plan, depth: Field, cover: Field
+) -> None:
     """Everything flat, from the ground up, then what stands on it; buildings come later."""
     paint_ground(canvas, rng, sun, SANDS[style.sand], style.scrub)
     paint_pads(canvas, rng, plan.pads)
@@ -149,7 +153,9 @@ def _paint(canvas: Canvas, rng: np.random.Generator, style: Style, sun: Light, p
     if depth.max() > DRY / 2:
         hard = style.water in ("marina", "creek")
         paint_water(canvas, rng, depth, hard_bank=hard, shelf=6.0 if hard else 22.0)
-    paint_areas(canvas, rng, plan.areas, ("dirt", "paved", "lawn", "fairway", "green", "sand", "parking", "court", "clutter"))
+    paint_areas(
+        canvas, rng, plan.areas, ("dirt", "paved", "lawn", "fairway", "green", "sand", "parking", "court", "clutter")
+    )
     _footpaths(canvas, plan)
     paint_areas(canvas, rng, plan.areas, ("pond", "pool"))
     paint_roads(canvas, rng, plan.roads, green=(74, 84, 58))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from core.data.synthetic.geometry import Points, blob, place, points, rounded
+from core.data.synthetic.geometry import blob, place, points, rounded
 from core.data.synthetic.noise import Field
 from core.data.synthetic.plan import Area, Block, Plan, Road, Tree
 from core.data.synthetic.styles import Style
@@ -38,34 +38,47 @@ def junction(plan: Plan, rng: np.random.Generator, main: Road) -> None:
     across = angle + rng.uniform(1.1, 2.0)
     a, b = (np.array([math.cos(t), math.sin(t)]) for t in (angle, across))
     far = float(np.abs(main.path).max()) * 2
-    cross = np.stack([middle - b * far, middle - b * 200, middle + b * 200 + a * 30, middle + b * far + a * 200])
-    road = Road(rounded(cross, rounds=4), 24.0, lanes=6, median=3.0, age=float(rng.uniform(0, 0.3)))
+    cross = np.stack([middle + b * reach for reach in np.linspace(-far, far, 60)])
+    road = Road(cross, 24.0, lanes=6, median=3.0, age=float(rng.uniform(0, 0.3)))
     plan.roads.append(road)
     traffic(plan, rng, road.path, road.width, 6, 3.0, 0.004)
     for side_a in (-1, 1):
         for side_b in (-1, 1):
             u, v = a * side_a, b * side_b
-            bend = np.stack([middle + u * 260 + v * 12, middle + u * 150 + v * 22, middle + u * 40 + v * 40, middle + v * 150 + u * 18, middle + v * 240 + u * 8])
+            bend = np.stack(
+                [
+                    middle + u * 260 + v * 12,
+                    middle + u * 150 + v * 22,
+                    middle + u * 40 + v * 40,
+                    middle + v * 150 + u * 18,
+                    middle + v * 240 + u * 8,
+                ]
+            )
             plan.roads.append(Road(rounded(bend, rounds=4), 8.0, lanes=1, age=0.2))
 
 
 def meadows(plan: Plan, rng: np.random.Generator, count: int, extent: float, good: Free) -> None:
     """Long mown fairways with greens and bunkers, where the ground is `good` for them."""
-    turn = rng.uniform(0, math.pi)
+    turn, taken = rng.uniform(0, math.pi), np.full((1, 2), -1e6)
     for _ in range(count):
         x, y = rng.uniform(0.0, 1.0, 2) * extent
         angle = turn + rng.normal(0, 0.35)
         stretch = np.array([[rng.uniform(2.4, 4.2), 1.0]])
         wide = rng.uniform(14, 22)
         outline = place(rounded(blob(rng, wide, rough=0.22) * stretch, closed=True), x, y, angle)
-        if good(outline).mean() < 0.8:
+        if good(outline).mean() < 0.75 or np.hypot(*(taken - (x, y)).T).min() < 62:
             continue
+        taken = np.concatenate([taken, [[x, y]]])
         plan.areas.append(Area(outline, "fairway", angle=angle))
         end = np.array([math.cos(angle), math.sin(angle)]) * wide * stretch[0, 0] * 0.8
-        plan.areas.append(Area(place(rounded(blob(rng, 10, rough=0.2), closed=True), x + end[0], y + end[1], 0), "green"))
+        plan.areas.append(
+            Area(place(rounded(blob(rng, 10, rough=0.2), closed=True), x + end[0], y + end[1], 0), "green")
+        )
         for _ in range(int(rng.integers(1, 4))):
             at = outline[int(rng.integers(len(outline)))]
-            plan.areas.append(Area(place(rounded(blob(rng, rng.uniform(3, 7), rough=0.5), closed=True), at[0], at[1], 0), "sand"))
+            plan.areas.append(
+                Area(place(rounded(blob(rng, rng.uniform(3, 7), rough=0.5), closed=True), at[0], at[1], 0), "sand")
+            )
 
 
 def wild(plan: Plan, rng: np.random.Generator, style: Style, extent: float, free: Free) -> None:
@@ -141,7 +154,18 @@ def _pier(plan: Plan, rng: np.random.Generator, depth: Field, gsd: float, x: flo
             if rng.random() < 0.7:
                 boat = _boat(rng, 0, 0, 0, 0.8)
                 at = middle + out * along + side * hand * (1.6 + boat.long / 2)
-                plan.blocks.append(Block(float(at[0]), float(at[1]), angle + hand * math.pi / 2, boat.long, boat.wide, 2.2, boat.colour, "boat"))
+                plan.blocks.append(
+                    Block(
+                        float(at[0]),
+                        float(at[1]),
+                        angle + hand * math.pi / 2,
+                        boat.long,
+                        boat.wide,
+                        2.2,
+                        boat.colour,
+                        "boat",
+                    )
+                )
 
 
 def stand(plan: Plan, rng: np.random.Generator, where: Field, gsd: float, spacing: float) -> None:

@@ -17,7 +17,7 @@ def place(shape: Points, x: float, y: float, angle: float) -> Points:
     """A shape drawn around (0, 0), turned by `angle` radians and moved to (x, y)."""
     cos, sin = math.cos(angle), math.sin(angle)
     turned = np.stack([shape[:, 0] * cos - shape[:, 1] * sin, shape[:, 0] * sin + shape[:, 1] * cos], axis=1)
-    return turned + np.array([x, y])
+    return np.asarray(turned + np.array([x, y]), dtype=np.float64)
 
 
 def rectangle(width: float, depth: float) -> Points:
@@ -105,7 +105,7 @@ def shrunk(shape: Points, margin: float) -> Points:
     sign = 1.0 if area(shape) > 0 else -1.0
     first, second = _normals(behind) * sign, _normals(ahead) * sign
     bend = 1 + (first * second).sum(axis=1)
-    return shape + margin * (first + second) / np.maximum(bend, 0.3)[:, None]
+    return np.asarray(shape + margin * (first + second) / np.maximum(bend, 0.3)[:, None], dtype=np.float64)
 
 
 def _normals(edges: Points) -> Points:

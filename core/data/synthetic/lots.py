@@ -2,18 +2,20 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
+from core.data.synthetic.blocks import PAINTS
 from core.data.synthetic.geometry import Bend, Points, box, ellipse, place, points, rectangle
 from core.data.synthetic.plan import Area, AreaKind, Block, Building, Colour, Mass, Plan, RoofKind, Tree, TreeKind, Wall
-from core.data.synthetic.blocks import PAINTS
 
 ROOFS: tuple[tuple[Colour, ...], ...] = (
     ((172, 170, 184), (186, 184, 196), (160, 158, 172)),
     ((226, 222, 216), (212, 208, 204), (238, 236, 232)),
     ((200, 186, 166), (188, 174, 154), (212, 200, 182)),
-    ((150, 104, 84), (162, 116, 92), (140, 98, 80)),
+    ((146, 112, 96), (154, 122, 104), (138, 108, 94)),
     ((150, 148, 148), (168, 166, 164), (136, 134, 136)),
 )
 """Families of roof colours: an estate keeps to one, a grown quarter mixes."""
@@ -38,7 +40,7 @@ class Lot:
     def deep(self) -> float:
         return self.v1 - self.v0
 
-    @property
+    @cached_property
     def pose(self) -> tuple[float, float, float]:
         """The middle on the ground, and the direction along the street (the back of the lot is to its right)."""
         x, y, angle = self.frame.at((self.u0 + self.u1) / 2, (self.v0 + self.v1) / 2)
@@ -61,7 +63,7 @@ class Lot:
         count = max(1, round(self.wide / wish))
         cuts = np.linspace(self.u0, self.u1, count + 1)
         cuts[1:-1] += rng.uniform(-0.06, 0.06, max(0, count - 1)) * wish
-        return [Lot(self.frame, float(a), self.v0, float(b), self.v1, self.turned) for a, b in zip(cuts, cuts[1:], strict=False)]
+        return [Lot(self.frame, float(a), self.v0, float(b), self.v1, self.turned) for a, b in pairwise(cuts)]
 
 
 def add_area(plan: Plan, lot: Lot, local: Points, kind: AreaKind, colour: Colour | None = None) -> None:
@@ -87,7 +89,17 @@ def vary(rng: np.random.Generator, colour: Colour, amount: float = 10.0) -> Colo
     return red, green, blue
 
 
-def mass(lot: Lot, local: Points, top: float, colour: Colour, *, roof: RoofKind = "flat", units: int = 0, bottom: float = 0.0, wall: Colour = (196, 186, 170)) -> Mass:
+def mass(
+    lot: Lot,
+    local: Points,
+    top: float,
+    colour: Colour,
+    *,
+    roof: RoofKind = "flat",
+    units: int = 0,
+    bottom: float = 0.0,
+    wall: Colour = (196, 186, 170),
+) -> Mass:
     """A prism over a local outline of the lot."""
     return Mass(lot.shape(local), top, colour, bottom=bottom, roof=roof, wall=wall, angle=lot.pose[2], units=units)
 
@@ -105,10 +117,21 @@ def villa(plan: Plan, lot: Lot, rng: np.random.Generator, family: int, greenery:
     middle = -rear * rng.uniform(0.08, 0.22)
     side = 1 if rng.random() < 0.5 else -1
     sloped: RoofKind = "hip" if family == 3 or rng.random() < 0.12 else "flat"
-    parts = [mass(lot, rectangle(wide, deep) + points((0, middle)), rng.uniform(7, 9), colour, roof=sloped, units=int(rng.integers(1, 6)))]
+    parts = [
+        mass(
+            lot,
+            rectangle(wide, deep) + points((0, middle)),
+            rng.uniform(7, 9),
+            colour,
+            roof=sloped,
+            units=int(rng.integers(1, 6)),
+        )
+    ]
     wing = rectangle(wide * rng.uniform(0.38, 0.55), lot.deep * rng.uniform(0.16, 0.26))
     wing = wing + points((side * wide * 0.24, middle + deep / 2 + wing[2, 1] * 0.8))
-    parts.insert(0, mass(lot, wing, rng.uniform(4, 7.6), vary(rng, colour, 6), roof=sloped, units=int(rng.integers(0, 3))))
+    parts.insert(
+        0, mass(lot, wing, rng.uniform(4, 7.6), vary(rng, colour, 6), roof=sloped, units=int(rng.integers(0, 3)))
+    )
     if rng.random() < 0.75:
         porch = rectangle(wide * rng.uniform(0.3, 0.45), 4.5) + points((-side * wide * 0.22, middle - deep / 2 - 1.6))
         parts.insert(0, mass(lot, porch, 4.0, vary(rng, colour, 12), roof=sloped))

@@ -37,7 +37,7 @@ def fractal(
         reach += weight
         weight *= gain
         cell /= 2
-    return total / np.float32(0.6 * max(reach, 1e-6))
+    return np.asarray(total / np.float32(0.6 * max(reach, 1e-6)), dtype=np.float32)
 
 
 def grain(rng: np.random.Generator, size: int) -> Field:
@@ -51,7 +51,7 @@ def warp(field: Field, shift_y: Field, shift_x: Field) -> Field:
     rows, columns = np.indices(field.shape)
     y = np.clip(rows + shift_y.astype(np.int64), 0, size - 1)
     x = np.clip(columns + shift_x.astype(np.int64), 0, size - 1)
-    return field[y, x]
+    return np.asarray(field[y, x], dtype=np.float32)
 
 
 def ramp(field: Field, low: float, high: float) -> Field:

@@ -15,7 +15,7 @@ TreeKind = Literal["broad", "palm", "shrub"]
 
 @dataclass(frozen=True)
 class Road:
-    """A carriageway along `path`. `median` > 0 makes it a dual one; `walk` is the pavement each side; widths in metres."""
+    """A carriageway along `path`, in metres: `median` > 0 makes it a dual one, `walk` is the pavement on each side."""
 
     path: Points
     width: float

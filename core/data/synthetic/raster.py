@@ -13,7 +13,7 @@ Ink = tuple[float, float, float] | Field
 
 
 class Sheet:
-    """A transparent sheet over the scene (or over the part from `origin` metres): draw on it, then read its coverage."""
+    """A transparent sheet over the scene: draw on it in metres, then read its coverage."""
 
     def __init__(self, size: int, gsd: float, *, scale: int = 3) -> None:
         self._scale, self._factor = scale, scale / gsd
@@ -40,7 +40,7 @@ class Sheet:
 
 @dataclass
 class Canvas:
-    """The scene while it is painted: sunlit colour 0..255 (H, W, 3), class indices (H, W), height above ground in metres.
+    """The scene while it is painted: sunlit colour 0..255 (H, W, 3), class indices (H, W), height in metres (H, W).
 
     One pixel is `gsd` metres wide.
     """

@@ -1,6 +1,7 @@
 """Roads on the ground: pavement, asphalt with worn lanes, kerbs, lane markings and crossings, medians."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -158,7 +159,7 @@ def _lines(paint: Sheet, road: Road) -> None:
             paint.line(offset(road.path, side), 0.14)
     places = _lanes(road)
     fine, _ = resample(road.path, 1.0)
-    for (left, lane), (right, _) in zip(places, places[1:], strict=False):
+    for (left, lane), (right, _) in pairwise(places):
         if road.median and left < 0 < right:
             continue
         middle = offset(fine, left + lane / 2)

@@ -16,10 +16,11 @@ BlockKind = Literal["villas", "rows", "flats", "towers", "sheds", "park", "vacan
 class Style:
     """One kind of place.
 
-    `spread` is how far the town reaches from its middle, as a share of half the scene (above 1.5: everywhere); `blocks`
-    gives the weight of each kind of block; `street`, `row` and `gap` are widths of a street, of a row of plots and the length of
-    a block in metres; `cover` is what grows by itself or is kept green outside the blocks, `greens` counts fairways, `scrub` is
-    the density of desert bushes, `sand` an index of `SANDS`.
+    `gsd` is metres a pixel; `spread` how far the town reaches from its middle, as a share of half the scene (above
+    1.5: everywhere); `blocks` gives the weight of each kind of block; `street`, `row` and `gap` are the widths of a
+    street and of a row of plots, and the length of a block, in metres; `curve` bends the plan (1/m); `cover` is what
+    is green outside the blocks; `greens` counts attempts at a fairway; `scrub` and `trees` are densities; `sand` is an
+    index of `SANDS`.
     """
 
     name: str
@@ -86,7 +87,7 @@ STYLES: tuple[Style, ...] = (
         water="ponds",
         cover="golf",
         blocks=(("villas", 6), ("park", 1), ("rows", 2)),
-        greens=26,
+        greens=90,
         curve=1 / 300,
         trees=0.9,
         scrub=0.2,
@@ -129,7 +130,7 @@ STYLES: tuple[Style, ...] = (
         "harbour",
         0.65,
         water="coast",
-        blocks=(("sheds", 5), ("site", 1.5), ("vacant", 3), ("parking", 0.6), ("yard", 1.2)),
+        blocks=(("sheds", 8), ("site", 1.2), ("vacant", 2), ("parking", 0.3), ("yard", 1.2)),
         street=10.0,
         row=50.0,
         gap=(120.0, 200.0),
@@ -169,8 +170,8 @@ SANDS: tuple[tuple[Colour, Colour, Colour], ...] = (
 class Light:
     """The sun and the camera of a scene.
 
-    `shadow` is the ground vector (x, y) of the shadow of one metre of height; `lean` that of the picture of one metre of height;
-    `shade` is what is left of the brightness in shadow, `cast` the colour cast, `haze` 0..1.
+    `shadow` is the ground vector (x, y) of the shadow of one metre of height, `lean` that of its picture; `shade` is
+    what is left of the brightness in shadow, `cast` the colour cast, `haze` 0..1; `blur` in pixels, `noise` in levels.
     """
 
     shadow: tuple[float, float]
@@ -195,8 +196,8 @@ def light(rng: np.random.Generator) -> Light:
         lean=(float(np.cos(view) * tilt), float(np.sin(view) * tilt)),
         shade=(dark * 0.94, dark, dark * 1.12),
         cast=(1 + warm, 1.0, 1 - warm + rng.uniform(0, 0.03)),
-        haze=float(rng.uniform(0.0, 0.06)),
-        contrast=float(rng.uniform(1.02, 1.18)),
+        haze=float(rng.uniform(0.0, 0.04)),
+        contrast=float(rng.uniform(1.12, 1.30)),
         blur=float(rng.uniform(0.45, 0.7)),
         noise=float(rng.uniform(2.0, 4.0)),
     )

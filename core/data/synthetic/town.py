@@ -1,4 +1,4 @@
-"""A town laid out in its own bent coordinates: streets, the blocks between them, the lots within a block, what fills them."""
+"""A town in its own bent coordinates: streets, the blocks between them, the lots of a block, what fills them."""
 
 import math
 from collections.abc import Callable
@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.synthetic.blocks import PAINTS
-from core.data.synthetic.city import car_park, container_yard, flats, garden, grove, shed, site, tower
+from core.data.synthetic.city import flats, tower
 from core.data.synthetic.geometry import Bend, Points, offset, points, resample
 from core.data.synthetic.lots import ROOFS, Lot, terrace, villa
+from core.data.synthetic.parks import car_park, garden, grove
 from core.data.synthetic.plan import Block, Plan, Road, Tree
 from core.data.synthetic.styles import BlockKind, Style
+from core.data.synthetic.works import container_yard, shed, site
 
 Free = Callable[[Points], NDArray[np.bool_]]
 """Which ground points may be built on; True for points outside the scene."""
@@ -76,6 +78,11 @@ def _grid(rng: np.random.Generator, style: Style, frame: Bend, extent: float) ->
 
 
 def _usable(lot: Lot, style: Style, extent: float, frame: Bend, free: Free, rng: np.random.Generator) -> bool:
+    bend = abs(frame.curve)
+    if bend > 1e-7:
+        inward = 1 / bend - max(lot.v0 * math.copysign(1, frame.curve), lot.v1 * math.copysign(1, frame.curve))
+        if inward < 60 or max(abs(lot.u0), abs(lot.u1)) * bend > 2.8:
+            return False
     u, v = np.meshgrid(np.linspace(lot.u0, lot.u1, 7), np.linspace(lot.v0, lot.v1, 5))
     ground = frame.ground(np.stack([u.ravel(), v.ravel()], 1))
     inside = ((ground > -10) & (ground < extent + 10)).all(axis=1)
@@ -85,12 +92,16 @@ def _usable(lot: Lot, style: Style, extent: float, frame: Bend, free: Free, rng:
     return math.hypot(x - frame.x, y - frame.y) < style.spread * extent / 2 * rng.uniform(0.85, 1.1)
 
 
-def _streets(plan: Plan, rng: np.random.Generator, style: Style, grid: Grid, used: set[tuple[int, int]], free: Free) -> None:
+def _streets(
+    plan: Plan, rng: np.random.Generator, style: Style, grid: Grid, used: set[tuple[int, int]], free: Free
+) -> None:
     """Every edge of a used block is a street; edges in line are one road."""
     for i, v in enumerate(grid.rows):
         flags = [(i, j) in used or (i - 1, j) in used for j in range(len(grid.columns) - 1)]
         for start, end in _runs(flags):
-            plan_path = np.stack([u := np.arange(grid.columns[start], grid.columns[end] + 0.1, 3.0), np.full(len(u), v)], 1)
+            plan_path = np.stack(
+                [u := np.arange(grid.columns[start], grid.columns[end] + 0.1, 3.0), np.full(len(u), v)], 1
+            )
             _street(plan, rng, style, grid.frame.ground(plan_path), grid.row_widths[i], free)
     for j, u0 in enumerate(grid.columns):
         flags = [(i, j) in used or (i, j - 1) in used for i in range(len(grid.rows) - 1)]
@@ -114,20 +125,24 @@ def _street(plan: Plan, rng: np.random.Generator, style: Style, path: Points, wi
     median = 3.2 if broad else 0.0
     lanes = max(2, 2 * round((width - median) / 7.0))
     for start, end in _runs(free(path).tolist()):
-        piece = path[max(0, start - 3) : end + 3]
+        piece = path[start:end]
         if len(piece) < 6:
             continue
         planted = style.trees > 0.45
         plan.roads.append(Road(piece, width, lanes=lanes, walk=2.2, median=median, planted=planted, age=age))
         line_with_trees(plan, rng, piece, [0.0] if broad else [], 8.0, style.trees * 0.9, palms=True)
         sides = [-(width / 2 + 1.4), width / 2 + 1.4]
-        line_with_trees(plan, rng, piece, sides, 11.0, style.trees * 0.55, palms=style.trees > 0.7 and rng.random() < 0.5)
+        line_with_trees(
+            plan, rng, piece, sides, 11.0, style.trees * 0.55, palms=style.trees > 0.7 and rng.random() < 0.5
+        )
         traffic(plan, rng, piece, width, lanes, median, 0.012 if broad else 0.006)
         if not broad:
             _parked(plan, rng, piece, width)
 
 
-def line_with_trees(plan: Plan, rng: np.random.Generator, path: Points, sides: list[float], step: float, chance: float, *, palms: bool) -> None:
+def line_with_trees(
+    plan: Plan, rng: np.random.Generator, path: Points, sides: list[float], step: float, chance: float, *, palms: bool
+) -> None:
     """Trees beside a path at the given sideways distances."""
     for side in sides:
         spots, _ = resample(offset(path, side) if side else path, step)
@@ -137,7 +152,9 @@ def line_with_trees(plan: Plan, rng: np.random.Generator, path: Points, sides: l
                 plan.trees.append(Tree(float(x), float(y), radius, "palm" if palms else "broad"))
 
 
-def traffic(plan: Plan, rng: np.random.Generator, path: Points, width: float, lanes: int, median: float, density: float) -> None:
+def traffic(
+    plan: Plan, rng: np.random.Generator, path: Points, width: float, lanes: int, median: float, density: float
+) -> None:
     """Vehicles in their lanes, `density` to a metre of lane, driving on the right."""
     spots, angles = resample(path, 1.0)
     lane = (width - median - 0.8) / lanes
@@ -150,7 +167,9 @@ def traffic(plan: Plan, rng: np.random.Generator, path: Points, width: float, la
             heavy = rng.random() < 0.05
             size = (float(rng.uniform(8, 14)), 2.5, 3.2) if heavy else (float(rng.uniform(4.2, 5.2)), 1.9, 1.5)
             paint = PAINTS[int(rng.integers(3 if heavy else len(PAINTS)))]
-            plan.blocks.append(Block(float(x), float(y), float(angles[at]) + back, *size, paint, "truck" if heavy else "car"))
+            plan.blocks.append(
+                Block(float(x), float(y), float(angles[at]) + back, *size, paint, "truck" if heavy else "car")
+            )
 
 
 def _parked(plan: Plan, rng: np.random.Generator, path: Points, width: float) -> None:
@@ -163,19 +182,28 @@ def _parked(plan: Plan, rng: np.random.Generator, path: Points, width: float) ->
                 plan.blocks.append(Block(float(x), float(y), float(angle), 4.6, 1.9, 1.5, paint))
 
 
-def _fill(plan: Plan, rng: np.random.Generator, style: Style, block: Lot, kind: BlockKind, family: int, free: Free) -> None:
+def _fill(
+    plan: Plan, rng: np.random.Generator, style: Style, block: Lot, kind: BlockKind, family: int, free: Free
+) -> None:
     """Cut a block into lots of the size its kind needs and build on each that is free."""
     middle = (block.v0 + block.v1) / 2
-    halves = [Lot(block.frame, block.u0, block.v0, block.u1, middle), Lot(block.frame, block.u0, middle, block.u1, block.v1, turned=True)]
-    wish = {"villas": 18.0, "rows": 46.0, "flats": 56.0, "towers": 50.0, "sheds": 58.0, "site": 70.0, "parking": 90.0}.get(kind)
+    halves = [
+        Lot(block.frame, block.u0, block.v0, block.u1, middle),
+        Lot(block.frame, block.u0, middle, block.u1, block.v1, turned=True),
+    ]
+    wish = {"villas": 18.0, "rows": 46.0, "flats": 56.0, "towers": 50.0, "sheds": 58.0, "parking": 90.0}.get(kind)
     if kind == "vacant":
         if free(block.outline()).all():
             plan.pads.append(block.outline(2.0))
         return
-    whole = {"park": garden, "grove": grove, "yard": container_yard}.get(kind)
-    if whole:
-        if free(block.outline()).all():
-            whole(plan, block, rng, style.trees)
+    whole = {"grove": grove, "yard": container_yard, "site": site}.get(kind)
+    if kind == "park" or whole:
+        if not free(block.outline()).all():
+            return
+        if whole:
+            whole(plan, block, rng)
+        else:
+            garden(plan, block, rng, style.trees)
         return
     for half in halves:
         for lot in half.split(wish or 40.0, rng):
@@ -194,7 +222,5 @@ def _build(plan: Plan, rng: np.random.Generator, lot: Lot, kind: BlockKind, fami
         tower(plan, lot, rng, greenery)
     elif kind == "sheds":
         shed(plan, lot, rng, greenery)
-    elif kind == "site":
-        site(plan, lot, rng)
     else:
         car_park(plan, lot, rng)

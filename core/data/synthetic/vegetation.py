@@ -1,7 +1,8 @@
 """Trees, palms and bushes: lumpy crowns with a lit and a dark side, and the height that casts their shadow."""
 
 import math
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -51,8 +52,10 @@ def _stamp(canvas: Canvas, tree: Tree, sprite: Sprite, tone: Field) -> None:
     np.maximum(canvas.height[window], tall * (part >= 0.3), out=canvas.height[window])
 
 
-def _crowns(shadow: tuple[float, float]):  # type: ignore[no-untyped-def]
-    @lru_cache(maxsize=None)
+def _crowns(shadow: tuple[float, float]) -> Callable[[TreeKind, int, int], Sprite]:
+    """A maker of crowns by kind, radius in pixels and variant, which makes each only once."""
+
+    @cache
     def crown(kind: TreeKind, radius: int, variant: int) -> Sprite:
         rng = np.random.default_rng((variant, radius, len(kind)))
         return _palm(rng, radius) if kind == "palm" and radius >= 4 else _broad(rng, radius, shadow)
@@ -78,12 +81,12 @@ def _broad(rng: np.random.Generator, radius: int, shadow: tuple[float, float]) -
     unit = math.hypot(*shadow)
     lit = -(slope_x * np.float32(-shadow[0] / unit) + slope_y * np.float32(-shadow[1] / unit)) * radius
     shade = np.clip(0.92 + 0.42 * lit + 0.18 * leaves + 0.16 * (dome - 0.5), 0.35, 1.7)
-    return cover, np.asarray(shade, np.float32), np.clip(dome, 0, 1)
+    return np.asarray(cover, np.float32), np.asarray(shade, np.float32), np.clip(dome, 0, 1)
 
 
 def _palm(rng: np.random.Generator, radius: int) -> Sprite:
     """Fronds from one middle."""
-    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float32) / np.float32(radius)
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1] / radius
     away, turn = np.sqrt(x * x + y * y), np.arctan2(y, x)
     fronds = int(rng.integers(8, 12))
     star = 0.5 + 0.5 * np.cos(turn * fronds + rng.uniform(0, 6))
@@ -97,7 +100,9 @@ def paint_thicket(canvas: Canvas, rng: np.random.Generator, where: Field) -> Non
     """Low growth so dense that no ground shows, painted where `where` (0..1) says: salt bush, mangrove floor."""
     size, gsd = canvas.size, canvas.gsd
     tone = np.array((70, 78, 62), np.float32) + 16 * fractal(rng, size, 60 / gsd, octaves=4)[..., None]
-    lumps = 0.16 * smooth(rng, size, 4.0 / gsd) + 0.14 * smooth(rng, size, 2.2 / gsd) + 0.05 * smooth(rng, size, 1.2 / gsd)
+    lumps = (
+        0.16 * smooth(rng, size, 4.0 / gsd) + 0.14 * smooth(rng, size, 2.2 / gsd) + 0.05 * smooth(rng, size, 1.2 / gsd)
+    )
     canvas.paint(where, tone * (1 + lumps)[..., None], label=GREEN, strength=0.95)
 
 

@@ -18,8 +18,9 @@ SHALLOWS: tuple[Colour, ...] = ((96, 116, 98), (120, 132, 112), (70, 104, 92), (
 
 def depth_field(kind: WaterKind, rng: np.random.Generator, size: int, gsd: float) -> Field:
     """Metres from the shore, (size, size): positive in the water, negative on land."""
+    if kind == "none":
+        return _dry(size)
     maker = {
-        "none": _none,
         "coast": _coast,
         "lagoon": _lagoon,
         "marina": _marina,
@@ -36,7 +37,7 @@ def _grid(size: int, gsd: float) -> tuple[Field, Field]:
     return axis[:, None] + np.zeros((1, size), np.float32), axis[None, :] + np.zeros((size, 1), np.float32)
 
 
-def _none(rng: np.random.Generator, size: int, gsd: float) -> Field:
+def _dry(size: int) -> Field:
     return np.full((size, size), DRY, np.float32)
 
 
@@ -69,7 +70,8 @@ def _marina(rng: np.random.Generator, size: int, gsd: float) -> Field:
     arm = _basin(x, y, turn, (-0.12 * extent, -0.20 * extent), (0.22 * extent, 0.045 * extent))
     mole = _basin(x, y, turn, (0.33 * extent, 0.07 * extent), (0.025 * extent, 0.26 * extent))
     shore = 4 * fractal(rng, size, 60 / gsd, octaves=3)
-    return np.minimum(np.maximum(np.maximum(sea + shore, bay), arm), -mole)
+    open_water = np.maximum(np.maximum(sea + shore, bay), arm)
+    return np.asarray(np.minimum(open_water, -mole), dtype=np.float32)
 
 
 def _lagoon(rng: np.random.Generator, size: int, gsd: float) -> Field:
@@ -81,7 +83,7 @@ def _lagoon(rng: np.random.Generator, size: int, gsd: float) -> Field:
 
 def _ponds(rng: np.random.Generator, size: int, gsd: float) -> Field:
     y, x = _grid(size, gsd)
-    depth = _none(rng, size, gsd)
+    depth = _dry(size)
     edge = 14 * fractal(rng, size, 50 / gsd, octaves=3)
     for _ in range(5):
         centre = rng.uniform(-0.4, 0.4, 2) * size * gsd
