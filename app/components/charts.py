@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+# Mid-tones that stand on a light and on a dark page alike.
+_GREEN, _ORANGE, _VIOLET = "#2a9479", "#d9782d", "#7c7ce0"
+_COLOURS = {"Student": _GREEN, "Control": _ORANGE, "cross_entropy": _GREEN, "dice": _ORANGE, "soft_targets": _VIOLET}
 _TERMS = {
     "cross_entropy": "Cross-entropy (labels)",
     "dice": "Dice (labels)",
@@ -22,6 +25,7 @@ def loss_chart(rows: Sequence[Mapping[str, float]]) -> go.Figure:
             y=smoothed([value for _, value in points]),
             name=_TERMS.get(name, name.replace("_", " ").capitalize()),
             mode="lines",
+            line={"color": _COLOURS.get(name)},
             hovertemplate="epoch %{x:.1f}: %{y:.3f}",
         )
     return _framed(figure, "Loss, weighted")
@@ -40,13 +44,19 @@ def score_chart(
             x=epochs,
             y=[100 * row["miou5"] for row in rows],
             name=name,
+            line={"color": _COLOURS.get(name)},
             mode="lines+markers" if len(rows) < 30 else "lines",
             hovertemplate="epoch %{x}: %{y:.1f} %",
         )
     if teacher is not None:
         level = [100 * teacher] * 2
         figure.add_scatter(
-            x=[0, last], y=level, name=teacher_name, mode="lines", line={"dash": "dash"}, hovertemplate="%{y:.1f} %"
+            x=[0, last],
+            y=level,
+            name=teacher_name,
+            mode="lines",
+            line={"dash": "dash", "color": _VIOLET},
+            hovertemplate="%{y:.1f} %",
         )
     return _framed(figure, "Validation mIoU (%)")
 

@@ -19,7 +19,7 @@ def size_figures(size: Size, teacher: Model) -> None:
         ("Size", f"{size.megabytes:.2f} MB", f"{teacher.bytes / 1e6:.2f} MB", teacher.bytes / 1e6 / size.megabytes),
     ]
     lines = [f"| {name} | **{own}** | {theirs} | {_times(factor)} |" for name, own, theirs, factor in rows]
-    st.markdown("\n".join(["| | Student | Teacher | Smaller |", "|:--|--:|--:|:--|", *lines]))
+    st.markdown("\n".join(["| | Student | Teacher | Ratio |", "|:--|--:|--:|:--|", *lines]))
 
 
 def time_figures(seconds: float, pace: Pace, *, control: bool) -> None:
@@ -44,4 +44,4 @@ def duration(seconds: float) -> str:
 
 
 def _times(factor: float) -> str:
-    return f"{factor:.1f}×" if factor >= 1 else f"no, {1 / factor:.1f}× larger"
+    return f"{factor:.1f}×" if factor >= 1 else f"1 / {1 / factor:.1f}"

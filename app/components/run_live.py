@@ -59,8 +59,10 @@ def _status(run: Run, partner: Run | None, found: Progress) -> None:
         )
     elif run.state == "failed":
         st.error(run.error or "The run failed without saying why. The log below may tell.", icon=":material/error:")
-    for warning in found.warnings:
-        st.warning(warning, icon=":material/warning:")
+    if run.active or run.collapsed:
+        # Of a run that came through, the log keeps them.
+        for warning in found.warnings:
+            st.warning(warning, icon=":material/warning:")
     _verdict(run, partner)
 
 
@@ -68,8 +70,9 @@ def _verdict(run: Run, partner: Run | None) -> None:
     distilled, control = (partner, run) if run.control_of else (run, partner)
     if distilled is None:
         return
-    if sentence := runs.gain(distilled, control):
-        st.success(sentence, icon=":material/balance:")
+    if verdict := runs.gain(distilled, control):
+        sentence, points = verdict
+        (st.success if points > 0 else st.warning)(sentence, icon=":material/balance:")
     elif run.state == "done" and run.best_miou5 is not None:
         text = f"Best validation mIoU {100 * run.best_miou5:.1f} %."
         if control is not None and control.active and not run.control_of:

@@ -65,14 +65,14 @@ def settings_line(run: Run) -> str:
 
 def run_label(run: Run) -> str:
     """For the menu of runs. It holds nothing that changes: the menu would take a changed title for another entry."""
-    return f"{run.title} · {run.id[-4:]}"
+    return f"{run.name} · {run.id[-4:]}"
 
 
 def _row(run: Run) -> dict[str, Any]:
     started = run.started_at or run.created_at
     seconds = (run.finished_at or started) - started
     return {
-        "Run": run.title,
+        "Run": run.name,
         "State": STATES[run.state][0],
         "mIoU": None if run.best_miou5 is None else 100 * run.best_miou5,
         "Student": run.student,

@@ -8,6 +8,9 @@ from core import paths
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
 from core.errors import ConfigError
 
+_LONGEST_NAME = 71
+"""So that the control's name stays within the 80 characters of a run's name."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -101,7 +104,8 @@ def launch(settings: Settings) -> str:
     config = to_config(settings)
     record = store.add(config)
     if settings.control:
-        store.add(replace(config, kind="train", distill=None, control_of=record.id))
+        name = f"{config.name[:_LONGEST_NAME]}, control"
+        store.add(replace(config, kind="train", name=name, distill=None, control_of=record.id))
     return record.id
 
 

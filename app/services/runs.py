@@ -46,10 +46,6 @@ class Run:
     def active(self) -> bool:
         return self.state in ACTIVE
 
-    @property
-    def title(self) -> str:
-        return f"{self.name} (control)" if self.control_of else self.name
-
 
 def list_runs() -> list[Run]:
     """Every run, newest first. Raises `StoreError`."""
@@ -84,8 +80,8 @@ def delete(run_id: str) -> None:
 ACTIVE_STATES = (RunState.QUEUED, RunState.RUNNING)
 
 
-def gain(run: Run, control: Run | None) -> str | None:
-    """What the distillation brought over its control, in a sentence; None until both are done."""
+def gain(run: Run, control: Run | None) -> tuple[str, float] | None:
+    """What the distillation brought over its control, in a sentence and in points; None until both are done."""
     if control is None or run.best_miou5 is None or control.best_miou5 is None:
         return None
     if run.state != "done" or control.state != "done":
@@ -94,14 +90,15 @@ def gain(run: Run, control: Run | None) -> str | None:
     figures = f"mIoU {100 * run.best_miou5:.1f} % with the teacher, {100 * control.best_miou5:.1f} % with labels only"
     budget = "same seed, same training time"
     if abs(points) < 0.05:
-        return f"Distilling made no difference: {figures} ({budget})."
+        return f"Distilling made no difference: {figures} ({budget}).", points
     verb = "gained" if points > 0 else "lost"
-    sentence = f"Distilling {verb} {abs(points):.1f} points over its control: {figures} ({budget})."
+    against = "over" if points > 0 else "against"
+    sentence = f"Distilling {verb} {abs(points):.1f} points {against} its control: {figures} ({budget})."
     teacher = run.teacher_miou5
     if teacher is not None and teacher > control.best_miou5 and points > 0:
         closed = (run.best_miou5 - control.best_miou5) / (teacher - control.best_miou5)
         sentence += f" That closes {100 * closed:.0f} % of the gap to the teacher's {100 * teacher:.1f} %."
-    return sentence
+    return sentence, points
 
 
 def _run(record: RunRecord, control: str | None) -> Run:

@@ -28,7 +28,7 @@ def main() -> None:
     run = _selected(found)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.header(run.title, width="content", anchor=False)
+            st.header(run.name, width="content", anchor=False)
             _actions(run)
         run_live(run)
         _log(run)

@@ -121,6 +121,16 @@ def test_a_failed_run_says_why_and_can_be_tried_again(view: View, world: World) 
     assert world.started == 1
 
 
+def test_a_loss_against_the_control_is_no_success(view: View) -> None:
+    run_id, control_id = add_pair()
+    for done, score in ((run_id, 0.4), (control_id, 0.5)):
+        work(done)
+        finish(done, best_miou5=score)
+    page = view("runs", run=run_id)
+    assert "lost 10.0 points against its control" in page.warning[0].value
+    assert len(page.success) == 0
+
+
 def test_a_warning_of_the_run_is_shown_once(view: View) -> None:
     run_id, _ = add_pair()
     work(run_id)

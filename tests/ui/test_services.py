@@ -100,10 +100,12 @@ def test_launch_queues_the_run_and_then_its_control() -> None:
     assert run.id == run_id
     assert (run.config.kind, run.config.model.arguments) == ("distill", {"base": 8})
     assert (control.config.kind, control.config.control_of, control.config.distill) == ("train", run_id, None)
-    same = replace(control.config, kind="distill", distill=run.config.distill, control_of=None)
+    assert control.name == f"{run.name}, control"
+    same = replace(control.config, kind="distill", name=run.name, distill=run.config.distill, control_of=None)
     assert same == run.config
     launch.launch(launch.Settings(control=False))
     assert len(open_store().list()) == 3
+    launch.launch(launch.Settings(name="x" * 80))
 
 
 @pytest.mark.parametrize("preset", launch.PRESETS.values())
@@ -135,9 +137,11 @@ def run_of(state: str = "done", **changes: Any) -> runs.Run:
     [(0.60, 0.50, "gained 10.0 points"), (0.50, 0.60, "lost 10.0 points"), (0.5, 0.5001, "made no difference")],
 )
 def test_a_gain_is_told_with_its_sign(distilled: float, control: float, said: str) -> None:
-    sentence = runs.gain(run_of(best_miou5=distilled, teacher_miou5=0.7), run_of(best_miou5=control))
-    assert sentence is not None
+    told = runs.gain(run_of(best_miou5=distilled, teacher_miou5=0.7), run_of(best_miou5=control))
+    assert told is not None
+    sentence, points = told
     assert said in sentence
+    assert points == pytest.approx(100 * (distilled - control))
     assert ("closes 50 % of the gap" in sentence) == (distilled > control)
 
 
