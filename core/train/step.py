@@ -41,7 +41,7 @@ class FrozenTeacher:
         forward: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.model = model.eval().requires_grad_(False)
-        self.forward = forward or model
+        self.forward = model if forward is None else forward
         self.normaliser = normaliser
         self.dtype = dtype
 
