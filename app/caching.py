@@ -1,10 +1,11 @@
 """The only place with st.cache_*: what is kept, under which key, and how much of it.
 
 Pictures are keyed on SHA-256 of their bytes, never on the array (Streamlit hashes large arrays by a sample), and models
-on an identity that changes with their weights.
+on an identity that changes with their weights. What comes of an upload is kept for its session only.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -15,6 +16,7 @@ from app.services.artifacts import Model
 from app.services.datasets import Picture
 
 Mask = NDArray[np.uint8]
+_T = TypeVar("_T")
 
 _KEYS: dict[str | type, Any] = {Model: lambda model: model.identity, Picture: lambda picture: picture.sha256}
 
@@ -25,21 +27,41 @@ def scene(name: str) -> Picture:
     return datasets.load_scene(name)
 
 
+@st.cache_data(max_entries=2, scope="session", show_spinner=False)
+def upload(name: str, data: bytes) -> Picture:
+    """A visitor's picture, decoded; gone with the session."""
+    return datasets.read_upload(name, data)
+
+
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
 def loaded(model: Model) -> Any:
     """A model ready to run; eight at most stay in memory."""
     return inference.load(model.name)
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_KEYS)
-def mask(picture: Picture, model: Model) -> Mask:
-    """What a model makes of a picture, class indices (H, W)."""
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=_KEYS)
+def speeds(models: tuple[Model, ...]) -> dict[str, inference.Speed]:
+    """Latency by model name, measured in turns for this set of models."""
+    return inference.measure_speed({model.name: loaded(model) for model in models})
+
+
+def _kept(work: Callable[..., _T], *, entries: int) -> Callable[..., _T]:
+    """Keep what comes of a picture: for everybody when it is a shipped one, for the session when somebody uploaded it."""
+    options: dict[str, Any] = {"show_spinner": False, "hash_funcs": _KEYS}
+    for_all = st.cache_data(max_entries=entries, **options)(work)
+    for_one = st.cache_data(max_entries=entries // 4, scope="session", **options)(work)
+
+    def recall(picture: Picture, *rest: Any) -> _T:
+        return (for_one if picture.private else for_all)(picture, *rest)
+
+    return recall
+
+
+def _mask(picture: Picture, model: Model) -> Mask:
     return inference.predict_mask(loaded(model), picture.image)
 
 
-@st.cache_data(max_entries=128, show_spinner=False, hash_funcs=_KEYS)
-def quality(picture: Picture, model: Model, teacher: Model) -> inference.Quality:
-    """Agreement of a model's mask with the teacher's, and its scores where the mask is known."""
+def _quality(picture: Picture, model: Model, teacher: Model) -> inference.Quality:
     reference = None if model.identity == teacher.identity else mask(picture, teacher)
     return inference.quality(
         mask(picture, model),
@@ -50,19 +72,19 @@ def quality(picture: Picture, model: Model, teacher: Model) -> inference.Quality
     )
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=_KEYS)
-def speeds(models: tuple[Model, ...]) -> dict[str, inference.Speed]:
-    """Latency by model name, measured in turns for this set of models."""
-    return inference.measure_speed({model.name: loaded(model) for model in models})
-
-
-@st.cache_data(max_entries=24, show_spinner=False, hash_funcs=_KEYS)
-def payload(picture: Picture, models: tuple[Model, ...]) -> dict[str, Any]:
-    """The packed contents of the viewer; the first model is the teacher."""
+def _payload(picture: Picture, models: tuple[Model, ...]) -> dict[str, Any]:
     teacher = models[0]
     shown = [(model.title, mask(picture, model), quality(picture, model, teacher)) for model in models]
     panels = overlays.panels(truth=picture.mask, shown=shown)
     return overlays.pack(picture.image, panels, classes=teacher.classes, ignore_index=teacher.ignore_index)
+
+
+mask = _kept(_mask, entries=64)
+"""(picture, model) → what the model makes of the picture, class indices (H, W)."""
+quality = _kept(_quality, entries=128)
+"""(picture, model, teacher) → agreement with the teacher's mask, and scores where the mask is known."""
+payload = _kept(_payload, entries=24)
+"""(picture, models) → the packed contents of the viewer; the first model is the teacher."""
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

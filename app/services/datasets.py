@@ -19,12 +19,16 @@ UPLOAD_TYPES = ("png", "jpg", "jpeg", "tif", "tiff")
 
 @dataclass(frozen=True)
 class Picture:
-    """`image` uint8 (H, W, 3); `mask` class indices (H, W) where it is known; `sha256` of the file's bytes."""
+    """`image` uint8 (H, W, 3); `mask` class indices (H, W) where it is known; `sha256` of the file's bytes.
+
+    `private` pictures are a visitor's own: nothing that comes of them may be kept for others.
+    """
 
     name: str
     sha256: str
     image: NDArray[np.uint8]
     mask: NDArray[np.uint8] | None
+    private: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def read_upload(name: str, data: bytes) -> Picture:
             f"{name} has {height * width / 1e6:.0f} megapixels; this page takes {UPLOAD_MEGAPIXELS}. "
             "Crop it, or use `python -m core predict`, which works in tiles."
         )
-    return Picture(name, hashlib.sha256(data).hexdigest(), image, None)
+    return Picture(name, hashlib.sha256(data).hexdigest(), image, None, private=True)
 
 
 def training_choices() -> list[DatasetChoice]:

@@ -17,33 +17,40 @@ from app.services.inference import Quality
 
 MOST_STUDENTS = 3
 _MEASURED = "measured_speeds"
+_SHOWN = "viewer_shown"
 
 
 def main() -> None:
     st.title("Compare", anchor=False)
     st.caption("One image, one teacher, up to three students: where they agree, how well they do, and what they cost.")
     controls = st.container()
-    status = st.empty()
-    stage = st.empty()
-    stage.skeleton(height=420)
+    waiting = st.empty()
+    if not st.session_state.get(_SHOWN):
+        # Later on the old masks stay until the new ones are there, and the viewer keeps its place and zoom.
+        waiting.skeleton(height=420)
     models = artifacts.models()
     with controls:
         picture, teacher, students = _choose(models)
-    if not models:
-        stage.empty()
+    if models and picture is not None and teacher is not None:
+        shown = (teacher, *students)
+        with waiting, st.spinner("The models look at the image …"):
+            qualities = {model.name: caching.quality(picture, model, teacher) for model in shown}
+        waiting.empty()
+        _results(picture, shown, qualities)
+        return
+    st.session_state[_SHOWN] = False
+    with waiting:
+        _nothing(any_model=bool(models))
+
+
+def _nothing(*, any_model: bool) -> None:
+    if not any_model:
         empty_state(
             "No models yet",
             "Shipped models lie in `checkpoints/`. Put them back, or train one with `python -m core train`.",
         )
-    elif picture is None:
-        stage.empty()
+    else:
         empty_state("No image yet", "Choose a shipped scene, or upload a PNG, JPEG or TIFF above.")
-    elif teacher is not None:
-        models_shown = (teacher, *students)
-        with status, st.spinner("The models look at the image …"):
-            qualities = {model.name: caching.quality(picture, model, teacher) for model in models_shown}
-        with stage.container():
-            _results(picture, models_shown, qualities)
 
 
 def _choose(models: dict[str, Model]) -> tuple[Picture | None, Model | None, list[Model]]:
@@ -107,12 +114,13 @@ def _uploaded() -> Picture | None:
     if file is None:
         return None
     with plainly():
-        return datasets.read_upload(file.name, file.getvalue())
+        return caching.upload(file.name, file.getvalue())
     return None
 
 
 def _results(picture: Picture, models: tuple[Model, ...], qualities: Mapping[str, Quality]) -> None:
     viewer(caching.payload(picture, models))
+    st.session_state[_SHOWN] = True
     if len(models) == 1:
         st.info("Choose a student above to see it beside its teacher.", icon=":material/arrow_upward:")
     place = st.empty()

@@ -25,8 +25,9 @@ _KEY = "viewer"
 _INITIAL = "viewer_initial"
 
 
+@st.fragment
 def viewer(payload: dict[str, Any]) -> None:
-    """Show what `services.overlays.pack` gave. The link follows what people set in it."""
+    """Show what `services.overlays.pack` gave. The link follows what people set in it, without a run of the page."""
     # Read from the link when the viewer appears, then kept: a payload that changed with every touch would travel again.
     if _KEY not in st.session_state or _INITIAL not in st.session_state:
         st.session_state[_INITIAL] = state.viewer_state()
