@@ -91,6 +91,7 @@ class _Trainer:
         self.steps = max(1, task.views // config.batch_size)
         self.progress = Progress(epochs=config.epochs)
         self.best: dict[str, Tensor] = {}
+        self.warm_steps, self.warm_seconds = 0, 0.0
 
     @property
     def scored(self) -> nn.Module:
@@ -162,15 +163,19 @@ class _Trainer:
         )
 
     def _maybe_lengthen(self, elapsed: float, steps: int) -> None:
-        """Once, in the first epoch of a run with `match_seconds`: as many whole epochs as the budget pays for."""
+        """At one step of the first epoch of a run with `match_seconds`: as many whole epochs as the budget pays for.
+
+        `elapsed` seconds for `steps` steps are those since the start or the resume. The first of them, which are slow,
+        do not count where there are others.
+        """
         budget = self.task.config.train.match_seconds
         if budget is None or self.progress.epoch > 0:
             return
-        if steps == _WARM_STEPS:
-            self._warm = elapsed
-        if steps == min(_WARM_STEPS + _TIMED_STEPS, self.steps) and steps > _WARM_STEPS:
-            per_step = (elapsed - self._warm) / (steps - _WARM_STEPS)
+        if self.progress.step == min(_WARM_STEPS + _TIMED_STEPS, self.steps):
+            per_step = (elapsed - self.warm_seconds) / (steps - self.warm_steps)
             self.progress.epochs = max(self.progress.epochs, round(budget / (per_step * self.steps)))
+        if steps <= _WARM_STEPS:
+            self.warm_steps, self.warm_seconds = steps, elapsed
 
     def _validates(self) -> bool:
         number = self.progress.epoch + 1

@@ -69,19 +69,21 @@ def load_state(
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata()
+            header = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
+        progress = Progress(**header["progress"])
+        for name, module in modules.items():
+            module.load_state_dict(_under(tensors, name))
+        optimiser.load_state_dict({"state": _slots(tensors), "param_groups": header["groups"]})
+        if header["scaler"]:
+            scaler.load_state_dict(header["scaler"])
+        torch.set_rng_state(tensors["random"])
+    except (SafetensorError, OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0]
         raise CheckpointError(
-            f"The run's last checkpoint cannot be read ({error}): delete {path} to start over."
+            f"The run's last checkpoint cannot be read ({reason}): delete {path} to start over."
         ) from error
-    for name, module in modules.items():
-        module.load_state_dict(_under(tensors, name))
-    optimiser.load_state_dict({"state": _slots(tensors), "param_groups": json.loads(header["groups"])})
-    if scaler_state := json.loads(header["scaler"]):
-        scaler.load_state_dict(scaler_state)
-    torch.set_rng_state(tensors["random"])
-    return Progress(**json.loads(header["progress"])), _under(tensors, "best")
+    return progress, _under(tensors, "best")
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -60,7 +60,10 @@ def build(
     views = views // batch_size * batch_size
     shape = (epochs * views, outputs, sampler.crop, sampler.crop)
     mark = path.with_suffix(".json")
-    done, spent = _progress(path, mark, identity)
+    size = bytes_needed(epochs=epochs, views=views, outputs=outputs, crop=sampler.crop)
+    # As text, in which a tuple is the list that it comes back as.
+    known_by = json.dumps(identity | {"shape": shape}, sort_keys=True)
+    done, spent = _progress(mark, path, size, known_by)
     started = time.perf_counter()
     path.parent.mkdir(parents=True, exist_ok=True)
     array = np.memmap(path, dtype=np.float16, mode="r+" if done else "w+", shape=shape)
@@ -69,24 +72,31 @@ def build(
             if cancelled():
                 return None
             first = epoch * views + batch.first
-            array[first : first + batch_size] = teacher.logits(batch.images).half().cpu().numpy()
+            array[first : first + batch_size] = _half(teacher.logits(batch.images)).cpu().numpy()
         array.flush()
-        _mark_done(mark, identity, epoch + 1, spent + time.perf_counter() - started)
+        _mark_done(mark, known_by, epoch + 1, spent + time.perf_counter() - started)
         emit(MessageEvent(f"Stored the teacher's answers to {epoch + 1} of {epochs} epochs of views."))
     return TeacherCache(array, views, epochs, spent + time.perf_counter() - started)
 
 
-def _progress(path: Path, mark: Path, identity: dict[str, object]) -> tuple[int, float]:
-    """How many epochs of the cache are already there, and the seconds they took."""
-    if not path.is_file() or not mark.is_file():
-        return 0, 0.0
+def _half(logits: Tensor) -> Tensor:
+    """In half precision, and finite: beyond its range would be infinity, and a loss that is no number."""
+    limits = torch.finfo(torch.float16)
+    return logits.clamp(limits.min, limits.max).half()
+
+
+def _progress(mark: Path, path: Path, size: int, identity: str) -> tuple[int, float]:
+    """How many epochs of the cache are already there, and the seconds they took. What is of no use loses its mark."""
     try:
         data = json.loads(mark.read_text(encoding="utf-8"))
-    except ValueError:
-        return 0, 0.0
-    return (int(data["epochs"]), float(data["seconds"])) if data.get("identity") == identity else (0, 0.0)
+        if data["identity"] == identity and path.stat().st_size == size:
+            return int(data["epochs"]), float(data["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    mark.unlink(missing_ok=True)
+    return 0, 0.0
 
 
-def _mark_done(mark: Path, identity: dict[str, object], epochs: int, seconds: float) -> None:
+def _mark_done(mark: Path, identity: str, epochs: int, seconds: float) -> None:
     text = json.dumps({"identity": identity, "epochs": epochs, "seconds": seconds})
     write_aside(mark, lambda file: file.write_text(text, encoding="utf-8"))

@@ -1,0 +1,140 @@
+"""A run that was stopped and resumed is, bit for bit, the run that was not."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from core.config import DistillConfig
+from core.train import loop
+from core.train.batches import Batch
+from core.train.events import EpochEvent
+from core.train.loop import Outcome, RunCancelledError, Task, fit
+
+MakeTask = Callable[..., Task]
+Folders = Callable[[str], Path]
+
+PLAIN: dict[str, Any] = {}
+AVERAGED = {"ema": 0.9}
+SPARSE = {"validate_every": 2, "schedule": "cosine"}
+
+
+def teacher(batch: Batch) -> Tensor:
+    """An answer that depends on the view alone."""
+    red = batch.images[..., 0].float() / 64
+    return torch.stack([torch.sin(red + at) * 3 for at in range(5)], dim=1)
+
+
+class Story:
+    """A run from its start to its end, stopped at some steps on the way; what it left and what it told."""
+
+    def __init__(self, make: Callable[[], Task], make_ear: Callable[..., Any], folder: Path, *stops: int) -> None:
+        self.losses: list[tuple[int, dict[str, float], float | None]] = []
+        for stop_at in (*stops, None):
+            ear, task = make_ear(stop_at=stop_at), make()
+            with contextlib.suppress(RunCancelledError):
+                self.outcome: Outcome = fit(task, emit=ear.emit, cancelled=ear.cancelled, folder=folder)
+            self.losses += [(event.epoch, event.losses, event.miou5) for event in ear.of(EpochEvent)]
+        self.tensors = load_file(folder / "last.ckpt" / "state.safetensors")
+
+
+def differing(one: Story, other: Story) -> list[str]:
+    assert one.tensors.keys() == other.tensors.keys()
+    found = [key for key, value in one.tensors.items() if not torch.equal(value, other.tensors[key])]
+    found += [
+        f"shipped {key}"
+        for key, value in one.outcome.weights.items()
+        if not torch.equal(value, other.outcome.weights[key])
+    ]
+    mine, theirs = one.outcome, other.outcome
+    if (mine.scores, mine.best_epoch, mine.epochs) != (theirs.scores, theirs.best_epoch, theirs.epochs):
+        found.append("outcome")
+    if one.losses != other.losses:
+        found.append("losses")
+    return found
+
+
+# Five looks at `cancelled` an epoch: one before each of its four steps, one while it validates.
+IN_THE_MIDDLE = (2,)
+AT_THE_END_OF_AN_EPOCH = (4,)
+AT_THE_START_OF_THE_NEXT = (5,)
+TWICE_IN_ONE_EPOCH = (1, 2)
+AGAIN_AND_AGAIN = (3, 3, 0, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "stops"),
+    [
+        (PLAIN, IN_THE_MIDDLE),
+        (PLAIN, AT_THE_END_OF_AN_EPOCH),
+        (PLAIN, AT_THE_START_OF_THE_NEXT),
+        (PLAIN, TWICE_IN_ONE_EPOCH),
+        (AVERAGED, IN_THE_MIDDLE),
+        (AVERAGED, AGAIN_AND_AGAIN),
+        (SPARSE, AGAIN_AND_AGAIN),
+    ],
+)
+def test_labels_only(
+    make_task: MakeTask,
+    make_ear: Callable[..., Any],
+    folders: Folders,
+    settings: dict[str, Any],
+    stops: tuple[int, ...],
+) -> None:
+    whole = Story(lambda: make_task(**settings), make_ear, folders("whole"))
+    stopped = Story(lambda: make_task(**settings), make_ear, folders("stopped"), *stops)
+    assert differing(whole, stopped) == []
+
+
+@pytest.mark.parametrize("view_epochs", [None, 2])
+def test_a_distillation(
+    make_task: MakeTask, make_ear: Callable[..., Any], folders: Folders, view_epochs: int | None
+) -> None:
+    def make() -> Task:
+        return make_task(distill=DistillConfig(alpha=0.5), teacher_logits=teacher, view_epochs=view_epochs)
+
+    whole = Story(make, make_ear, folders("whole"))
+    stopped = Story(make, make_ear, folders("stopped"), 2, 6)
+    assert differing(whole, stopped) == []
+
+
+def test_another_seed_is_another_run(make_task: MakeTask, make_ear: Callable[..., Any], folders: Folders) -> None:
+    """Without this, a comparison that compared nothing would pass."""
+    one = Story(lambda: make_task(seed=0), make_ear, folders("one"))
+    other = Story(lambda: make_task(seed=1), make_ear, folders("other"))
+    found = differing(one, other)
+    assert "model.head.weight" in found
+    assert "shipped head.weight" in found
+    assert "losses" in found
+
+
+def test_the_teacher_is_part_of_what_is_learnt(
+    make_task: MakeTask, make_ear: Callable[..., Any], folders: Folders
+) -> None:
+    distill = DistillConfig(alpha=0.5)
+    taught = Story(lambda: make_task(distill=distill, teacher_logits=teacher), make_ear, folders("taught"))
+    alone = Story(make_task, make_ear, folders("alone"))
+    assert "model.head.weight" in differing(taught, alone)
+
+
+def test_a_stop_that_lost_a_step_would_show(
+    make_task: MakeTask, make_ear: Callable[..., Any], folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The comparison sees as little as one batch seen twice."""
+    whole = Story(make_task, make_ear, folders("whole"))
+    load = loop.load_state
+
+    def one_step_back(*arguments: Any, **settings: Any) -> Any:
+        found = load(*arguments, **settings)
+        if found is not None:
+            found[0].step -= 1
+        return found
+
+    monkeypatch.setattr(loop, "load_state", one_step_back)
+    stopped = Story(make_task, make_ear, folders("stopped"), 2)
+    assert "model.head.weight" in differing(whole, stopped)

@@ -1,0 +1,189 @@
+"""One step: the teacher only looks, the student learns, and each sees the same view in its own normalisation."""
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from core.classes import AERIAL
+from core.config import DistillConfig
+from core.data.transforms import ViewSampler
+from core.losses.objective import distillation_terms
+from core.losses.supervised import supervised
+from core.train.batches import Batch, epoch_batches
+from core.train.loop import Task
+from core.train.optim import build_optimiser
+from core.train.step import FrozenTeacher, Normaliser, Stepper
+
+CPU = torch.device("cpu")
+MakeTask = Callable[..., Task]
+
+
+class Watched(nn.Module):
+    """Remembers what it was shown. Its dropout and normalisation give it away when it is not in eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 5, 1), nn.BatchNorm2d(5), nn.Dropout(0.5))
+        self.seen: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen.append(images)
+        found: Tensor = self.body(images)
+        return found
+
+
+def batch_of(sampler: ViewSampler) -> Batch:
+    return next(epoch_batches(sampler, epoch=0, views=4, batch_size=4))
+
+
+def teacher(dtype: torch.dtype = torch.float32) -> tuple[FrozenTeacher, Watched]:
+    torch.manual_seed(0)
+    model = Watched().train()
+    return FrozenTeacher(model, Normaliser.of((100.0, 110.0, 120.0), (50.0, 60.0, 70.0), CPU), dtype), model
+
+
+def stepper_of(task: Task) -> Stepper:
+    return Stepper(
+        model=task.model,
+        forward=task.model,
+        normaliser=task.normaliser,
+        optimiser=build_optimiser(task.model, task.config.train),
+        scaler=torch.amp.GradScaler("cpu", enabled=False),
+        config=task.config,
+        ignore_index=AERIAL.ignore_index,
+        dtype=task.dtype,
+    )
+
+
+def test_the_teacher_answers_in_eval_mode_whoever_called_train_on_it(sampler: ViewSampler) -> None:
+    frozen, model = teacher()
+    images = batch_of(sampler).images
+    first = frozen.logits(images)
+    model.train()
+    statistics = copy.deepcopy(model.body[1].state_dict())
+    second = frozen.logits(images)
+    assert torch.equal(first, second), "dropout was on"
+    assert not any(module.training for module in model.modules())
+    for key, value in model.body[1].state_dict().items():
+        assert torch.equal(value, statistics[key]), "its normalisation statistics moved"
+
+
+def test_the_teacher_has_no_gradient(sampler: ViewSampler) -> None:
+    frozen, model = teacher()
+    logits = frozen.logits(batch_of(sampler).images)
+    assert not logits.requires_grad
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_the_teacher_has_its_own_normalisation(sampler: ViewSampler) -> None:
+    frozen, model = teacher()
+    images = batch_of(sampler).images
+    frozen.logits(images)
+    mean, std = torch.tensor([100.0, 110.0, 120.0]), torch.tensor([50.0, 60.0, 70.0])
+    torch.testing.assert_close(model.seen[0], ((images.float() - mean) / std).permute(0, 3, 1, 2))
+
+
+def test_the_teacher_works_under_autocast(sampler: ViewSampler) -> None:
+    images = batch_of(sampler).images
+    rounded = teacher(torch.bfloat16)[0].logits(images)
+    exact = teacher()[0].logits(images)
+    assert rounded.shape == exact.shape
+    torch.testing.assert_close(rounded.float(), exact, atol=0.05, rtol=0.05)
+    assert not torch.equal(rounded.float(), exact)
+
+
+def test_a_step_moves_the_student_and_not_the_teacher(make_task: MakeTask, sampler: ViewSampler) -> None:
+    task = make_task(distill=DistillConfig(temperature=2.0, alpha=0.0))
+    frozen, model = teacher()
+    batch = batch_of(sampler)
+    kept = copy.deepcopy(model.state_dict())
+    student = copy.deepcopy(task.model.state_dict())
+    stepper_of(task.model and task).step(batch, frozen.logits(batch.images), 1e-2)
+    assert all(torch.equal(value, kept[key]) for key, value in model.state_dict().items())
+    moved = [key for key, value in task.model.state_dict().items() if not torch.equal(value, student[key])]
+    assert set(dict(task.model.named_parameters())) <= set(moved)
+
+
+def test_terms_are_those_of_the_objective(make_task: MakeTask, sampler: ViewSampler) -> None:
+    task = make_task(distill=DistillConfig(temperature=3.0, alpha=0.25), dice=0.4)
+    task.model.eval()
+    batch, (frozen, _) = batch_of(sampler), teacher()
+    answers = frozen.logits(batch.images)
+    found = stepper_of(task).terms(batch, answers)
+    expected = distillation_terms(
+        student=task.model(task.normaliser(batch.images)),
+        teacher=answers,
+        labels=batch.labels,
+        ignore_index=5,
+        alpha=0.25,
+        temperature=3.0,
+        dice_share=0.4,
+    )
+    torch.testing.assert_close(found, expected)
+
+
+def test_without_a_teacher_they_are_those_of_the_labels(make_task: MakeTask, sampler: ViewSampler) -> None:
+    task = make_task(dice=0.4)
+    task.model.eval()
+    batch = batch_of(sampler)
+    expected = supervised(
+        logits=task.model(task.normaliser(batch.images)), labels=batch.labels, ignore_index=5, dice_share=0.4
+    )
+    torch.testing.assert_close(stepper_of(task).terms(batch, None), expected)
+
+
+def test_answers_from_a_half_precision_cache_will_do(make_task: MakeTask, sampler: ViewSampler) -> None:
+    task = make_task(distill=DistillConfig(temperature=2.0, alpha=0.5))
+    task.model.eval()
+    batch, (frozen, _) = batch_of(sampler), teacher()
+    answers = frozen.logits(batch.images)
+    stepper = stepper_of(task)
+    torch.testing.assert_close(
+        stepper.terms(batch, answers.half()), stepper.terms(batch, answers), atol=1e-3, rtol=1e-3
+    )
+
+
+def test_the_rate_given_is_the_rate_used(make_task: MakeTask, sampler: ViewSampler) -> None:
+    """AdamW's first step moves each parameter by the rate, whatever its gradient; at a rate of 0 nothing moves."""
+    for rate in (0.0, 1e-3):
+        task = make_task(weight_decay=0.0)
+        before = task.model.head.bias.detach().clone()  # type: ignore[union-attr]
+        stepper_of(task).step(batch_of(sampler), None, rate)
+        moved = (task.model.head.bias - before).abs()  # type: ignore[union-attr]
+        torch.testing.assert_close(moved, torch.full_like(moved, rate), atol=1e-6, rtol=1e-3)
+
+
+def test_the_gradient_is_clipped_to_the_norm_allowed(make_task: MakeTask, sampler: ViewSampler) -> None:
+    task = make_task(clip_norm=0.01)
+    stepper_of(task).step(batch_of(sampler), None, 1e-3)
+    gradients = [p.grad.flatten() for p in task.model.parameters() if p.grad is not None]
+    assert torch.cat(gradients).norm().item() == pytest.approx(0.01, rel=1e-3)
+
+
+def test_a_gradient_is_of_its_own_batch_alone(make_task: MakeTask, sampler: ViewSampler) -> None:
+    one, two = make_task(), make_task()
+    batches = list(epoch_batches(sampler, epoch=0, views=8, batch_size=4))
+    stepper = stepper_of(one)
+    stepper.step(batches[0], None, 0.0)
+    stepper.step(batches[1], None, 0.0)
+    stepper_of(two).step(batches[1], None, 0.0)
+    assert one.model.head.bias.grad is not None  # type: ignore[union-attr]
+    torch.testing.assert_close(one.model.head.bias.grad, two.model.head.bias.grad)  # type: ignore[union-attr]
+
+
+def test_what_is_given_back_holds_no_graph(make_task: MakeTask, sampler: ViewSampler) -> None:
+    terms = stepper_of(make_task()).step(batch_of(sampler), None, 1e-3)
+    assert set(terms) == {"cross_entropy", "dice"}
+    assert not any(term.requires_grad for term in terms.values())
+
+
+def test_it_works_under_autocast(make_task: MakeTask, sampler: ViewSampler) -> None:
+    task = make_task()
+    stepper = stepper_of(task)
+    object.__setattr__(stepper, "dtype", torch.bfloat16)
+    terms = stepper.step(batch_of(sampler), None, 1e-3)
+    assert all(torch.isfinite(term) for term in terms.values())
+    assert all(parameter.dtype == torch.float32 for parameter in task.model.parameters())
