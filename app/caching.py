@@ -46,7 +46,7 @@ def speeds(models: tuple[Model, ...]) -> dict[str, inference.Speed]:
 
 
 def _kept(work: Callable[..., _T], *, entries: int) -> Callable[..., _T]:
-    """Keep what comes of a picture: for everybody when it is a shipped one, for the session when somebody uploaded it."""
+    """Keep what comes of a picture: for everybody when it is shipped, for the session when somebody uploaded it."""
     options: dict[str, Any] = {"show_spinner": False, "hash_funcs": _KEYS}
     for_all = st.cache_data(max_entries=entries, **options)(work)
     for_one = st.cache_data(max_entries=entries // 4, scope="session", **options)(work)

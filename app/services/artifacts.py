@@ -33,9 +33,8 @@ class Model:
 
     @property
     def label(self) -> str:
-        """For menus: `teacher (U-Net on EfficientNet-Lite0)`; a run adds the last part of its id."""
-        run = f", {self.name[-4:]}" if self.from_run else ""
-        return f"{self.title} ({self.architecture}{run})"
+        """For menus: `teacher (U-Net on EfficientNet-Lite0)`; for a run its name and the end of its id."""
+        return f"{self.title} ({self.name[-4:] if self.from_run else self.architecture})"
 
 
 def models() -> dict[str, Model]:

@@ -89,7 +89,7 @@ def launch(page: Page) -> None:
 
 def follow(page: Page) -> None:
     """The run's page moves without a reload, and ends with a word on the control and the student to take away."""
-    page.get_by_text("Epoch ").first.wait_for(timeout=RUN_PATIENCE_MS)
+    page.get_by_text(re.compile(r"Epoch \d+ of \d+")).wait_for(timeout=RUN_PATIENCE_MS)
     shot(page, "4-running")
     page.get_by_text("Student after epoch").wait_for(timeout=RUN_PATIENCE_MS)
     verdict = page.get_by_text(re.compile("(over|against) its control|made no difference"))
