@@ -31,7 +31,7 @@ def measure(reruns: int) -> dict[str, float]:
     """All figures in seconds."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        with serve(home, log=home / "server.log") as (address, answered), browser() as chromium:
+        with browser() as chromium, serve(home, log=home / "server.log") as (address, answered):
             page = chromium.new_page(viewport={"width": 1400, "height": 1000})
             page.goto(address)
             page.get_by_role("combobox").nth(2).wait_for(timeout=PATIENCE_MS)

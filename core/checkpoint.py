@@ -1,56 +1,20 @@
 """A model on disk: NAME.safetensors (weights) beside NAME.json (the card that rebuilds it). Nothing is unpickled."""
 
-import json
-import math
 import textwrap
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from core import paths
-from core.classes import ClassMap
-from core.config import ModelConfig, misfits
-from core.errors import CheckpointError, ConfigError, ModelError
+from core.cards import SCHEMA, ModelCard, available, beside, load_card, resolve
+from core.errors import CheckpointError, ModelError
 from core.files import write_aside
 from core.models import build_model
 
-SCHEMA = 1
-_LARGEST_CARD = 1_000_000
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """Everything there is to say about a trained model, and enough to build it again.
-
-    `mean` and `std` normalise input channels on 0..255. `macs_256` counts one 256 x 256 picture, `bytes` the weights
-    file. `metrics` are `core.metrics.Scores` as JSON with the split they were measured on.
-    """
-
-    name: str
-    model: ModelConfig
-    classes: ClassMap
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    parameters: int
-    macs_256: int
-    bytes: int = 0
-    data: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
-    distillation: dict[str, Any] | None = None
-    teacher: str | None = None
-    seed: int = 0
-    metrics: dict[str, Any] = field(default_factory=dict)
-    created: str = ""
-    licence: str = "Apache-2.0"
-    schema: int = SCHEMA
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+__all__ = ["SCHEMA", "Loaded", "ModelCard", "available", "load", "load_card", "resolve", "save"]
 
 
 @dataclass(frozen=True)
@@ -68,36 +32,18 @@ def save(stem: Path, model: nn.Module, card: ModelCard) -> ModelCard:
     def write_both(aside: Path) -> None:
         save_file(tensors, aside)
         text = replace(card, bytes=aside.stat().st_size).to_json()
-        write_aside(_beside(stem, ".json"), lambda path: path.write_text(text, encoding="utf-8"))
+        write_aside(beside(stem, ".json"), lambda path: path.write_text(text, encoding="utf-8"))
 
-    weights = _beside(stem, ".safetensors")
+    weights = beside(stem, ".safetensors")
     # One inside the other, so that a card that cannot be written leaves the old weights beside the old card.
     write_aside(weights, write_both)
     return replace(card, bytes=weights.stat().st_size)
 
 
-def load_card(stem: Path) -> ModelCard:
-    """Read and check STEM.json. Raises `CheckpointError`."""
-    path = _beside(stem, ".json")
-    if not path.is_file():
-        raise CheckpointError(
-            f"There is no model card {path.name} in {path.parent}: choose one of {_names(path.parent)}."
-        )
-    if path.stat().st_size > _LARGEST_CARD:
-        raise CheckpointError(f"{path.name} is too large for a model card: use the file that came with the weights.")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path.name} is not a model card ({error}): use the file that came with the weights."
-        ) from error
-    return _card_from_json(data, path.name)
-
-
 def load(stem: Path, *, device: torch.device | str = "cpu") -> Loaded:
     """Rebuild a model from its card alone and fill in its weights. Raises `CheckpointError`."""
     card = load_card(stem)
-    weights = _beside(stem, ".safetensors")
+    weights = beside(stem, ".safetensors")
     if not weights.is_file():
         raise CheckpointError(f"The weights {weights.name} are missing beside their card in {weights.parent}.")
     try:
@@ -111,64 +57,3 @@ def load(stem: Path, *, device: torch.device | str = "cpu") -> Loaded:
             f"The weights {weights.name} do not fit their card ({reason}): use two files that were saved together."
         ) from error
     return Loaded(model.to(device).to(memory_format=torch.channels_last).eval(), card)
-
-
-def available(*, runs: Path | None = None) -> dict[str, Path]:
-    """Every model there is, by name: the shipped ones, then the students of finished runs (by run id)."""
-    found = {path.stem: path.with_suffix("") for path in sorted(paths.CHECKPOINTS.glob("*.json"))}
-    for path in sorted((runs or paths.home()).glob("*/student.json")):
-        found.setdefault(path.parent.name, path.with_suffix(""))
-    return found
-
-
-def resolve(name: str, *, runs: Path | None = None) -> Path:
-    """The stem of a shipped model, a run, or a path (with or without its ending). Raises `CheckpointError`."""
-    models = available(runs=runs)
-    if name in models:
-        return models[name]
-    path = Path(name)
-    stem = path.with_suffix("") if path.suffix in (".json", ".safetensors") else path
-    for candidate in (stem, stem / "student"):
-        if candidate.name and _is_file(_beside(candidate, ".json")):
-            return candidate
-    raise CheckpointError(f"There is no model {name[:80]}; there are {', '.join(models) or 'none yet'}.")
-
-
-def _card_from_json(data: Any, name: str) -> ModelCard:
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        schema = data.get("schema") if isinstance(data, dict) else None
-        raise CheckpointError(
-            f"{name} is a card of schema {schema}; this version reads schema {SCHEMA}. Update Terrastill."
-        )
-    try:
-        values = dict(data)
-        values["model"] = ModelConfig(str(data["model"]["architecture"]), dict(data["model"]["arguments"]))
-        values["classes"] = ClassMap.from_json(data["classes"])
-        for key in ("mean", "std"):
-            values[key] = tuple(data[key])
-        if wrong := [*misfits(ModelCard, values), *values["model"].problems()]:
-            raise ConfigError(wrong)
-        if not all(map(math.isfinite, values["mean"])) or not all(0 < value < math.inf for value in values["std"]):
-            raise ValueError("mean must be finite and std above zero")
-        return ModelCard(**values)
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
-        raise CheckpointError(
-            f"{name} is not a complete model card ({error}): use the file that came with the weights."
-        ) from error
-
-
-def _beside(stem: Path, ending: str) -> Path:
-    """STEM + ending; `with_suffix` would cut a name that holds a dot."""
-    return stem.with_name(stem.name + ending)
-
-
-def _is_file(path: Path) -> bool:
-    """Whether it is there; a name that no file system takes is not."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
-def _names(folder: Path) -> str:
-    return ", ".join(sorted(path.stem for path in folder.glob("*.json"))) or "none yet"

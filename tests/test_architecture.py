@@ -19,7 +19,7 @@ from tests.architecture import (
 
 BASE = ("core.errors", "core.config", "core.classes", "core.paths", "core.files")
 DATA = (*BASE, "core.image", "core.device", "core.data")
-MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.checkpoint")
+MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.cards", "core.checkpoint")
 TASKS = (*MODELS, "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
 STORE = (*BASE, *(f"core.runs.{name}" for name in ("database", "files", "records", "tables", "registry", "store")))
 PAGES = ("app.services", "app.state", "app.caching", "app.components")
@@ -32,7 +32,8 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.models": (*BASE, "core.models"),
     "core.losses": ("core.errors", "core.classes", "core.losses"),
     "core.metrics": BASE,
-    "core.checkpoint": (*BASE, "core.models"),
+    "core.cards": BASE,
+    "core.checkpoint": (*BASE, "core.cards", "core.models"),
     **dict.fromkeys(("core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export"), TASKS),
     "core.runs": STORE,
     "core.runs.recorder": (*STORE, "core.image", "core.data.palette", "core.train.events"),
@@ -48,6 +49,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
 SERVICES_MAY_NOT = ("core.runs.jobs", "core.runs.worker", "core.cli", "core.__main__")
 FORBIDDEN: dict[str, tuple[str, ...]] = {
     "core": ("streamlit", "app"),
+    "core.cards": ("torch",),
     "core.infer.tiles": ("torch",),
     "core.runs.store": ("torch",),
     "app.services": ("streamlit", *SERVICES_MAY_NOT),

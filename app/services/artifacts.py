@@ -4,12 +4,10 @@ import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from core import paths
-
-if TYPE_CHECKING:
-    from core.checkpoint import ModelCard
+from core.cards import ModelCard, available, load_card, resolve
+from core.errors import CheckpointError
 
 _KNOWN_ENCODERS = {"tu-tf_efficientnet_lite0": "EfficientNet-Lite0"}
 
@@ -39,9 +37,6 @@ class Model:
 
 def models() -> dict[str, Model]:
     """Every readable model by name, shipped ones first, then the students of runs, newest first."""
-    from core.checkpoint import available
-    from core.errors import CheckpointError
-
     found: dict[str, Model] = {}
     stems = available(runs=paths.home())
     shipped = sorted(name for name in stems if stems[name].parent == paths.CHECKPOINTS)
@@ -56,8 +51,6 @@ def models() -> dict[str, Model]:
 
 def describe(name: str, stem: Path) -> Model:
     """What the card says. Raises `CheckpointError`."""
-    from core.checkpoint import load_card
-
     card = load_card(stem)
     shipped = stem.parent == paths.CHECKPOINTS
     return Model(
@@ -76,7 +69,7 @@ def describe(name: str, stem: Path) -> Model:
     )
 
 
-def architecture(card: "ModelCard") -> str:
+def architecture(card: ModelCard) -> str:
     """`U-Net 4` for the width family, `Unet on EfficientNet-Lite0` for the others."""
     arguments = card.model.arguments
     if card.model.architecture == "unet":
@@ -98,8 +91,6 @@ def short_count(count: float) -> str:
 
 def student_archive(run_id: str) -> bytes:
     """The student of a run as a zip of its weights and its card. Raises `CheckpointError` while there is none."""
-    from core.checkpoint import load_card, resolve
-
     stem = resolve(run_id, runs=paths.home())
     load_card(stem)
     packed = io.BytesIO()
