@@ -17,13 +17,14 @@ from core.data.scene import Scene
 from core.data.transforms import ViewSampler
 from core.train.batches import Batch, epoch_batches
 from core.train.events import Cancelled, Emit, EpochEvent, MessageEvent, StepEvent
-from core.train.optim import build_optimiser, learning_rate
+from core.train.optim import CLIMB, build_optimiser, learning_rate
 from core.train.state import Progress, load_state, save_state
 from core.train.step import Normaliser, Stepper
 from core.train.validate import Validation, validate
 
 _WARM_STEPS, _TIMED_STEPS = 3, 8
 _TELL_EVERY = 0.5
+_SURELY_SETTLED = 1000
 
 
 class RunCancelledError(Exception):
@@ -196,6 +197,11 @@ class _Trainer:
         self.emit(result.preview)
 
     def _warn_of_collapse(self, result: Validation) -> None:
+        """Not while the learning rate still climbs: many a healthy model says Land everywhere in its first epochs."""
+        done = (self.progress.epoch + 1) * self.steps
+        settled = done >= min(CLIMB["one-cycle"] * self.progress.epochs * self.steps, _SURELY_SETTLED)
+        if not settled:
+            return
         if result.only_class and not self.progress.collapsed:
             self.emit(
                 MessageEvent(

@@ -7,6 +7,9 @@ from torch import nn
 
 from core.config import TrainConfig
 
+CLIMB = {"one-cycle": 0.25, "cosine": 0.02}
+"""The share of a run in which the learning rate climbs to its peak."""
+
 
 def build_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     """AdamW (arXiv 1711.05101); weight decay on convolution and linear weights only, not on biases and norms."""
@@ -23,7 +26,7 @@ def learning_rate(config: TrainConfig, step: int, steps: int) -> float:
     1/1000 of it.
     Cosine (arXiv 1608.03983) climbs over the first 2 %.
     """
-    climb = 0.25 if config.schedule == "one-cycle" else 0.02
+    climb = CLIMB[config.schedule]
     progress = step / max(1, steps - 1)
     if progress < climb:
         return config.learning_rate * _between(0.04, 1.0, progress / climb)

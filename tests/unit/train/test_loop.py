@@ -179,6 +179,12 @@ def test_a_collapse_is_told_once_with_advice(make_task: MakeTask, ear: Any, tmp_
     assert outcome.collapsed
 
 
+def test_one_class_in_the_first_quarter_is_no_collapse_yet(make_task: MakeTask, ear: Any, tmp_path: Path) -> None:
+    run(one_class_only(make_task(epochs=8, learning_rate=1e-9)), ear, tmp_path)
+    (warning,) = [event for event in ear.of(MessageEvent) if event.level == "warning"]
+    assert "Collapsed: after epoch 2" in warning.text
+
+
 def test_a_run_that_recovers_is_not_collapsed(make_task: MakeTask, ear: Any, tmp_path: Path) -> None:
     outcome = run(make_task(epochs=8, views=32), ear, tmp_path)
     assert not outcome.collapsed
