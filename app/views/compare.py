@@ -1,6 +1,6 @@
 """Compare: a teacher and its students on one picture."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
@@ -14,6 +14,8 @@ from app.services import artifacts, datasets
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 from app.services.inference import Quality
+
+OpenPicture = Callable[[], Picture | None]
 
 MOST_STUDENTS = 3
 _MEASURED = "measured_speeds"
@@ -30,7 +32,11 @@ def main() -> None:
         waiting.skeleton(height=420)
     models = artifacts.models()
     with controls:
-        picture, teacher, students = _choose(models)
+        open_picture, teacher, students = _choose(models)
+        # Reading it takes longer than drawing the menus, which are there by now.
+        picture = None
+        with plainly():
+            picture = open_picture()
     if models and picture is not None and teacher is not None:
         shown = (teacher, *students)
         with waiting, st.spinner("The models look at the image …"):
@@ -53,16 +59,16 @@ def _nothing(*, any_model: bool) -> None:
         empty_state("No image yet", "Choose a shipped scene, or upload a PNG, JPEG or TIFF above.")
 
 
-def _choose(models: dict[str, Model]) -> tuple[Picture | None, Model | None, list[Model]]:
+def _choose(models: dict[str, Model]) -> tuple[OpenPicture, Model | None, list[Model]]:
     """The widgets above the pictures: image, teacher, students."""
     first, second, middle, right = st.columns([1, 0.9, 1.3, 1.9], gap="medium")
     upload_row = st.container()
     with first:
         source = _choose_source()
     with upload_row if source == "upload" else second:
-        picture = _uploaded() if source == "upload" else _shipped()
+        open_picture = _uploaded() if source == "upload" else _shipped()
     if not models:
-        return picture, None, []
+        return open_picture, None, []
     with middle:
         teacher = models[
             linked_select(
@@ -71,7 +77,7 @@ def _choose(models: dict[str, Model]) -> tuple[Picture | None, Model | None, lis
         ]
     with right:
         students = _choose_students(models, teacher)
-    return picture, teacher, students
+    return open_picture, teacher, students
 
 
 def _choose_students(models: dict[str, Model], teacher: Model | None) -> list[Model]:
@@ -96,14 +102,12 @@ def _choose_source() -> str:
     return linked_segments("Image", titles, name=state.SOURCE)
 
 
-def _shipped() -> Picture | None:
+def _shipped() -> OpenPicture:
     name = linked_select("Scene", datasets.scene_names(), name=state.SCENE, title=_scene_title)
-    with plainly():
-        return caching.scene(name)
-    return None
+    return lambda: caching.scene(name)
 
 
-def _uploaded() -> Picture | None:
+def _uploaded() -> OpenPicture:
     limit = f"PNG, JPEG or TIFF, at most {datasets.UPLOAD_MEGABYTES} MB and {datasets.UPLOAD_MEGAPIXELS} megapixels."
     file = st.file_uploader(
         f"{limit} Kept for this session only.",
@@ -111,11 +115,7 @@ def _uploaded() -> Picture | None:
         max_upload_size=datasets.UPLOAD_MEGABYTES,
         key="upload",
     )
-    if file is None:
-        return None
-    with plainly():
-        return caching.upload(file.name, file.getvalue())
-    return None
+    return lambda: None if file is None else caching.upload(file.name, file.getvalue())
 
 
 def _results(picture: Picture, models: tuple[Model, ...], qualities: Mapping[str, Quality]) -> None:
