@@ -1,6 +1,7 @@
 """From settings to a finished run: the one place that puts data, models, losses and the loop together."""
 
 import datetime
+import hashlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ def execute(
     config = _with_budget(config.validate(), runs)
     torch.manual_seed(config.train.seed)
     dataset, split = open_split(config.data)
+    _require_labels(split, dataset.class_map)
     for warning in dataset.warnings:
         emit(MessageEvent(warning, "warning"))
     task = _task(config, split, dataset.class_map, emit)
@@ -59,11 +61,12 @@ def execute(
     if config.distill is not None:
         task, teaching = _with_teacher(task, folder, emit, cancelled, runs)
     outcome = fit(task, emit=emit, cancelled=cancelled, folder=folder, resume=resume)
-    for leftover in folder.glob(f"{_CACHE}.*"):
-        leftover.unlink()
     task.model.load_state_dict(outcome.weights)
     summary = _summary(config, outcome, teaching, split)
     card = checkpoint.save(folder / "student", task.model, _card(task, outcome, summary, split))
+    # Last: a run that is stopped before its model is saved would have to fill the cache again.
+    for leftover in folder.glob(f"{_CACHE}.*"):
+        leftover.unlink()
     return summary | {"parameters": card.parameters, "macs_256": card.macs_256, "bytes": card.bytes}
 
 
@@ -73,6 +76,14 @@ def _with_budget(config: RunConfig, runs: Path) -> RunConfig:
         return config
     card = checkpoint.load_card(runs / config.control_of / "student")
     return replace(config, train=replace(config.train, match_seconds=float(card.training["seconds"])))
+
+
+def _require_labels(split: Split, class_map: ClassMap) -> None:
+    for purpose, scenes in (("training", split.train), ("validation", split.val)):
+        if not any((scene.mask != class_map.ignore_index).any() for scene in scenes if scene.mask is not None):
+            raise ConfigError(
+                f"The {purpose} pictures hold no labelled pixel: check their masks, or choose another split."
+            )
 
 
 def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit) -> Task:
@@ -163,7 +174,7 @@ def _cache(
         batch_size=config.train.batch_size,
         outputs=task.class_map.outputs,
         identity={
-            "teacher": config.distill.teacher,
+            "teacher": _fingerprint(teacher),
             "data": asdict(config.data),
             "seed": config.train.seed,
             "batch_size": config.train.batch_size,
@@ -171,6 +182,15 @@ def _cache(
         emit=emit,
         cancelled=cancelled,
     )
+
+
+def _fingerprint(teacher: FrozenTeacher) -> str:
+    """Of its weights and its normalisation: trained again under the same name it is another teacher."""
+    tensors = [*teacher.model.state_dict().values(), teacher.normaliser.mean, teacher.normaliser.std]
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _summary(config: RunConfig, outcome: Outcome, teaching: _Teaching | None, split: Split) -> dict[str, Any]:
