@@ -88,7 +88,7 @@ STYLES: tuple[Style, ...] = (
         cover="golf",
         blocks=(("villas", 6), ("park", 1), ("rows", 2)),
         greens=90,
-        curve=1 / 300,
+        curve=1 / 700,
         trees=0.9,
         scrub=0.2,
     ),

@@ -88,9 +88,9 @@ def test_the_shadow_of_a_box_is_as_long_as_it_is_high_and_on_one_side() -> None:
     assert np.allclose(falls, np.arange(9, 0, -1)), "one metre lower with every metre away"
 
 
-@pytest.mark.parametrize("seed", [0, 1, 5, 6, 10])
+@pytest.mark.parametrize("seed", [1, 5, 10])
 def test_the_ground_is_darker_on_the_side_away_from_the_sun(seed: int) -> None:
-    rendering, gsd = small(seed), STYLES[seed % len(STYLES)].gsd
+    rendering, gsd = render(seed, 2 * SMALL, STYLES[seed]), STYLES[seed].gsd
     brightness = rendering.image.mean(axis=2)
     houses = rendering.mask == AERIAL.names.index("Building")
     right, down = (round(6 * part / gsd) for part in rendering.light.shadow)
