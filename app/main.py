@@ -1,20 +1,34 @@
 """The server: `python -m streamlit run app/main.py` from the project's root. The pages begin in shell.py."""
 
-import threading
+import asyncio
+import importlib
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
 
 from app.services import inference, workers
+from app.services.errors import TerrastillError
 from app.state import report_script_error
+
+
+def warm_up() -> None:
+    """Import what the pages need before the first visitor is answered: torch alone would hold up a page for seconds."""
+    inference.warm_up()
+    for name in ("app.caching", "app.components.score_table", "app.components.run_live"):
+        importlib.import_module(name)
 
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
-    """Warm up beside the first visitor's page load, and pick up runs that a stopped machine left in the queue."""
-    threading.Thread(target=inference.warm_up, name="warm-up", daemon=True).start()
-    workers.resume_queue()
+    """Warm up, and pick up runs that a stopped machine left in the queue."""
+    await asyncio.to_thread(warm_up)
+    try:
+        workers.resume_queue()
+    except TerrastillError as error:
+        # The pages say the same to the visitor; here it must not keep the server from starting.
+        logging.getLogger("terrastill.app").warning("The queue was not resumed: %s", error)
     yield
 
 
