@@ -84,9 +84,7 @@ def main() -> None:
     if args.json:
         print(json.dumps({"device": describe(CPU), "batch": args.batch, "rows": rows}))
         return
-    print(
-        f"batch {args.batch} of 256 x 256 on {describe(CPU)}; the quickest of {args.repeats} steps, ratio to float32"
-    )
+    print(f"batch {args.batch} of 256 x 256 on {describe(CPU)}; the quickest of {args.repeats} steps, ratio to float32")
     for row in rows:
         print(f"{row['model']:<9} {row['variant']:<17} {row['seconds']:>7.3f} s  {row['ratio']:>5.2f}")
 
