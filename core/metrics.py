@@ -67,7 +67,8 @@ def _class_score(matrix: NDArray[np.int64], index: int) -> ClassScore:
     hit = int(matrix[index, index])
     truth, predicted = int(matrix[index].sum()), int(matrix[:, index].sum())
     if not truth + predicted:
-        return ClassScore(*[float("nan")] * 4, pixels=0)
+        undefined = float("nan")
+        return ClassScore(undefined, undefined, undefined, undefined, pixels=0)
     return ClassScore(
         iou=hit / (truth + predicted - hit),
         precision=hit / max(predicted, 1),

@@ -1,7 +1,6 @@
 """A training task that takes seconds: two tiny scenes, the smallest unet, a few steps an epoch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ from core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from core.data.scene import Scene
 from core.data.transforms import ViewSampler
 from core.models import build_model
-from core.train.events import Event
 from core.train.loop import Task
 from core.train.step import Normaliser
+from tests.unit.ear import Ear
 
 CPU = torch.device("cpu")
 
@@ -75,25 +74,6 @@ def tiny_task(**changes: Any) -> Task:
             | own
         )
     )
-
-
-@dataclass
-class Ear:
-    """Hears events, and says stop before step number `stop_at` of all the steps it is asked about."""
-
-    stop_at: int | None = None
-    events: list[Event] = field(default_factory=list)
-    asked: int = 0
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
-
-    def cancelled(self) -> bool:
-        self.asked += 1
-        return self.stop_at is not None and self.asked > self.stop_at
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kind)]
 
 
 @pytest.fixture

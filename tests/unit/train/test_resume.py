@@ -14,7 +14,7 @@ from core.config import DistillConfig
 from core.train import loop
 from core.train.batches import Batch
 from core.train.events import EpochEvent
-from core.train.loop import Outcome, RunCancelledError, Task, fit
+from core.train.loop import Outcome, RunCancelledError, Task
 
 MakeTask = Callable[..., Task]
 Folders = Callable[[str], Path]
@@ -38,7 +38,7 @@ class Story:
         for stop_at in (*stops, None):
             ear, task = make_ear(stop_at=stop_at), make()
             with contextlib.suppress(RunCancelledError):
-                self.outcome: Outcome = fit(task, emit=ear.emit, cancelled=ear.cancelled, folder=folder)
+                self.outcome: Outcome = ear.run(task, folder)
             self.losses += [(event.epoch, event.losses, event.miou5) for event in ear.of(EpochEvent)]
         self.tensors = load_file(folder / "last.ckpt" / "state.safetensors")
 

@@ -14,7 +14,7 @@ from core.data.transforms import ViewSampler
 from core.train import teacher_cache
 from core.train.batches import Batch, epoch_batches
 from core.train.events import EpochEvent
-from core.train.loop import Task, fit
+from core.train.loop import Task
 from core.train.step import FrozenTeacher, Normaliser
 from core.train.teacher_cache import TeacherCache
 
@@ -209,7 +209,7 @@ def test_with_or_without_it_an_epoch_is_the_same_but_for_rounding(
             view_epochs=1 if name == "cached" else None,
         )
         ear = make_ear()
-        fit(task, emit=ear.emit, cancelled=ear.cancelled, folder=tmp_path / name)
+        ear.run(task, tmp_path / name)
         losses[name] = ear.of(EpochEvent)[0].losses["soft_targets"]
     assert seen["cached"] == seen["live"]
     assert len(set(seen["live"])) == 4

@@ -1,0 +1,93 @@
+"""A run that is given seconds lasts about that long, in whole epochs, however often it is stopped."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from core.train import loop
+from core.train.loop import RunCancelledError, Task
+from core.train.step import Stepper
+
+MakeTask = Callable[..., Task]
+
+
+def clock(monkeypatch: pytest.MonkeyPatch, *costs: float) -> None:
+    """Steps that learn nothing and cost this many seconds each, the last cost for good: the clock is looked at once a
+    step, and once at the start."""
+    left, now = list(costs), [0.0]
+
+    def perf_counter() -> float:
+        now[0] += left.pop(0) if len(left) > 1 else left[0]
+        return now[0]
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=perf_counter))
+    monkeypatch.setattr(Stepper, "step", lambda *_: {"cross_entropy": torch.tensor(1.0)})
+
+
+@pytest.mark.parametrize(
+    ("views", "budget", "epochs"),
+    [(16, 40.0, 10), (16, 42.9, 11), (16, 1.0, 2), (64, 80.0, 5), (4, 6.0, 6), (8, 12.0, 6), (12, 15.0, 5)],
+)
+def test_a_budget_of_seconds_lengthens_the_run_to_whole_epochs(
+    make_task: MakeTask,
+    ear: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    views: int,
+    budget: float,
+    epochs: int,
+) -> None:
+    """At one second a step, however few steps an epoch has, and never fewer epochs than were asked for."""
+    clock(monkeypatch, 1.0)
+    outcome = ear.run(make_task(epochs=2, views=views, match_seconds=budget, validate_every=100), tmp_path)
+    assert outcome.epochs == epochs
+    assert outcome.seconds == pytest.approx(epochs * views / 4)
+
+
+def test_slow_first_steps_are_not_taken_for_the_pace(
+    make_task: MakeTask, ear: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A translated model spends a minute before its first step."""
+    clock(monkeypatch, 1.0, 60.0, 5.0, 5.0, 1.0)
+    outcome = ear.run(make_task(epochs=1, views=32, match_seconds=48.0, validate_every=100), tmp_path)
+    assert outcome.epochs == 6
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 5, 7])
+def test_a_run_stopped_in_its_first_epoch_is_lengthened_all_the_same(
+    make_task: MakeTask,
+    make_ear: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stop_at: int,
+) -> None:
+    clock(monkeypatch, 1.0)
+    settings = {"epochs": 1, "views": 32, "match_seconds": 40.0, "validate_every": 100}
+    with pytest.raises(RunCancelledError):
+        make_ear(stop_at=stop_at).run(make_task(**settings), tmp_path)
+    assert make_ear().run(make_task(**settings), tmp_path).epochs == 5
+
+
+def test_a_run_is_lengthened_once(
+    make_task: MakeTask, make_ear: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rate depends on the length: a machine that is faster after a resume must not bend the curve again."""
+    settings = {"epochs": 1, "views": 128, "match_seconds": 96.0, "validate_every": 100}
+    clock(monkeypatch, 1.0)
+    with pytest.raises(RunCancelledError):
+        make_ear(stop_at=14).run(make_task(**settings), tmp_path)
+    clock(monkeypatch, 0.25)
+    assert make_ear().run(make_task(**settings), tmp_path).epochs == 3
+
+
+def test_seconds_add_up_over_a_stop(
+    make_task: MakeTask, make_ear: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock(monkeypatch, 1.0)
+    with pytest.raises(RunCancelledError):
+        make_ear(stop_at=6).run(make_task(epochs=2), tmp_path)
+    assert make_ear().run(make_task(epochs=2), tmp_path).seconds == pytest.approx(8.0)
