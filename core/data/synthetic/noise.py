@@ -68,8 +68,9 @@ def blur(field: Field, radius: float) -> Field:
     shrink = int(radius / 1.4) if field.ndim == 2 else 1
     if shrink > 1 and min(field.shape) // shrink > 4:
         wide, tall = field.shape[1] // shrink, field.shape[0] // shrink
-        small = np.asarray(Image.fromarray(field).resize((wide, tall), Image.Resampling.BOX), dtype=np.float32)
-        soft = Image.fromarray(_blur(small, radius / shrink))
+        small = np.asarray(Image.fromarray(field).resize((wide, tall), Image.Resampling.BILINEAR), dtype=np.float32)
+        left = ((radius / shrink) ** 2 - 1 / 6) ** 0.5  # making it smaller has blurred it already
+        soft = Image.fromarray(_blur(small, left))
         return np.asarray(soft.resize((field.shape[1], field.shape[0]), Image.Resampling.BICUBIC), dtype=np.float32)
     return _blur(field, radius)
 

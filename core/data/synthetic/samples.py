@@ -8,7 +8,7 @@ import rasterio
 from numpy.typing import NDArray
 from PIL import Image
 from rasterio.crs import CRS
-from rasterio.transform import Affine, from_origin
+from rasterio.transform import Affine
 
 from core.classes import AERIAL
 from core.data.scene import Scene
@@ -42,7 +42,8 @@ def georeferenced(size: int = 1024) -> NDArray[np.uint8]:
 
 def geotransform() -> Affine:
     """From pixels of the shipped GeoTIFF to metres of its coordinate system."""
-    return from_origin(*GEO_CORNER, GEO_METRES, GEO_METRES)
+    east, north = GEO_CORNER
+    return Affine(GEO_METRES, 0.0, east, 0.0, -GEO_METRES, north)
 
 
 def write_georeferenced(path: Path, image: NDArray[np.uint8]) -> None:

@@ -126,7 +126,7 @@ def _street(plan: Plan, rng: np.random.Generator, style: Style, path: Points, wi
     lanes = max(2, 2 * round((width - median) / 7.0))
     for start, end in _runs(free(path).tolist()):
         piece = path[start:end]
-        if len(piece) < 6:
+        if len(piece) < 14:  # shorter than 42 m leads nowhere
             continue
         planted = style.trees > 0.45
         plan.roads.append(Road(piece, width, lanes=lanes, walk=2.2, median=median, planted=planted, age=age))

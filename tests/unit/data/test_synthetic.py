@@ -33,12 +33,17 @@ def small(seed: int) -> Rendering:
     return render(seed, SMALL, STYLES[seed % len(STYLES)])
 
 
+def load(path: Path, mode: str | None = None) -> NDArray[np.uint8]:
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert(mode) if mode else picture)
+
+
 def shipped_mask(seed: int) -> NDArray[np.uint8]:
-    return np.asarray(Image.open(SAMPLES / "masks" / f"scene_{seed:02d}.png"))
+    return load(SAMPLES / "masks" / f"scene_{seed:02d}.png")
 
 
 def shipped_image(seed: int) -> NDArray[np.uint8]:
-    return np.asarray(Image.open(SAMPLES / "images" / f"scene_{seed:02d}.jpg"))
+    return load(SAMPLES / "images" / f"scene_{seed:02d}.jpg")
 
 
 @pytest.mark.parametrize("seed", [2, 4, 9])
@@ -128,8 +133,9 @@ def test_an_outline_shrinks_by_its_margin_whichever_way_it_runs() -> None:
 def test_the_command_writes_pairs_of_equal_size(tmp_path: Path) -> None:
     assert main(["--out", str(tmp_path), "--scenes", "2", "--size", "96"]) == 0
     for name in ("scene_01", "scene_02"):
-        image, mask = Image.open(tmp_path / "images" / f"{name}.jpg"), Image.open(tmp_path / "masks" / f"{name}.png")
-        assert image.size == mask.size == (96, 96)
+        for path in (tmp_path / "images" / f"{name}.jpg", tmp_path / "masks" / f"{name}.png"):
+            with Image.open(path) as picture:
+                assert picture.size == (96, 96)
     assert (tmp_path / GEOREFERENCED).is_file()
 
 
@@ -148,7 +154,7 @@ def test_the_shipped_masks_hold_every_class_in_its_colour() -> None:
     share = dict(zip(AERIAL.names, counts / counts.sum(), strict=True))
     assert all(share[name] > 0.04 for name in AERIAL.scored_names)
     assert 0.001 < share["Unlabeled"] < 0.03
-    seen = np.unique(np.asarray(Image.open(SAMPLES / "masks" / "scene_01.png").convert("RGB")).reshape(-1, 3), axis=0)
+    seen = np.unique(load(SAMPLES / "masks" / "scene_01.png", "RGB").reshape(-1, 3), axis=0)
     assert {tuple(int(c) for c in colour) for colour in seen} <= set(AERIAL.colours)
 
 
@@ -182,10 +188,10 @@ def test_the_geotiff_says_where_it_lies() -> None:
         pixels = np.moveaxis(picture.read(), 0, -1)
     assert 54.9 < east < 55.6, "degrees of longitude around Dubai"
     assert 24.8 < north < 25.4, "degrees of latitude around Dubai"
-    assert np.array_equal(np.asarray(Image.open(SAMPLES / GEOREFERENCED).convert("RGB")), pixels), "Pillow reads it too"
+    assert np.array_equal(load(SAMPLES / GEOREFERENCED, "RGB"), pixels), "Pillow reads it too"
 
 
 @pytest.mark.slow
 def test_the_geotiff_is_what_its_seed_makes() -> None:
-    shipped = np.asarray(Image.open(SAMPLES / GEOREFERENCED).convert("RGB")).astype(int)
+    shipped = load(SAMPLES / GEOREFERENCED, "RGB").astype(int)
     assert np.abs(shipped - georeferenced()).mean() < 1
