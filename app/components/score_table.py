@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.services.artifacts import Model, short_count
-from app.services.inference import LATENCY_SIZE, REPEATS, Quality, Speed
+from app.services.inference import LATENCY_SIZE, Quality, Speed
 
 
 def table_rows(
@@ -74,8 +74,8 @@ def _classes(qualities: Mapping[str, Quality]) -> set[str]:
 def _footnote(speeds: Mapping[str, Speed] | None, *, known: bool) -> str:
     notes = [f"MACs and latency for one {LATENCY_SIZE} × {LATENCY_SIZE} picture."]
     if speeds:
-        device = next(iter(speeds.values())).device
-        notes.append(f"Latency: median of {REPEATS} warm runs on {device}, the models taking turns.")
+        speed = next(iter(speeds.values()))
+        notes.append(f"Latency: median of {speed.repeats} warm runs on {speed.device}, the models taking turns.")
     else:
         notes.append("Latency is being measured.")
     notes.append("Agreement: share of pixels with the teacher's class.")

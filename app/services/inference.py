@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 # One piece of work at a time on the device: two visitors at once would only slow each other and spoil the timings.
 _DEVICE = threading.Lock()
 
-REPEATS = 15
+MOST_REPEATS, FEWEST_REPEATS = 15, 3
+SPEED_SECONDS = 5.0
+"""About how long measuring may take: on a busy machine it is repeated less often."""
 LATENCY_SIZE = 256
 WHOLE = 1280
 """Pictures up to this side go through a model in one piece: overlapping tiles would cost twice the time."""
@@ -27,10 +29,11 @@ WHOLE = 1280
 
 @dataclass(frozen=True)
 class Speed:
-    """Median of `REPEATS` warm passes over one picture of `LATENCY_SIZE`²."""
+    """Median of `repeats` warm passes over one picture of `LATENCY_SIZE`²."""
 
     latency_ms: float
     device: str
+    repeats: int
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,11 @@ def measure_speed(models: dict[str, "Loaded"]) -> dict[str, Speed]:
 
     with _DEVICE:
         modules = {name: loaded.model for name, loaded in models.items()}
-        found = compare(modules, size=LATENCY_SIZE, device=choose(), repeats=REPEATS, warmup=3)
-    return {name: Speed(latency.median_ms, latency.device) for name, latency in found.items()}
+        probe = compare(modules, size=LATENCY_SIZE, device=choose(), repeats=1, warmup=2)
+        turn = sum(latency.median_ms for latency in probe.values()) / 1000
+        repeats = min(MOST_REPEATS, max(FEWEST_REPEATS, int(SPEED_SECONDS / max(turn, 1e-6))))
+        found = compare(modules, size=LATENCY_SIZE, device=choose(), repeats=repeats, warmup=1)
+    return {name: Speed(latency.median_ms, latency.device, repeats) for name, latency in found.items()}
 
 
 def quality(

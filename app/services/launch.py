@@ -23,7 +23,7 @@ class Settings:
     base: int = 4
     temperature: float = 2.0
     alpha: float = 0.5
-    epochs: int = 12
+    epochs: int = 20
     seed: int = 0
     control: bool = True
     views: int | None = 64

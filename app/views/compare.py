@@ -61,7 +61,7 @@ def _nothing(*, any_model: bool) -> None:
 
 def _choose(models: dict[str, Model]) -> tuple[OpenPicture, Model | None, list[Model]]:
     """The widgets above the pictures: image, teacher, students."""
-    first, second, middle, right = st.columns([1, 0.9, 1.3, 1.9], gap="medium")
+    first, second, middle, right = st.columns([0.9, 0.8, 1.6, 1.9], gap="medium")
     upload_row = st.container()
     with first:
         source = _choose_source()

@@ -80,7 +80,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(
         inference,
         "measure_speed",
-        lambda models: {name: inference.Speed(8.0 if name == "teacher" else 2.0, "a CPU") for name in models},
+        lambda models: {name: inference.Speed(8.0 if name == "teacher" else 2.0, "a CPU", 15) for name in models},
     )
     monkeypatch.setattr(
         estimates, "student_size", lambda base: estimates.Size(base * 30_000, base * 30_000_000, base / 8)
