@@ -29,33 +29,18 @@ def flats(plan: Plan, lot: Lot, rng: np.random.Generator, greenery: float) -> No
     right = box(wide / 2 - thick, back + thick - deep, wide / 2, back + thick)
     front = box(-wide / 2, back + thick - deep, wide / 2, back + 2 * thick - deep)
     pick = rng.random()
-    wings = (
-        [bar]
-        if pick < 0.25
-        else [bar, left]
-        if pick < 0.5
-        else [bar, left, right]
-        if pick < 0.8
-        else [front, left, right, bar]
-    )
+    plans = ((0.25, [bar]), (0.5, [bar, left]), (0.8, [bar, left, right]), (1.0, [front, left, right, bar]))
+    wings = next(parts for share, parts in plans if pick < share)
     plan.buildings.append(Building(tuple(_storeys(lot, rng, wings, tall, colour))))
     if rng.random() < 0.6:
         add_area(plan, lot, box(-half + 1, back + thick + 3, half - 1, rear - 1), "lawn")
     scatter(plan, lot, rng, int(10 * greenery) + 3, (-half + 1, back + thick + 2, half - 1, rear - 1), 2.6)
     if pick >= 0.5:
-        add_area(
-            plan, lot, box(-wide / 2 + thick + 2, back + 2 * thick - deep + 1, wide / 2 - thick - 2, back - 2), "lawn"
-        )
+        inner, near = wide / 2 - thick, back + 2 * thick - deep
+        add_area(plan, lot, box(-inner + 2, near + 1, inner - 2, back - 2), "lawn")
         if rng.random() < 0.5:
             add_area(plan, lot, ellipse(13, 7) + points((0, back - deep / 4)), "pool")
-        scatter(
-            plan,
-            lot,
-            rng,
-            int(6 * greenery) + 2,
-            (-wide / 2 + thick, back + 2 * thick - deep, wide / 2 - thick, back),
-            2.4,
-        )
+        scatter(plan, lot, rng, int(6 * greenery) + 2, (-inner, near, inner, back), 2.4)
     elif rng.random() < 0.8:
         park(plan, lot, rng, box(-half + 2, -rear + 2, half - 2, back - 3), fill=0.8)
 
