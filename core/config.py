@@ -89,7 +89,8 @@ class TrainConfig:
     `match_seconds` lengthens the run to about that many seconds of training (whole epochs, never fewer than
     `epochs`): so a control gets a budget equal to the run it controls for. `ema` is the decay of the averaged weights
     that are scored and shipped (0: none). `compile` translates the model with torch.compile where there is a C++
-    compiler: a minute at the start, then faster steps.
+    compiler: a minute at the start, then faster steps. `start_from` names a trained model of the same architecture
+    and classes whose weights the run begins with (None: fresh weights).
     """
 
     epochs: int = 10
@@ -106,6 +107,7 @@ class TrainConfig:
     validate_every: int = 1
     match_seconds: float | None = None
     compile: bool = False
+    start_from: str | None = None
 
     def problems(self) -> list[str]:
         found = []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from core import checkpoint
 from core.checkpoint import Loaded, ModelCard
@@ -22,6 +23,7 @@ from core.models import build_model, can_compile, count_macs, count_parameters, 
 from core.models.pretrained import LITE_MEAN, LITE_STD
 from core.runs.checks import check
 from core.train import teacher_cache
+from core.train.depthwise import keep_in_single
 from core.train.events import Cancelled, Emit, MessageEvent, TeacherEvent
 from core.train.loop import Outcome, RunCancelledError, Task, fit
 from core.train.step import FrozenTeacher, Normaliser
@@ -56,7 +58,7 @@ def execute(
     _require_labels(split, dataset.class_map)
     for warning in dataset.warnings:
         emit(MessageEvent(warning, "warning"))
-    task = _task(config, split, dataset.class_map, emit)
+    task = _task(config, split, dataset.class_map, emit, runs)
     teaching = None
     if config.distill is not None:
         task, teaching = _with_teacher(task, folder, emit, cancelled, runs)
@@ -86,10 +88,13 @@ def _require_labels(split: Split, class_map: ClassMap) -> None:
             )
 
 
-def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit) -> Task:
+def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit, runs: Path) -> Task:
     device = choose(config.train.device)
+    dtype = autocast_dtype(device, config.train.precision)
     emit(MessageEvent(f"{split.note} {len(split.train)} training pictures, on {describe(device)}."))
-    model = build_model(config.model, outputs=class_map.outputs).to(device).to(memory_format=torch.channels_last)
+    model = _initial_model(config, class_map, runs).to(device).to(memory_format=torch.channels_last)
+    if device.type == "cpu" and dtype == torch.bfloat16:
+        keep_in_single(model)
     sampler = ViewSampler(
         scenes=split.train,
         crop=config.data.crop,
@@ -108,10 +113,17 @@ def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit) -> T
         validation=split.val,
         class_map=class_map,
         normaliser=Normaliser.of(MEAN, STD, device),
-        dtype=autocast_dtype(device, config.train.precision),
+        dtype=dtype,
         views=max(config.train.batch_size, config.data.views_per_epoch or sampler.default_views),
         compile=compiled,
     )
+
+
+def _initial_model(config: RunConfig, class_map: ClassMap, runs: Path) -> nn.Module:
+    """Fresh, or with the weights that `start_from` names: `checks.check` has seen that they are of this model."""
+    if config.train.start_from is None:
+        return build_model(config.model, outputs=class_map.outputs)
+    return checkpoint.load(checkpoint.resolve(config.train.start_from, runs=runs)).model.train()
 
 
 def _with_teacher(task: Task, folder: Path, emit: Emit, cancelled: Cancelled, runs: Path) -> tuple[Task, _Teaching]:
