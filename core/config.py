@@ -61,13 +61,15 @@ class DistillConfig:
     """What the student learns: total = alpha · supervised + (1 − alpha) · the teacher's soft targets at `temperature`.
 
     `cache_views` > 0 stores the teacher's logits for that many epochs of views and replays them in turn, so that a
-    later epoch costs the student alone; 0 runs the teacher at every step.
+    later epoch costs the student alone; 0 runs the teacher at every step. `cache_form` is how a stored logit is
+    written: `uint8` takes half the disk of `float16`.
     """
 
     teacher: str = "teacher"
     temperature: float = 2.0
     alpha: float = 0.5
     cache_views: int = 0
+    cache_form: Literal["float16", "uint8"] = "float16"
 
     def problems(self) -> list[str]:
         found = []
@@ -79,6 +81,8 @@ class DistillConfig:
             found.append(f"Alpha must be from 0 (teacher only) to 1 (labels only), not {self.alpha}.")
         if not 0 <= self.cache_views <= 1000:
             found.append(f"Cached views must be from 0 (no cache) to 1000, not {self.cache_views}.")
+        if self.cache_form not in ("float16", "uint8"):
+            found.append(f"The form of the cache must be float16 or uint8, not {self.cache_form}.")
         return found
 
 

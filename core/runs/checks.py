@@ -10,7 +10,7 @@ from core.data import open_split
 from core.data.splits import Split
 from core.device import autocast_dtype, choose
 from core.errors import CheckpointError, ConfigError, DeviceError, ModelError
-from core.models import build_model, count_parameters
+from core.models import build_model, count_parameters, without_pretraining
 from core.train.teacher_cache import bytes_needed
 
 _SPARE_BYTES = 500_000_000
@@ -53,8 +53,13 @@ def _disk(config: RunConfig, runs: Path) -> list[str]:
     needed = _SPARE_BYTES
     if config.distill is not None and config.distill.cache_views:
         views = config.data.views_per_epoch or _USUAL_VIEWS
-        epochs = config.distill.cache_views
-        needed += bytes_needed(epochs=epochs, views=views, outputs=AERIAL.outputs, crop=config.data.crop)
+        needed += bytes_needed(
+            epochs=config.distill.cache_views,
+            views=views,
+            outputs=AERIAL.outputs,
+            crop=config.data.crop,
+            form=config.distill.cache_form,
+        )
     runs.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(runs).free
     if free >= needed:
@@ -69,6 +74,8 @@ def _teacher(config: RunConfig, runs: Path, class_map: ClassMap, warnings: list[
     """Problems with the teacher and the student beside it; a student that saves nothing is a warning."""
     try:
         student = count_parameters(build_model(config.model, outputs=class_map.outputs))
+        if wrong := _start(config, runs, class_map):
+            return [wrong]
         if config.distill is None:
             return []
         card = checkpoint.load_card(checkpoint.resolve(config.distill.teacher, runs=runs))
@@ -83,3 +90,16 @@ def _teacher(config: RunConfig, runs: Path, class_map: ClassMap, warnings: list[
             "saved. Choose a smaller size."
         )
     return []
+
+
+def _start(config: RunConfig, runs: Path, class_map: ClassMap) -> str | None:
+    """Why this model cannot begin with the weights it should start from. Raises `CheckpointError`."""
+    if config.train.start_from is None:
+        return None
+    card = checkpoint.load_card(checkpoint.resolve(config.train.start_from, runs=runs))
+    if card.classes.scored_names != class_map.scored_names:
+        names = ", ".join(card.classes.scored_names)
+        return f"The model to start from knows the classes {names}, not those of the data: choose another one."
+    if card.model != without_pretraining(config.model):
+        return f"The model to start from is another network ({card.model.architecture} {card.model.arguments})."
+    return None

@@ -174,17 +174,22 @@ def _cache(
     config = task.config
     assert config.distill is not None
     size = teacher_cache.bytes_needed(
-        epochs=config.distill.cache_views, views=task.views, outputs=task.class_map.outputs, crop=config.data.crop
+        epochs=config.distill.cache_views,
+        views=task.views,
+        outputs=task.class_map.outputs,
+        crop=config.data.crop,
+        form=config.distill.cache_form,
     )
     emit(MessageEvent(f"The teacher's answers will take {size / 1e9:.1f} GB of disk while the run lasts."))
     return teacher_cache.build(
-        folder / f"{_CACHE}.f16",
+        folder / f"{_CACHE}.logits",
         teacher=teacher,
         sampler=task.sampler,
         epochs=config.distill.cache_views,
         views=task.views,
         batch_size=config.train.batch_size,
         outputs=task.class_map.outputs,
+        form=config.distill.cache_form,
         identity={
             "teacher": _fingerprint(teacher),
             "data": asdict(config.data),

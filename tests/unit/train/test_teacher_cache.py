@@ -48,11 +48,12 @@ def build(path: Path, sampler: ViewSampler, frozen: FrozenTeacher, **changes: An
         "views": VIEWS,
         "batch_size": 4,
         "outputs": 5,
+        "form": "float16",
         "identity": {"teacher": "t", "scale": (0.5, 2.0)},
         "emit": lambda _: None,
         "cancelled": lambda: False,
     }
-    return teacher_cache.build(path / "cache.f16", **(settings | changes))
+    return teacher_cache.build(path / "cache.logits", **(settings | changes))
 
 
 def built(path: Path, sampler: ViewSampler, frozen: FrozenTeacher, **changes: Any) -> TeacherCache:
@@ -83,8 +84,8 @@ def test_views_that_fill_no_batch_take_no_room(tmp_path: Path, sampler: ViewSamp
 
 def test_the_room_it_takes_is_known_before(tmp_path: Path, sampler: ViewSampler) -> None:
     built(tmp_path, sampler, teacher()[0])
-    expected = teacher_cache.bytes_needed(epochs=EPOCHS, views=VIEWS, outputs=5, crop=32)
-    assert (tmp_path / "cache.f16").stat().st_size == expected == 2 * 8 * 5 * 32 * 32 * 2
+    expected = teacher_cache.bytes_needed(epochs=EPOCHS, views=VIEWS, outputs=5, crop=32, form="float16")
+    assert (tmp_path / "cache.logits").stat().st_size == expected == 2 * 8 * 5 * 32 * 32 * 2
 
 
 def test_the_same_again_asks_the_teacher_nothing(tmp_path: Path, sampler: ViewSampler) -> None:
@@ -132,7 +133,7 @@ def test_a_cache_overwritten_in_part_by_another_is_not_taken_for_the_first(
 
 def test_a_cache_cut_short_is_made_again(tmp_path: Path, sampler: ViewSampler) -> None:
     built(tmp_path, sampler, teacher()[0])
-    path = tmp_path / "cache.f16"
+    path = tmp_path / "cache.logits"
     path.write_bytes(path.read_bytes()[:-1000])
     frozen, _ = teacher()
     assert_replays(built(tmp_path, sampler, frozen), frozen, sampler)

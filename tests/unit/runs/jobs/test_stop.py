@@ -45,7 +45,7 @@ def test_a_teacher_that_was_trained_again_is_asked_again(distilled: RunConfig, r
     config = replace(distilled, distill=DistillConfig(teacher="taught", cache_views=1))
     with pytest.raises(RunCancelledError):
         run(config, runs, "one", Ear(stop_at=4))
-    assert (runs / "one" / "teacher_cache.f16").exists()
+    assert (runs / "one" / "teacher_cache.logits").exists()
     (runs / "one" / "last.ckpt" / "state.safetensors").unlink(missing_ok=True)
     save_model(runs / "taught" / "student", base=4, seed=6)
     run(config, runs, "one")
