@@ -11,8 +11,9 @@ from typing import Any
 
 from core import paths
 from core.classes import ClassMap
-from core.config import ModelConfig, misfits
+from core.config import ModelConfig
 from core.errors import CheckpointError, ConfigError
+from core.typed import misfits
 
 SCHEMA = 1
 _LARGEST_CARD = 1_000_000

@@ -1,13 +1,16 @@
 """The settings of a run: frozen, checked once where they enter, to and from JSON. Pure Python."""
 
 import json
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from typing import Any, Literal, TypeVar
 
 from core.errors import ConfigError
+from core.typed import is_number, misfits
 
 Kind = Literal["train", "distill"]
+LOGIT_LOSSES = ("soft_targets", "standardised", "channel_wise", "correlation", "boundary")
+FEATURE_LOSSES = ("feature_channel_wise", "affinity", "attention", "hint", "masked_generation")
+"""Ways to listen to a teacher: to its logits, and to features inside it (functions and papers: `core/losses/`)."""
 _Config = TypeVar("_Config")
 
 
@@ -17,7 +20,9 @@ class DataConfig:
 
     `dataset` is a key of `core.data.DATASETS` (`samples`, `dubai`, `folder`); `root` a folder for those that need it.
     `split` is `by-image`, `leave-tile-out:N` or `leaky-patches`. An epoch is `views_per_epoch` random crops
-    (None: as many as non-overlapping crops fit in the training images).
+    (None: as many as non-overlapping crops fit in the training images). `mix` is the share of another view that may be
+    blended into each (mixup; 0: none), and `transfer` more pictures without labels for a student to hear its teacher
+    on: `samples`, or a folder that holds images/.
     """
 
     dataset: str = "samples"
@@ -28,6 +33,8 @@ class DataConfig:
     scale: tuple[float, float] = (0.6, 1.6)
     colour: float = 0.25
     skip_bad_pairs: bool = False
+    mix: float = 0.0
+    transfer: str | None = None
 
     def problems(self) -> list[str]:
         found = []
@@ -39,6 +46,8 @@ class DataConfig:
             found.append(f"Scale must be a range within 0.25 to 4, not {self.scale[0]} to {self.scale[1]}.")
         if not 0 <= self.colour <= 1:
             found.append(f"Colour augmentation must be from 0 to 1, not {self.colour}.")
+        if not 0 <= self.mix <= 0.5:
+            found.append(f"The share that is mixed in must be from 0 to 0.5, not {self.mix}.")
         return found
 
 
@@ -58,8 +67,11 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class DistillConfig:
-    """What the student learns: total = alpha · supervised + (1 − alpha) · the teacher's soft targets at `temperature`.
+    """What the student learns: total = alpha · supervised + (1 − alpha) · Σ weight · loss, at `temperature`.
 
+    `losses` gives each distillation loss (`LOGIT_LOSSES`, `FEATURE_LOSSES`) its weight. Losses on features compare the
+    modules named by `student_layer` and `teacher_layer` (None: the deepest features of the encoder). With
+    `average_flips` the teacher's logits are averaged over the four mirror images of a view.
     `cache_views` > 0 stores the teacher's logits for that many epochs of views and replays them in turn, so that a
     later epoch costs the student alone; 0 runs the teacher at every step. `cache_form` is how a stored logit is
     written: `uint8` takes half the disk of `float16`.
@@ -70,9 +82,17 @@ class DistillConfig:
     alpha: float = 0.5
     cache_views: int = 0
     cache_form: Literal["float16", "uint8"] = "float16"
+    losses: dict[str, float] = field(default_factory=lambda: {"soft_targets": 1.0})
+    student_layer: str | None = None
+    teacher_layer: str | None = None
+    average_flips: bool = False
+
+    @property
+    def uses_features(self) -> bool:
+        return any(name in FEATURE_LOSSES for name in self.losses)
 
     def problems(self) -> list[str]:
-        found = []
+        found = self._loss_problems()
         if not self.teacher:
             found.append("A distillation needs a teacher: choose a model.")
         if not 0.5 <= self.temperature <= 50:
@@ -83,6 +103,19 @@ class DistillConfig:
             found.append(f"Cached views must be from 0 (no cache) to 1000, not {self.cache_views}.")
         if self.cache_form not in ("float16", "uint8"):
             found.append(f"The form of the cache must be float16 or uint8, not {self.cache_form}.")
+        return found
+
+    def _loss_problems(self) -> list[str]:
+        found = []
+        if not self.losses:
+            found.append("A distillation needs at least one loss that listens to the teacher.")
+        for name, weight in self.losses.items():
+            if name not in LOGIT_LOSSES + FEATURE_LOSSES:
+                found.append(f"There is no loss {name}; there are {', '.join(LOGIT_LOSSES + FEATURE_LOSSES)}.")
+            elif not is_number(weight) or not 0 < weight <= 10_000:
+                found.append(f"The weight of {name} must be above 0 and at most 10,000, not {weight}.")
+        if self.uses_features and self.cache_views:
+            found.append("Losses on features need the teacher at every step: set the cached views to 0.")
         return found
 
 
@@ -164,15 +197,31 @@ class RunConfig:
             found.append("A run of kind train takes no distillation settings.")
         if self.distill is not None:
             found.extend(self.distill.problems())
+        found.extend(self._transfer_problems())
         if len(self.name) > 80:
             found.append("A run's name may have 80 characters at most.")
         return found
+
+    def _transfer_problems(self) -> list[str]:
+        """What is blended or unlabelled has nothing to say to a loss on labels."""
+        taught_alone = self.distill is not None and self.distill.alpha == 0
+        if self.data.mix and not taught_alone:
+            return ["Mixed views have no labels of their own: mixing needs a teacher, and alpha 0."]
+        if self.data.transfer and self.distill is None:
+            return ["Pictures without labels teach nothing without a teacher: leave them out of this run."]
+        return []
 
     def validate(self) -> "RunConfig":
         """Give itself back, or raise `ConfigError` with every problem at once."""
         if found := self.problems():
             raise ConfigError(found)
         return self
+
+    def as_control(self, of: str, *, name: str | None = None) -> "RunConfig":
+        """The run that shows what the teacher was worth to the run `of`: all the same, on labels alone."""
+        data = replace(self.data, mix=0.0, transfer=None)
+        name = self.name if name is None else name
+        return replace(self, kind="train", name=name, data=data, distill=None, control_of=of)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, sort_keys=True)
@@ -187,14 +236,6 @@ class RunConfig:
         return config.validate()
 
 
-_WORDS: dict[Any, str] = {
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    Literal: "text",
-    bool: "true or false",
-    type(None): "nothing",
-}
 _NESTED: dict[str, type] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig, "distill": DistillConfig}
 
 
@@ -215,34 +256,3 @@ def _build(cls: type[_Config], data: Any) -> _Config:
     if wrong := misfits(cls, values):
         raise ConfigError(wrong)
     return cls(**values)
-
-
-def misfits(cls: type, values: dict[str, Any]) -> list[str]:
-    """Which of these values, read from JSON, are not of the type that the field of a dataclass has."""
-    hints = get_type_hints(cls)
-    return [
-        f"{cls.__name__}: {key} must be {_words(hints[key])}, not {_words(type(value))}."
-        for key, value in values.items()
-        if not _fits(value, hints[key])
-    ]
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """A whole number will do for a fraction, true and false for neither. What a Literal allows is checked later."""
-    kind, parts = get_origin(hint) or hint, get_args(hint)
-    if kind is UnionType:
-        return any(_fits(value, part) for part in parts)
-    if kind is tuple:
-        return isinstance(value, tuple) and len(value) == len(parts) and all(map(_fits, value, parts))
-    if kind in (int, float):
-        return isinstance(value, (int, kind)) and not isinstance(value, bool)
-    return isinstance(value, str if kind is Literal else kind)
-
-
-def _words(hint: Any) -> str:
-    kind, parts = get_origin(hint) or hint, get_args(hint)
-    if kind is UnionType:
-        return " or ".join(map(_words, parts))
-    if kind is tuple:
-        return f"{len(parts)} numbers" if parts else "a list"
-    return _WORDS.get(kind, "an object")

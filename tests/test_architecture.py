@@ -17,11 +17,12 @@ from tests.architecture import (
     within,
 )
 
-BASE = ("core.errors", "core.config", "core.classes", "core.paths", "core.files")
+BASE = ("core.errors", "core.config", "core.classes", "core.paths", "core.files", "core.typed")
 DATA = (*BASE, "core.image", "core.device", "core.data")
 MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.cards", "core.checkpoint")
 TASKS = (*MODELS, "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
 STORE = (*BASE, *(f"core.runs.{name}" for name in ("database", "files", "records", "tables", "registry", "store")))
+JOBS = ("jobs", "checks", "teaching")
 PAGES = ("app.services", "app.state", "app.caching", "app.components")
 
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.
@@ -37,7 +38,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export"), TASKS),
     "core.runs": STORE,
     "core.runs.recorder": (*STORE, "core.image", "core.data.palette", "core.train.events"),
-    **dict.fromkeys(("core.runs.jobs", "core.runs.checks"), (*TASKS, "core.runs.checks", "core.runs.files")),
+    **dict.fromkeys((f"core.runs.{name}" for name in JOBS), (*TASKS, *(f"core.runs.{name}" for name in JOBS))),
     **dict.fromkeys(("core.runs.worker", "core.runs.child", "core.runs.process"), (*TASKS, "core.runs")),
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),

@@ -1,6 +1,6 @@
 """Settings of a distillation as a person chooses them → checked → queued, with its control behind it."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from app.services.stores import open_store
@@ -105,7 +105,7 @@ def launch(settings: Settings) -> str:
     record = store.add(config)
     if settings.control:
         name = f"{config.name[:_LONGEST_NAME]}, control"
-        store.add(replace(config, kind="train", name=name, distill=None, control_of=record.id))
+        store.add(config.as_control(record.id, name=name))
     return record.id
 
 

@@ -12,7 +12,8 @@ from core.cli.options import (
     read_config,
     train_config,
 )
-from core.config import DistillConfig, RunConfig
+from core.config import FEATURE_LOSSES, LOGIT_LOSSES, DistillConfig, RunConfig
+from core.errors import ConfigError
 
 _DEFAULT = DistillConfig()
 
@@ -31,6 +32,21 @@ def add(verbs: Any) -> None:
         ),
     ):
         group.add_argument(flag, type=type(value), default=value, help=f"{text} (default: {value})")
+    group.add_argument("--cache-form", default=_DEFAULT.cache_form, help="float16 (default), or uint8 at half the disk")
+    group.add_argument(
+        "--loss",
+        dest="losses",
+        action="append",
+        default=[],
+        metavar="NAME=WEIGHT",
+        help=f"a way to listen to the teacher, as often as needed (default: soft_targets=1): "
+        f"{', '.join(LOGIT_LOSSES + FEATURE_LOSSES)}",
+    )
+    for whose in ("student", "teacher"):
+        group.add_argument(f"--{whose}-layer", metavar="MODULE", help=f"which {whose} module losses on features see")
+    group.add_argument("--average-flips", action="store_true", help="average the teacher over a view's mirror images")
+    group.add_argument("--mix", type=float, default=0.0, help="share of another view blended in, up to 0.5 (alpha 0)")
+    group.add_argument("--transfer", metavar="DIR", help="more pictures without labels: a folder, or samples")
     group.add_argument(
         "--control", action="store_true", help="afterwards train the same student on labels alone, as long"
     )
@@ -52,8 +68,30 @@ def _config(args: argparse.Namespace) -> RunConfig:
     return RunConfig(
         kind="distill",
         name=args.name,
-        data=data_config(args, crop=args.crop, views_per_epoch=args.views),
+        data=data_config(args, crop=args.crop, views_per_epoch=args.views, mix=args.mix, transfer=args.transfer),
         model=model_config(args),
         train=train_config(args),
-        distill=DistillConfig(args.teacher, args.temperature, args.alpha, args.cache_views),
+        distill=DistillConfig(
+            teacher=args.teacher,
+            temperature=args.temperature,
+            alpha=args.alpha,
+            cache_views=args.cache_views,
+            cache_form=args.cache_form,
+            losses=_losses(args.losses) or _DEFAULT.losses,
+            student_layer=args.student_layer,
+            teacher_layer=args.teacher_layer,
+            average_flips=args.average_flips,
+        ),
     )
+
+
+def _losses(items: list[str]) -> dict[str, float]:
+    """NAME=WEIGHT as often as it was said. Raises `ConfigError` for what is no number."""
+    weights: dict[str, float] = {}
+    for item in items:
+        name, _, weight = item.partition("=")
+        try:
+            weights[name] = float(weight or 1)
+        except ValueError as error:
+            raise ConfigError(f"--loss takes NAME=WEIGHT with a number, not {item!r}.") from error
+    return weights

@@ -1,7 +1,5 @@
 """What `train` and `distill` do with their settings: check them, queue them, or carry them out here and now."""
 
-from dataclasses import replace
-
 from core.cli.inline import run_now
 from core.cli.terminal import percent, say, say_json, warn
 from core.config import RunConfig
@@ -24,7 +22,7 @@ def submit(config: RunConfig, *, control: bool, check_only: bool, queue: bool, a
     first = store.add(config) if queue else run_now(config, store)
     records = [first]
     if control:
-        labels_only = control_config(config, first.id)
+        labels_only = config.as_control(first.id)
         records.append(store.add(labels_only) if queue else run_now(labels_only, store))
     if as_json:
         say_json({"runs": [_facts(record) for record in records], "gain": gain(records)})
@@ -34,11 +32,6 @@ def submit(config: RunConfig, *, control: bool, check_only: bool, queue: bool, a
     if (points := gain(records)) is not None:
         say(f"Gain over the control: {100 * points:+.1f} points of mIoU-5.")
     return 0
-
-
-def control_config(config: RunConfig, run_id: str) -> RunConfig:
-    """The run that shows what the teacher was worth: all as in `config`, without the teacher."""
-    return replace(config, kind="train", distill=None, control_of=run_id)
 
 
 def gain(records: list[RunRecord]) -> float | None:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+TEACHABLE = 254
+"""In training labels: nobody labelled this pixel, because its picture has no mask; a teacher may speak about it."""
+
 
 @dataclass(frozen=True)
 class Scene:

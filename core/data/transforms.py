@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.data.scene import Scene
+from core.data.scene import TEACHABLE, Scene
 from core.errors import DataError
 
+_MIXING = 1 << 40
+"""Sets the draws of mixing apart from those of the views."""
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -21,7 +23,8 @@ _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 class ViewSampler:
     """Cuts views of `crop` x `crop` pixels from scenes, each chosen by its area.
 
-    `scale` is the range of magnification (log-uniform); `colour` from 0 (none) to 1 (strong).
+    `scale` is the range of magnification (log-uniform); `colour` from 0 (none) to 1 (strong). `mix` is the most that
+    the next view of its batch is blended into a view (mixup, arXiv 1710.09412). Scenes without a mask are `TEACHABLE`.
     """
 
     scenes: Sequence[Scene]
@@ -30,6 +33,7 @@ class ViewSampler:
     colour: float
     ignore_index: int
     seed: int
+    mix: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.scenes:
@@ -57,7 +61,19 @@ class ViewSampler:
     def batch(self, epoch: int, indices: Sequence[int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Images uint8 (B, crop, crop, 3) and masks uint8 (B, crop, crop)."""
         views = [self.view(epoch, index) for index in indices]
-        return np.stack([image for image, _ in views]), np.stack([mask for _, mask in views])
+        images, masks = np.stack([image for image, _ in views]), np.stack([mask for _, mask in views])
+        return self._blend(images, masks, epoch, indices[0]) if self.mix else (images, masks)
+
+    def _blend(
+        self, images: NDArray[np.uint8], masks: NDArray[np.uint8], epoch: int, first: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Each view with a share of the next one. Ignored where either is; no other pixel has a label of its own."""
+        random = np.random.Generator(np.random.Philox(key=[self.seed ^ _MIXING, (epoch << 32) | first]))
+        share = random.uniform(0, self.mix, (len(images), 1, 1, 1)).astype(np.float32)
+        blended = (1 - share) * images + share * np.roll(images, -1, axis=0)
+        ignored = (masks == self.ignore_index) | (np.roll(masks, -1, axis=0) == self.ignore_index)
+        labels = np.where(ignored, self.ignore_index, TEACHABLE).astype(np.uint8)
+        return (blended + 0.5).astype(np.uint8), labels
 
     def _cut(self, scene: Scene, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         low, high = np.log(self.scale[0]), np.log(self.scale[1])
@@ -74,7 +90,7 @@ class ViewSampler:
 
 def _pad_to(scene: Scene, side: int, ignore_index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The scene at least `side` pixels each way: the picture by reflection, the mask by the ignored class."""
-    mask = np.full((scene.height, scene.width), ignore_index, np.uint8) if scene.mask is None else scene.mask
+    mask = np.full((scene.height, scene.width), TEACHABLE, np.uint8) if scene.mask is None else scene.mask
     down, right = max(0, side - scene.height), max(0, side - scene.width)
     if not down and not right:
         return scene.image, mask

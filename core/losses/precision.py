@@ -1,4 +1,4 @@
-"""In which number format losses are worked out."""
+"""In which number format losses are worked out, and what they do where a division has nothing to divide by."""
 
 import torch
 from torch import Tensor
@@ -7,3 +7,17 @@ from torch import Tensor
 def at_least_single(logits: Tensor) -> Tensor:
     """Half precision as float32, which sums over many pixels need; float32 and float64 as they are."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def without_autocast(tensor: Tensor) -> torch.autocast:
+    """A context in which products of matrices on the device of `tensor` keep the precision of their factors."""
+    return torch.autocast(tensor.device.type, enabled=False)
+
+
+def over_root(values: Tensor, squares: Tensor, *, floor: float) -> Tensor:
+    """values / √squares, and zero with a gradient of zero where `squares` is at most `floor`.
+
+    Where nothing deviates, or a vector has no length, what is left is rounding: divided by, it would be amplified
+    into noise of size one with a gradient of any size.
+    """
+    return values * squares.where(squares > floor, torch.inf).rsqrt()

@@ -3,6 +3,7 @@
 from torch import Tensor
 from torch.nn import functional
 
+from core.losses.masks import weighted_mean
 from core.losses.precision import at_least_single
 
 
@@ -12,9 +13,12 @@ def soft_target_kl(*, student: Tensor, teacher: Tensor, temperature: float, vali
     Both logits are divided by T before the softmax. The divergence is summed over classes and averaged over valid
     pixels; T² keeps the size of its gradient from shrinking as T grows. Zero when no pixel is valid.
     """
+    divergence = pixel_divergence(student=student, teacher=teacher, temperature=temperature)
+    return weighted_mean(divergence, valid) * temperature**2
+
+
+def pixel_divergence(*, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """KL(teacher ‖ student) of each pixel at `temperature`, over classes, without T². (B, C, H, W) → (B, H, W)."""
     student_log = functional.log_softmax(at_least_single(student) / temperature, dim=1)
-    teacher_log = functional.log_softmax(at_least_single(teacher) / temperature, dim=1)
-    divergence = functional.kl_div(student_log, teacher_log, reduction="none", log_target=True).sum(dim=1)
-    if valid is None:
-        return divergence.mean() * temperature**2
-    return (divergence * valid).sum() / valid.sum().clamp(min=1) * temperature**2
+    teacher_log = functional.log_softmax(at_least_single(teacher.detach()) / temperature, dim=1)
+    return functional.kl_div(student_log, teacher_log, reduction="none", log_target=True).sum(dim=1)

@@ -1,8 +1,8 @@
 """From settings to a finished run: the one place that puts data, models, losses and the loop together."""
 
 import datetime
-import hashlib
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,39 +10,28 @@ import torch
 from torch import nn
 
 from core import checkpoint
-from core.checkpoint import Loaded, ModelCard
+from core.checkpoint import ModelCard
 from core.classes import ClassMap
-from core.config import RunConfig
-from core.data import open_split
+from core.config import DataConfig, RunConfig
+from core.data import open_dataset, open_split
+from core.data.scene import Scene
 from core.data.splits import Split
 from core.data.transforms import ViewSampler
 from core.device import autocast_dtype, choose, describe
 from core.errors import ConfigError
-from core.evaluate import evaluate
 from core.models import build_model, can_compile, count_macs, count_parameters, without_pretraining
 from core.models.pretrained import LITE_MEAN, LITE_STD
 from core.runs.checks import check
-from core.train import teacher_cache
+from core.runs.teaching import CACHE, Teaching, load_teacher, with_teacher
 from core.train.depthwise import keep_in_single
-from core.train.events import Cancelled, Emit, MessageEvent, TeacherEvent
-from core.train.loop import Outcome, RunCancelledError, Task, fit
-from core.train.step import FrozenTeacher, Normaliser
-from core.train.validate import asking
+from core.train.events import Cancelled, Emit, MessageEvent
+from core.train.loop import Outcome, Task, fit
+from core.train.step import Normaliser
 
-_CACHE = "teacher_cache"
 __all__ = ["MEAN", "STD", "check", "execute", "load_teacher"]
 
 MEAN, STD = LITE_MEAN, LITE_STD
 """Every model of ours normalises its input in this one way."""
-
-
-@dataclass(frozen=True)
-class _Teaching:
-    """The teacher's part in a run: its score on the same validation pictures, and the seconds its cache took."""
-
-    loaded: Loaded
-    miou5: float
-    cache_seconds: float = 0.0
 
 
 def execute(
@@ -60,14 +49,15 @@ def execute(
         emit(MessageEvent(warning, "warning"))
     task = _task(config, split, dataset.class_map, emit, runs)
     teaching = None
-    if config.distill is not None:
-        task, teaching = _with_teacher(task, folder, emit, cancelled, runs)
-    outcome = fit(task, emit=emit, cancelled=cancelled, folder=folder, resume=resume)
+    with ExitStack() as resources:
+        if config.distill is not None:
+            task, teaching = with_teacher(task, folder, emit, cancelled, runs, resources)
+        outcome = fit(task, emit=emit, cancelled=cancelled, folder=folder, resume=resume)
     task.model.load_state_dict(outcome.weights)
     summary = _summary(config, outcome, teaching, split)
     card = checkpoint.save(folder / "student", task.model, _card(task, outcome, summary, split))
     # Last: a run that is stopped before its model is saved would have to fill the cache again.
-    for leftover in folder.glob(f"{_CACHE}.*"):
+    for leftover in folder.glob(f"{CACHE}.*"):
         leftover.unlink()
     return summary | {"parameters": card.parameters, "macs_256": card.macs_256, "bytes": card.bytes}
 
@@ -96,16 +86,14 @@ def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit, runs
     if device.type == "cpu" and dtype == torch.bfloat16:
         keep_in_single(model)
     sampler = ViewSampler(
-        scenes=split.train,
+        scenes=[*split.train, *_transfer(config, emit)],
         crop=config.data.crop,
         scale=config.data.scale,
         colour=config.data.colour,
         ignore_index=class_map.ignore_index,
         seed=config.train.seed,
+        mix=config.data.mix,
     )
-    compiled = config.train.compile and can_compile(device)
-    if config.train.compile and not compiled:
-        emit(MessageEvent("There is no C++ compiler here, so the model is not translated: it runs as it is."))
     return Task(
         config=config,
         model=model,
@@ -115,8 +103,32 @@ def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit, runs
         normaliser=Normaliser.of(MEAN, STD, device),
         dtype=dtype,
         views=max(config.train.batch_size, config.data.views_per_epoch or sampler.default_views),
-        compile=compiled,
+        compile=_compiles(config, device, emit),
     )
+
+
+def _compiles(config: RunConfig, device: torch.device, emit: Emit) -> bool:
+    """Whether the models are translated; where that was asked for and is not done, the log says why."""
+    if not config.train.compile:
+        return False
+    if config.distill is not None and config.distill.uses_features:
+        emit(MessageEvent("Losses on features look inside the models, so these are not translated: they run as is."))
+        return False
+    if not can_compile(device):
+        emit(MessageEvent("There is no C++ compiler here, so the model is not translated: it runs as it is."))
+        return False
+    return True
+
+
+def _transfer(config: RunConfig, emit: Emit) -> list[Scene]:
+    """More pictures for the student to hear its teacher on; a mask that lies beside one is not looked at."""
+    if config.data.transfer is None:
+        return []
+    named = config.data.transfer == "samples"
+    source = DataConfig(dataset="samples") if named else DataConfig(dataset="folder", root=config.data.transfer)
+    scenes = [replace(scene, mask=None) for scene in open_dataset(source).scenes]
+    emit(MessageEvent(f"{len(scenes)} more pictures without labels, from {config.data.transfer}."))
+    return scenes
 
 
 def _initial_model(config: RunConfig, class_map: ClassMap, runs: Path) -> nn.Module:
@@ -126,91 +138,7 @@ def _initial_model(config: RunConfig, class_map: ClassMap, runs: Path) -> nn.Mod
     return checkpoint.load(checkpoint.resolve(config.train.start_from, runs=runs)).model.train()
 
 
-def _with_teacher(task: Task, folder: Path, emit: Emit, cancelled: Cancelled, runs: Path) -> tuple[Task, _Teaching]:
-    """The task with a source of teacher logits: its cache, or the teacher itself at every step."""
-    distill = task.config.distill
-    assert distill is not None
-    loaded = load_teacher(distill.teacher, task.class_map, task.normaliser.device, runs)
-    card = loaded.card
-    normaliser = Normaliser.of(card.mean, card.std, task.normaliser.device)
-    forward = torch.compile(loaded.model) if task.compile else loaded.model
-    teacher = FrozenTeacher(loaded.model, normaliser, task.dtype, forward=forward)
-    report = evaluate(
-        loaded.model,
-        task.validation,
-        task.class_map,
-        mean=card.mean,
-        std=card.std,
-        device=normaliser.device,
-        progress=asking(cancelled),
-    )
-    emit(TeacherEvent(card.name, report.scores.miou5, report.scores.accuracy))
-    if not distill.cache_views:
-        return replace(task, teacher_logits=lambda batch: teacher.logits(batch.images)), _Teaching(
-            loaded, report.scores.miou5
-        )
-    cache = _cache(task, teacher, folder, emit, cancelled)
-    if cache is None:
-        raise RunCancelledError
-    return replace(task, teacher_logits=cache.logits, view_epochs=cache.epochs), _Teaching(
-        loaded, report.scores.miou5, cache.seconds
-    )
-
-
-def load_teacher(name: str, class_map: ClassMap, device: torch.device, runs: Path) -> Loaded:
-    """A teacher by name. Raises `ConfigError` when its classes are not those of the data."""
-    loaded = checkpoint.load(checkpoint.resolve(name, runs=runs), device=device)
-    if loaded.card.classes.scored_names != class_map.scored_names:
-        raise ConfigError(
-            f"The teacher {name} knows the classes {', '.join(loaded.card.classes.scored_names)}; the data has "
-            f"{', '.join(class_map.scored_names)}. Choose a teacher of the same classes."
-        )
-    return loaded
-
-
-def _cache(
-    task: Task, teacher: FrozenTeacher, folder: Path, emit: Emit, cancelled: Cancelled
-) -> teacher_cache.TeacherCache | None:
-    config = task.config
-    assert config.distill is not None
-    size = teacher_cache.bytes_needed(
-        epochs=config.distill.cache_views,
-        views=task.views,
-        outputs=task.class_map.outputs,
-        crop=config.data.crop,
-        form=config.distill.cache_form,
-    )
-    emit(MessageEvent(f"The teacher's answers will take {size / 1e9:.1f} GB of disk while the run lasts."))
-    return teacher_cache.build(
-        folder / f"{_CACHE}.logits",
-        teacher=teacher,
-        sampler=task.sampler,
-        epochs=config.distill.cache_views,
-        views=task.views,
-        batch_size=config.train.batch_size,
-        outputs=task.class_map.outputs,
-        form=config.distill.cache_form,
-        identity={
-            "teacher": _fingerprint(teacher),
-            "data": asdict(config.data),
-            "seed": config.train.seed,
-            "batch_size": config.train.batch_size,
-        },
-        emit=emit,
-        cancelled=cancelled,
-    )
-
-
-def _fingerprint(teacher: FrozenTeacher) -> str:
-    """Of its weights and its normalisation: trained again under the same name it is another teacher."""
-    tensors = [*teacher.model.state_dict().values(), teacher.normaliser.mean, teacher.normaliser.std]
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(tensor.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _summary(config: RunConfig, outcome: Outcome, teaching: _Teaching | None, split: Split) -> dict[str, Any]:
+def _summary(config: RunConfig, outcome: Outcome, teaching: Teaching | None, split: Split) -> dict[str, Any]:
     cache_seconds = teaching.cache_seconds if teaching else 0.0
     return {
         "best_miou5": outcome.best_miou5,

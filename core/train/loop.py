@@ -3,6 +3,7 @@
 import copy
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from core.classes import ClassMap
 from core.config import RunConfig
 from core.data.scene import Scene
 from core.data.transforms import ViewSampler
+from core.losses.features import FeatureTerms
+from core.models.tap import Tap
 from core.train.batches import Batch, epoch_batches
 from core.train.events import Cancelled, Emit, EpochEvent, MessageEvent, StepEvent
 from core.train.optim import CLIMB, build_optimiser, learning_rate
 from core.train.state import Progress, load_state, save_state
-from core.train.step import Normaliser, Stepper
+from core.train.step import Answer, Normaliser, Stepper
 from core.train.validate import Validation, validate
 
 _WARM_STEPS, _TIMED_STEPS = 3, 8
@@ -33,7 +36,10 @@ class RunCancelledError(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """A run with everything built. `teacher_logits` gives the teacher's answer to a batch, or None for labels only."""
+    """A run with everything built. `answers` gives what the teacher says to a batch; None: labels only.
+
+    `features` are losses on features with what they learn, and `layer` the student's module that they look at.
+    """
 
     config: RunConfig
     model: nn.Module
@@ -44,7 +50,9 @@ class Task:
     dtype: torch.dtype
     views: int
     view_epochs: int | None = None
-    teacher_logits: Callable[[Batch], Tensor] | None = None
+    answers: Callable[[Batch], Answer] | None = None
+    features: FeatureTerms | None = None
+    layer: str | None = None
     compile: bool = False
 
 
@@ -63,7 +71,9 @@ class Outcome:
 
 def fit(task: Task, *, emit: Emit, cancelled: Cancelled, folder: Path, resume: bool = True) -> Outcome:
     """Train `task.model`, saving to and going on from FOLDER/last.ckpt. Raises `RunCancelledError` when stopped."""
-    return _Trainer(task, emit, cancelled, folder / "last.ckpt").run(resume)
+    trainer = _Trainer(task, emit, cancelled, folder / "last.ckpt")
+    with trainer.stepper.tap or nullcontext():
+        return trainer.run(resume)
 
 
 class _Trainer:
@@ -72,7 +82,8 @@ class _Trainer:
     def __init__(self, task: Task, emit: Emit, cancelled: Cancelled, checkpoint: Path) -> None:
         self.task, self.emit, self.cancelled, self.checkpoint = task, emit, cancelled, checkpoint
         config = task.config.train
-        self.optimiser = build_optimiser(task.model, config)
+        trained = {"model": task.model} | ({"features": task.features} if task.features else {})
+        self.optimiser = build_optimiser(nn.ModuleDict(trained), config)
         self.scaler = torch.amp.GradScaler(task.normaliser.device.type, enabled=task.dtype == torch.float16)
         self.average = (
             AveragedModel(task.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)  # type: ignore[no-untyped-call]
@@ -88,6 +99,8 @@ class _Trainer:
             config=task.config,
             ignore_index=task.class_map.ignore_index,
             dtype=task.dtype,
+            features=task.features,
+            tap=Tap(task.model, task.layer) if task.features else None,
         )
         self.steps = max(1, task.views // config.batch_size)
         self.progress = Progress(epochs=config.epochs)
@@ -130,10 +143,10 @@ class _Trainer:
         for batch in batches:
             if self.cancelled():
                 self._stop(sums)
-            teacher = task.teacher_logits(batch) if task.teacher_logits else None
+            answer = task.answers(batch) if task.answers else None
             position = progress.epoch * self.steps + progress.step
             rate = learning_rate(task.config.train, position, progress.epochs * self.steps)
-            terms = self.stepper.step(batch, teacher, rate)
+            terms = self.stepper.step(batch, answer, rate)
             if self.average:
                 self.average.update_parameters(task.model)
             sums = {name: sums.get(name, 0) + term for name, term in terms.items()}
@@ -227,7 +240,8 @@ class _Trainer:
         )
 
     def _modules(self) -> dict[str, nn.Module]:
-        return {"model": self.task.model} | ({"average": self.average} if self.average else {})
+        beside = {"average": self.average, "features": self.task.features}
+        return {"model": self.task.model} | {name: module for name, module in beside.items() if module is not None}
 
     def _save(self) -> None:
         save_state(

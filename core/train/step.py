@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from core.config import RunConfig
+from core.data.scene import TEACHABLE
 from core.device import autocast
+from core.losses.features import FeatureTerms
 from core.losses.objective import distillation_terms, total
 from core.losses.supervised import supervised
+from core.models.tap import Tap
 from core.train.batches import Batch, normalise
 
 
@@ -29,8 +33,19 @@ class Normaliser:
         return normalise(images, self.mean, self.std, self.device)
 
 
+class Answer(NamedTuple):
+    """What a teacher says to a batch: logits (B, C, H, W), and features (B, D, h, w) where a loss asks for them."""
+
+    logits: Tensor
+    features: Tensor | None = None
+
+
 class FrozenTeacher:
-    """A teacher in eval mode that gives logits without a gradient, from its own normalisation of the same view."""
+    """A teacher in eval mode that answers without a gradient, from its own normalisation of the same view.
+
+    With `average_flips` its logits are the mean over the four mirror images of a view; features are of the view itself,
+    and come only while `tap` is entered.
+    """
 
     def __init__(
         self,
@@ -39,18 +54,31 @@ class FrozenTeacher:
         dtype: torch.dtype,
         *,
         forward: Callable[[Tensor], Tensor] | None = None,
+        tap: Tap | None = None,
+        average_flips: bool = False,
     ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.forward = model if forward is None else forward
         self.normaliser = normaliser
         self.dtype = dtype
+        self.tap = tap
+        self.average_flips = average_flips
 
     @torch.no_grad()
-    def logits(self, images: Tensor) -> Tensor:
-        """uint8 (B, H, W, 3) → logits (B, C, H, W)."""
+    def answer(self, images: Tensor) -> Answer:
+        """To uint8 views (B, H, W, 3)."""
         self.model.eval()
         with autocast(self.normaliser.device, self.dtype):
-            return self.forward(self.normaliser(images))
+            pixels = self.normaliser(images)
+            logits = self.forward(pixels)
+            features = self.tap.take() if self.tap else None
+            if self.average_flips:
+                mirrored = [self.forward(pixels.flip(axes)).flip(axes).float() for axes in _MIRRORS]
+                logits = torch.stack([logits.float(), *mirrored]).mean(dim=0)
+        return Answer(logits, features)
+
+
+_MIRRORS = ((-1,), (-2,), (-2, -1))
 
 
 @dataclass(frozen=True)
@@ -65,35 +93,62 @@ class Stepper:
     config: RunConfig
     ignore_index: int
     dtype: torch.dtype
+    features: FeatureTerms | None = None
+    tap: Tap | None = None
 
-    def terms(self, batch: Batch, teacher_logits: Tensor | None) -> dict[str, Tensor]:
+    def terms(self, batch: Batch, answer: Answer | None) -> dict[str, Tensor]:
         """Named, weighted losses of this batch with the model as it is."""
-        device = self.normaliser.device
+        device, distill = self.normaliser.device, self.config.distill
         labels = batch.labels.to(device, non_blocking=True)
+        valid = labels != self.ignore_index
+        labels = labels.where(labels != TEACHABLE, self.ignore_index)
         with autocast(device, self.dtype):
             logits = self.forward(self.normaliser(batch.images))
         dice_share = self.config.train.dice
-        if self.config.distill is None or teacher_logits is None:
+        if distill is None or answer is None:
             return supervised(logits=logits, labels=labels, ignore_index=self.ignore_index, dice_share=dice_share)
         return distillation_terms(
             student=logits,
-            teacher=teacher_logits.to(device, non_blocking=True),
+            teacher=answer.logits.to(device, non_blocking=True),
             labels=labels,
+            valid=valid,
             ignore_index=self.ignore_index,
-            alpha=self.config.distill.alpha,
-            temperature=self.config.distill.temperature,
+            alpha=distill.alpha,
+            temperature=distill.temperature,
             dice_share=dice_share,
+            weights=distill.losses,
+            inside=self._inside(answer, valid, batch),
         )
 
-    def step(self, batch: Batch, teacher_logits: Tensor | None, learning_rate: float) -> dict[str, Tensor]:
+    def _inside(self, answer: Answer, valid: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """The losses on features, not yet weighted."""
+        if self.features is None or self.tap is None or answer.features is None:
+            return {}
+        assert self.config.distill is not None
+        losses: dict[str, Tensor] = self.features(
+            student=self.tap.take(),
+            teacher=answer.features.to(valid.device, non_blocking=True),
+            valid=valid,
+            temperature=self.config.distill.temperature,
+            seed=hash((self.config.train.seed, batch.epoch, batch.first)),
+        )
+        return losses
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """Of the student, and of what learns beside it and is not shipped."""
+        beside = self.features.parameters() if self.features else ()
+        return [*self.model.parameters(), *beside]
+
+    def step(self, batch: Batch, answer: Answer | None, learning_rate: float) -> dict[str, Tensor]:
         """Update the model once; gives the detached terms without waiting for the device."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
-        terms = self.terms(batch, teacher_logits)
+        terms = self.terms(batch, answer)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(total(terms)).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimiser)
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.train.clip_norm)
+        nn.utils.clip_grad_norm_(self.parameters, self.config.train.clip_norm)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         return {name: term.detach() for name, term in terms.items()}

@@ -15,7 +15,7 @@ from core.files import write_aside
 from core.train.batches import Batch, epoch_batches
 from core.train.events import Cancelled, Emit, MessageEvent
 from core.train.logit_store import Form, LogitStore, row_bytes
-from core.train.step import FrozenTeacher
+from core.train.step import Answer, FrozenTeacher
 
 
 class TeacherCache:
@@ -27,10 +27,10 @@ class TeacherCache:
         self.epochs = epochs
         self.seconds = seconds
 
-    def logits(self, batch: Batch) -> Tensor:
-        """The teacher's logits (B, C, H, W) for the views of a batch made with `view_epoch`."""
+    def answer(self, batch: Batch) -> Answer:
+        """What the teacher said to the views of a batch made with `view_epoch`."""
         first = (batch.epoch % self.epochs) * self._views + batch.first
-        return self._store.read(first, len(batch.images))
+        return Answer(self._store.read(first, len(batch.images)))
 
 
 def bytes_needed(*, epochs: int, views: int, outputs: int, crop: int, form: Form) -> int:
@@ -70,7 +70,7 @@ def build(
         for batch in epoch_batches(sampler, epoch=epoch, views=views, batch_size=batch_size):
             if cancelled():
                 return None
-            logits = teacher.logits(batch.images)
+            logits = teacher.answer(batch.images).logits
             store.write(epoch * views + batch.first, logits)
             if epoch == batch.first == 0:
                 emit(MessageEvent(_fidelity(logits, store.read(0, len(logits)))))

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from core.cli import runs as cli_runs
 from core.config import RunConfig
 from core.errors import ConfigError, DeviceError
 from core.runs import child, jobs
@@ -218,7 +217,7 @@ def test_a_cancel_from_the_app_stops_it(run: Run, do: Callable[..., list[RunConf
 
 def test_the_control_differs_in_nothing_but_its_teacher() -> None:
     config = RunConfig(name="a", distill=None, kind="train")
-    control = cli_runs.control_config(config, "20260101-000000-abcd")
+    control = config.as_control("20260101-000000-abcd")
     assert control == RunConfig(name="a", kind="train", control_of="20260101-000000-abcd")
 
 

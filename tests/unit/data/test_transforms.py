@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.data.scene import Scene
+from core.data.scene import TEACHABLE, Scene
 from core.data.transforms import ViewSampler
 from core.errors import DataError
 
@@ -175,9 +175,9 @@ def test_a_scene_of_one_pixel_is_no_trouble() -> None:
     assert set(np.unique(mask)) <= {1, IGNORE}
 
 
-def test_a_scene_without_a_mask_is_ignored_everywhere() -> None:
+def test_a_scene_without_a_mask_is_labelled_nowhere() -> None:
     _, mask = sampler(replace(flat(64, 64), mask=None)).view(0, 0)
-    assert (mask == IGNORE).all()
+    assert (mask == TEACHABLE).all()
 
 
 def test_labels_are_never_mixed() -> None:
@@ -243,3 +243,39 @@ def test_a_view_does_not_touch_its_scene() -> None:
         images[:], masks[:] = 7, 3
     np.testing.assert_array_equal(scene.image, image)
     np.testing.assert_array_equal(scene.mask, mask)
+
+
+def test_mixed_views_hold_a_share_of_their_neighbour_and_no_labels() -> None:
+    scenes = [flat(64, 64, grey=grey, label=1) for grey in (0, 200)]
+    plain, mixed = sampler(*scenes), sampler(*scenes, mix=0.5)
+    images, _ = plain.batch(0, range(8))
+    blended, labels = mixed.batch(0, range(8))
+    own, other = images[:, 0, 0, 0].astype(int), np.roll(images[:, 0, 0, 0].astype(int), -1)
+    found = blended[:, 0, 0, 0].astype(int)
+    for mine, theirs, both in zip(own, other, found, strict=True):
+        assert min(mine, theirs) <= both <= max(mine, theirs)
+        assert abs(both - mine) <= abs(both - theirs) + 1, "more than half of a view is its own"
+    assert (found != own).any()
+    assert set(np.unique(labels)) == {TEACHABLE}
+
+
+def test_mixing_is_the_same_again_and_another_for_another_batch() -> None:
+    one = sampler(mix=0.5).batch(3, range(4))[0]
+    np.testing.assert_array_equal(one, sampler(mix=0.5).batch(3, range(4))[0])
+    assert not np.array_equal(one, sampler(mix=0.5).batch(3, range(4, 8))[0])
+
+
+def test_what_is_ignored_in_either_view_is_ignored_in_the_mix() -> None:
+    scenes = [flat(64, 64, label=1), flat(64, 64, label=IGNORE)]
+    _, plain = sampler(*scenes).batch(0, range(12))
+    _, mixed = sampler(*scenes, mix=0.3).batch(0, range(12))
+    ignored = plain[:, 0, 0] == IGNORE
+    expected = np.where(ignored | np.roll(ignored, -1), IGNORE, TEACHABLE)
+    np.testing.assert_array_equal(mixed[:, 0, 0], expected)
+
+
+def test_a_picture_without_a_mask_may_be_taught_on_but_its_padding_not() -> None:
+    unlabelled = replace(flat(20, 20), mask=None)
+    _, mask = sampler(unlabelled, scale=(1.0, 1.0)).view(0, 0)
+    assert (mask == TEACHABLE).sum() == 20 * 20
+    assert (mask == IGNORE).sum() == 32 * 32 - 20 * 20

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
 
 from core.config import DistillConfig
 from core.train import loop
 from core.train.batches import Batch
 from core.train.events import EpochEvent
 from core.train.loop import Outcome, RunCancelledError, Task
+from core.train.step import Answer
 
 MakeTask = Callable[..., Task]
 Folders = Callable[[str], Path]
@@ -24,10 +24,10 @@ AVERAGED = {"ema": 0.9}
 SPARSE = {"validate_every": 2, "schedule": "cosine"}
 
 
-def teacher(batch: Batch) -> Tensor:
+def teacher(batch: Batch) -> Answer:
     """An answer that depends on the view alone."""
     red = batch.images[..., 0].float() / 64
-    return torch.stack([torch.sin(red + at) * 3 for at in range(5)], dim=1)
+    return Answer(torch.stack([torch.sin(red + at) * 3 for at in range(5)], dim=1))
 
 
 class Story:
@@ -96,7 +96,7 @@ def test_a_distillation(
     make_task: MakeTask, make_ear: Callable[..., Any], folders: Folders, view_epochs: int | None
 ) -> None:
     def make() -> Task:
-        return make_task(distill=DistillConfig(alpha=0.5), teacher_logits=teacher, view_epochs=view_epochs)
+        return make_task(distill=DistillConfig(alpha=0.5), answers=teacher, view_epochs=view_epochs)
 
     whole = Story(make, make_ear, folders("whole"))
     stopped = Story(make, make_ear, folders("stopped"), 2, 6)
@@ -117,7 +117,7 @@ def test_the_teacher_is_part_of_what_is_learnt(
     make_task: MakeTask, make_ear: Callable[..., Any], folders: Folders
 ) -> None:
     distill = DistillConfig(alpha=0.5)
-    taught = Story(lambda: make_task(distill=distill, teacher_logits=teacher), make_ear, folders("taught"))
+    taught = Story(lambda: make_task(distill=distill, answers=teacher), make_ear, folders("taught"))
     alone = Story(make_task, make_ear, folders("alone"))
     assert "model.head.weight" in differing(taught, alone)
 

@@ -15,7 +15,7 @@ from core.train import teacher_cache
 from core.train.batches import Batch, epoch_batches
 from core.train.events import EpochEvent
 from core.train.loop import Task
-from core.train.step import FrozenTeacher, Normaliser
+from core.train.step import Answer, FrozenTeacher, Normaliser
 from core.train.teacher_cache import TeacherCache
 
 VIEWS, EPOCHS = 8, 2
@@ -65,7 +65,7 @@ def built(path: Path, sampler: ViewSampler, frozen: FrozenTeacher, **changes: An
 def assert_replays(cache: TeacherCache, frozen: FrozenTeacher, sampler: ViewSampler, epochs: int = EPOCHS) -> None:
     for epoch in range(epochs):
         for batch in epoch_batches(sampler, epoch=epoch, views=VIEWS, batch_size=4):
-            assert torch.equal(cache.logits(batch), frozen.logits(batch.images).half())
+            assert torch.equal(cache.answer(batch).logits, frozen.answer(batch.images).logits.half())
 
 
 def test_it_replays_the_teachers_answers_rounded_to_half_precision(tmp_path: Path, sampler: ViewSampler) -> None:
@@ -167,12 +167,12 @@ def test_the_seconds_of_all_attempts_are_counted(
     now = [0.0]
     monkeypatch.setattr(teacher_cache.time, "perf_counter", lambda: now[0])
 
-    def slow(images: Tensor) -> Tensor:
+    def slow(images: Tensor) -> Answer:
         now[0] += 10.0
-        return torch.zeros(len(images), 5, 32, 32)
+        return Answer(torch.zeros(len(images), 5, 32, 32))
 
     frozen, _ = teacher()
-    monkeypatch.setattr(frozen, "logits", slow)
+    monkeypatch.setattr(frozen, "answer", slow)
     assert build(tmp_path, sampler, frozen, cancelled=stop_after(2)) is None
     now[0] = 500.0
     assert built(tmp_path, sampler, frozen).seconds == pytest.approx(40.0)
@@ -185,7 +185,7 @@ def test_very_large_answers_stay_finite(tmp_path: Path, sampler: ViewSampler) ->
     model.sign = 10**6
     cache = built(tmp_path, sampler, frozen)
     for batch in epoch_batches(sampler, epoch=0, views=VIEWS, batch_size=4):
-        assert torch.isfinite(cache.logits(batch)).all()
+        assert torch.isfinite(cache.answer(batch).logits).all()
 
 
 def test_with_or_without_it_an_epoch_is_the_same_but_for_rounding(
@@ -198,15 +198,15 @@ def test_with_or_without_it_an_epoch_is_the_same_but_for_rounding(
     losses: dict[str, float] = {}
     for name, views in seen.items():
 
-        def answers(batch: Batch, name: str = name, views: list[bytes] = views) -> Tensor:
+        def answers(batch: Batch, name: str = name, views: list[bytes] = views) -> Answer:
             views.append(batch.images.numpy().tobytes())
-            return cache.logits(batch) if name == "cached" else frozen.logits(batch.images)
+            return cache.answer(batch) if name == "cached" else frozen.answer(batch.images)
 
         task = make_task(
             epochs=1,
             learning_rate=1e-4,
             distill=DistillConfig(alpha=0.5, cache_views=1),
-            teacher_logits=answers,
+            answers=answers,
             view_epochs=1 if name == "cached" else None,
         )
         ear = make_ear()

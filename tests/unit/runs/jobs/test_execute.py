@@ -15,7 +15,7 @@ from core.config import RunConfig
 from core.data import open_split
 from core.evaluate import evaluate
 from core.models import count_parameters
-from core.runs import jobs
+from core.runs import jobs, teaching
 from core.train.batches import epoch_batches
 from core.train.events import EpochEvent, MessageEvent, StepEvent, TeacherEvent
 from core.train.loop import Outcome, Task
@@ -69,7 +69,7 @@ def test_the_teacher_is_scored_in_its_own_normalisation(
         asked.append((settings["mean"], settings["std"]))
         return evaluate(*arguments, **settings)
 
-    monkeypatch.setattr(jobs, "evaluate", remember)
+    monkeypatch.setattr(teaching, "evaluate", remember)
     ear = Ear()
     summary = run(distilled, runs, "one", ear)
     assert asked == [((90.0, 100.0, 110.0), (50.0, 60.0, 70.0))]
@@ -89,13 +89,13 @@ def test_the_teachers_answers_are_to_the_views_in_its_own_normalisation(
     seen: list[float] = []
 
     def compare(task: Task, **_: object) -> Outcome:
-        assert task.teacher_logits is not None
+        assert task.answers is not None
         for epoch in (0, 1):
             for batch in epoch_batches(task.sampler, epoch=epoch, views=8, batch_size=4):
                 normal = (batch.images.float() - torch.tensor([90.0, 100, 110])) / torch.tensor([50.0, 60, 70])
                 with torch.no_grad():
                     expected = teacher(normal.permute(0, 3, 1, 2))
-                seen.append((task.teacher_logits(batch).float() - expected).abs().max().item())
+                seen.append((task.answers(batch).logits.float() - expected).abs().max().item())
         return Outcome(task.model.state_dict(), {}, 0.5, 1, 1, 60.0, False)
 
     monkeypatch.setattr(jobs, "fit", compare)

@@ -1,0 +1,33 @@
+"""Channel-wise distillation: where in the picture each channel looks (Shu et al., arXiv 2011.13256)."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from core.losses.masks import shares, weighted_mean
+from core.losses.precision import at_least_single
+
+
+def channel_wise_kl(*, student: Tensor, teacher: Tensor, temperature: float, valid: Tensor | None = None) -> Tensor:
+    """KL(teacher ‖ student) over the positions of each channel at `temperature`, times T². → scalar.
+
+    Logits or features, both (B, C, H, W) of one shape (see `hints.Projection`), and a mask (B, h, w) of any resolution.
+    The softmax runs over the valid positions of one channel of one image; the divergence is summed over them and
+    averaged over channels and images. An image without a valid position counts in neither sum nor average.
+    """
+    assert student.shape == teacher.shape, "bring the student's features to the teacher's channels and size first"
+    weights = shares(valid, like=student).flatten(1)
+    student_log = _log_distribution(student, weights, temperature)
+    teacher_log = _log_distribution(teacher.detach(), weights, temperature)
+    divergence = functional.kl_div(student_log, teacher_log, reduction="none", log_target=True).sum(dim=2)
+    return weighted_mean(divergence.mean(dim=1), weights.amax(dim=1) > 0) * temperature**2
+
+
+def _log_distribution(features: Tensor, weights: Tensor, temperature: float) -> Tensor:
+    """ln (w_i exp(x_i / T) / Σ_j w_j exp(x_j / T)) over positions. (B, C, H, W), weights (B, H·W) → (B, C, H·W).
+
+    Positions without weight get a finite score that exp takes to zero: −∞ would lead to NaN through 0 · ∞.
+    """
+    scores = at_least_single(features).flatten(2) / temperature + weights.log()[:, None]
+    lowest = torch.finfo(scores.dtype).min / 2
+    return functional.log_softmax(scores.masked_fill(weights[:, None] == 0, lowest), dim=2)

@@ -1,0 +1,36 @@
+"""Correlation: the student keeps the teacher's relations, not its exact probabilities (DIST, arXiv 2205.10536)."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from core.losses.masks import shares
+from core.losses.precision import at_least_single, over_root
+
+NO_VARIANCE = 1e-8
+
+
+def correlation(*, student: Tensor, teacher: Tensor, temperature: float, valid: Tensor | None = None) -> Tensor:
+    """T² · ((1 − r between classes) + (1 − r within classes)). Logits (B, C, H, W), mask (B, H, W) → scalar, 0 to 4 T².
+
+    r is Pearson's correlation of the probabilities at `temperature`. Between classes: over the C classes of one pixel,
+    averaged over valid pixels. Within classes: over all valid pixels of the batch for one class, averaged over classes.
+    Where either side is constant (a deviation below 1e-4), r is zero without a gradient. Zero when no pixel is valid.
+    """
+    weights = shares(valid, like=student)[:, None]
+    everything = weights.sum()
+    weights = weights / everything.where(everything > 0, 1)
+    ours = (at_least_single(student) / temperature).softmax(dim=1)
+    theirs = (at_least_single(teacher.detach()) / temperature).softmax(dim=1)
+    between = _pearson(student=ours, teacher=theirs, mean=lambda values: values.mean(dim=1, keepdim=True))
+    within = _pearson(
+        student=ours, teacher=theirs, mean=lambda values: (values * weights).sum(dim=(0, 2, 3), keepdim=True)
+    )
+    return (((1 - between) * weights).sum() + (1 - within).mean() * everything.sign()) * temperature**2
+
+
+def _pearson(*, student: Tensor, teacher: Tensor, mean: Callable[[Tensor], Tensor]) -> Tensor:
+    """The correlation over whatever `mean` averages over, in its shape."""
+    student, teacher = student - mean(student), teacher - mean(teacher)
+    scaled = over_root(mean(student * teacher), mean(student.square()), floor=NO_VARIANCE)
+    return over_root(scaled, mean(teacher.square()), floor=NO_VARIANCE)

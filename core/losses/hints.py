@@ -1,0 +1,33 @@
+"""Hints: the student's features, projected, should be the teacher's (FitNets, Romero et al., arXiv 1412.6550)."""
+
+from torch import Tensor, nn
+
+from core.losses.masks import common_grid, weighted_mean
+from core.losses.precision import at_least_single
+
+
+class Projection(nn.Module):
+    """The learned 1 × 1 convolution that gives a student's features the teacher's channels; thrown away afterwards.
+
+    (B, student_channels, H, W) → (B, teacher_channels, H, W), under autocast in its precision like any layer.
+    """
+
+    def __init__(self, *, student_channels: int, teacher_channels: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(student_channels, teacher_channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        projected: Tensor = self.convolution(at_least_single(features))
+        return projected
+
+
+def feature_hint(*, student: Tensor, teacher: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Mean squared difference over channels and valid positions. → scalar.
+
+    Features (B, C, H, W) with as many channels (`Projection` sees to it) at any two strides, mask (B, h, w) of any
+    resolution. Where sizes differ, the larger map is averaged down to the smaller, whosever it is. A position weighs
+    its share of valid pixels. The paper's sum of squares with its ½ is C·H·W / 2 times this.
+    """
+    assert student.shape[1] == teacher.shape[1], "project the student's features to the teacher's channels first"
+    student, teacher, weights = common_grid(student=student, teacher=teacher, valid=valid)
+    return weighted_mean((student - teacher).square().mean(dim=1), weights)

@@ -1,0 +1,48 @@
+"""Masked generation: from features with holes, the student makes the teacher's whole (MGD, arXiv 2205.01529)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.losses.hints import Projection, feature_hint
+from core.losses.precision import at_least_single
+
+
+class Generator(nn.Module):
+    """Student features with holes → what the teacher's might be; trained with the student, thrown away afterwards.
+
+    A 1 × 1 projection where the channels differ, then the holes, then 3 × 3, ReLU, 3 × 3 in the teacher's channels.
+    Under autocast it runs in its precision like any layer.
+    """
+
+    def __init__(self, *, student_channels: int, teacher_channels: int) -> None:
+        super().__init__()
+        same = student_channels == teacher_channels
+        self.align = (
+            nn.Identity() if same else Projection(student_channels=student_channels, teacher_channels=teacher_channels)
+        )
+        self.first = nn.Conv2d(teacher_channels, teacher_channels, 3, padding=1)
+        self.second = nn.Conv2d(teacher_channels, teacher_channels, 3, padding=1)
+
+    def forward(self, features: Tensor, keep: Tensor) -> Tensor:
+        """(B, student_channels, H, W), boolean (B, H, W) → (B, teacher_channels, H, W)."""
+        kept = self.align(at_least_single(features)) * keep[:, None]
+        generated: Tensor = self.second(functional.relu(self.first(kept)))
+        return generated
+
+
+def keep_mask(shape: tuple[int, int, int], *, random: torch.Generator, hidden: float = 0.75) -> Tensor:
+    """Boolean (B, H, W) on the device of `random`: each position of each image is False with probability `hidden`.
+
+    All channels of a position go together. The authors' code hides 0.75 in semantic segmentation.
+    """
+    return torch.rand(shape, generator=random, device=random.device) >= hidden
+
+
+def masked_generation(*, student: Tensor, teacher: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Mean squared difference of the generated and the teacher's features over channels and valid positions. → scalar.
+
+    `student` is what `Generator` made, (B, C, H, W); the teacher's may be of another stride, mask (B, h, w) of any
+    resolution. The paper sums over C, H and W (its weight is 2e-5), which grows with the picture: C·H·W times this.
+    """
+    return feature_hint(student=student, teacher=teacher, valid=valid)

@@ -1,0 +1,66 @@
+"""What a module inside a model gives, by the module's name, for losses on features."""
+
+from difflib import get_close_matches
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.errors import ModelError
+from core.models.smp import SmpModel
+from core.models.unet import UNet
+
+DEFAULT_LAYERS: dict[type[nn.Module], str] = {UNet: "encoder.4", SmpModel: "network.encoder"}
+"""The deepest features of the encoder, unless somebody names another module."""
+
+
+class Tap:
+    """Keeps what `layer` of `model` last gave (B, C, H, W), from entering the `with` block to leaving it.
+
+    A module that gives a list, as encoders do, is read at its last entry. Raises `ModelError` for a name that the
+    model does not have, with the nearest that it has.
+    """
+
+    def __init__(self, model: nn.Module, layer: str | None = None) -> None:
+        self._module = _find(model, layer)
+        self._held: Tensor | None = None
+
+    def take(self) -> Tensor:
+        """The features of the last forward pass; they are given once, so that no graph is held longer than needed."""
+        assert self._held is not None, "there was no forward pass since the last take"
+        held, self._held = self._held, None
+        return held
+
+    def __enter__(self) -> "Tap":
+        self._handle = self._module.register_forward_hook(self._keep)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._handle.remove()
+        self._held = None
+
+    def _keep(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        self._held = output[-1] if isinstance(output, (list, tuple)) else output
+
+
+@torch.no_grad()
+def channels(model: nn.Module, layer: str | None = None, *, size: int = 64) -> int:
+    """How many channels that module gives."""
+    training = model.training
+    device = next(model.parameters()).device
+    with Tap(model, layer) as tap:
+        model.eval()(torch.zeros(1, 3, size, size, device=device))
+        model.train(training)
+        return int(tap.take().shape[1])
+
+
+def _find(model: nn.Module, layer: str | None) -> nn.Module:
+    name = DEFAULT_LAYERS.get(type(model), "") if layer is None else layer
+    modules: dict[str, nn.Module] = dict(model.named_modules())
+    if not name or name not in modules:
+        near = get_close_matches(name, modules, n=5) or [key for key in modules if key][:5]
+        raise ModelError(f"The model has no module {name or 'to tap by default'}: name one, such as {', '.join(near)}.")
+    return modules[name]

@@ -1,0 +1,146 @@
+"""The teacher's part in a run: who it is, what it scores, and how its answers reach the student."""
+
+import hashlib
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from core import checkpoint
+from core.checkpoint import Loaded
+from core.classes import ClassMap
+from core.config import FEATURE_LOSSES
+from core.errors import ConfigError
+from core.evaluate import evaluate
+from core.losses.features import FeatureTerms
+from core.models.tap import Tap, channels
+from core.train import teacher_cache
+from core.train.events import Cancelled, Emit, MessageEvent, TeacherEvent
+from core.train.loop import RunCancelledError, Task
+from core.train.step import FrozenTeacher, Normaliser
+from core.train.validate import asking
+
+CACHE = "teacher_cache"
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """The teacher's part in a run: its score on the same validation pictures, and the seconds its cache took."""
+
+    loaded: Loaded
+    miou5: float
+    cache_seconds: float = 0.0
+
+
+def with_teacher(
+    task: Task, folder: Path, emit: Emit, cancelled: Cancelled, runs: Path, resources: ExitStack
+) -> tuple[Task, Teaching]:
+    """The task with a source of teacher logits: its cache, or the teacher itself at every step."""
+    distill = task.config.distill
+    assert distill is not None
+    loaded = load_teacher(distill.teacher, task.class_map, task.normaliser.device, runs)
+    card = loaded.card
+    normaliser = Normaliser.of(card.mean, card.std, task.normaliser.device)
+    tap = Tap(loaded.model, distill.teacher_layer) if distill.uses_features else None
+    teacher = FrozenTeacher(
+        loaded.model,
+        normaliser,
+        task.dtype,
+        forward=torch.compile(loaded.model) if task.compile else loaded.model,
+        tap=tap,
+        average_flips=distill.average_flips,
+    )
+    teaching = Teaching(loaded, _teacher_score(task, loaded, emit, cancelled))
+    if not distill.cache_views:
+        if tap is not None:
+            resources.enter_context(tap)
+            task = _with_features(task, loaded)
+        return replace(task, answers=lambda batch: teacher.answer(batch.images)), teaching
+    cache = _cache(task, teacher, folder, emit, cancelled)
+    if cache is None:
+        raise RunCancelledError
+    task = replace(task, answers=cache.answer, view_epochs=cache.epochs)
+    return task, replace(teaching, cache_seconds=cache.seconds)
+
+
+def _teacher_score(task: Task, loaded: Loaded, emit: Emit, cancelled: Cancelled) -> float:
+    """The teacher's mIoU-5 on the pictures that the student is validated on."""
+    card = loaded.card
+    report = evaluate(
+        loaded.model,
+        task.validation,
+        task.class_map,
+        mean=card.mean,
+        std=card.std,
+        device=task.normaliser.device,
+        progress=asking(cancelled),
+    )
+    emit(TeacherEvent(card.name, report.scores.miou5, report.scores.accuracy))
+    return report.scores.miou5
+
+
+def _with_features(task: Task, loaded: Loaded) -> Task:
+    """The task with its losses on features, as wide as the two modules that they compare."""
+    distill = task.config.distill
+    assert distill is not None
+    features = FeatureTerms(
+        [name for name in distill.losses if name in FEATURE_LOSSES],
+        student_channels=channels(task.model, distill.student_layer),
+        teacher_channels=channels(loaded.model, distill.teacher_layer),
+    )
+    return replace(task, features=features.to(task.normaliser.device), layer=distill.student_layer)
+
+
+def load_teacher(name: str, class_map: ClassMap, device: torch.device, runs: Path) -> Loaded:
+    """A teacher by name. Raises `ConfigError` when its classes are not those of the data."""
+    loaded = checkpoint.load(checkpoint.resolve(name, runs=runs), device=device)
+    if loaded.card.classes.scored_names != class_map.scored_names:
+        raise ConfigError(
+            f"The teacher {name} knows the classes {', '.join(loaded.card.classes.scored_names)}; the data has "
+            f"{', '.join(class_map.scored_names)}. Choose a teacher of the same classes."
+        )
+    return loaded
+
+
+def _cache(
+    task: Task, teacher: FrozenTeacher, folder: Path, emit: Emit, cancelled: Cancelled
+) -> teacher_cache.TeacherCache | None:
+    config = task.config
+    assert config.distill is not None
+    size = teacher_cache.bytes_needed(
+        epochs=config.distill.cache_views,
+        views=task.views,
+        outputs=task.class_map.outputs,
+        crop=config.data.crop,
+        form=config.distill.cache_form,
+    )
+    emit(MessageEvent(f"The teacher's answers will take {size / 1e9:.1f} GB of disk while the run lasts."))
+    return teacher_cache.build(
+        folder / f"{CACHE}.logits",
+        teacher=teacher,
+        sampler=task.sampler,
+        epochs=config.distill.cache_views,
+        views=task.views,
+        batch_size=config.train.batch_size,
+        outputs=task.class_map.outputs,
+        form=config.distill.cache_form,
+        identity={
+            "teacher": _fingerprint(teacher),
+            "data": asdict(config.data),
+            "average_flips": config.distill.average_flips,
+            "seed": config.train.seed,
+            "batch_size": config.train.batch_size,
+        },
+        emit=emit,
+        cancelled=cancelled,
+    )
+
+
+def _fingerprint(teacher: FrozenTeacher) -> str:
+    """Of its weights and its normalisation: trained again under the same name it is another teacher."""
+    tensors = [*teacher.model.state_dict().values(), teacher.normaliser.mean, teacher.normaliser.std]
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
