@@ -1,7 +1,8 @@
 """Session keys and query parameters: a link reproduces what is on the screen. No other file spells them out."""
 
 import logging
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import streamlit as st
@@ -14,6 +15,7 @@ TEACHER: Final = "teacher"
 STUDENTS: Final = "students"
 RUN: Final = "run"
 PRESET: Final = "preset"
+LOSSES: Final = "losses"
 
 # What the viewer reports about itself; short, because they end up in links.
 VIEW_MODE: Final = "view"
@@ -48,6 +50,32 @@ def to_link(name: str, value: str | Sequence[str] | None, *, default: str | Sequ
             st.query_params[name] = value
     elif st.query_params.get_all(name) != list(value):
         st.query_params[name] = list(value)
+
+
+def weights_from_link(name: str, usual: Mapping[str, float]) -> dict[str, float] | None:
+    """What the link says about weights by name, `soft_targets:1,hint:2`; None where it says nothing that is known.
+
+    Names outside `usual` are left out, and what is no number is the usual weight. Out of range is not judged here.
+    """
+    if name not in st.query_params:
+        return None
+    text = st.query_params[name]
+    pairs = (part.partition(":") for part in text.split(",") if part)
+    found = {key: _number(weight, usual[key]) for key, _, weight in pairs if key in usual}
+    return found if found or not text else None
+
+
+def weights_for_link(weights: Mapping[str, float]) -> str:
+    """The same the other way round, in full precision."""
+    return ",".join(f"{name}:{str(float(weight)).removesuffix('.0')}" for name, weight in weights.items())
+
+
+def _number(text: str, otherwise: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        return otherwise
+    return number if math.isfinite(number) else otherwise
 
 
 def viewer_state() -> dict[str, Any]:

@@ -127,7 +127,8 @@ class TrainConfig:
     `epochs`): so a control gets a budget equal to the run it controls for. `ema` is the decay of the averaged weights
     that are scored and shipped (0: none). `compile` translates the model with torch.compile where there is a C++
     compiler: a minute at the start, then faster steps. `start_from` names a trained model of the same architecture
-    and classes whose weights the run begins with (None: fresh weights).
+    and classes whose weights the run begins with (None: fresh weights). `accumulate` cuts a batch into that many parts
+    whose gradients are averaged before the step: memory for one part at a time.
     """
 
     epochs: int = 10
@@ -145,6 +146,7 @@ class TrainConfig:
     match_seconds: float | None = None
     compile: bool = False
     start_from: str | None = None
+    accumulate: int = 1
 
     def problems(self) -> list[str]:
         found = []
@@ -152,6 +154,8 @@ class TrainConfig:
             found.append(f"Epochs must be from 1 to 10,000, not {self.epochs}.")
         if not 1 <= self.batch_size <= 1024:
             found.append(f"Batch size must be from 1 to 1024, not {self.batch_size}.")
+        if not 1 <= self.accumulate <= self.batch_size or self.batch_size % self.accumulate:
+            found.append(f"A batch of {self.batch_size} cannot be cut into {self.accumulate} equal parts.")
         if not 0 < self.learning_rate <= 1:
             found.append(f"Learning rate must be above 0 and at most 1, not {self.learning_rate}.")
         if self.schedule not in ("one-cycle", "cosine"):

@@ -4,14 +4,28 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-# Mid-tones that stand on a light and on a dark page alike.
+from app.services.ways import WAYS
+
+# Mid-tones that stand on a light and on a dark page alike, and apart from each other; lines on features are dashed.
 _GREEN, _ORANGE, _VIOLET = "#2a9479", "#d9782d", "#7c7ce0"
-_COLOURS = {"Student": _GREEN, "Control": _ORANGE, "cross_entropy": _GREEN, "dice": _ORANGE, "soft_targets": _VIOLET}
-_TERMS = {
-    "cross_entropy": "Cross-entropy (labels)",
-    "dice": "Dice (labels)",
-    "soft_targets": "Soft targets (teacher)",
+_CURVES = {"Student": _GREEN, "Control": _ORANGE}
+COLOURS = {
+    "cross_entropy": _GREEN,
+    "dice": _ORANGE,
+    "soft_targets": _VIOLET,
+    "standardised": "#ed5e9f",
+    "channel_wise": "#1d92b9",
+    "correlation": "#d31037",
+    "boundary": "#786b10",
+    "feature_channel_wise": "#449f10",
+    "affinity": "#b910b9",
+    "attention": "#6b6b6b",
+    "hint": "#855e78",
+    "masked_generation": "#929278",
 }
+TERMS = {"cross_entropy": "Cross-entropy (labels)", "dice": "Dice (labels)"}
+TERMS |= {way.name: f"{way.title} (teacher)" for way in WAYS.values()}
+_DASHED = {way.name for way in WAYS.values() if way.on_features}
 
 
 def loss_chart(rows: Sequence[Mapping[str, float]]) -> go.Figure:
@@ -23,9 +37,9 @@ def loss_chart(rows: Sequence[Mapping[str, float]]) -> go.Figure:
         figure.add_scatter(
             x=[at for at, _ in points],
             y=smoothed([value for _, value in points]),
-            name=_TERMS.get(name, name.replace("_", " ").capitalize()),
+            name=TERMS.get(name, name.replace("_", " ").capitalize()),
             mode="lines",
-            line={"color": _COLOURS.get(name)},
+            line={"color": COLOURS.get(name), "dash": "dash" if name in _DASHED else "solid"},
             hovertemplate="epoch %{x:.1f}: %{y:.3f}",
         )
     return _framed(figure, "Loss, weighted")
@@ -44,7 +58,7 @@ def score_chart(
             x=epochs,
             y=[100 * row["miou5"] for row in rows],
             name=name,
-            line={"color": _COLOURS.get(name)},
+            line={"color": _CURVES.get(name)},
             mode="lines+markers" if len(rows) < 30 else "lines",
             hovertemplate="epoch %{x}: %{y:.1f} %",
         )

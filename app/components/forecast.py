@@ -22,15 +22,26 @@ def size_figures(size: Size, teacher: Model) -> None:
     st.markdown("\n".join(["| | Student | Teacher | Ratio |", "|:--|--:|--:|:--|", *lines]))
 
 
-def time_figures(seconds: float, pace: Pace, *, control: bool) -> None:
-    """The time until everything is done, and what the estimate rests on."""
-    total = 2 * seconds if control else seconds
-    label = "Estimated time, with control" if control else "Estimated time"
-    st.metric(label, duration(total))
-    st.caption(
+def time_figures(seconds: float, pace: Pace, *, control: bool, seeds: int = 1, features: bool = False) -> None:
+    """The time until all seeds and controls are done, and what the estimate rests on. `seconds` is one run's."""
+    label = "Estimated time" if seeds == 1 else f"Estimated time, {seeds} seeds"
+    if control:
+        label += ", with control" if seeds == 1 else ", each with control"
+    st.metric(label, duration(seconds * seeds * (2 if control else 1)))
+    note = (
         f"From steps timed on this machine just now ({pace.device}, {pace.crop} × {pace.crop} pixels); "
         "other work on it makes training slower."
     )
+    if features:
+        note += " Losses on features need the teacher at every step: nothing is stored, and the time counts it in."
+    st.caption(note)
+
+
+def loss_cost(seconds: float, *, soft_targets: float, step: float) -> str:
+    """`× 1.0, +3 % of a step`: beside the time of soft targets, and of a step of the student without its teacher."""
+    factor, share = seconds / soft_targets, 100 * seconds / step
+    times = f"× {factor:.1f}" if factor >= 0.1 else f"× {factor:.2f}"
+    return f"{times}, +{share:.0f} % of a step" if share >= 1 else f"{times}, under 1 % of a step"
 
 
 def duration(seconds: float) -> str:

@@ -6,16 +6,18 @@ import streamlit as st
 
 from app import state
 from app.components.linked import linked_segments, linked_select
+from app.components.loss_form import LossForm, loss_form, switch_stored_teacher
 from app.services import launch
 from app.services.artifacts import Model
 from app.services.datasets import DatasetChoice
 
 _PRESETS = {"quick": "Quick", "full": "Full"}
 _SPLITS = {"by-image": "By source image", "leaky-patches": "Random patches (leaks, for comparison only)"}
+_FORMS = {"float16": "Two bytes a logit", "uint8": "One byte a logit (half the disk)"}
 
 
-def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> launch.Settings:
-    """Draw the form and give back what it holds; widgets are bound to the link."""
+def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[launch.Settings, LossForm]:
+    """Draw the form and give back what it holds, and its part on losses; widgets are bound to the link."""
     values: dict[str, Any] = {}
     linked_segments(
         "Preset",
@@ -35,20 +37,30 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> launch.
     with right:
         values |= _dataset(datasets)
         values["alpha"] = _number("Alpha (0 to 1)", "alpha", 0.1, "%.2f", help=_HELP["alpha"])
-        values["seed"] = _number("Seed (0 or more)", "seed", 1, "%d")
+        seed, seeds = st.columns(2)
+        with seed:
+            values["seed"] = _number("Seed (0 or more)", "seed", 1, "%d")
+        with seeds:
+            values["seeds"] = _number(f"Seeds (1 to {launch.MOST_SEEDS})", "seeds", 1, "%d", help=_HELP["seeds"])
+    losses = loss_form()
+    values["losses"] = losses.weights
     values["control"] = st.toggle(
         "Also train a control", value=True, key="control", bind="query-params", help=_HELP["control"]
     )
     with st.expander("More settings"):
-        values |= _more()
-    return launch.Settings(**values)
+        values |= _more(losses)
+    return launch.Settings(**values), losses
 
 
 _HELP = {
     "temperature": "Softens the teacher's answers: higher shows more of what it thinks likely besides its choice.",
     "alpha": "Share of the labels in the loss: 0 listens to the teacher only, 1 to the labels only.",
     "control": "The same student on labels only, same seed and training time. Without it, a gain means nothing.",
-    "cache": "Epochs of views whose teacher answers are stored and replayed; 0 runs the teacher at every step.",
+    "seeds": "As many distillations, with this seed and the next ones. Only several can tell a gain from luck.",
+    "cache_views": "Epochs of views whose teacher answers are stored and replayed; 0 runs the teacher at every step.",
+    "average_flips": "The teacher answers to four mirror images of a view, and the mean counts: "
+    "steadier, at four times its cost.",
+    "ema": "The student that is scored and shipped is a running mean of itself; 0.998 suits long runs, 0 is off.",
 }
 
 
@@ -67,11 +79,26 @@ def student_slider() -> int:
     )
 
 
-def _number(label: str, key: str, step: float, fmt: str, *, help: str | None = None) -> Any:  # noqa: A002
+def _number(
+    label: str,
+    key: str,
+    step: float,
+    fmt: str,
+    *,
+    help: str | None = None,  # noqa: A002
+    disabled: bool = False,
+) -> Any:
     """A number without hard limits: what is out of range is refused in words, with the range."""
     default = getattr(launch.PRESETS["quick"], key)
     value = st.number_input(
-        label, value=default, step=type(default)(step), format=fmt, key=key, bind="query-params", help=help
+        label,
+        value=default,
+        step=type(default)(step),
+        format=fmt,
+        key=key,
+        bind="query-params",
+        help=help,
+        disabled=disabled,
     )
     return default if value is None else value
 
@@ -99,28 +126,49 @@ def _dataset(choices: list[DatasetChoice]) -> dict[str, str]:
     return {"dataset": name, "root": root}
 
 
-def _more() -> dict[str, Any]:
+def _more(losses: LossForm) -> dict[str, Any]:
     left, right = st.columns(2, gap="medium")
     values: dict[str, Any] = {}
     with left:
         values["batch_size"] = _number("Batch size (1 to 1,024)", "batch_size", 1, "%d")
         values["learning_rate"] = _number("Peak learning rate (above 0, at most 1)", "learning_rate", 0.001, "%.4f")
+        values["ema"] = _number("Averaged weights (EMA decay, 0 to below 1)", "ema", 0.001, "%.4f", help=_HELP["ema"])
         values["split"] = linked_select("Split", list(_SPLITS), name="split", title=_SPLITS.__getitem__)
-    with right:
-        views = st.number_input(
-            "Views an epoch (empty: as many as fit side by side)",
-            value=launch.PRESETS["quick"].views,
-            step=16,
-            key="views",
-            bind="query-params",
-        )
-        values["views"] = None if views is None else int(views)
-        values["cache_views"] = _number(
-            "Stored teacher epochs (0 to 1,000)", "cache_views", 1, "%d", help=_HELP["cache"]
-        )
         values["device"] = st.selectbox("Device", launch.devices(), key="device", bind="query-params")
+    with right:
+        values["crop"] = _number("Crop (32 to 1,024, a multiple of 16)", "crop", 16, "%d")
+        values["views"] = _views()
+        values |= _stored(losses)
+    values["average_flips"] = st.toggle(
+        "Average the teacher over mirror images",
+        key="average_flips",
+        bind="query-params",
+        help=_HELP["average_flips"],
+    )
     values["name"] = st.text_input("Name of the run", key="name", max_chars=80, placeholder="U-Net 4 from teacher")
     return values
+
+
+def _views() -> int | None:
+    views = st.number_input(
+        "Views an epoch (empty: as many as fit side by side)",
+        value=launch.PRESETS["quick"].views,
+        step=16,
+        key="views",
+        bind="query-params",
+    )
+    return None if views is None else int(views)
+
+
+def _stored(losses: LossForm) -> dict[str, Any]:
+    """How much of the teacher is stored; nothing while a loss looks inside it."""
+    off = switch_stored_teacher(losses.weights, "cache_views", launch.PRESETS["quick"].cache_views)
+    label = "Stored teacher epochs (off: a loss on features)" if off else "Stored teacher epochs (0 to 1,000)"
+    views = _number(label, "cache_views", 1, "%d", help=_HELP["cache_views"], disabled=off)
+    form = linked_select(
+        "Form of what is stored", list(_FORMS), name="cache_form", title=_FORMS.__getitem__, disabled=off
+    )
+    return {"cache_views": views, "cache_form": form}
 
 
 def _apply_preset() -> None:

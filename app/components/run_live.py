@@ -33,7 +33,7 @@ def _draw(run_id: str, states: tuple[str, str]) -> None:
             # Buttons and the table outside this part depend on the state.
             st.rerun()
         found = progress.read_progress(run_id)
-        _status(run, partner, found)
+        _status(run, partner, found, known)
         _curves(run, partner, found)
         _preview(run)
 
@@ -43,7 +43,7 @@ def _partner(run: Run, known: Mapping[str, Run]) -> Run | None:
     return known.get(run.control or run.control_of or "")
 
 
-def _status(run: Run, partner: Run | None, found: Progress) -> None:
+def _status(run: Run, partner: Run | None, found: Progress, known: Mapping[str, Run]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         state_badge(run)
         st.caption(settings_line(run), width="stretch")
@@ -63,19 +63,16 @@ def _status(run: Run, partner: Run | None, found: Progress) -> None:
         # Of a run that came through, the log keeps them.
         for warning in found.warnings:
             st.warning(warning, icon=":material/warning:")
-    _verdict(run, partner)
+    _verdict(run, partner, known)
 
 
-def _verdict(run: Run, partner: Run | None) -> None:
-    distilled, control = (partner, run) if run.control_of else (run, partner)
-    if distilled is None:
-        return
-    if verdict := runs.gain(distilled, control):
-        sentence, points = verdict
-        (st.success if points > 0 else st.warning)(sentence, icon=":material/balance:")
+def _verdict(run: Run, partner: Run | None, known: Mapping[str, Run]) -> None:
+    if verdict := runs.verdict(run, known.values()):
+        box = {"good": st.success, "bad": st.warning, "open": st.info}[verdict.tone]
+        box(verdict.sentence, icon=":material/balance:")
     elif run.state == "done" and run.best_miou5 is not None:
         text = f"Best validation mIoU {100 * run.best_miou5:.1f} %."
-        if control is not None and control.active and not run.control_of:
+        if partner is not None and partner.active and not run.control_of:
             text += " The gain shows when the control is done too."
         st.info(text, icon=":material/flag:")
 

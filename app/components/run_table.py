@@ -9,6 +9,7 @@ import streamlit as st
 from app import state
 from app.components.forecast import duration
 from app.services.runs import Run
+from app.services.ways import in_words
 
 STATES = {
     "queued": ("Queued", "gray", ":material/schedule:"),
@@ -52,12 +53,12 @@ def state_badge(run: Run) -> None:
 
 
 def settings_line(run: Run) -> str:
-    """`U-Net 4 from teacher · temperature 2 · alpha 0.5 · 12 epochs · samples · seed 0`."""
+    """`U-Net 4 from teacher · Soft targets · temperature 2 · alpha 0.5 · 12 epochs · samples · seed 0`."""
     parts = [run.student if run.teacher is None else f"{run.student} from {run.teacher}"]
     if run.control_of:
         parts.append("labels only")
     if run.temperature is not None and run.alpha is not None:
-        parts += [f"temperature {run.temperature:g}", f"alpha {run.alpha:g}"]
+        parts += [in_words(run.losses), f"temperature {run.temperature:g}", f"alpha {run.alpha:g}"]
     if not run.control_of:
         parts.append(f"{run.epochs} epochs")
     return " · ".join([*parts, run.dataset, f"seed {run.seed}", run.id])

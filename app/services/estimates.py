@@ -1,21 +1,25 @@
 """How large a student is, and how long its training will take: known before anything is launched.
 
 The time rests on steps timed on this machine: two students of the width family and the teacher, on random pictures.
-A step's cost is taken to grow in a straight line with the student's MACs between and beyond these two.
+A step's cost is taken to grow in a straight line with the student's MACs between and beyond these two; what a loss adds
+to it is timed on its own.
 """
 
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from core import paths
 from core.classes import AERIAL
-from core.config import ModelConfig, RunConfig
+from core.config import DistillConfig, ModelConfig, RunConfig
 
 _BASES = (4, 12)
 _IMAGES = 4
 _START_SECONDS = 12.0
+_LOSS_IMAGES, _LOSS_PIXELS = 8, 8 * 128**2
+_MIRROR_IMAGES = 4
 
 
 @dataclass(frozen=True)
@@ -66,23 +70,104 @@ def measure_pace(*, teacher: str, crop: int, device: str) -> Pace:
     return Pace(crop, describe(chosen), fixed, per_mac, _teacher_pass(loaded.model, crop, device))
 
 
-def training_seconds(config: RunConfig, pace: Pace, *, macs_256: int, views: int, val_megapixels: float) -> float:
-    """Seconds that one run will take. `views` training pictures an epoch; its control takes about as long again."""
+def training_seconds(
+    config: RunConfig,
+    pace: Pace,
+    *,
+    macs_256: int,
+    views: int,
+    val_megapixels: float,
+    losses: Mapping[str, float] | None = None,
+) -> float:
+    """Seconds that one run will take. `views` training pictures an epoch; its control takes about as long again.
+
+    `losses` is what each loss on the teacher adds, in seconds a picture (`measure_losses`).
+    """
     per_image = pace.student(macs_256)
-    train = config.train.epochs * views * per_image
-    teacher_views = 0
-    if config.distill is not None:
-        teacher_views = views * min(config.distill.cache_views or config.train.epochs, config.train.epochs)
     # A forward pass is about a third of a training step; validation pictures are whole scenes.
     pictures = val_megapixels * 1e6 / pace.crop**2
     validations = -(-config.train.epochs // config.train.validate_every)
     validation = validations * pictures * per_image / 3
-    return _START_SECONDS + train + teacher_views * pace.teacher + validation + pictures * pace.teacher
+    train = config.train.epochs * views * per_image
+    if config.distill is not None:
+        listening = sum((losses or {}).get(name, 0.0) for name in config.distill.losses)
+        train += config.train.epochs * views * listening
+        train += views * _teacher_passes(config.distill, config.train.epochs) * pace.teacher
+    return _START_SECONDS + train + validation + pictures * pace.teacher
 
 
-def without_teacher(config: RunConfig) -> RunConfig:
-    """The labels-only run of the same settings."""
-    return replace(config, kind="train", distill=None)
+def _teacher_passes(distill: DistillConfig, epochs: int) -> int:
+    """How often the teacher looks at each view of an epoch, over the whole run."""
+    looks = _MIRROR_IMAGES if distill.average_flips else 1
+    return looks * min(distill.cache_views or epochs, epochs)
+
+
+def measure_losses(*, teacher: str, crop: int, device: str) -> dict[str, float]:
+    """Seconds a picture that each loss on the teacher takes, forward and backward, by name; without the networks.
+
+    Logits of the real size, and features as the teacher and a small student give them. Raises `CheckpointError`.
+    """
+    import torch
+
+    from core import checkpoint
+    from core.device import choose
+    from core.losses import LOGIT_LOSSES
+
+    place = choose(device)
+    images = max(1, min(_LOSS_IMAGES, _LOSS_PIXELS // crop**2))
+    shape = (images, AERIAL.outputs, crop, crop)
+    ours, theirs = _random(shape, place).requires_grad_(), _random(shape, place)
+    valid = torch.ones(images, crop, crop, dtype=torch.bool, device=place)
+
+    def on_logits(name: str) -> Callable[[], Any]:
+        return lambda: LOGIT_LOSSES[name](student=ours, teacher=theirs, temperature=2.0, valid=valid)
+
+    seconds = {name: _loss_seconds(on_logits(name)) / images for name in LOGIT_LOSSES}
+    loaded = checkpoint.load(checkpoint.resolve(teacher, runs=paths.home()), device=place)
+    return seconds | _feature_seconds(loaded.model, valid)
+
+
+def _feature_seconds(teacher: Any, valid: Any) -> dict[str, float]:
+    """The same of losses on features: mask (B, H, W)."""
+    from core.losses.features import FEATURE_LOSSES, FeatureTerms
+    from core.models import build_model
+
+    student = build_model(ModelConfig("unet", {"base": _BASES[0]}), outputs=AERIAL.outputs).to(valid.device)
+    ours, theirs = _features(student, valid), _features(teacher, valid)
+    ours.requires_grad_()
+
+    def on_features(name: str) -> Callable[[], Any]:
+        terms = FeatureTerms([name], student_channels=ours.shape[1], teacher_channels=theirs.shape[1]).to(valid.device)
+        return lambda: terms(student=ours, teacher=theirs, valid=valid, temperature=2.0, seed=0)[name]
+
+    return {name: _loss_seconds(on_features(name)) / len(valid) for name in FEATURE_LOSSES}
+
+
+def _loss_seconds(loss: Callable[[], Any]) -> float:
+    def work() -> None:
+        value = loss()
+        value.backward()
+        float(value.detach())
+
+    return _median_seconds(work)
+
+
+def _features(model: Any, valid: Any) -> Any:
+    """Random numbers in the shape of the features that a loss would see, (B, C, h, w)."""
+    import torch
+
+    from core.models.tap import Tap
+
+    with torch.no_grad(), Tap(model) as tap:
+        model.eval()(torch.zeros(1, 3, *valid.shape[1:], device=valid.device))
+        shape = tap.take().shape[1:]
+    return _random((len(valid), *shape), valid.device)
+
+
+def _random(shape: tuple[int, ...], place: Any) -> Any:
+    import torch
+
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(place)
 
 
 def _student_step(base: int, crop: int, device: str) -> float:

@@ -1,8 +1,9 @@
-"""Settings of a distillation as a person chooses them → checked → queued, with its control behind it."""
+"""Settings of a distillation as a person chooses them → checked → queued: one for each seed, its control behind it."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
+from app.services import ways
 from app.services.stores import open_store
 from core import paths
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
@@ -10,11 +11,16 @@ from core.errors import ConfigError
 
 _LONGEST_NAME = 71
 """So that the control's name stays within the 80 characters of a run's name."""
+MOST_SEEDS = 5
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the form holds. `views` is training pictures an epoch (None: as many as fit side by side)."""
+    """What the form holds. `views` is training pictures an epoch (None: as many as fit side by side).
+
+    `losses` are weights by name (`ways.WAYS`); `seeds` is how many distillations are launched, with `seed`, `seed` + 1
+    and so on; `ema` is the decay of the averaged weights (0: none).
+    """
 
     teacher: str = "teacher"
     dataset: str = "samples"
@@ -23,24 +29,41 @@ class Settings:
     base: int = 4
     temperature: float = 2.0
     alpha: float = 0.5
-    epochs: int = 20
+    losses: dict[str, float] = field(default_factory=lambda: {ways.DEFAULT: 1.0})
+    average_flips: bool = False
+    epochs: int = 16
     seed: int = 0
+    seeds: int = 1
     control: bool = True
-    views: int | None = 64
-    batch_size: int = 8
+    crop: int = 128
+    views: int | None = 256
+    batch_size: int = 16
     learning_rate: float = 6e-3
+    ema: float = 0.0
     cache_views: int = 4
+    cache_form: Literal["float16", "uint8"] = "float16"
     device: str = "auto"
     name: str = ""
 
 
 PRESETS: dict[str, Settings] = {
     "quick": Settings(),
-    "full": Settings(epochs=150, views=None, batch_size=16, cache_views=20),
+    "full": Settings(epochs=150, crop=256, views=None, ema=0.998, cache_views=20, cache_form="uint8"),
 }
 """`quick` is a first look within three minutes on two processor cores; `full` is what a useful student needs."""
 
-PRESET_FIELDS = ("epochs", "views", "batch_size", "learning_rate", "cache_views", "temperature", "alpha")
+PRESET_FIELDS = (
+    "epochs",
+    "crop",
+    "views",
+    "batch_size",
+    "learning_rate",
+    "ema",
+    "cache_views",
+    "cache_form",
+    "temperature",
+    "alpha",
+)
 
 
 @dataclass(frozen=True)
@@ -52,33 +75,61 @@ class Check:
 
 
 def to_config(settings: Settings) -> RunConfig:
-    """The run that these settings ask for, not yet validated."""
+    """The run of the first seed that these settings ask for, not yet validated."""
     name = settings.name.strip() or f"U-Net {settings.base} from {settings.teacher}"
     return RunConfig(
         kind="distill",
         name=name,
-        data=DataConfig(
-            dataset=settings.dataset,
-            root=settings.root.strip() or None,
-            split=settings.split,
-            views_per_epoch=settings.views,
-        ),
+        data=_data(settings),
         model=ModelConfig("unet", {"base": settings.base}),
         train=TrainConfig(
             epochs=settings.epochs,
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
+            ema=settings.ema,
             seed=settings.seed,
             device=settings.device,
             validate_every=max(1, settings.epochs // 50),
         ),
-        distill=DistillConfig(
-            teacher=settings.teacher,
-            temperature=settings.temperature,
-            alpha=settings.alpha,
-            cache_views=min(settings.cache_views, max(settings.epochs, 0)),
-        ),
+        distill=_distill(settings),
     )
+
+
+def _data(settings: Settings) -> DataConfig:
+    return DataConfig(
+        dataset=settings.dataset,
+        root=settings.root.strip() or None,
+        split=settings.split,
+        crop=settings.crop,
+        views_per_epoch=settings.views,
+    )
+
+
+def _distill(settings: Settings) -> DistillConfig:
+    """Losses on features ask the teacher at every step: nothing is stored for them, whatever the form says."""
+    distill = DistillConfig(
+        teacher=settings.teacher,
+        temperature=settings.temperature,
+        alpha=settings.alpha,
+        cache_views=min(settings.cache_views, max(settings.epochs, 0)),
+        cache_form=settings.cache_form,
+        losses=dict(settings.losses),
+        average_flips=settings.average_flips,
+    )
+    return replace(distill, cache_views=0) if distill.uses_features else distill
+
+
+def to_configs(settings: Settings) -> list[RunConfig]:
+    """One run a seed; their names say which when there are several."""
+    first = to_config(settings)
+    if settings.seeds == 1:
+        return [first]
+    configs = []
+    for seed in range(settings.seed, settings.seed + settings.seeds):
+        ending = f", seed {seed}"
+        name = first.name[: _LONGEST_NAME - len(ending)] + ending
+        configs.append(replace(first, name=name, train=replace(first.train, seed=seed)))
+    return configs
 
 
 def data_key(settings: Settings) -> dict[str, Any]:
@@ -86,12 +137,22 @@ def data_key(settings: Settings) -> dict[str, Any]:
     return asdict(to_config(settings).data)
 
 
+def problems(settings: Settings) -> list[str]:
+    """What is out of range, each with its range; nothing is looked up for it."""
+    if settings.dataset == "folder" and not settings.root.strip():
+        return ["Name the folder that holds images/ and masks/."]
+    found = to_config(settings).problems()
+    if not 1 <= settings.seeds <= MOST_SEEDS:
+        found.append(f"Seeds must be from 1 to {MOST_SEEDS}, not {settings.seeds}.")
+    return found or to_configs(settings)[-1].problems()
+
+
 def check(settings: Settings) -> Check:
     """Everything that can be known to be wrong before the data is read."""
     from core.runs.checks import check_settings
 
-    if settings.dataset == "folder" and not settings.root.strip():
-        return Check(["Name the folder that holds images/ and masks/."])
+    if found := problems(settings):
+        return Check(found)
     try:
         return Check(warnings=check_settings(to_config(settings), runs=paths.home()))
     except ConfigError as error:
@@ -99,14 +160,18 @@ def check(settings: Settings) -> Check:
 
 
 def launch(settings: Settings) -> str:
-    """Queue the distillation, and its control when asked for; gives the run's id. Raises `StoreError`."""
+    """Queue a distillation a seed, each with its control when asked for; gives the first one's id.
+
+    Raises `StoreError`.
+    """
     store = open_store()
-    config = to_config(settings)
-    record = store.add(config)
-    if settings.control:
-        name = f"{config.name[:_LONGEST_NAME]}, control"
-        store.add(config.as_control(record.id, name=name))
-    return record.id
+    queued = []
+    for config in to_configs(settings):
+        record = store.add(config)
+        queued.append(record.id)
+        if settings.control:
+            store.add(config.as_control(record.id, name=f"{config.name[:_LONGEST_NAME]}, control"))
+    return queued[0]
 
 
 def devices() -> list[str]:

@@ -8,9 +8,11 @@ from app import caching, state
 from app.components.empty import empty_state
 from app.components.forecast import size_figures, time_figures
 from app.components.guard import plainly, show_problems
+from app.components.loss_form import LossForm, show_costs
 from app.components.run_form import run_form, student_slider
 from app.services import artifacts, datasets, estimates, launch, workers
 from app.services.artifacts import Model
+from app.services.ways import listens_inside
 
 
 def main() -> None:
@@ -28,12 +30,12 @@ def main() -> None:
         return
     form, side = st.columns([1.5, 1], gap="large")
     with form:
-        settings = run_form(models, datasets.training_choices())
+        settings, losses = run_form(models, datasets.training_choices())
     with side, st.container(border=True):
-        _before_launch(settings, models[settings.teacher])
+        _before_launch(settings, models[settings.teacher], losses)
 
 
-def _before_launch(settings: launch.Settings, teacher: Model) -> None:
+def _before_launch(settings: launch.Settings, teacher: Model, losses: LossForm) -> None:
     """Size, problems and the launch button first; the estimate, which may take seconds, last."""
     settings = replace(settings, base=student_slider())
     size = None
@@ -59,18 +61,23 @@ def _before_launch(settings: launch.Settings, teacher: Model) -> None:
             _launch(settings)
     elif size is not None and not found.problems:
         with estimate, plainly(), st.spinner("Timing a few steps on this machine …"):
-            _estimate(settings, teacher, size)
+            _estimate(settings, teacher, size, losses)
+    else:
+        show_costs(losses, {})
 
 
-def _estimate(settings: launch.Settings, teacher: Model, size: estimates.Size) -> None:
+def _estimate(settings: launch.Settings, teacher: Model, size: estimates.Size, losses: LossForm) -> None:
     data = caching.split_summary(launch.data_key(settings))
     config = launch.to_config(settings)
     pace = caching.pace(teacher, config.data.crop, settings.device)
+    costs = caching.loss_seconds(teacher, config.data.crop, settings.device)
+    show_costs(losses, costs, step=pace.student(size.macs_256))
     views = settings.views or data["crops"]
     seconds = estimates.training_seconds(
-        config, pace, macs_256=size.macs_256, views=views, val_megapixels=data["val_megapixels"]
+        config, pace, macs_256=size.macs_256, views=views, val_megapixels=data["val_megapixels"], losses=costs
     )
-    time_figures(seconds, pace, control=settings.control)
+    features = listens_inside(settings.losses)
+    time_figures(seconds, pace, control=settings.control, seeds=settings.seeds, features=features)
     st.caption(data["note"])
     for warning in data["warnings"]:
         st.warning(warning, icon=":material/warning:")

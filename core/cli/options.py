@@ -81,6 +81,7 @@ def _plain(text: str) -> Any:
 _TRAIN_HELP = {
     "epochs": "how many epochs",
     "batch_size": "images a step",
+    "accumulate": "parts that a batch is cut into, to save memory",
     "learning_rate": "peak of the schedule",
     "schedule": "one-cycle or cosine",
     "weight_decay": "of AdamW",

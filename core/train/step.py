@@ -141,14 +141,32 @@ class Stepper:
         return [*self.model.parameters(), *beside]
 
     def step(self, batch: Batch, answer: Answer | None, learning_rate: float) -> dict[str, Tensor]:
-        """Update the model once; gives the detached terms without waiting for the device."""
+        """Update the model once; gives the detached terms, averaged over the parts, without waiting for the device."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
-        terms = self.terms(batch, answer)
         self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(total(terms)).backward()  # type: ignore[no-untyped-call]
+        parts = self.config.train.accumulate
+        told: dict[str, Tensor] = {}
+        for part, said in zip(_cut(batch, parts), _cut_answer(answer, parts), strict=True):
+            terms = {name: term / parts for name, term in self.terms(part, said).items()}
+            self.scaler.scale(total(terms)).backward()  # type: ignore[no-untyped-call]
+            told = {name: told.get(name, 0) + term.detach() for name, term in terms.items()}
         self.scaler.unscale_(self.optimiser)
         nn.utils.clip_grad_norm_(self.parameters, self.config.train.clip_norm)
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        return {name: term.detach() for name, term in terms.items()}
+        return told
+
+
+def _cut(batch: Batch, parts: int) -> list[Batch]:
+    if parts == 1:
+        return [batch]
+    views, size = zip(batch.images.chunk(parts), batch.labels.chunk(parts), strict=True), len(batch.images) // parts
+    return [Batch(images, labels, batch.epoch, batch.first + at * size) for at, (images, labels) in enumerate(views)]
+
+
+def _cut_answer(answer: Answer | None, parts: int) -> list[Answer | None]:
+    if answer is None or parts == 1:
+        return [answer] * parts
+    features = [None] * parts if answer.features is None else answer.features.chunk(parts)
+    return [Answer(*said) for said in zip(answer.logits.chunk(parts), features, strict=True)]

@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app.services import artifacts, datasets, estimates, inference, launch, workers
+from app.services import artifacts, datasets, estimates, inference, launch, ways, workers
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 from core.classes import AERIAL
@@ -86,6 +86,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         estimates, "student_size", lambda base: estimates.Size(base * 30_000, base * 30_000_000, base / 8)
     )
     monkeypatch.setattr(estimates, "measure_pace", lambda **_: estimates.Pace(256, "a CPU", 0.01, 0.0, 0.02))
+    monkeypatch.setattr(
+        estimates, "measure_losses", lambda **_: {name: 0.0001 * at for at, name in enumerate(ways.WAYS, start=1)}
+    )
     monkeypatch.setattr(
         datasets,
         "split_summary",

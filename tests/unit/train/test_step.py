@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -187,3 +188,21 @@ def test_it_works_under_autocast(make_task: MakeTask, sampler: ViewSampler) -> N
     terms = stepper.step(batch_of(sampler), None, 1e-3)
     assert all(torch.isfinite(term) for term in terms.values())
     assert all(parameter.dtype == torch.float32 for parameter in task.model.parameters())
+
+
+@pytest.mark.parametrize("taught", [False, True])
+def test_a_batch_in_parts_is_the_same_step(make_task: MakeTask, sampler: ViewSampler, taught: bool) -> None:
+    """Where every part has as many labelled pixels and statistics do not depend on the batch, to rounding."""
+    distill = DistillConfig(temperature=2.0, alpha=0.5) if taught else None
+    batch, (frozen, _) = batch_of(sampler), teacher()
+    batch = replace(batch, labels=batch.labels.where(batch.labels != AERIAL.ignore_index, 0))
+    answer = frozen.answer(batch.images) if taught else None
+    found = []
+    for parts in (1, 2, 4):
+        task = make_task(distill=distill, accumulate=parts, dice=0.0)
+        told = stepper_of(replace(task, model=task.model.eval())).step(batch, answer, 1e-3)
+        found.append((told, task.model.state_dict()))
+    (told, whole), *others = found
+    for other_told, other in others:
+        torch.testing.assert_close(other_told, told)
+        torch.testing.assert_close(other, whole, atol=1e-5, rtol=1e-4)
