@@ -1,17 +1,16 @@
 """The settings of a run: frozen, checked once where they enter, to and from JSON. Pure Python."""
 
 import json
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any, Literal, TypeVar
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 from core.errors import ConfigError
-from core.typed import is_number, misfits
+from core.typed import build, is_number
 
 Kind = Literal["train", "distill"]
 LOGIT_LOSSES = ("soft_targets", "standardised", "channel_wise", "correlation", "boundary")
 FEATURE_LOSSES = ("feature_channel_wise", "affinity", "attention", "hint", "masked_generation")
 """Ways to listen to a teacher: to its logits, and to features inside it (functions and papers: `core/losses/`)."""
-_Config = TypeVar("_Config")
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ class TrainConfig:
             found.append(f"Epochs must be from 1 to 10,000, not {self.epochs}.")
         if not 1 <= self.batch_size <= 1024:
             found.append(f"Batch size must be from 1 to 1024, not {self.batch_size}.")
-        if not 1 <= self.accumulate <= self.batch_size or self.batch_size % self.accumulate:
+        elif self.accumulate < 1 or self.batch_size % self.accumulate:
             found.append(f"A batch of {self.batch_size} cannot be cut into {self.accumulate} equal parts.")
         if not 0 < self.learning_rate <= 1:
             found.append(f"Learning rate must be above 0 and at most 1, not {self.learning_rate}.")
@@ -209,7 +208,7 @@ class RunConfig:
     def _transfer_problems(self) -> list[str]:
         """What is blended or unlabelled has nothing to say to a loss on labels."""
         taught_alone = self.distill is not None and self.distill.alpha == 0
-        if self.data.mix and not taught_alone:
+        if 0 < self.data.mix <= 0.5 and not taught_alone:
             return ["Mixed views have no labels of their own: mixing needs a teacher, and alpha 0."]
         if self.data.transfer and self.distill is None:
             return ["Pictures without labels teach nothing without a teacher: leave them out of this run."]
@@ -236,27 +235,8 @@ class RunConfig:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"These settings are not JSON ({error}).") from error
-        config: RunConfig = _build(cls, data)
+        config: RunConfig = build(cls, data, nested=_NESTED)
         return config.validate()
 
 
 _NESTED: dict[str, type] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig, "distill": DistillConfig}
-
-
-def _build(cls: type[_Config], data: Any) -> _Config:
-    """Rebuild one frozen dataclass from plain JSON, naming what does not belong there."""
-    assert is_dataclass(cls)
-    if not isinstance(data, dict):
-        raise ConfigError(f"{cls.__name__} must be a JSON object, not {type(data).__name__}.")
-    known = {f.name for f in fields(cls)}
-    if unknown := sorted(set(data) - known):
-        raise ConfigError(f"{cls.__name__} has no setting {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
-    values: dict[str, Any] = {}
-    for key, value in data.items():
-        if key in _NESTED and cls is RunConfig and value is not None:
-            values[key] = _build(_NESTED[key], value)
-        else:
-            values[key] = tuple(value) if isinstance(value, list) else value
-    if wrong := misfits(cls, values):
-        raise ConfigError(wrong)
-    return cls(**values)

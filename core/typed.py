@@ -1,7 +1,13 @@
-"""Whether values read from JSON have the types that a dataclass asks for, and how to say so. Pure Python."""
+"""Frozen dataclasses from plain JSON: whether its values have the types that the fields ask for. Pure Python."""
 
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from core.errors import ConfigError
+
+_Class = TypeVar("_Class")
 
 _WORDS: dict[Any, str] = {
     int: "a whole number",
@@ -11,6 +17,28 @@ _WORDS: dict[Any, str] = {
     bool: "true or false",
     type(None): "nothing",
 }
+
+
+def build(cls: type[_Class], data: Any, *, nested: Mapping[str, type]) -> _Class:
+    """Rebuild one frozen dataclass; `nested` gives the classes of fields that are dataclasses themselves.
+
+    Raises `ConfigError` that names what does not belong there.
+    """
+    assert is_dataclass(cls)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{cls.__name__} must be a JSON object, not {type(data).__name__}.")
+    known = {field.name for field in fields(cls)}
+    if unknown := sorted(set(data) - known):
+        raise ConfigError(f"{cls.__name__} has no setting {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key in nested and value is not None:
+            values[key] = build(nested[key], value, nested={})
+        else:
+            values[key] = tuple(value) if isinstance(value, list) else value
+    if wrong := misfits(cls, values):
+        raise ConfigError(wrong)
+    return cls(**values)
 
 
 def misfits(cls: type, values: dict[str, Any]) -> list[str]:
