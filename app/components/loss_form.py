@@ -50,7 +50,7 @@ def _weight(way: Way, start: float) -> tuple[float, DeltaGenerator]:
     if key not in st.session_state:
         st.session_state[key] = float(start)
     words, number = st.columns([2.4, 1], gap="medium", vertical_alignment="center")
-    with words:
+    with words.container(gap="xxsmall"):
         st.markdown(f"**{way.title}**  \n{way.hears} {_paper(way)}")
         place = st.container()
     value = number.number_input("Weight (above 0 to 10,000)", step=0.5, format="%g", key=key)
@@ -68,9 +68,9 @@ def show_costs(form: LossForm, seconds: Mapping[str, float], *, step: float = 1.
             place.caption(costs[name] + (", and the teacher at every step" if WAYS[name].on_features else ""))
     with form.guide:
         answers, features = ([way for way in WAYS.values() if way.on_features == inside] for inside in (False, True))
-        st.markdown("To its answers\n" + "\n".join(_line(way, costs) for way in answers))
+        st.markdown("To the teacher's answers:\n" + "\n".join(_line(way, costs) for way in answers))
         st.markdown(
-            "To features inside it, which cannot be stored: the teacher works at every step\n"
+            "To features inside it, which cannot be stored, so that it works at every step:\n"
             + "\n".join(_line(way, costs) for way in features)
         )
         st.caption(_GUIDE)
@@ -83,8 +83,8 @@ _GUIDE = (
 
 
 def _line(way: Way, costs: Mapping[str, str]) -> str:
-    cost = f" :gray[{costs[way.name]}]" if way.name in costs else ""
-    return f"- {way.title}, weight {way.weight:g}: {way.hears} {_paper(way)}{cost}"
+    cost = f" · {costs[way.name]}" if way.name in costs else ""
+    return f"- **{way.title}** :gray[· weight {way.weight:g}{cost}]  \n  {way.hears} {_paper(way)}"
 
 
 def _paper(way: Way) -> str:
