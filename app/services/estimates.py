@@ -19,6 +19,7 @@ _BASES = (4, 12)
 _IMAGES = 4
 _START_SECONDS = 12.0
 _LOSS_IMAGES, _LOSS_PIXELS = 8, 8 * 128**2
+_FEWEST_TURNS, _MOST_TURNS, _TURNS_SECONDS = 4, 20, 4.0
 _MIRROR_IMAGES = 4
 
 
@@ -143,10 +144,13 @@ def _feature_losses(teacher: Any, valid: Any) -> dict[str, Callable[[], Any]]:
     return {name: on_features(name) for name in FEATURE_LOSSES}
 
 
-def _quickest(losses: Mapping[str, Callable[[], Any]], *, rounds: int = 5) -> dict[str, float]:
-    """Seconds forward and backward. They take turns, and the best of each counts: a busy machine disturbs all alike."""
+def _quickest(losses: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
+    """Seconds forward and backward. They take turns, and the best of each counts: so other work disturbs little."""
     best = dict.fromkeys(losses, float("inf"))
-    for _ in range(rounds):
+    begun = time.perf_counter()
+    for turn in range(_MOST_TURNS):
+        if turn >= _FEWEST_TURNS and time.perf_counter() - begun > _TURNS_SECONDS:
+            break
         for name, loss in losses.items():
             start = time.perf_counter()
             value = loss()

@@ -55,7 +55,7 @@ def execute(
         outcome = fit(task, emit=emit, cancelled=cancelled, folder=folder, resume=resume)
     task.model.load_state_dict(outcome.weights)
     summary = _summary(config, outcome, teaching, split)
-    card = checkpoint.save(folder / "student", task.model, _card(task, outcome, summary, split))
+    card = checkpoint.save(folder / "student", task.model, _card(replace(task, config=config), outcome, summary, split))
     # Last: a run that is stopped before its model is saved would have to fill the cache again.
     for leftover in folder.glob(f"{CACHE}.*"):
         leftover.unlink()

@@ -10,7 +10,7 @@ import torch
 from core import checkpoint
 from core.checkpoint import Loaded
 from core.classes import ClassMap
-from core.config import FEATURE_LOSSES
+from core.config import FEATURE_LOSSES, RunConfig
 from core.errors import ConfigError
 from core.evaluate import evaluate
 from core.losses.features import FeatureTerms
@@ -60,8 +60,16 @@ def with_teacher(
     cache = _cache(task, teacher, folder, emit, cancelled)
     if cache is None:
         raise RunCancelledError
-    task = replace(task, answers=cache.answer, view_epochs=cache.epochs)
+    task = replace(task, config=_less(task.config, cache.seconds), answers=cache.answer, view_epochs=cache.epochs)
     return task, replace(teaching, cache_seconds=cache.seconds)
+
+
+def _less(config: RunConfig, seconds: float) -> RunConfig:
+    """What is left of a budget of seconds after these; a second at least."""
+    budget = config.train.match_seconds
+    if budget is None:
+        return config
+    return replace(config, train=replace(config.train, match_seconds=max(1.0, budget - seconds)))
 
 
 def _teacher_score(task: Task, loaded: Loaded, emit: Emit, cancelled: Cancelled) -> float:

@@ -152,8 +152,10 @@ def test_the_gain_over_the_control_is_told_when_both_are_done(view: View, world:
     for shown in (run_id, control_id):
         page = view("runs", run=shown)
         assert not page.exception
-        assert "gained 7.0 points" in page.success[0].value
-        assert "35 % of the gap" in page.success[0].value
+        assert "gained 7.0 points" in page.info[0].value
+        assert "35 % of the gap" in page.info[0].value
+        assert "launch more seeds" in page.info[0].value
+        assert len(page.success) == 0
     page = view("runs", run=run_id)
     page.button(key="compare").click().run()
     link = {"students": [run_id, control_id], "teacher": "teacher"}

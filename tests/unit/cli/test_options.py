@@ -58,12 +58,21 @@ TRAIN_FLAGS = {
     "--precision float32": {"precision": "float32"},
     "--validate-every 2": {"validate_every": 2},
     "--compile": {"compile": True},
+    "--accumulate 2": {"accumulate": 2},
+    "--start-from teacher": {"start_from": "teacher"},
 }
 DISTILL_FLAGS = {
     "--teacher mine": {"teacher": "mine"},
     "--temperature 4.5": {"temperature": 4.5},
     "--alpha 0.25": {"alpha": 0.25},
     "--cache-views 6": {"cache_views": 6},
+    "--cache-form uint8": {"cache_form": "uint8"},
+    "--loss channel_wise=3 --loss hint": {"losses": {"channel_wise": 3.0, "hint": 1.0}},
+    "--student-layer encoder.3 --teacher-layer network.encoder": {
+        "student_layer": "encoder.3",
+        "teacher_layer": "network.encoder",
+    },
+    "--average-flips": {"average_flips": True},
 }
 MODEL_FLAGS = {
     "--base 8": ModelConfig("unet", {"base": 8}),
@@ -141,3 +150,17 @@ def test_a_file_that_is_no_settings_of_this_verb_is_refused(
 @pytest.mark.parametrize("recipe", sorted((ROOT / "docs" / "recipes").glob("*.json")), ids=lambda path: path.stem)
 def test_every_recipe_is_settings(recipe: Path) -> None:
     assert RunConfig.from_json(recipe.read_text()).name == recipe.stem
+
+
+def test_more_pictures_and_mixing_belong_to_a_distillation(
+    run: Run, submitted: list[tuple[RunConfig, dict[str, Any]]]
+) -> None:
+    run("distill", "--mix", "0.3", "--transfer", "samples", "--alpha", "0")
+    assert (submitted[0][0].data.mix, submitted[0][0].data.transfer) == (0.3, "samples")
+    assert run("train", "--mix", "0.3")[0] == 2
+
+
+def test_a_weight_that_is_no_number_is_refused_in_one_line(run: Run) -> None:
+    code, _, err = run("distill", "--loss", "hint=much")
+    assert code != 0
+    assert "NAME=WEIGHT with a number, not 'hint=much'" in err

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from core import checkpoint
 from core.config import DistillConfig, RunConfig
 from core.errors import CheckpointError
 from core.runs import jobs
@@ -70,3 +71,12 @@ def test_more_alpha_than_the_teacher_can_matter_is_the_control(
     run(replace(distilled, distill=DistillConfig(teacher="taught", alpha=1.0)), runs, "one")
     run(labels, runs, "labels")
     assert torch.equal(weights(runs, "one"), weights(runs, "labels"))
+
+
+def test_a_budget_of_seconds_holds_the_teachers_cache_too(distilled: RunConfig, runs: Path, caught: list[Task]) -> None:
+    assert distilled.distill is not None
+    distill = replace(distilled.distill, cache_views=1)
+    summary = run(replace(distilled, distill=distill, train=replace(TRAIN, match_seconds=100.0)), runs, "one")
+    assert caught[0].config.train.match_seconds == pytest.approx(100.0 - summary["cache_seconds"])
+    card = checkpoint.load_card(runs / "one" / "student")
+    assert card.training["match_seconds"] == 100.0, "the card holds what was asked for"

@@ -1,0 +1,164 @@
+"""What teachers are worth: runs on equal wall-clock, and tables of their gains over controls.
+
+    python benchmarks/gains.py screen --minutes 15 [--base 4] [--seed 0] [--losses soft_targets channel_wise …]
+    python benchmarks/gains.py seeds --config docs/recipes/student.json [--seeds 0 1 2]
+    python benchmarks/gains.py table [--json]
+
+`screen` trains one student a loss, each at its usual weight, and one on labels alone, all for as many minutes, the
+teacher's share included. `seeds` trains a recipe and its control, which gets the seconds that the recipe took, for
+each seed. Both use the store of runs (`TERRASTILL_HOME`), leave out what is there already, and so go on where they
+were stopped. `table` reads the store: gain ± spread (sample standard deviation over seeds), and the share of the gap
+between control and teacher that was closed.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from app.services.ways import USUAL
+from core.cli.inline import run_now
+from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
+from core.runs.records import RunRecord, RunState
+from core.runs.store import RunStore
+
+
+def screening(*, minutes: float, base: int, seed: int, losses: Sequence[str]) -> list[RunConfig]:
+    """A run on labels alone, then one for each loss, alike in everything else. Raises `ConfigError`."""
+    plain = RunConfig(
+        kind="train",
+        name=f"screen unet {base}, labels alone, {minutes:g} min",
+        data=DataConfig(dataset="dubai", scale=(0.7, 1.5), colour=0.2),
+        model=ModelConfig("unet", {"base": base}),
+        train=TrainConfig(epochs=1, ema=0.998, seed=seed, validate_every=4, match_seconds=60 * minutes),
+    )
+    taught = [
+        replace(
+            plain,
+            kind="distill",
+            name=f"screen unet {base}, {loss}, {minutes:g} min",
+            distill=DistillConfig(losses={loss: USUAL[loss]}),
+        )
+        for loss in losses
+    ]
+    return [config.validate() for config in (plain, *taught)]
+
+
+def finished(store: RunStore) -> list[RunRecord]:
+    return [record for record in store.list([RunState.DONE]) if record.summary]
+
+
+def carry_out(config: RunConfig, store: RunStore) -> RunRecord:
+    """The finished run of these settings: found in the store, or done now."""
+
+    def alike(record: RunRecord) -> bool:
+        return replace(record.config, train=replace(record.config.train, device=config.train.device)) == config
+
+    found = next(filter(alike, finished(store)), None)
+    print(f"{config.name or 'run'}, seed {config.train.seed}: {'there already' if found else 'now'}", file=sys.stderr)
+    return found or run_now(config, store)
+
+
+def screen(args: argparse.Namespace, store: RunStore) -> None:
+    for config in screening(minutes=args.minutes, base=args.base, seed=args.seed, losses=args.losses):
+        carry_out(config, store)
+
+
+def seeds(args: argparse.Namespace, store: RunStore) -> None:
+    recipe = RunConfig.from_json(args.config.read_text(encoding="utf-8"))
+    for seed in args.seeds:
+        record = carry_out(replace(recipe, train=replace(recipe.train, seed=seed)), store)
+        carry_out(record.config.as_control(record.id, name=f"{recipe.name}, control"), store)
+
+
+def pairs(records: Iterable[RunRecord]) -> list[tuple[RunRecord, RunRecord]]:
+    """Each distillation beside its control: that of its own, or the screen's run on labels alone."""
+    records = list(records)
+    controls = {record.config.control_of: record for record in records if record.config.control_of}
+    alone = {_budget(record): record for record in records if _budget(record) and record.config.distill is None}
+    taught = [record for record in records if record.config.distill is not None]
+    beside = ((record, controls.get(record.id) or alone.get(_budget(record))) for record in taught)
+    return [(record, control) for record, control in beside if control is not None]
+
+
+def _budget(record: RunRecord) -> tuple[Any, ...] | None:
+    """What runs of one screen share; None for any other run."""
+    config = record.config
+    if config.control_of or config.train.match_seconds is None:
+        return None
+    return (str(config.model.arguments), config.train.match_seconds, config.train.seed)
+
+
+def gap_closed(*, distilled: float, control: float, teacher: float) -> float | None:
+    """(distilled − control) / (teacher − control); None where the control is as good as the teacher."""
+    return (distilled - control) / (teacher - control) if teacher > control else None
+
+
+def rows_of(found: Iterable[tuple[RunRecord, RunRecord]]) -> list[dict[str, Any]]:
+    """A row for each recipe over its seeds: means, gain ± spread in points, gap closed, seconds of both."""
+    groups: dict[str, list[tuple[RunRecord, RunRecord]]] = defaultdict(list)
+    for record, control in found:
+        groups[record.name].append((record, control))
+    return [_row(name, group) for name, group in groups.items()]
+
+
+def _row(name: str, group: list[tuple[RunRecord, RunRecord]]) -> dict[str, Any]:
+    distilled, control = ([float(pair[at].summary["best_miou5"]) for pair in group] for at in (0, 1))
+    teacher = float(group[0][0].summary["teacher_miou5"])
+    gains = [100 * (ours - theirs) for ours, theirs in zip(distilled, control, strict=True)]
+    means = {"control": statistics.mean(control), "distilled": statistics.mean(distilled)}
+    seconds = [statistics.mean(float(pair[at].summary["train_seconds"]) for pair in group) for at in (0, 1)]
+    return {
+        "recipe": name,
+        "seeds": len(group),
+        "teacher": teacher,
+        **means,
+        "gain": statistics.mean(gains),
+        "spread": statistics.stdev(gains) if len(gains) > 1 else None,
+        "gap_closed": gap_closed(teacher=teacher, **means),
+        "seconds": seconds[0],
+        "control_seconds": seconds[1],
+    }
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    print("| recipe | seeds | teacher | control | distilled | gain, points | gap closed | seconds | control's |")
+    print("|---" * 9 + "|")
+    for row in sorted(rows, key=lambda row: -row["gain"]):
+        spread = f" ± {row['spread']:.1f}" if row["spread"] is not None else ""
+        closed = f"{row['gap_closed']:.2f}" if row["gap_closed"] is not None else "–"
+        scores = " | ".join(f"{row[key]:.3f}" for key in ("teacher", "control", "distilled"))
+        times = f"{row['seconds']:.0f} | {row['control_seconds']:.0f}"
+        print(f"| {row['recipe']} | {row['seeds']} | {scores} | {row['gain']:+.1f}{spread} | {closed} | {times} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    first = verbs.add_parser("screen")
+    first.add_argument("--minutes", type=float, default=15)
+    first.add_argument("--base", type=int, default=4)
+    first.add_argument("--seed", type=int, default=0)
+    first.add_argument("--losses", nargs="+", default=list(USUAL), choices=list(USUAL))
+    second = verbs.add_parser("seeds")
+    second.add_argument("--config", type=Path, required=True)
+    second.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    third = verbs.add_parser("table")
+    third.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    store = RunStore()
+    if args.verb != "table":
+        (screen if args.verb == "screen" else seeds)(args, store)
+    rows = rows_of(pairs(finished(store)))
+    print(json.dumps(rows)) if getattr(args, "json", False) else print_table(rows)
+
+
+if __name__ == "__main__":
+    main()

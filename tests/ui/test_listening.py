@@ -1,0 +1,156 @@
+"""Losses and seeds on the launch page: chosen, weighed, priced, kept in the link, refused."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.services import launch
+from app.services.stores import open_store
+from app.services.ways import USUAL, WAYS
+from tests.ui.conftest import World, words
+
+View = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True)
+def _checks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules of core, without the models on disk that a check would look up; launched into a real store."""
+    real = launch.launch
+
+    def queue(settings: launch.Settings) -> str:
+        world.launched.append(settings)
+        return real(settings)
+
+    monkeypatch.setattr(launch, "check", lambda settings: launch.Check(launch.problems(settings)))
+    monkeypatch.setattr(launch, "launch", queue)
+
+
+def choose(page: AppTest, *names: str) -> AppTest:
+    return page.multiselect(key="losses_chosen").set_value(list(names)).run()
+
+
+def launched(page: AppTest, world: World) -> launch.Settings:
+    page.button(key="launch").click().run()
+    assert not page.exception
+    return world.launched[-1]
+
+
+def query(page: AppTest, name: str) -> Any:
+    value = page.query_params.get(name)
+    return value[0] if isinstance(value, list) else value
+
+
+def test_soft_targets_are_the_start_and_leave_the_link_alone(view: View, world: World) -> None:
+    page = view("distill")
+    assert page.multiselect(key="losses_chosen").value == ["soft_targets"]
+    assert "losses" not in page.query_params
+    assert launched(page, world).losses == {"soft_targets": 1.0}
+
+
+def test_each_way_is_explained_with_its_paper_and_its_cost(view: View) -> None:
+    page = view("distill")
+    text = words(page)
+    for way in WAYS.values():
+        assert way.hears in text
+        assert f"https://arxiv.org/abs/{way.arxiv}" in text
+    # The fake takes 0.1 ms for the first loss, 0.2 for the second, and 10 for a step.
+    assert "weight 3 · × 2.0, +2 % of a step" in text
+    assert page.multiselect(key="losses_chosen").options == [way.title for way in WAYS.values()]
+
+
+def test_a_chosen_loss_brings_its_usual_weight_and_the_link_follows(view: View, world: World) -> None:
+    page = choose(view("distill"), "soft_targets", "channel_wise")
+    assert page.number_input(key="weight_channel_wise").value == USUAL["channel_wise"]
+    page.number_input(key="weight_channel_wise").set_value(4.25).run()
+    assert query(page, "losses") == "soft_targets:1,channel_wise:4.25"
+    assert launched(page, world).losses == {"soft_targets": 1.0, "channel_wise": 4.25}
+
+
+@pytest.mark.parametrize(
+    ("link", "losses"),
+    [
+        ("soft_targets:1,channel_wise:3", {"soft_targets": 1.0, "channel_wise": 3.0}),
+        ("correlation:0.125", {"correlation": 0.125}),
+        ("hint", {"hint": USUAL["hint"]}),
+        ("hint:loud,boundary:nan", {"hint": USUAL["hint"], "boundary": USUAL["boundary"]}),
+        ("shouting:3,boundary:2", {"boundary": 2.0}),
+        ("shouting:3", {"soft_targets": 1.0}),
+    ],
+)
+def test_a_link_brings_back_losses_and_leaves_nonsense_out(
+    view: View, world: World, link: str, losses: dict[str, float]
+) -> None:
+    page = view("distill", losses=link)
+    assert not page.exception
+    again = view("distill", **({"losses": query(page, "losses")} if "losses" in page.query_params else {}))
+    assert launched(again, world).losses == launched(page, world).losses == losses
+
+
+def test_no_loss_and_a_weight_out_of_range_are_refused_in_words(view: View, world: World) -> None:
+    page = choose(view("distill"))
+    assert "at least one loss" in page.error[0].value
+    assert page.button(key="launch").disabled
+    assert page.multiselect(key="losses_chosen").value == []
+    page = view("distill", losses="hint:20000")
+    assert "The weight of hint must be above 0 and at most 10,000, not 20000" in page.error[0].value
+    assert page.button(key="launch").disabled
+    assert world.launched == []
+
+
+def test_a_loss_on_features_switches_the_stored_teacher_off_and_the_estimate_says_so(view: View, world: World) -> None:
+    page = view("distill")
+    short = page.metric[0].value
+    page = choose(page, "soft_targets", "affinity")
+    stored = page.number_input(key="cache_views")
+    assert (stored.value, stored.disabled) == (0, True)
+    assert "the teacher at every step" in words(page)
+    # 16 epochs of 256 views at 20 ms instead of 4, twice.
+    assert (short, page.metric[0].value) == ("3 min", "5 min")
+    made = launched(page, world)
+    assert launch.to_config(made).problems() == []
+    page = choose(page, "soft_targets")
+    stored = page.number_input(key="cache_views")
+    assert (stored.value, stored.disabled) == (4, False)
+
+
+def test_presets_set_crop_averaging_and_the_form_of_the_cache(view: View, world: World) -> None:
+    page = view("distill")
+    page.segmented_control(key="preset").set_value("full").run()
+    full = launched(page, world)
+    assert (full.crop, full.epochs, full.views, full.batch_size) == (256, 150, None, 16)
+    assert (full.cache_views, full.ema, full.cache_form) == (20, 0.998, "uint8")
+    page.segmented_control(key="preset").set_value("quick").run()
+    assert launched(page, world) == launch.Settings()
+
+
+def test_a_link_brings_back_the_finer_settings(view: View, world: World) -> None:
+    made = launched(view("distill", crop="64", ema="0.95", average_flips="true", cache_form="uint8", seeds="2"), world)
+    assert (made.crop, made.ema, made.average_flips, made.cache_form, made.seeds) == (64, 0.95, True, "uint8", 2)
+
+
+def test_seeds_multiply_the_time_and_the_first_run_is_shown(view: View, world: World) -> None:
+    page = view("distill")
+    page.number_input(key="seeds").set_value(3).run()
+    assert page.metric[0].label == "Estimated time, 3 seeds, each with control"
+    # Three times 164 s.
+    assert page.metric[0].value == "8 min"
+    launched(page, world)
+    records = list(reversed(open_store().list()))
+    assert [record.config.train.seed for record in records] == [0, 0, 1, 1, 2, 2]
+    assert world.switched == [("views/runs.py", {"run": records[0].id})]
+    assert [record.config.control_of for record in records[1::2]] == [record.id for record in records[::2]]
+    assert records[2].name == "U-Net 4 from teacher, seed 1"
+    assert records[3].name == "U-Net 4 from teacher, seed 1, control"
+
+
+@pytest.mark.parametrize("control", [True, False])
+def test_names_of_seeds_stay_within_bounds_and_differ_in_seed_alone(control: bool) -> None:
+    launch.launch(launch.Settings(name="x" * 80, seeds=5, seed=2**31 - 5, control=control))
+    records = open_store().list()
+    assert len(records) == (10 if control else 5)
+    assert len({record.name for record in records}) == len(records)
+    assert len({record.config.train.seed for record in records}) == 5
+    launch.launch(launch.Settings(control=False))
+    assert open_store().list()[0].name == "U-Net 4 from teacher"
