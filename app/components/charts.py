@@ -25,12 +25,14 @@ COLOURS = {
 }
 TERMS = {"cross_entropy": "Cross-entropy (labels)", "dice": "Dice (labels)"}
 TERMS |= {way.name: f"{way.title} (teacher)" for way in WAYS.values()}
+_HEIGHT, _ENTRIES_ABOVE = 300, 3
 _DASHED = {way.name for way in WAYS.values() if way.on_features}
 
 
 def loss_chart(rows: Sequence[Mapping[str, float]]) -> go.Figure:
     """Loss terms over epochs, each smoothed so that its trend shows."""
-    names = list(dict.fromkeys(name for row in rows for name in row if name != "epoch"))
+    found = dict.fromkeys(name for row in rows for name in row if name != "epoch")
+    names = [name for name in TERMS if name in found] + [name for name in found if name not in TERMS]
     figure = go.Figure()
     for name in names:
         points = [(row["epoch"], row[name]) for row in rows if name in row]
@@ -42,7 +44,7 @@ def loss_chart(rows: Sequence[Mapping[str, float]]) -> go.Figure:
             line={"color": COLOURS.get(name), "dash": "dash" if name in _DASHED else "solid"},
             hovertemplate="epoch %{x:.1f}: %{y:.3f}",
         )
-    return _framed(figure, "Loss, weighted")
+    return _with_room(_framed(figure, "Loss, weighted"), entries=len(names))
 
 
 def score_chart(
@@ -85,9 +87,21 @@ def smoothed(values: Sequence[float], *, keep: float = 0.85) -> list[float]:
     return result
 
 
+def _with_room(figure: go.Figure, *, entries: int) -> go.Figure:
+    """A legend of many entries stands below the axes, and the figure grows by what that takes."""
+    if entries > _ENTRIES_ABOVE:
+        figure.update_layout(
+            height=_HEIGHT + 24 * (entries - _ENTRIES_ABOVE),
+            legend={"y": -0.2, "yref": "paper", "yanchor": "top"},
+            margin={"t": 36},
+        )
+        figure.update_xaxes(title_standoff=4)
+    return figure
+
+
 def _framed(figure: go.Figure, title: str) -> go.Figure:
     figure.update_layout(
-        height=300,
+        height=_HEIGHT,
         margin={"l": 8, "r": 8, "t": 56, "b": 8},
         title={"text": title, "x": 0, "xanchor": "left", "y": 0.98, "font": {"size": 14}},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},

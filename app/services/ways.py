@@ -116,9 +116,9 @@ DEFAULT = "soft_targets"
 
 
 def in_words(losses: Mapping[str, float]) -> str:
-    """`Soft targets` or `Channel-wise × 3 + Hint from features × 2`: weights of 1 go without saying."""
-    parts = [WAYS[name].title if weight == 1 else f"{WAYS[name].title} × {weight:g}" for name, weight in losses.items()]
-    return " + ".join(parts)
+    """`Soft targets` or `Channel-wise × 3 + Hint from features × 2`: in our order, and without weights of 1."""
+    parts = [(way.title, losses[way.name]) for way in WAYS.values() if way.name in losses]
+    return " + ".join(title if weight == 1 else f"{title} × {weight:g}" for title, weight in parts)
 
 
 def listens_inside(losses: Mapping[str, float]) -> bool:
