@@ -33,7 +33,9 @@ MODELS = {
 CPU = torch.device("cpu")
 
 
-def step_of(config: ModelConfig, dtype: torch.dtype, compiled: bool, batch: int, *, kept: bool = False) -> Callable[[], float]:
+def step_of(
+    config: ModelConfig, dtype: torch.dtype, compiled: bool, batch: int, *, kept: bool = False
+) -> Callable[[], float]:
     """A function that takes one step and gives its seconds."""
     model: nn.Module = build_model(config, outputs=5).to(memory_format=torch.channels_last).train()
     if kept:

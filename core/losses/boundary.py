@@ -1,7 +1,7 @@
 """Soft targets that weigh more near the edges of what the teacher sees, where small students go wrong most."""
 
+import torch
 from torch import Tensor
-from torch.nn import functional
 
 from core.losses.masks import weighted_mean
 from core.losses.soft_targets import pixel_divergence
@@ -31,14 +31,23 @@ def near_edge(teacher: Tensor, *, pixels: int, valid: Tensor | None = None) -> T
 
     Ignored pixels have no class here: what the teacher makes of them draws no edge.
     """
-    classes = teacher.argmax(dim=1, keepdim=True).float()
-    known = None if valid is None else valid[:, None]
-    highest = _highest(classes if known is None else classes.where(known, -1), pixels)
-    lowest = -_highest(-(classes if known is None else classes.where(known, teacher.shape[1])), pixels)
-    return (highest > lowest)[:, 0]
+    # Across channels that lie apart in memory, argmax is many times slower.
+    classes = teacher.contiguous(memory_format=torch.channels_last).argmax(dim=1).to(torch.int16)
+    above, below = (classes, classes) if valid is None else (classes.where(valid, -1), classes.where(valid, 1 << 14))
+    return _highest(above, pixels) > -_highest(-below, pixels)
 
 
 def _highest(values: Tensor, pixels: int) -> Tensor:
-    """The maximum of the square window of 2 · `pixels` + 1 around each pixel, rows and columns in turn."""
-    rows = functional.max_pool2d(values, (2 * pixels + 1, 1), stride=1, padding=(pixels, 0))
-    return functional.max_pool2d(rows, (1, 2 * pixels + 1), stride=1, padding=(0, pixels))
+    """The maximum of the square window of 2 · `pixels` + 1 around each pixel, rows and columns in turn. (B, H, W).
+
+    By shifting whole numbers: on a CPU a pooling layer takes ten times as long.
+    """
+    for axis in (1, 2):
+        highest, size = values.clone(), values.shape[axis]
+        for shift in range(1, min(pixels, size - 1) + 1):
+            ahead, behind = (torch.narrow(values, axis, start, size - shift) for start in (shift, 0))
+            here, there = (torch.narrow(highest, axis, start, size - shift) for start in (0, shift))
+            torch.maximum(here, ahead, out=here)
+            torch.maximum(there, behind, out=there)
+        values = highest
+    return values

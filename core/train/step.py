@@ -109,7 +109,8 @@ class Stepper:
             return supervised(logits=logits, labels=labels, ignore_index=self.ignore_index, dice_share=dice_share)
         return distillation_terms(
             student=logits,
-            teacher=answer.logits.to(device, non_blocking=True),
+            # In the student's memory order: losses that mix two orders take a fifth longer on a CPU.
+            teacher=answer.logits.to(device, memory_format=torch.channels_last, non_blocking=True),
             labels=labels,
             valid=valid,
             ignore_index=self.ignore_index,
