@@ -5,13 +5,14 @@ on an identity that changes with their weights. What comes of an upload is kept 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.services import datasets, estimates, inference, launch, overlays
+from app.services import datasets, estimates, inference, launch, overlays, workers
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 
@@ -39,10 +40,14 @@ def loaded(model: Model) -> Any:
     return inference.load(model.name)
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=_KEYS)
+@st.cache_data(max_entries=32, ttl=600, show_spinner=False, hash_funcs=_KEYS)
 def speeds(models: tuple[Model, ...]) -> dict[str, inference.Speed]:
-    """Latency by model name, measured in turns for this set of models."""
-    return inference.measure_speed({model.name: loaded(model) for model in models})
+    """Latency by model name, measured in turns for this set of models; anew after ten minutes, on a quieter machine."""
+    ready = {model.name: loaded(model) for model in models}
+    before = workers.training()
+    found = inference.measure_speed(ready)
+    busy = before or workers.training()
+    return {name: replace(speed, busy=busy) for name, speed in found.items()}
 
 
 def _kept(work: Callable[..., _T], *, entries: int) -> Callable[..., _T]:

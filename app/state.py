@@ -8,7 +8,8 @@ from typing import Any, Final
 import streamlit as st
 
 # Names in the link. Numbers and switches bind themselves to it (bind="query-params", where key and name are one); menus
-# show titles, and Streamlit would put those into the link, so menus go through `from_link` and `to_link`.
+# show titles, and Streamlit would put those into the link, so menus go through `from_link` and `to_link`. Streamlit
+# forgets a menu when its page is left, so what it last held is kept beside it; the link goes before that.
 SOURCE: Final = "from"
 SCENE: Final = "scene"
 TEACHER: Final = "teacher"
@@ -16,6 +17,8 @@ STUDENTS: Final = "students"
 RUN: Final = "run"
 PRESET: Final = "preset"
 LOSSES: Final = "losses"
+NOTHING: Final = "none"
+"""How the link writes what was emptied on purpose; nothing at all in the link means the default."""
 
 # What the viewer reports about itself; short, because they end up in links.
 VIEW_MODE: Final = "view"
@@ -26,30 +29,57 @@ _LOG = logging.getLogger("terrastill.app")
 
 
 def from_link(key: str, name: str, options: Collection[str], default: str | None) -> None:
-    """Before a menu is drawn: start it with what the link says, or with its default."""
+    """Before a menu is drawn: start it with what the link says, else with what it last held, else with its default."""
     if key not in st.session_state or st.session_state[key] not in options:
-        wanted = st.query_params.get(name)
-        st.session_state[key] = wanted if wanted in options else default
+        wanted = (st.query_params.get(name), last(key, None))
+        st.session_state[key] = next((value for value in wanted if value in options), default)
+    remember(key, st.session_state[key])
 
 
-def many_from_link(key: str, name: str, options: Collection[str], default: Sequence[str]) -> None:
-    """The same for a menu of several; what is no option any more is dropped."""
+def many_from_link(key: str, name: str, options: Collection[str], default: Sequence[str], *, most: int) -> None:
+    """The same for a menu of `most` values; what is no option any more is dropped, and so is what is too many."""
     if key in st.session_state:
-        st.session_state[key] = [value for value in st.session_state[key] if value in options]
+        wanted = st.session_state[key]
+    elif name in st.query_params:
+        wanted = st.query_params.get_all(name)
     else:
-        wanted = [value for value in st.query_params.get_all(name) if value in options]
-        st.session_state[key] = wanted if name in st.query_params else list(default)
+        wanted = last(key, default)
+    st.session_state[key] = [value for value in wanted if value in options][:most]
+    remember(key, st.session_state[key])
+
+
+def number_from_link(key: str, name: str, default: int | None) -> None:
+    """The same for a whole number that may be left empty."""
+    if key not in st.session_state:
+        text = st.query_params.get(name, "")
+        number = text.removeprefix("-").isdecimal() and len(text) < 16
+        st.session_state[key] = None if text == NOTHING else int(text) if number else last(key, default)
+    remember(key, st.session_state[key])
+
+
+def remember(key: str, value: Any) -> None:
+    """Keep what a widget holds for when its page is opened again."""
+    st.session_state[f"last_{key}"] = value
+
+
+def last(key: str, otherwise: Any) -> Any:
+    """What a widget held before its page was left."""
+    return st.session_state.get(f"last_{key}", otherwise)
+
+
+def gone(key: str, name: str, options: Collection[str]) -> bool:
+    """Before a menu is drawn: whether the link names what is no option, and no choice on the page goes before it."""
+    return st.session_state.get(key) not in options and name in st.query_params and st.query_params[name] not in options
 
 
 def to_link(name: str, value: str | Sequence[str] | None, *, default: str | Sequence[str] | None) -> None:
     """After a menu was drawn: keep the link in step, and free of defaults."""
     if value is None or value == default:
         st.query_params.pop(name, None)
-    elif isinstance(value, str):
-        if st.query_params.get(name) != value:
-            st.query_params[name] = value
-    elif st.query_params.get_all(name) != list(value):
-        st.query_params[name] = list(value)
+        return
+    wanted = [value] if isinstance(value, str) else list(value) or [NOTHING]
+    if st.query_params.get_all(name) != wanted:
+        st.query_params[name] = wanted
 
 
 def weights_from_link(name: str, usual: Mapping[str, float]) -> dict[str, float] | None:

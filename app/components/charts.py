@@ -92,10 +92,10 @@ def _with_room(figure: go.Figure, *, entries: int) -> go.Figure:
     if entries > _ENTRIES_ABOVE:
         figure.update_layout(
             height=_HEIGHT + 24 * (entries - _ENTRIES_ABOVE),
-            legend={"y": -0.2, "yref": "paper", "yanchor": "top"},
+            legend={"y": -0.28, "yanchor": "top"},
             margin={"t": 36},
         )
-        figure.update_xaxes(title_standoff=4)
+        figure.update_xaxes(title_standoff=12)
     return figure
 
 
@@ -103,7 +103,15 @@ def _framed(figure: go.Figure, title: str) -> go.Figure:
     figure.update_layout(
         height=_HEIGHT,
         margin={"l": 8, "r": 8, "t": 56, "b": 8},
-        title={"text": title, "x": 0, "xanchor": "left", "y": 0.98, "font": {"size": 14}},
+        title={
+            "text": title,
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "top",
+            "pad": {"t": 6},
+            "font": {"size": 14},
+        },
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         uirevision="kept",
         hovermode="x unified",

@@ -1,4 +1,4 @@
-"""Menus whose choice is kept in the link by name, while they show titles."""
+"""Widgets that Streamlit cannot keep in the link itself: menus, which show titles, and numbers that may be empty."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,14 +16,22 @@ def linked_select(
     key: str | None = None,
     default: str | None = None,
     title: Callable[[str], str] = str,
+    always: bool = False,
+    gone: str | None = None,
     **more: Any,
 ) -> str:
-    """A menu of one. `options` must not be empty; `default` is the first one where it is not given or not there."""
+    """A menu of one. `options` must not be empty; `default` is the first one where it is not given or not there.
+
+    `always`: the link holds the default too, for menus whose first option changes. `gone` is said where the link names
+    something that is no option.
+    """
     key = key or name
     start = default if default in options else options[0]
+    if gone and state.gone(key, name, options):
+        st.warning(gone, icon=":material/link_off:")
     state.from_link(key, name, options, start)
     chosen = str(st.selectbox(label, options, format_func=title, key=key, **more))
-    state.to_link(name, chosen, default=start)
+    state.to_link(name, chosen, default=None if always else start)
     return chosen
 
 
@@ -51,11 +59,24 @@ def linked_multiselect(
     *,
     name: str,
     default: Sequence[str],
+    most: int,
     title: Callable[[str], str] = str,
     **more: Any,
 ) -> list[str]:
-    """A menu of several."""
-    state.many_from_link(name, name, options, default)
-    chosen = st.multiselect(label, options, format_func=title, key=name, **more)
+    """A menu of several, `most` at a time."""
+    state.many_from_link(name, name, options, default, most=most)
+    chosen = st.multiselect(label, options, format_func=title, key=name, max_selections=most, **more)
     state.to_link(name, chosen, default=list(default))
     return list(chosen)
+
+
+def linked_number(label: str, *, name: str, default: int | None, step: int) -> int | None:
+    """A whole number that may be left empty, which is None here and `none` in the link."""
+    state.number_from_link(name, name, default)
+    number = st.number_input(label, value=None, step=step, key=name)
+    state.to_link(name, _as_text(number), default=_as_text(default))
+    return number
+
+
+def _as_text(number: int | None) -> str:
+    return state.NOTHING if number is None else str(number)

@@ -26,7 +26,7 @@ class LossForm:
 def loss_form() -> LossForm:
     """The menu of losses, and a weight for each chosen one; the link keeps both."""
     linked = state.weights_from_link(state.LOSSES, USUAL)
-    linked = _START if linked is None else linked
+    linked = state.last(state.LOSSES, _START) if linked is None else linked
     if _CHOSEN not in st.session_state:
         st.session_state[_CHOSEN] = list(linked)
     chosen = st.multiselect(
@@ -39,6 +39,7 @@ def loss_form() -> LossForm:
     weights, places = {}, {}
     for name in chosen:
         weights[name], places[name] = _weight(WAYS[name], linked.get(name, USUAL[name]))
+    state.remember(state.LOSSES, weights)
     state.to_link(state.LOSSES, state.weights_for_link(weights), default=state.weights_for_link(_START))
     guide = st.expander(f"All {len(WAYS)} ways to listen, and what they cost here").container()
     return LossForm(weights, guide, places)

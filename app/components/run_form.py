@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from app import state
-from app.components.linked import linked_segments, linked_select
+from app.components.linked import linked_number, linked_segments, linked_select
 from app.components.loss_form import LossForm, loss_form, switch_stored_teacher
 from app.services import launch
 from app.services.artifacts import Model
@@ -89,7 +89,7 @@ def _number(
     disabled: bool = False,
 ) -> Any:
     """A number without hard limits: what is out of range is refused in words, with the range."""
-    default = getattr(launch.PRESETS["quick"], key)
+    default = getattr(_preset(), key)
     value = st.number_input(
         label,
         value=default,
@@ -137,7 +137,9 @@ def _more(losses: LossForm) -> dict[str, Any]:
         values["device"] = st.selectbox("Device", launch.devices(), key="device", bind="query-params")
     with right:
         values["crop"] = _number("Crop (32 to 1,024, a multiple of 16)", "crop", 16, "%d")
-        values["views"] = _views()
+        values["views"] = linked_number(
+            "Views an epoch (empty: as many as fit side by side)", name="views", default=_preset().views, step=16
+        )
         values |= _stored(losses)
     values["average_flips"] = st.toggle(
         "Average the teacher over mirror images",
@@ -145,33 +147,33 @@ def _more(losses: LossForm) -> dict[str, Any]:
         bind="query-params",
         help=_HELP["average_flips"],
     )
-    values["name"] = st.text_input("Name of the run", key="name", max_chars=80, placeholder="U-Net 4 from teacher")
-    return values
-
-
-def _views() -> int | None:
-    views = st.number_input(
-        "Views an epoch (empty: as many as fit side by side)",
-        value=launch.PRESETS["quick"].views,
-        step=16,
-        key="views",
-        bind="query-params",
+    values["name"] = st.text_input(
+        "Name of the run", key="name", max_chars=80, placeholder="U-Net 4 from teacher", bind="query-params"
     )
-    return None if views is None else int(views)
+    return values
 
 
 def _stored(losses: LossForm) -> dict[str, Any]:
     """How much of the teacher is stored; nothing while a loss looks inside it."""
-    off = switch_stored_teacher(losses.weights, "cache_views", launch.PRESETS["quick"].cache_views)
+    off = switch_stored_teacher(losses.weights, "cache_views", _preset().cache_views)
     label = "Stored teacher epochs (off: a loss on features)" if off else "Stored teacher epochs (0 to 1,000)"
     views = _number(label, "cache_views", 1, "%d", help=_HELP["cache_views"], disabled=off)
     form = linked_select(
-        "Form of what is stored", list(_FORMS), name="cache_form", title=_FORMS.__getitem__, disabled=off
+        "Form of what is stored",
+        list(_FORMS),
+        name="cache_form",
+        default=_preset().cache_form,
+        title=_FORMS.__getitem__,
+        disabled=off,
     )
     return {"cache_views": views, "cache_form": form}
 
 
+def _preset() -> launch.Settings:
+    """The chosen preset. Its values are the defaults of the fields, so a link names it and what differs from it."""
+    return launch.PRESETS[st.session_state[state.PRESET]]
+
+
 def _apply_preset() -> None:
-    preset = launch.PRESETS[st.session_state[state.PRESET]]
     for name in launch.PRESET_FIELDS:
-        st.session_state[name] = getattr(preset, name)
+        st.session_state[name] = getattr(_preset(), name)

@@ -1,18 +1,17 @@
 """The part of a run's page that moves by itself: state, progress, curves and preview. It only reads."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 
 import streamlit as st
 
 from app.components.charts import loss_chart, score_chart
 from app.components.forecast import duration
 from app.components.guard import plainly
-from app.components.run_table import settings_line, state_badge
-from app.services import progress, runs
+from app.components.run_table import TICK_SECONDS, settings_line, state_badge
+from app.services import progress, runs, workers
 from app.services.progress import Progress
 from app.services.runs import Run
-
-TICK_SECONDS = 1.5
 
 
 def run_live(run: Run) -> None:
@@ -50,13 +49,7 @@ def _status(run: Run, partner: Run | None, found: Progress, known: Mapping[str, 
     if run.state == "running":
         st.progress(run.progress, text=_progress_text(run, found))
     elif run.state == "queued":
-        waits = run.control_of and partner is not None and partner.active
-        st.info(
-            "Starts when the distillation it controls for is done, with the same training time."
-            if waits
-            else "Waiting for the worker.",
-            icon=":material/schedule:",
-        )
+        _waiting(run, partner)
     elif run.state == "failed":
         st.error(run.error or "The run failed without saying why. The log below may tell.", icon=":material/error:")
     if run.active or run.collapsed:
@@ -64,6 +57,18 @@ def _status(run: Run, partner: Run | None, found: Progress, known: Mapping[str, 
         for warning in found.warnings:
             st.warning(warning, icon=":material/warning:")
     _verdict(run, partner, known)
+
+
+def _waiting(run: Run, partner: Run | None) -> None:
+    """What a queued run waits for; where nobody is there to take it, the button that starts a worker."""
+    absent = workers.worker_state().state == "absent"
+    sentence = "Waiting for the worker."
+    if run.control_of and partner is not None and partner.active:
+        sentence = "Starts when the distillation it controls for is done, with the same training time."
+    st.info(f"{sentence} No worker is running." if absent else sentence, icon=":material/schedule:")
+    if absent and st.button("Start the worker", key="start_worker_here", icon=":material/play_arrow:"):
+        workers.ensure_worker()
+        st.rerun()
 
 
 def _verdict(run: Run, partner: Run | None, known: Mapping[str, Run]) -> None:
@@ -103,7 +108,7 @@ def _curves(run: Run, partner: Run | None, found: Progress) -> None:
             chart = score_chart(dict(sorted(curves.items(), reverse=True)), teacher=teacher)
             st.plotly_chart(chart, key="score_chart", config={"displayModeBar": False}, alt="Validation mIoU by epoch")
         elif run.active:
-            st.caption("Validation scores appear after the first epoch.")
+            st.caption("Validation scores appear after the first validation.")
     with right:
         if found.losses:
             chart = loss_chart(found.losses)
@@ -120,6 +125,15 @@ def _preview(run: Run) -> None:
     if len(epochs) > 1 and not run.active:
         epoch = st.select_slider("After epoch", epochs, value=epochs[-1], key=f"preview_{run.id}")
     pictures = [found.image.read_bytes(), found.truth.read_bytes(), found.epochs[epoch].read_bytes()]
-    captions = ["Image", "Known mask", f"Student after epoch {epoch}"]
+    captions = ["Image", "Known mask", f"{'Control' if run.control_of else 'Student'} after epoch {epoch}"]
     for column, picture, caption in zip(st.columns(3), pictures, captions, strict=True):
         column.image(picture, caption=caption, width="stretch", alt=caption)
+    _legend(found.classes)
+
+
+def _legend(classes: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
+    swatch = "display:inline-block;width:0.8rem;height:0.8rem;border-radius:0.2rem;margin-right:0.35rem"
+    entries = [
+        f'<span><span style="{swatch};background:rgb{colour}"></span>{escape(name)}</span>' for name, colour in classes
+    ]
+    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:0.25rem 1rem;font-size:0.875rem">{"".join(entries)}</div>')

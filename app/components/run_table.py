@@ -8,6 +8,8 @@ import streamlit as st
 
 from app import state
 from app.components.forecast import duration
+from app.components.guard import plainly
+from app.services import runs
 from app.services.runs import Run
 from app.services.ways import in_words
 
@@ -18,22 +20,44 @@ STATES = {
     "failed": ("Failed", "red", ":material/error:"),
     "cancelled": ("Cancelled", "orange", ":material/block:"),
 }
+TICK_SECONDS = 1.5
 _TABLE = "runs_table"
+_CHOSEN = "runs_table_chosen"
 
 
-def run_table(runs: Sequence[Run]) -> None:
-    """All runs, newest first; choosing a row selects that run for the page."""
-    ids = [run.id for run in runs]
+def run_table(found: Sequence[Run]) -> None:
+    """All runs, newest first; drawn again every `TICK_SECONDS` while one is active.
+
+    Choosing a row selects that run for the page: draw the table before the menu of runs.
+    """
+    if (chosen := st.session_state.pop(_CHOSEN, None)) is not None:
+        st.session_state[state.RUN] = chosen
+    live = any(run.active for run in found)
+    st.fragment(run_every=TICK_SECONDS if live else None)(draw_table)(live)
+
+
+def draw_table(live: bool) -> None:
+    """The runs as they are now. `live` says whether any was active when the page was drawn."""
+    with plainly():
+        found = runs.list_runs()
+        _table(found)
+        if live != any(run.active for run in found) or _CHOSEN in st.session_state:
+            # The page decides whether this part is drawn again, and what stands below it.
+            st.rerun()
+
+
+def _table(found: Sequence[Run]) -> None:
+    ids = [run.id for run in found]
 
     def choose() -> None:
         if rows := st.session_state[_TABLE].selection.rows:
-            st.session_state[state.RUN] = ids[rows[0]]
+            st.session_state[_CHOSEN] = ids[rows[0]]
 
     st.dataframe(
-        [_row(run) for run in runs],
+        [_row(run) for run in found],
         hide_index=True,
         key=_TABLE,
-        height=min(38 + 35 * len(runs), 290),
+        height=min(38 + 35 * len(found), 290),
         on_select=choose,
         selection_mode="single-row",
         column_config={
@@ -70,15 +94,21 @@ def run_label(run: Run) -> str:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    started = run.started_at or run.created_at
-    seconds = (run.finished_at or started) - started
     return {
         "Run": run.name,
+        "Id": run.id[-4:],
         "State": STATES[run.state][0],
         "mIoU": None if run.best_miou5 is None else 100 * run.best_miou5,
         "Student": run.student,
         "Teacher": run.teacher or "none",
         "Dataset": run.dataset,
-        "Took": duration(seconds) if run.finished_at else "",
+        "Took": _took(run),
         "Created": datetime.datetime.fromtimestamp(run.created_at).strftime("%d %b %H:%M"),
     }
+
+
+def _took(run: Run) -> str:
+    """From its start to its end; a run that was cancelled in the queue has no start."""
+    if run.finished_at is None:
+        return ""
+    return "–" if run.started_at is None else duration(run.finished_at - run.started_at)

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.services.artifacts import Model, short_count
+from app.services.artifacts import Model
 from app.services.inference import LATENCY_SIZE, Quality, Speed
 
 
@@ -20,8 +20,8 @@ def table_rows(
         row: dict[str, Any] = {
             "Model": model.title,
             "Architecture": model.architecture,
-            "Parameters": short_count(model.parameters),
-            "MACs": short_count(model.macs_256),
+            "Parameters (M)": model.parameters / 1e6,
+            "MACs (G)": model.macs_256 / 1e9,
             "Size (MB)": model.bytes / 1e6,
             "Smaller": ratio(reference.parameters, model.parameters),
             "Latency (ms)": speeds[model.name].latency_ms if speeds else None,
@@ -41,6 +41,8 @@ def score_table(models: Sequence[Model], qualities: Mapping[str, Quality], speed
     shares = ["Agreement", "mIoU", *sorted(_classes(qualities))]
     config: dict[str, Any] = {
         "Model": st.column_config.TextColumn(pinned=True),
+        "Parameters (M)": st.column_config.NumberColumn(format="%.3f"),
+        "MACs (G)": st.column_config.NumberColumn(format="%.3f"),
         "Size (MB)": st.column_config.NumberColumn(format="%.2f"),
         "Smaller": st.column_config.NumberColumn(
             format="%.1f×", help="The teacher's parameters divided by this model's."
@@ -76,6 +78,8 @@ def _footnote(speeds: Mapping[str, Speed] | None, *, known: bool) -> str:
     if speeds:
         speed = next(iter(speeds.values()))
         notes.append(f"Latency: median of {speed.repeats} warm runs on {speed.device}, the models taking turns.")
+        if speed.busy:
+            notes.append("Measured while a run was training: slower than usual.")
     else:
         notes.append("Latency is being measured.")
     notes.append("Agreement: share of pixels with the teacher's class.")

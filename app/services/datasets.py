@@ -66,7 +66,10 @@ def read_upload(name: str, data: bytes) -> Picture:
 
     if len(data) > UPLOAD_MEGABYTES * 1024**2:
         raise ImageError(f"{name} is larger than {UPLOAD_MEGABYTES} MB: crop it or save it with compression.")
-    image = read_rgb(data)
+    try:
+        image = read_rgb(data)
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from error
     height, width = image.shape[:2]
     if height * width > UPLOAD_MEGAPIXELS * 1_000_000 * 1.05:
         raise ImageError(

@@ -29,11 +29,12 @@ WHOLE = 1280
 
 @dataclass(frozen=True)
 class Speed:
-    """Median of `repeats` warm passes over one picture of `LATENCY_SIZE`²."""
+    """Median of `repeats` warm passes over one picture of `LATENCY_SIZE`²; `busy` while a run was training."""
 
     latency_ms: float
     device: str
     repeats: int
+    busy: bool = False
 
 
 @dataclass(frozen=True)

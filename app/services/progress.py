@@ -5,19 +5,25 @@ from pathlib import Path
 from typing import Any
 
 from app.services.stores import open_store
+from core.classes import AERIAL
 from core.runs.files import last_lines
 from core.runs.recorder import read_events
+from core.train.events import COLLAPSED
 
 LARGEST_CURVE = 1500
 
 
 @dataclass(frozen=True)
 class Preview:
-    """PNG files of one validation crop; `epochs` maps an epoch to the prediction after it."""
+    """PNG files of one validation crop; `epochs` maps an epoch to the prediction after it.
+
+    `classes` are the names and colours that the masks are drawn in.
+    """
 
     image: Path
     truth: Path
     epochs: dict[int, Path]
+    classes: tuple[tuple[str, tuple[int, int, int]], ...] = tuple(zip(AERIAL.names, AERIAL.colours, strict=True))
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ def read_progress(run_id: str) -> Progress:
         losses=_losses(steps),
         scores=[_scores(event) for _, event in sorted(epochs.items()) if event.get("miou5") is not None],
         teacher_miou5=teacher.get("miou5"),
-        warnings=list(dict.fromkeys(m["text"] for m in messages if m.get("level") == "warning")),
+        warnings=_warnings(events),
         activity=messages[-1]["text"] if messages and not steps else "",
     )
 
@@ -68,6 +74,17 @@ def read_preview(run_id: str) -> Preview | None:
 def read_log(run_id: str, *, lines: int = 200) -> str:
     """The end of the run's log."""
     return "\n".join(last_lines(open_store().folder(run_id) / "log.txt", lines))
+
+
+def _warnings(events: list[dict[str, Any]]) -> list[str]:
+    """Each once; that of a collapse until a later validation finds more than one class again."""
+    found: list[str] = []
+    for event in events:
+        if event["type"] == "message" and event.get("level") == "warning":
+            found.append(event["text"])
+        elif event["type"] == "epoch" and event.get("collapsed") is False:
+            found = [text for text in found if not text.startswith(COLLAPSED)]
+    return list(dict.fromkeys(found))
 
 
 def _losses(steps: list[dict[str, Any]]) -> list[dict[str, float]]:

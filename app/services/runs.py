@@ -75,15 +75,29 @@ def cancel(run_id: str) -> None:
 
 
 def retry(run_id: str) -> None:
-    """Queue a failed or cancelled run again. Raises `RunError`."""
-    open_store().retry(run_id)
+    """Queue a failed or cancelled run again, a distillation with its control. Raises `RunError`."""
+    store = open_store()
+    config, known = store.get(run_id).config, store.list()
+    if config.control_of and config.train.match_seconds is None:
+        _require_on_its_way(next((record for record in known if record.id == config.control_of), None))
+    store.retry(run_id)
+    for record in known:
+        if record.config.control_of == run_id and record.state in (RunState.FAILED, RunState.CANCELLED):
+            store.retry(record.id)
+
+
+def _require_on_its_way(run: RunRecord | None) -> None:
+    """A control trains as long as its distillation did: without that it would only fail."""
+    if run is None:
+        raise RunStateError("The run it controls for was deleted, and its training time with it: launch a new pair.")
+    if run.state != RunState.DONE and (run.state not in ACTIVE_STATES or run.cancel_requested):
+        raise RunStateError(f"The run it controls for, {run.name}, is not done: retry that run, and this one follows.")
 
 
 def delete(run_id: str) -> None:
     """Remove a run and all its files; its control stays. Raises `RunError` while it is running."""
     store = open_store()
-    waiting = [r for r in store.list(ACTIVE_STATES) if r.config.control_of == run_id]
-    if waiting:
+    if any(record.config.control_of == run_id for record in store.list(ACTIVE_STATES)):
         raise RunStateError("Its control has not finished: cancel or delete the control first.")
     store.delete(run_id)
 

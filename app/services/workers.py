@@ -10,6 +10,7 @@ from typing import Literal
 
 from app.services.stores import open_store
 from core import paths
+from core.errors import StoreError
 from core.runs.process import start
 from core.runs.records import RunState
 
@@ -51,6 +52,14 @@ def worker_state(*, now: Callable[[], float] = time.monotonic) -> WorkerState:
     elif _is_starting(now()):
         state = "starting"
     return WorkerState(state, device, len(active) - running, running)
+
+
+def training() -> bool:
+    """Whether a run is training now. False where the list of runs cannot be read: the sidebar says that already."""
+    try:
+        return bool(open_store().list([RunState.RUNNING]))
+    except StoreError:
+        return False
 
 
 def ensure_worker(*, now: Callable[[], float] = time.monotonic) -> bool:

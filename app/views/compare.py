@@ -20,6 +20,11 @@ OpenPicture = Callable[[], Picture | None]
 MOST_STUDENTS = 3
 _MEASURED = "measured_speeds"
 _SHOWN = "viewer_shown"
+_UPLOAD = "upload"
+_OTHER_DATA = (
+    "The shipped models were trained on photographs of Dubai, and the shipped scenes are synthetic: "
+    "scores here are lower than on the data they were made for."
+)
 
 
 def main() -> None:
@@ -31,12 +36,13 @@ def main() -> None:
         # Later on the old masks stay until the new ones are there, and the viewer keeps its place and zoom.
         waiting.skeleton(height=420)
     models = artifacts.models()
+    picture, refused = None, True
     with controls:
         open_picture, teacher, students = _choose(models)
         # Reading it takes longer than drawing the menus, which are there by now.
-        picture = None
         with plainly():
             picture = open_picture()
+            refused = False
     if models and picture is not None and teacher is not None:
         shown = (teacher, *students)
         with waiting, st.spinner("The models look at the image …"):
@@ -45,17 +51,19 @@ def main() -> None:
         _results(picture, shown, qualities)
         return
     st.session_state[_SHOWN] = False
+    waiting.empty()
     with waiting:
-        _nothing(any_model=bool(models))
+        _nothing(any_model=bool(models), refused=refused)
 
 
-def _nothing(*, any_model: bool) -> None:
+def _nothing(*, any_model: bool, refused: bool) -> None:
+    """What is missing; a picture that was `refused` has been told of above."""
     if not any_model:
         empty_state(
             "No models yet",
             "Shipped models lie in `checkpoints/`. Put them back, or train one with `python -m core train`.",
         )
-    else:
+    elif not refused:
         empty_state("No image yet", "Choose a shipped scene, or upload a PNG, JPEG or TIFF above.")
 
 
@@ -80,21 +88,21 @@ def _choose(models: dict[str, Model]) -> tuple[OpenPicture, Model | None, list[M
     return open_picture, teacher, students
 
 
-def _choose_students(models: dict[str, Model], teacher: Model | None) -> list[Model]:
-    """Only models with the teacher's classes can stand beside it."""
-    fitting = [name for name, model in models.items() if teacher is None or model.classes == teacher.classes]
+def _choose_students(models: dict[str, Model], teacher: Model) -> list[Model]:
+    """Only other models with the teacher's classes can stand beside it."""
+    fitting = [name for name, model in models.items() if name != teacher.name and model.classes == teacher.classes]
     usual = [name for name in ("student", "student-control") if name in fitting]
     chosen = linked_multiselect(
         "Students",
         fitting,
         name=state.STUDENTS,
-        default=usual or fitting[1:2],
+        default=usual or fitting[:1],
+        most=MOST_STUDENTS,
         title=lambda name: models[name].label,
-        max_selections=MOST_STUDENTS,
         wrap=True,
         placeholder="Choose one to three models",
     )
-    return [models[name] for name in chosen if name in models and (teacher is None or name != teacher.name)]
+    return [models[name] for name in chosen]
 
 
 def _choose_source() -> str:
@@ -113,9 +121,19 @@ def _uploaded() -> OpenPicture:
         f"{limit} Kept for this session only.",
         type=list(datasets.UPLOAD_TYPES),
         max_upload_size=datasets.UPLOAD_MEGABYTES,
-        key="upload",
+        key=_UPLOAD,
+        on_change=_keep_upload,
     )
-    return lambda: None if file is None else caching.upload(file.name, file.getvalue())
+    kept = state.last(_UPLOAD, None)
+    if file is None and kept is not None:
+        st.caption(f"{kept[0]} is still here; another file takes its place.")
+    return lambda: None if kept is None else caching.upload(*kept)
+
+
+def _keep_upload() -> None:
+    """Streamlit drops a file when its widget is out of sight; its bytes stay until it is removed or replaced."""
+    file = st.session_state[_UPLOAD]
+    state.remember(_UPLOAD, None if file is None else (file.name, file.getvalue()))
 
 
 def _results(picture: Picture, models: tuple[Model, ...], qualities: Mapping[str, Quality]) -> None:
@@ -133,6 +151,8 @@ def _results(picture: Picture, models: tuple[Model, ...], qualities: Mapping[str
     measured.add(key)
     with place.container():
         score_table(models, qualities, speeds)
+        if models[0].name == "teacher" and not picture.private:
+            st.caption(_OTHER_DATA)
 
 
 def _scene_title(name: str) -> str:

@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _before_launch(settings: launch.Settings, teacher: Model, losses: LossForm) -> None:
-    """Size, problems and the launch button first; the estimate, which may take seconds, last."""
+    """Size, problems and the launch button first, once the data is read; the estimate, which may take seconds, last."""
     settings = replace(settings, base=student_slider())
     size = None
     with plainly():
@@ -46,24 +46,33 @@ def _before_launch(settings: launch.Settings, teacher: Model, losses: LossForm) 
     estimate = st.container()
     for warning in found.warnings:
         st.warning(warning, icon=":material/warning:")
+    ready = not found.problems and _data_is_usable(settings)
     if found.problems:
         show_problems(found.problems)
     pressed = st.button(
         "Launch",
         type="primary",
         icon=":material/rocket_launch:",
-        disabled=bool(found.problems),
+        disabled=not ready,
         width="stretch",
         key="launch",
     )
     if pressed:
         with plainly():
             _launch(settings)
-    elif size is not None and not found.problems:
+    elif size is not None and ready:
         with estimate, plainly(), st.spinner("Timing a few steps on this machine …"):
             _estimate(settings, teacher, size, losses)
     else:
         show_costs(losses, {})
+
+
+def _data_is_usable(settings: launch.Settings) -> bool:
+    """Read the data, which is kept; what is wrong with it is shown here, and nothing can be launched on it."""
+    with plainly(), st.spinner("Reading the data …"):
+        caching.split_summary(launch.data_key(settings))
+        return True
+    return False
 
 
 def _estimate(settings: launch.Settings, teacher: Model, size: estimates.Size, losses: LossForm) -> None:

@@ -37,7 +37,15 @@ def main() -> None:
 def _selected(found: Sequence[Run]) -> Run:
     by_id = {run.id: run for run in found}
     return by_id[
-        linked_select("Run", list(by_id), name=state.RUN, title=lambda run_id: run_label(by_id[run_id]), width=420)
+        linked_select(
+            "Run",
+            list(by_id),
+            name=state.RUN,
+            always=True,
+            gone="That run is gone. The newest one is shown instead.",
+            title=lambda run_id: run_label(by_id[run_id]),
+            width=420,
+        )
     ]
 
 

@@ -63,10 +63,16 @@ def execute(
 
 
 def _with_budget(config: RunConfig, runs: Path) -> RunConfig:
-    """A control gets the seconds of training that the run it controls for took, its teacher's included."""
+    """A control gets the seconds of training that the run it controls for took, its teacher's included.
+
+    Raises `ConfigError` where that run left no student.
+    """
     if config.control_of is None or config.train.match_seconds is not None:
         return config
-    card = checkpoint.load_card(runs / config.control_of / "student")
+    stem = runs / config.control_of / "student"
+    if not stem.with_suffix(".json").is_file():
+        raise ConfigError("The run it controls for left no student: retry that run first.")
+    card = checkpoint.load_card(stem)
     return replace(config, train=replace(config.train, match_seconds=float(card.training["seconds"])))
 
 

@@ -123,7 +123,7 @@ def _cache(
         crop=config.data.crop,
         form=config.distill.cache_form,
     )
-    emit(MessageEvent(f"The teacher's answers will take {size / 1e9:.1f} GB of disk while the run lasts."))
+    emit(MessageEvent(f"The teacher's answers will take {_in_words(size)} of disk while the run lasts."))
     return teacher_cache.build(
         folder / f"{CACHE}.logits",
         teacher=teacher,
@@ -143,6 +143,11 @@ def _cache(
         emit=emit,
         cancelled=cancelled,
     )
+
+
+def _in_words(size: int) -> str:
+    """`2.1 GB`; below 0.1 GB `48 MB`, and 1 MB at least."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{max(1, round(size / 1e6))} MB"
 
 
 def _fingerprint(teacher: FrozenTeacher) -> str:

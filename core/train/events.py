@@ -24,7 +24,10 @@ class StepEvent:
 
 @dataclass(frozen=True)
 class EpochEvent:
-    """After an epoch: mean losses by term, and the validation scores when it was validated (fractions from 0 to 1)."""
+    """After an epoch: mean losses by term, and the validation scores when it was validated (fractions from 0 to 1).
+
+    `collapsed`: whether the model has collapsed to one class; None where that was not looked at.
+    """
 
     epoch: int
     epochs: int
@@ -35,6 +38,7 @@ class EpochEvent:
     accuracy: float | None = None
     iou: dict[str, float] = field(default_factory=dict)
     best: bool = False
+    collapsed: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class PreviewEvent:
     image: NDArray[np.uint8]
     truth: NDArray[np.uint8]
     prediction: NDArray[np.uint8]
+
+
+COLLAPSED = "Collapsed:"
+"""How the warning of a collapse begins. It holds until an `EpochEvent` says that the model has recovered."""
 
 
 @dataclass(frozen=True)

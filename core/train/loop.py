@@ -19,7 +19,7 @@ from core.data.transforms import ViewSampler
 from core.losses.features import FeatureTerms
 from core.models.tap import Tap
 from core.train.batches import Batch, epoch_batches
-from core.train.events import Cancelled, Emit, EpochEvent, MessageEvent, StepEvent
+from core.train.events import COLLAPSED, Cancelled, Emit, EpochEvent, MessageEvent, StepEvent
 from core.train.optim import CLIMB, build_optimiser, learning_rate
 from core.train.state import Progress, load_state, save_state
 from core.train.step import Answer, Normaliser, Stepper
@@ -218,7 +218,7 @@ class _Trainer:
         if result.only_class and not self.progress.collapsed:
             self.emit(
                 MessageEvent(
-                    f"Collapsed: after epoch {self.progress.epoch + 1} the model calls every validation pixel "
+                    f"{COLLAPSED} after epoch {self.progress.epoch + 1} the model calls every validation pixel "
                     f"{result.only_class}. Try a lower learning rate, or check the masks and the class colours.",
                     "warning",
                 )
@@ -237,6 +237,7 @@ class _Trainer:
             accuracy=result.scores.accuracy,
             iou={name: score.iou for name, score in result.scores.per_class.items()},
             best=better,
+            collapsed=progress.collapsed,
         )
 
     def _modules(self) -> dict[str, nn.Module]:

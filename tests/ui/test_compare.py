@@ -126,11 +126,56 @@ def test_an_upload_is_shown_without_scores(view: View, viewer_payloads: list[dic
     assert "no scores" in words(page)
 
 
-def test_an_upload_that_is_no_picture_is_refused(view: View) -> None:
+def test_an_upload_that_is_no_picture_is_refused_by_name_and_not_called_missing(view: View) -> None:
     page = view("compare", **{"from": "upload"})
     page.file_uploader[0].set_value(("roof.png", b"not a picture", "image/png")).run()
     assert not page.exception
     assert len(page.error) == 1
+    assert page.error[0].value.startswith("roof.png: ")
+    assert "No image yet" not in words(page)
+    assert page.get("skeleton") == []
+
+
+def test_an_upload_stays_while_a_shipped_scene_is_looked_at(view: View, viewer_payloads: list[dict[str, Any]]) -> None:
+    page = view("compare", **{"from": "upload"})
+    picture = io.BytesIO()
+    Image.new("RGB", (4, 2)).save(picture, "PNG")
+    page.file_uploader[0].set_value(("roof.png", picture.getvalue(), "image/png")).run()
+    shown = viewer_payloads[-1]
+    page.segmented_control(key="from").set_value("scene").run()
+    assert viewer_payloads[-1] != shown
+    page.segmented_control(key="from").set_value("upload").run()
+    assert viewer_payloads[-1] == shown
+    assert "roof.png is still here" in words(page)
+
+
+def test_a_removed_upload_is_gone(view: View) -> None:
+    page = view("compare", **{"from": "upload"})
+    picture = io.BytesIO()
+    Image.new("RGB", (4, 2)).save(picture, "PNG")
+    page.file_uploader[0].set_value(("roof.png", picture.getvalue(), "image/png")).run()
+    page.file_uploader[0].set_value([]).run()
+    assert "No image yet" in words(page)
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_the_teacher_is_no_student_of_its_own(view: View) -> None:
+    page = view("compare", students=["teacher", "student"])
+    assert page.multiselect(key="students").options == ["student (U-Net 4)", "student-control (U-Net 4)"]
+    assert page.multiselect(key="students").value == ["student"]
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_scores_on_synthetic_scenes_say_why_they_are_low(view: View) -> None:
+    assert "the shipped scenes are synthetic" in words(view("compare"))
+    assert "the shipped scenes are synthetic" not in words(view("compare", teacher="student"))
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_counts_sort_as_numbers(view: View) -> None:
+    table = view("compare").dataframe[0].value.set_index("Model")
+    assert table["Parameters (M)"].to_dict() == {"teacher": 2.0, "student": 0.1, "student-control": 0.1}
+    assert table.loc["student", "MACs (G)"] == pytest.approx(0.1)
 
 
 def test_the_real_viewer_mounts(view: View) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.services import datasets, launch
@@ -100,18 +101,34 @@ def test_launch_queues_starts_a_worker_and_leads_to_the_run(view: View, world: W
     assert world.switched == [("views/runs.py", {"run": "20261123-101500-ab12"})]
 
 
-def test_data_that_cannot_be_used_is_told_and_nothing_is_queued(
-    view: View, world: World, monkeypatch: pytest.MonkeyPatch
+def test_data_that_cannot_be_used_is_told_and_cannot_be_launched_on(
+    view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_: dict[str, Any]) -> Any:
         raise PairError(["a: no partner.", "b: sizes differ."])
 
     monkeypatch.setattr(datasets, "split_summary", broken)
     page = view("distill")
+    assert not page.exception
+    assert launch_button(page).disabled
+    assert len(page.error) == 1
+    assert "a: no partner." in page.error[0].value
+    assert "b: sizes differ." in page.error[0].value
+
+
+def test_data_that_breaks_while_the_page_is_open_is_not_queued(
+    view: View, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = view("distill")
+
+    def broken(_: dict[str, Any]) -> Any:
+        raise PairError(["a: no partner."])
+
+    monkeypatch.setattr(datasets, "split_summary", broken)
+    st.cache_data.clear()
     launch_button(page).click().run()
     assert not page.exception
     assert "a: no partner." in page.error[0].value
-    assert "b: sizes differ." in page.error[0].value
     assert world.launched == []
     assert world.started == 0
 

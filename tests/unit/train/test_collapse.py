@@ -2,13 +2,17 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
-from core.train.events import MessageEvent
+from core.train import loop
+from core.train.events import COLLAPSED, EpochEvent, MessageEvent
 from core.train.loop import Task
+from core.train.validate import Validation
 
 MakeTask = Callable[..., Task]
 
@@ -35,6 +39,21 @@ def test_one_class_in_the_first_quarter_is_no_collapse_yet(make_task: MakeTask, 
     ear.run(one_class_only(make_task(epochs=8, learning_rate=1e-9)), tmp_path)
     (warning,) = [event for event in ear.of(MessageEvent) if event.level == "warning"]
     assert "Collapsed: after epoch 2" in warning.text
+
+
+def test_every_validation_tells_whether_the_model_is_collapsed(
+    make_task: MakeTask, ear: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model may recover, and collapse again: it is warned of anew."""
+    validate, found = loop.validate, iter(["Road", None, "Land"])
+
+    def pretend(*given: Any) -> Validation:
+        return replace(validate(*given), only_class=next(found))
+
+    monkeypatch.setattr(loop, "validate", pretend)
+    ear.run(make_task(epochs=3), tmp_path)
+    assert [event.collapsed for event in ear.of(EpochEvent)] == [True, False, True]
+    assert len([event for event in ear.of(MessageEvent) if event.text.startswith(COLLAPSED)]) == 2
 
 
 def test_a_run_whose_numbers_explode_is_called_collapsed(make_task: MakeTask, ear: Any, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core import checkpoint
 from core.config import DistillConfig, RunConfig
-from core.errors import CheckpointError
+from core.errors import ConfigError
 from core.runs import jobs
 from core.train.loop import Outcome, Task
 from tests.unit.runs.jobs.kit import TRAIN, run, weights
@@ -59,8 +59,8 @@ def test_a_control_starts_from_the_same_weights_and_sees_the_same_views(
     assert starts[0][1] != starts[2][1]
 
 
-def test_a_control_of_a_run_that_left_no_model_is_refused(labels: RunConfig, runs: Path) -> None:
-    with pytest.raises(CheckpointError):
+def test_a_control_of_a_run_that_left_no_model_is_refused_in_plain_words(labels: RunConfig, runs: Path) -> None:
+    with pytest.raises(ConfigError, match="left no student: retry that run first"):
         run(replace(labels, control_of="nowhere"), runs, "control")
 
 

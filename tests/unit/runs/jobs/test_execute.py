@@ -109,7 +109,7 @@ def test_a_cache_is_told_counted_and_cleared_away(distilled: RunConfig, runs: Pa
     ear = Ear()
     config = replace(distilled, distill=replace(distilled.distill, cache_views=1))
     summary = run(config, runs, "one", ear)
-    assert any("disk" in event.text for event in ear.of(MessageEvent))
+    assert any("will take 1 MB of disk" in event.text for event in ear.of(MessageEvent))
     assert 0 < summary["cache_seconds"] < summary["train_seconds"]
     assert sorted(path.name for path in (runs / "one").iterdir()) == [
         "last.ckpt",

@@ -1,0 +1,187 @@
+"""Links and memory: a link gives the page again, and a page that was left is found as it was."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.services import launch
+from app.services.stores import open_store
+from core.config import DistillConfig, ModelConfig, RunConfig
+from tests.ui.conftest import VIEWS, World, make_model, words
+
+View = Callable[..., AppTest]
+
+RUN = RunConfig(
+    kind="distill", name="Tiny", model=ModelConfig("unet", {"base": 4}), distill=DistillConfig(teacher="teacher")
+)
+
+
+@pytest.fixture(autouse=True)
+def _checks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules of core, without the models on disk that a check would look up; nothing is queued."""
+
+    def queue(settings: launch.Settings) -> str:
+        world.launched.append(settings)
+        return "20261123-101500-ab12"
+
+    monkeypatch.setattr(launch, "check", lambda settings: launch.Check(launch.problems(settings)))
+    monkeypatch.setattr(launch, "launch", queue)
+
+
+def _pages(path: str) -> None:
+    """A view, or another page in its place: Streamlit drops what a page does not draw."""
+    import runpy
+
+    import streamlit as st
+
+    if st.session_state.get("elsewhere"):
+        st.title("Elsewhere")
+    else:
+        runpy.run_path(path)
+
+
+def visit(name: str, /, **query: str | list[str]) -> AppTest:
+    page = AppTest.from_function(_pages, default_timeout=60, args=(str(VIEWS / f"{name}.py"),))
+    page.query_params.update(query)
+    return page.run()
+
+
+def leave_and_return(page: AppTest, **query: str | list[str]) -> AppTest:
+    """To another page and back, by a menu (which empties the link) or by a link that says something."""
+    page.session_state["elsewhere"] = True
+    page.query_params.clear()
+    page.run()
+    page.session_state["elsewhere"] = False
+    page.query_params.clear()
+    page.query_params.update(query)
+    page.run()
+    assert not page.exception
+    return page
+
+
+def query(page: AppTest, name: str) -> Any:
+    value = page.query_params.get(name)
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def again(view: View, page: AppTest) -> AppTest:
+    """The link of a page, opened by somebody else."""
+    return view("distill", **page.query_params)
+
+
+def launched(page: AppTest, world: World) -> launch.Settings:
+    page.button(key="launch").click().run()
+    assert not page.exception
+    return world.launched[-1]
+
+
+def test_distill_is_found_as_it_was_left(world: World) -> None:
+    world.models["other"] = make_model("other")
+    page = visit("distill", teacher="other", base="8", preset="full", control="false", losses="hint:2", views="64")
+    page.selectbox(key="split").set_value("leaky-patches").run()
+    left = launched(page, world)
+    assert (left.teacher, left.base, left.control, left.losses) == ("other", 8, False, {"hint": 2.0})
+    page = leave_and_return(page)
+    assert page.segmented_control(key="preset").value == "full"
+    assert query(page, "teacher") == "other"
+    assert launched(page, world) == left
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_compare_is_found_as_it_was_left() -> None:
+    page = visit("compare", scene="scene_02", teacher="student", students=["student-control"])
+    page.segmented_control(key="from").set_value("upload").run()
+    page = leave_and_return(page)
+    assert page.segmented_control(key="from").value == "upload"
+    assert page.selectbox(key="teacher").value == "student"
+    assert page.multiselect(key="students").value == ["student-control"]
+    page.segmented_control(key="from").set_value("scene").run()
+    assert page.selectbox(key="scene").value == "scene_02"
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_a_link_goes_before_what_was_left() -> None:
+    page = visit("compare", teacher="student", students=["student-control"])
+    page = leave_and_return(page, teacher="student-control", students=["teacher"])
+    assert page.selectbox(key="teacher").value == "student-control"
+    assert page.multiselect(key="students").value == ["teacher"]
+
+
+def test_a_preset_by_link_is_the_preset_by_hand(view: View, world: World) -> None:
+    by_hand = view("distill")
+    by_hand.segmented_control(key="preset").set_value("full").run()
+    settings = launched(by_hand, world)
+    assert settings == launch.PRESETS["full"]
+    assert launched(again(view, by_hand), world) == settings
+    assert launched(view("distill", preset="full"), world) == settings
+
+
+def test_settings_in_a_link_go_before_its_preset(view: View, world: World) -> None:
+    made = launched(view("distill", preset="full", epochs="33", views="512", cache_form="float16"), world)
+    assert (made.epochs, made.views, made.cache_form, made.crop) == (33, 512, "float16", 256)
+
+
+def test_a_full_run_with_values_of_the_quick_one_keeps_them(view: View, world: World) -> None:
+    quick = launch.PRESETS["quick"]
+    page = view("distill", preset="full")
+    page.number_input(key="epochs").set_value(quick.epochs).run()
+    # A browser writes what differs from the default of a field that binds itself; AppTest does not.
+    page.query_params["epochs"] = str(quick.epochs)
+    page.number_input(key="views").set_value(quick.views).run()
+    page.selectbox(key="cache_form").set_value(quick.cache_form).run()
+    made = launched(again(view, page), world)
+    assert (made.epochs, made.views, made.cache_form) == (quick.epochs, quick.views, quick.cache_form)
+
+
+def test_no_limit_of_views_survives_the_link(view: View, world: World) -> None:
+    page = view("distill")
+    page.number_input(key="views").set_value(None).run()
+    assert query(page, "views") == "none"
+    assert launched(again(view, page), world).views is None
+
+
+@pytest.mark.parametrize("text", ["", "many", "1.5", "9" * 5000, "²"])
+def test_views_that_are_no_number_are_the_usual_ones(view: View, world: World, text: str) -> None:
+    assert launched(view("distill", views=text), world).views == launch.PRESETS["quick"].views
+
+
+def test_the_name_of_a_run_is_in_the_link(world: World) -> None:
+    assert launched(visit("distill", name="Small roofs"), world).name == "Small roofs"
+
+
+def test_the_link_of_a_run_names_it_even_when_it_is_the_newest(view: View) -> None:
+    store = open_store()
+    shown = store.add(RUN).id
+    page = view("runs")
+    assert query(page, "run") == shown
+    later = store.add(RUN).id
+    assert later != shown
+    assert view("runs", **page.query_params).selectbox(key="run").value == shown
+
+
+def test_a_run_that_is_gone_is_told(view: View) -> None:
+    run_id = open_store().add(RUN).id
+    page = view("runs", run="20260101-000000-0000")
+    assert "That run is gone." in words(page)
+    assert query(page, "run") == run_id
+    assert "That run is gone." not in words(view("runs", run=run_id))
+    assert "That run is gone." not in words(view("runs"))
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_no_student_at_all_survives_the_link(view: View) -> None:
+    page = view("compare")
+    page.multiselect(key="students").set_value([]).run()
+    assert query(page, "students") == "none"
+    assert view("compare", **page.query_params).multiselect(key="students").value == []
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_a_link_with_too_many_students_shows_the_first_three(view: View, world: World) -> None:
+    names = ["student", "student-control", "third", "fourth"]
+    world.models |= {name: make_model(name, identity="student@1") for name in names[2:]}
+    page = view("compare", students=names)
+    assert not page.exception
+    assert page.multiselect(key="students").value == names[:3]
