@@ -19,11 +19,11 @@ from core.data.transforms import ViewSampler
 from core.losses.features import FeatureTerms
 from core.models.tap import Tap
 from core.train.batches import Batch, epoch_batches
-from core.train.events import COLLAPSED, Cancelled, Emit, EpochEvent, MessageEvent, StepEvent
+from core.train.events import COLLAPSED, Cancelled, Emit, MessageEvent, StepEvent
 from core.train.optim import CLIMB, build_optimiser, learning_rate
 from core.train.state import Progress, load_state, save_state
 from core.train.step import Answer, Normaliser, Stepper
-from core.train.validate import Validation, validate
+from core.train.validate import Validation, epoch_event, validate
 
 _WARM_STEPS, _TIMED_STEPS = 3, 8
 _TELL_EVERY = 0.5
@@ -206,7 +206,7 @@ class _Trainer:
             progress.best_scores = result.scores.to_json()
             self.best = copy.deepcopy(self.scored.state_dict())
         self._warn_of_collapse(result)
-        self.emit(self._epoch_event(result, better))
+        self.emit(epoch_event(result, progress, steps=self.steps, better=better))
         self.emit(result.preview)
 
     def _warn_of_collapse(self, result: Validation) -> None:
@@ -224,21 +224,6 @@ class _Trainer:
                 )
             )
         self.progress.collapsed = result.only_class is not None
-
-    def _epoch_event(self, result: Validation, better: bool) -> EpochEvent:
-        progress = self.progress
-        return EpochEvent(
-            epoch=progress.epoch + 1,
-            epochs=progress.epochs,
-            losses={name: value / self.steps for name, value in progress.sums.items()},
-            seconds=progress.seconds,
-            miou5=result.scores.miou5,
-            miou6=result.scores.miou6,
-            accuracy=result.scores.accuracy,
-            iou={name: score.iou for name, score in result.scores.per_class.items()},
-            best=better,
-            collapsed=progress.collapsed,
-        )
 
     def _modules(self) -> dict[str, nn.Module]:
         beside = {"average": self.average, "features": self.task.features}

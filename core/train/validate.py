@@ -11,7 +11,8 @@ from core.data.scene import Scene
 from core.evaluate import evaluate
 from core.infer.predict import Progress, predict
 from core.metrics import Scores
-from core.train.events import Cancelled, PreviewEvent
+from core.train.events import Cancelled, EpochEvent, PreviewEvent
+from core.train.state import Progress as RunProgress
 from core.train.step import Normaliser
 
 _PREVIEW_SIDE = 384
@@ -51,6 +52,22 @@ def validate(
         scores=report.scores,
         only_class=class_map.names[predicted[0]] if collapsed else None,
         preview=PreviewEvent(epoch=epoch, image=image, truth=truth, prediction=prediction),
+    )
+
+
+def epoch_event(result: Validation, progress: RunProgress, *, steps: int, better: bool) -> EpochEvent:
+    """What is told of the epoch that `progress` is in, of `steps` steps, after its validation."""
+    return EpochEvent(
+        epoch=progress.epoch + 1,
+        epochs=progress.epochs,
+        losses={name: value / steps for name, value in progress.sums.items()},
+        seconds=progress.seconds,
+        miou5=result.scores.miou5,
+        miou6=result.scores.miou6,
+        accuracy=result.scores.accuracy,
+        iou={name: score.iou for name, score in result.scores.per_class.items()},
+        best=better,
+        collapsed=progress.collapsed,
     )
 
 
