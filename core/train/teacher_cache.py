@@ -1,7 +1,7 @@
 """The teacher's logits for exactly the views that the student will see, on disk, so that the teacher runs once a view.
 
 The first `cache_views` epochs of views are stored, as `cache_form` says, and replayed in turn. What it costs in
-accuracy is that a student sees that many epochs of different views and no more; docs/RESULTS.md has the figure.
+accuracy is that a student sees that many epochs of different views and no more; not measured yet.
 """
 
 import json
