@@ -50,7 +50,8 @@ PRESETS: dict[str, Settings] = {
     "quick": Settings(),
     "full": Settings(epochs=150, crop=256, views=None, ema=0.998, cache_views=20, cache_form="uint8"),
 }
-"""`quick` is a first look: two minutes on two processor cores, and as much for its control; `full` is what a useful student needs."""
+"""`quick` is a first look: two minutes on two processor cores, and as much for its control; `full` is what a useful
+student needs."""
 
 PRESET_FIELDS = (
     "epochs",
