@@ -1,6 +1,6 @@
 """Seconds of one training step, by model, number format and compilation, in turns so that drift hits all alike.
 
-    python benchmarks/train_step.py [--batch 16] [--repeats 3] [--models unet4 unet16 teacher] [--json]
+    python benchmarks/train_step.py [--batch 16] [--repeats 3] [--models unet4 unet16 teacher] [--no-compile] [--json]
 
 Forward, cross-entropy, backward and AdamW on random 256 x 256 pictures, channels last. On a processor without bfloat16
 instructions the bfloat16 rows are emulated and slow; that is why `core.device` takes float32 there. *As trained* leaves
@@ -62,11 +62,12 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["unet4", "unet16", "teacher"], choices=list(MODELS))
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--no-compile", dest="compile", action="store_false", help="leave the compiled variants out")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     variants = [("float32", torch.float32, False, False), ("bfloat16", torch.bfloat16, False, False)]
     variants.append(("bfloat16, as trained", torch.bfloat16, False, True))
-    if can_compile(CPU):
+    if args.compile and can_compile(CPU):
         variants += [(f"{name} compiled", dtype, True, kept) for name, dtype, _, kept in (variants[0], variants[2])]
     steps = {
         (model, label): step_of(MODELS[model], dtype, compiled, args.batch, kept=kept)
