@@ -11,7 +11,7 @@ def keep_in_single(model: nn.Module) -> int:
     """Let the strided and the large depthwise convolutions of `model` leave CPU autocast; how many they are.
 
     Their backward pass in bfloat16 has no fast kernel on a CPU: it takes up to 16 times as long as in float32, and a
-    third of a training step of a U-Net on EfficientNet-Lite0. Weights, names and the dtype that flows on stay as they are.
+    third of a training step of a U-Net on EfficientNet-Lite0. Weights, names and what flows on keep their form.
     """
     slow = [module for module in model.modules() if isinstance(module, nn.Conv2d) and _is_slow(module)]
     for module in slow:
