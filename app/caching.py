@@ -6,13 +6,14 @@ on an identity that changes with their weights. What comes of an upload is kept 
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.services import datasets, estimates, inference, launch, overlays, workers
+from app.services import datasets, estimates, inference, launch, map_views, overlays, workers
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 
@@ -60,6 +61,18 @@ def _kept(work: Callable[..., _T], *, entries: int) -> Callable[..., _T]:
         return (for_one if picture.private else for_all)(picture, *rest)
 
     return recall
+
+
+@st.cache_data(max_entries=4, scope="session", show_spinner=False)
+def map_overview(photo: Path, mask: Path) -> map_views.View:
+    """A visitor's own picture and its mask, made small; gone with the session."""
+    return map_views.overview(photo, mask)
+
+
+@st.cache_data(max_entries=4, scope="session", show_spinner=False)
+def map_detail(source: Path, mask: Path, across: float, down: float, bands: tuple[int, ...] | None) -> map_views.View:
+    """A part of it at full resolution; gone with the session."""
+    return map_views.detail(source, mask, across=across, down=down, bands=bands)
 
 
 def _mask(picture: Picture, model: Model) -> Mask:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
-from app.services import inference, workers
+from app.services import inference, workers, workspaces
 from app.services.errors import TerrastillError
 from app.state import report_script_error
 
@@ -24,6 +24,7 @@ def warm_up() -> None:
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Warm up, and pick up runs that a stopped machine left in the queue."""
     await asyncio.to_thread(warm_up)
+    workspaces.sweep()
     try:
         workers.resume_queue()
     except TerrastillError as error:
