@@ -27,9 +27,9 @@ class Compact(nn.Module):
         self.encoder = nn.ModuleList(
             [
                 _convolution(3 * FOLD**2, half, 3),
-                nn.Sequential(_halve(half, quarter), _convolution(quarter, quarter, 3), _convolution(quarter, quarter, 3)),
-                nn.Sequential(_halve(quarter, eighth), Residual(eighth, kernel=3), Residual(eighth, kernel=3)),
-                nn.Sequential(_halve(eighth, deepest), Residual(deepest, kernel=5), Residual(deepest, kernel=5)),
+                nn.Sequential(_halve(half, quarter), *(_convolution(quarter, quarter, 3) for _ in range(2))),
+                nn.Sequential(_halve(quarter, eighth), *(Residual(eighth, kernel=3) for _ in range(2))),
+                nn.Sequential(_halve(eighth, deepest), *(Residual(deepest, kernel=5) for _ in range(2))),
             ]
         )
         pairs = [(deepest, eighth), (eighth, quarter), (quarter, half)]
