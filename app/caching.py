@@ -13,7 +13,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.services import datasets, estimates, inference, launch, map_views, overlays, workers
+from app.services import benchmarks, datasets, estimates, exports, inference, launch, map_views, overlays, workers
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 
@@ -103,6 +103,23 @@ quality = _kept(_quality, entries=128)
 """(picture, model, teacher) → agreement with the teacher's mask, and scores where the mask is known."""
 payload = _kept(_payload, entries=24)
 """(picture, models) → the packed contents of the viewer; the first model is the teacher."""
+
+
+@st.cache_data(max_entries=4, ttl=600, show_spinner=False, hash_funcs=_KEYS)
+def for_browser(model: Model) -> dict[str, Any]:
+    """An exported model with all that the browser needs to run it; the server's speed is taken anew after a while."""
+    return exports.for_browser(model)
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def benchmark_choices() -> benchmarks.Choices:
+    """What this machine can measure."""
+    return benchmarks.choices()
+
+
+def export_archive(model: Model) -> bytes:
+    """The zip to take away; kept on disk by the service."""
+    return exports.archive(model)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

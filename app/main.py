@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
+from app import web_runtime
 from app.services import inference, workers, workspaces
 from app.services.errors import TerrastillError
 from app.state import report_script_error
@@ -33,4 +34,10 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App("shell.py", lifespan=lifespan, on_script_error=report_script_error)
+app = st.App(
+    "shell.py",
+    lifespan=lifespan,
+    on_script_error=report_script_error,
+    routes=web_runtime.ROUTES,
+    middleware=web_runtime.MIDDLEWARE,
+)

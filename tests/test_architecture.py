@@ -23,7 +23,7 @@ MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.cards", "co
 TASKS = (*MODELS, "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
 STORE = (*BASE, *(f"core.runs.{name}" for name in ("database", "files", "records", "tables", "registry", "store")))
 JOBS = ("jobs", "checks", "teaching")
-PAGES = ("app.services", "app.state", "app.caching", "app.components")
+PAGES = ("app.services", "app.state", "app.caching", "app.components", "app.web_runtime")
 
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.
 ROOMS: dict[str, tuple[str, ...] | None] = {
@@ -46,7 +46,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
     **dict.fromkeys(("app.main", "app.shell"), (*PAGES, "app.views")),
-    **dict.fromkeys(("app.state", "app.caching"), ("app.services",)),
+    **dict.fromkeys(("app.state", "app.caching", "app.web_runtime"), ("app.services",)),
     "app.services": ("core", "app.services"),
     **dict.fromkeys(("app.components", "app.views"), PAGES),
 }
