@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.services.ground import metres_per_pixel
 from core import paths
 from core.classes import AERIAL
 from core.config import DataConfig
@@ -21,6 +22,7 @@ UPLOAD_TYPES = ("png", "jpg", "jpeg", "tif", "tiff")
 class Picture:
     """`image` uint8 (H, W, 3); `mask` class indices (H, W) where it is known; `sha256` of the file's bytes.
 
+    `ground` is in metres a pixel, where the file says so.
     `private` pictures are a visitor's own: nothing that comes of them may be kept for others.
     """
 
@@ -29,6 +31,7 @@ class Picture:
     image: NDArray[np.uint8]
     mask: NDArray[np.uint8] | None
     private: bool = False
+    ground: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def read_upload(name: str, data: bytes) -> Picture:
             f"{name} has {height * width / 1e6:.0f} megapixels; this page takes {UPLOAD_MEGAPIXELS}. "
             "Crop it, or use `python -m core predict`, which works in tiles."
         )
-    return Picture(name, hashlib.sha256(data).hexdigest(), image, None, private=True)
+    return Picture(name, hashlib.sha256(data).hexdigest(), image, None, private=True, ground=metres_per_pixel(data))
 
 
 def training_choices() -> list[DatasetChoice]:
