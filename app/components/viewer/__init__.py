@@ -20,6 +20,7 @@ MODULES = (
     "viewer/controls.mjs",
     "viewer/stage.mjs",
     "viewer/gestures.mjs",
+    "viewer/measuring.mjs",
     "viewer/painting.mjs",
     "viewer/saving.mjs",
     "viewer/viewer.mjs",

@@ -2,15 +2,14 @@
 
 import { decode, unpack } from "./blob.mjs";
 import { clamped, moved, visible, zoomed } from "./camera.mjs";
-import { button, element } from "./dom.mjs";
+import { element } from "./dom.mjs";
 import { layerOf } from "./layers.mjs";
 import { controls } from "./controls.mjs";
 import { gestures } from "./gestures.mjs";
+import { measuring } from "./measuring.mjs";
 import { painting } from "./painting.mjs";
 import { saving } from "./saving.mjs";
 import { stage } from "./stage.mjs";
-import { measure } from "../numbers/report.mjs";
-import { numbersOf } from "../numbers/tables.mjs";
 
 const BLINK_MS = 800;
 const MOST_KEPT = 4;
@@ -189,42 +188,6 @@ class Viewer {
     return this.view.region || visible(this.camera, this.scene, this.surfaces[0].canvas);
   }
 
-  where() {
-    const { width, height, step } = this.scene;
-    const part = this.rect;
-    const size = `${part.width * step} × ${part.height * step} pixels`;
-    if (this.view.region) return `Region of ${size} at x ${part.x * step}, y ${part.y * step}`;
-    return part.width === width && part.height === height ? `Whole picture, ${size}` : `Visible part, ${size}`;
-  }
-
-  // While the picture moves, counting waits.
-  busy() {
-    return performance.now() - (this.moving || 0) < 250;
-  }
-
-  count() {
-    clearTimeout(this.counter);
-    this.counter = setTimeout(async () => {
-      const turn = (this.turn = (this.turn || 0) + 1);
-      const found = await measure(this.scene, this.rect, () => turn !== this.turn || this.busy());
-      if (!found && turn === this.turn) this.count();
-      if (!found) return;
-      this.found = found;
-      this.tabulate();
-    }, 300);
-  }
-
-  tabulate() {
-    const act = (part) => {
-      Object.assign(this.view, part);
-      if ("cell" in part) this.change({}, true);
-      else this.tabulate();
-    };
-    const whole = this.view.region ? button("Whole", () => this.setRegion(null), { class: "plain" }) : null;
-    this.numbers.replaceChildren(element("p", { class: "where" }, this.where(), whole), ...numbersOf(this.found, this.scene, this.view, act));
-    this.numbers.dataset.where = this.where();
-  }
-
   stop() {
     clearTimeout(this.timer);
     clearInterval(this.blinker);
@@ -233,7 +196,7 @@ class Viewer {
   }
 }
 
-Object.assign(Viewer.prototype, controls, gestures, painting, saving, stage);
+Object.assign(Viewer.prototype, controls, gestures, measuring, painting, saving, stage);
 
 export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".viewer");
