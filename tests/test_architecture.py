@@ -19,7 +19,7 @@ from tests.architecture import (
 
 BASE = ("core.errors", "core.config", "core.classes", "core.paths", "core.files", "core.typed")
 DATA = (*BASE, "core.imagery", "core.image", "core.device", "core.data")
-MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.cards", "core.checkpoint")
+MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.agreement", "core.cards", "core.checkpoint")
 TASKS = (*MODELS, "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
 STORE = (*BASE, *(f"core.runs.{name}" for name in ("database", "files", "records", "tables", "registry", "store")))
 JOBS = ("jobs", "checks", "teaching")
@@ -34,7 +34,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.data": DATA,
     "core.models": (*BASE, "core.models"),
     "core.losses": ("core.errors", "core.classes", "core.losses"),
-    "core.metrics": BASE,
+    **dict.fromkeys(("core.metrics", "core.agreement"), BASE),
     "core.cards": BASE,
     "core.checkpoint": (*BASE, "core.cards", "core.models"),
     **dict.fromkeys(("core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export"), TASKS),
