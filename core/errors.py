@@ -10,9 +10,11 @@ TerrastillError
 ├── ModelError               an unknown or impossible model
 │   └── CheckpointError      a card or weights file that cannot be read
 ├── DeviceError
+├── DiskFullError            a file could not be written for want of space; the one before it stands
 └── RunError
     ├── RunNotFoundError
     ├── RunStateError        what was asked does not fit the state of the run
+    │   └── FencedError      another attempt holds the run: this one may write nothing more
     └── StoreError
 """
 
@@ -67,6 +69,10 @@ class DeviceError(TerrastillError):
     """A device that is not there."""
 
 
+class DiskFullError(TerrastillError):
+    """There is no space left to write a file; what was there before still stands."""
+
+
 class RunError(TerrastillError):
     """Something about a run."""
 
@@ -77,6 +83,10 @@ class RunNotFoundError(RunError):
 
 class RunStateError(RunError):
     """What was asked does not fit the state of the run."""
+
+
+class FencedError(RunStateError):
+    """Another attempt at this run has begun: whoever worked on an earlier one may write nothing more."""
 
 
 class StoreError(RunError):
