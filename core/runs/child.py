@@ -109,8 +109,8 @@ def perform(store: RunStore, pulse: Pulse, *, execute: Execute, stopped: type[Ex
         try:
             recorder = Recorder(folder, held.config)
             _perform(store, pulse, recorder, execute, stopped)
-        except FencedError:
-            # Its successor writes there now: whoever wakes late leaves without a word.
+        except RunStateError:
+            # Its successor has the run now: whoever wakes late leaves without a word.
             pulse.lost = True
             return
         except DiskFullError as error:
