@@ -240,7 +240,8 @@ class _Trainer:
         )
 
     def _load(self) -> tuple[Progress, dict[str, Tensor]] | None:
-        return load_state(self.checkpoint, modules=self._modules(), optimiser=self.optimiser, scaler=self.scaler)
+        modules, optimiser, scaler = self._modules(), self.optimiser, self.scaler
+        return load_state(self.checkpoint, modules=modules, optimiser=optimiser, scaler=scaler, emit=self.emit)
 
     def _stop(self, sums: dict[str, Tensor]) -> None:
         self.progress.sums = {name: float(value) for name, value in sums.items()}
