@@ -22,7 +22,7 @@ DATA = (*BASE, "core.image", "core.device", "core.data")
 MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.cards", "core.checkpoint")
 TASKS = (*MODELS, "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
 STORE = (*BASE, *(f"core.runs.{name}" for name in ("database", "files", "records", "tables", "registry", "store")))
-JOBS = ("jobs", "checks", "teaching")
+JOBS = tuple(f"core.runs.{name}" for name in ("jobs", "checks", "teaching", "followers", "follow"))
 PAGES = ("app.services", "app.state", "app.caching", "app.components")
 
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.
@@ -38,7 +38,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export"), TASKS),
     "core.runs": STORE,
     "core.runs.recorder": (*STORE, "core.image", "core.data.palette", "core.train.events"),
-    **dict.fromkeys((f"core.runs.{name}" for name in JOBS), (*TASKS, *(f"core.runs.{name}" for name in JOBS))),
+    **dict.fromkeys(JOBS, (*TASKS, *JOBS, "core.runs.process", "core.runs.files")),
     **dict.fromkeys(("core.runs.worker", "core.runs.child", "core.runs.process"), (*TASKS, "core.runs")),
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
