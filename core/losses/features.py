@@ -59,7 +59,9 @@ class FeatureTerms(nn.Module):
             elif name == "masked_generation":
                 views, height, width = _positions(student)
                 random = torch.Generator(student.device).manual_seed(seed)
-                keep = keep_mask((views * share[1], height, width), random=random).split(views)[share[0]]
+                keep = keep_mask((views * share[1], height, width), random=random)[
+                    share[0] * views : (share[0] + 1) * views
+                ]
                 generated = self.adapters[name](student, keep)
                 losses[name] = masked_generation(student=generated, teacher=teacher, valid=valid)
             else:

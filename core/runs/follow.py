@@ -11,14 +11,12 @@ import threading
 import time
 from pathlib import Path
 
-from torch import distributed
-
 from core.config import RunConfig
 from core.errors import TerrastillError
 from core.runs import jobs
 from core.runs.followers import arrival
 from core.train.events import Event
-from core.train.group import Group, join, meet, part
+from core.train.group import Group, join, meet, open_store, part
 from core.train.task import RunCancelledError
 
 _LOOK_SECONDS = 1.0
@@ -69,7 +67,7 @@ def main() -> int:
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     try:
-        store = distributed.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+        store = open_store(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
         store.set(arrival(rank), "")
         follow(meet(store, rank=rank, size=size))
     except TerrastillError as error:

@@ -18,7 +18,7 @@ from core import paths
 from core.errors import ConfigError, RunError
 from core.runs.files import last_lines
 from core.runs.process import obituary
-from core.train.group import ALONE, Group, join, meet, part, started_by_torchrun
+from core.train.group import ALONE, Group, join, meet, open_store, part, started_by_torchrun
 
 _HOST = "127.0.0.1"
 _ARRIVAL_SECONDS = 300.0
@@ -57,7 +57,7 @@ class _Crew:
     def __init__(self, devices: int, log: Path) -> None:
         self._log = log
         self._log_start = log.stat().st_size if log.exists() else 0
-        self._store = distributed.TCPStore(_HOST, 0, is_master=True, wait_for_workers=False)
+        self._store = open_store(_HOST)
         self._size = devices
         self._processes: list[subprocess.Popen[bytes]] = []
         self._threads = torch.get_num_threads()

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -36,7 +37,7 @@ class Group:
 
     def add(self, partial: Tensor) -> Tensor:
         """The sum of a tensor over all devices, through which gradients flow back to all of them."""
-        return _Add.apply(partial) if self.size > 1 else partial  # type: ignore[no-any-return, no-untyped-call]
+        return _Add.apply(partial) if self.size > 1 else partial
 
     def gather(self, values: Tensor) -> Tensor:
         """The values of every device, stacked: any shape → (size, …). Without a gradient."""
@@ -52,7 +53,7 @@ class Group:
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         distributed.all_reduce(flat)
         flat /= self.size
-        pieces = flat.split([gradient.numel() for gradient in gradients])
+        pieces = torch.split(flat, [gradient.numel() for gradient in gradients])
         for gradient, piece in zip(gradients, pieces, strict=True):
             gradient.copy_(piece.view_as(gradient))
 
@@ -116,8 +117,14 @@ def join() -> Group:
     return Group(distributed.get_rank(), distributed.get_world_size())
 
 
-def meet(store: distributed.Store, *, rank: int, size: int) -> Group:
-    """Meet the others through a store that this process has opened."""
+def open_store(host: str, port: int = 0) -> Any:
+    """Where processes find each other: a new one at a free port, or the one that another process has at `port`."""
+    new = port == 0
+    return distributed.TCPStore(host, port, is_master=new, wait_for_workers=False)  # type: ignore[attr-defined]
+
+
+def meet(store: Any, *, rank: int, size: int) -> Group:
+    """Meet the others through a store that each of them has opened."""
     distributed.init_process_group(_backend(), store=store, rank=rank, world_size=size, timeout=_PATIENCE)
     return Group(rank, size)
 

@@ -31,15 +31,15 @@ def share_statistics(model: nn.Module, group: Group) -> int:
             raise ModelError(
                 f"{type(layer).__name__} cannot share its statistics over devices: train this model on one device."
             )
-        layer.forward = functools.partial(_forward, layer, layer.forward, group)
+        layer.forward = functools.partial(_forward, layer, layer.forward, group)  # type: ignore[method-assign]
     return len(layers)
 
 
-def _forward(layer: nn.BatchNorm2d, alone: Callable[[Tensor], Tensor], group: Group, features: Tensor) -> Tensor:
+def _forward(layer: _BatchNorm, alone: Callable[[Tensor], Tensor], group: Group, features: Tensor) -> Tensor:
     if not layer.training:
         return alone(features)
     normal: Tensor
-    normal, mean, variance = _Normalise.apply(features, layer.weight, layer.bias, layer.eps, group)  # type: ignore[no-untyped-call]
+    normal, mean, variance = _Normalise.apply(features, layer.weight, layer.bias, layer.eps, group)
     _remember(layer, mean, variance, count=features.numel() // features.shape[1] * group.size)
     for name in ("drop", "act"):
         normal = getattr(layer, name)(normal) if hasattr(layer, name) else normal
@@ -47,7 +47,7 @@ def _forward(layer: nn.BatchNorm2d, alone: Callable[[Tensor], Tensor], group: Gr
 
 
 @torch.no_grad()
-def _remember(layer: nn.BatchNorm2d, mean: Tensor, variance: Tensor, *, count: int) -> None:
+def _remember(layer: _BatchNorm, mean: Tensor, variance: Tensor, *, count: int) -> None:
     """The running statistics, as `nn.BatchNorm2d` keeps them: of the variance the unbiased one."""
     assert layer.running_mean is not None
     assert layer.running_var is not None

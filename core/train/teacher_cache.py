@@ -7,7 +7,7 @@ accuracy is that a student sees that many epochs of different views and no more;
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -68,14 +68,11 @@ def build(
 ) -> TeacherCache | None:
     """Fill the cache at `path`, going on where an earlier attempt stopped; None when cancelled.
 
-    `identity` says what the answers depend on (teacher, seed, views); a file made from anything else is made again.
-    The devices in `group` share the work of each batch, whose `batch_size` is that of all of them; they must see the
-    same disk.
+    `identity` says what the answers depend on; a file made from anything else is made again. The devices in `group`
+    share each batch, whose `batch_size` is that of all of them. They must see the same disk.
     """
     views = views // batch_size * batch_size
-    kinds = _kinds(outputs, sampler.crop, form, features)
-    mark = path.with_suffix(".json")
-    # As text, in which a tuple is the list that it comes back as.
+    kinds, mark = _kinds(outputs, sampler.crop, form, features), path.with_suffix(".json")
     known_by = json.dumps(identity | {"views": epochs * views, "kinds": kinds}, sort_keys=True)
     sizes = {path.with_suffix(end): epochs * views * row_bytes(*kind) for end, kind in kinds.items()}
     found = _progress(mark, sizes, known_by) if group.leads else (0, 0.0)
@@ -83,23 +80,38 @@ def build(
     started = time.perf_counter()
     stores = _open(sizes, kinds, views=epochs * views, fresh=not done, group=group)
     for epoch in range(done, epochs):
-        for batch in epoch_batches(sampler, epoch=epoch, views=views, batch_size=batch_size, group=group):
-            if group.told(cancelled()):
-                return None
-            answer = teacher.answer(batch.images)
-            rows = [epoch * views + view for view in batch.views]
-            for store, values in zip(stores, answer, strict=False):
-                assert values is not None
-                store.write(rows, values)
-            if epoch == batch.first == 0:
-                emit(MessageEvent(_fidelity(answer.logits, stores[0].read(rows))))
-        for store in stores:
-            store.flush()
+        batches = epoch_batches(sampler, epoch=epoch, views=views, batch_size=batch_size, group=group)
+        if not _fill(stores, teacher, batches, epoch * views, emit=emit, stopped=lambda: bool(group.told(cancelled()))):
+            return None
         group.wait()
         if group.leads:
             _mark_done(mark, known_by, epoch + 1, spent + time.perf_counter() - started)
         emit(MessageEvent(f"Stored the teacher's answers to {epoch + 1} of {epochs} epochs of views."))
     return TeacherCache(stores, views, epochs, spent + time.perf_counter() - started)
+
+
+def _fill(
+    stores: Sequence[LogitStore],
+    teacher: FrozenTeacher,
+    batches: Iterator[Batch],
+    start: int,
+    *,
+    emit: Emit,
+    stopped: Callable[[], bool],
+) -> bool:
+    """Store the answers to an epoch of views from row `start` on; whether it was not stopped."""
+    for batch in batches:
+        if stopped():
+            return False
+        answer, rows = teacher.answer(batch.images), [start + view for view in batch.views]
+        for store, values in zip(stores, answer, strict=False):
+            assert values is not None, "the teacher was not tapped for the features that are to be stored"
+            store.write(rows, values)
+        if start == batch.first == 0:
+            emit(MessageEvent(_fidelity(answer.logits, stores[0].read(rows))))
+    for store in stores:
+        store.flush()
+    return True
 
 
 def _open(

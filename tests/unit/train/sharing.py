@@ -15,7 +15,7 @@ from typing import Any
 from unittest import mock
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
 from core.config import FEATURE_LOSSES, LOGIT_LOSSES, DistillConfig
 from core.losses import LOGIT_LOSSES as BY_NAME
@@ -25,7 +25,7 @@ from core.losses.supervised import cross_entropy, dice
 from core.train import loop, step
 from core.train.batches import Batch
 from core.train.events import Event, StepEvent
-from core.train.group import ALONE, Group, meet
+from core.train.group import ALONE, Group, meet, open_store
 from core.train.loop import fit
 from core.train.norm import share_statistics
 from core.train.step import Answer, Normaliser
@@ -149,7 +149,7 @@ def do(group: Group, work: str, *, without: str = "", **settings: Any) -> Any:
 
 
 def main() -> None:
-    store = distributed.TCPStore("127.0.0.1", int(sys.argv[1]), is_master=False)
+    store = open_store("127.0.0.1", int(sys.argv[1]))
     group = meet(store, rank=1, size=2)
     while text := group.told_text():
         do(group, **json.loads(text))

@@ -19,7 +19,7 @@ from torch import distributed
 from core import paths
 from core.config import FEATURE_LOSSES, LOGIT_LOSSES
 from core.errors import ModelError
-from core.train.group import ALONE, Group, meet, part
+from core.train.group import ALONE, Group, meet, open_store, part
 from core.train.norm import share_statistics
 from tests.unit.train.sharing import Curve, do
 
@@ -30,7 +30,7 @@ Together = Callable[..., Any]
 @pytest.fixture(scope="module")
 def together() -> Iterator[Together]:
     """Does something in this process and another, and gives what it came to here."""
-    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = open_store("127.0.0.1")
     command = [sys.executable, "-m", "tests.unit.train.sharing", str(store.port)]
     with subprocess.Popen(command, cwd=paths.ROOT) as partner:
         group = meet(store, rank=0, size=2)
