@@ -16,7 +16,6 @@ from app.components.charts import loss_chart, score_chart, smoothed
 from app.components.forecast import duration
 from app.services import artifacts, datasets, estimates, inference, launch, overlays, progress, runs
 from app.services.artifacts import short_count
-from app.services.ground import metres_per_pixel
 from app.services.inference import Quality, quality
 from app.services.overlays import Panel
 from app.services.stores import open_store
