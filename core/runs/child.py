@@ -14,8 +14,9 @@ from core.files import staged
 from core.runs import fence
 from core.runs.memory import narrower, ran_out, shortage
 from core.runs.recorder import Recorder
-from core.runs.records import RunRecord
+from core.runs.records import RunRecord, RunState
 from core.runs.store import RunStore
+from core.runs.tracking import Tracking
 from core.train.events import Cancelled, Emit, EpochEvent, Event, MessageEvent, StepEvent
 
 BEAT_SECONDS = 1.0
@@ -107,8 +108,9 @@ def perform(store: RunStore, pulse: Pulse, *, execute: Execute, stopped: type[Ex
     folder = store.folder(held.id)
     with staged(folder, fence.stage(folder, held.attempt)):
         try:
+            tracking = Tracking.from_environment(held, folder)
             recorder = Recorder(folder, held.config)
-            _perform(store, pulse, recorder, execute, stopped)
+            _perform(store, pulse, recorder, tracking, execute, stopped)
         except RunStateError:
             # Its successor has the run now: whoever wakes late leaves without a word.
             pulse.lost = True
@@ -119,12 +121,21 @@ def perform(store: RunStore, pulse: Pulse, *, execute: Execute, stopped: type[Ex
         fence.close(folder, held.attempt)
 
 
-def _perform(store: RunStore, pulse: Pulse, recorder: Recorder, execute: Execute, stopped: type[Exception]) -> None:
+def _perform(
+    store: RunStore,
+    pulse: Pulse,
+    recorder: Recorder,
+    tracking: Tracking,
+    execute: Execute,
+    stopped: type[Exception],
+) -> None:
     held = pulse.record
 
     def emit(event: Event) -> None:
         recorder(event)
         pulse.feel(event)
+        if not pulse.lost:
+            tracking(event, recorder)
 
     config = replace(held.config, train=replace(held.config.train, device=held.device))
     emit(MessageEvent(f"Started on {held.device}, attempt {held.attempt}."))
@@ -133,20 +144,39 @@ def _perform(store: RunStore, pulse: Pulse, recorder: Recorder, execute: Execute
     except stopped:
         if pulse.lost:
             return
+        _track_end(store, held, RunState.QUEUED, tracking, recorder)
         after = store.release(held.id, held.worker, attempt=held.attempt)
         recorder.log("Stopped as asked." if after.state.final else "Stopped to go on later.")
     except (DiskFullError, FencedError):
         raise
     except TerrastillError as error:
+        _track_end(store, held, RunState.FAILED, tracking, recorder)
         recorder.log(f"Failed: {error}")
         store.fail(held.id, held.worker, str(error), attempt=held.attempt)
     except (MemoryError, RuntimeError) as error:
         if not ran_out(error):
             raise
+        _track_end(store, held, RunState.QUEUED, tracking, recorder)
         _narrow(store, held, recorder)
     else:
+        _track_end(store, held, RunState.DONE, tracking, recorder, summary)
         store.finish(held.id, held.worker, summary, attempt=held.attempt)
         recorder.log("Done.")
+
+
+def _track_end(
+    store: RunStore,
+    held: RunRecord,
+    state: RunState,
+    tracking: Tracking,
+    recorder: Recorder,
+    summary: dict[str, Any] | None = None,
+) -> None:
+    """Before the store hears of the end: the worker ends a process whose run is over. A successor is left alone."""
+    record = store.get(held.id)
+    if (record.state, record.attempt) == (RunState.RUNNING, held.attempt):
+        stopped = record.cancel_requested and state == RunState.QUEUED
+        tracking.end(RunState.CANCELLED if stopped else state, recorder, summary)
 
 
 def _narrow(store: RunStore, held: RunRecord, recorder: Recorder) -> None:
