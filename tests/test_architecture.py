@@ -59,7 +59,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.runs.recorder": (*STORE, "core.image", "core.imagery", "core.data.palette", "core.train.events"),
     **dict.fromkeys(TRACKING, (*STORE, *TRACKING, "core.train.events")),
     **dict.fromkeys(JOBS, (*TASKS, *JOBS, "core.runs.process", "core.runs.files")),
-    **dict.fromkeys((f"core.runs.{name}" for name in ("worker", "serve", "child", "process")), (*TASKS, "core.runs")),
+    **dict.fromkeys((f"core.runs.{name}" for name in ("worker", "serve", "child", "process", "ray", "cluster", "seats")), (*TASKS, "core.runs")),
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
     **dict.fromkeys(("app.main", "app.shell"), (*PAGES, "app.views")),
