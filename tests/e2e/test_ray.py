@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),
     pytest.mark.skipif(not Path("/proc").is_dir(), reason="the processes of a node are found in /proc"),
 ]
-EPOCHS, VIEWS, BATCH = 40, 32, 4
+EPOCHS, EVERY, VIEWS, BATCH = 40, 5, 32, 4
 PATIENCE = 150.0
 
 
@@ -111,7 +111,7 @@ def pictures(folder: Path) -> Path:
 
 def queue(store: RunStore, name: str, root: Path) -> str:
     data = DataConfig(dataset="folder", root=str(root), crop=32, views_per_epoch=VIEWS)
-    train = TrainConfig(epochs=EPOCHS, batch_size=BATCH, device="cpu", precision="float32", validate_every=5)
+    train = TrainConfig(epochs=EPOCHS, batch_size=BATCH, device="cpu", precision="float32", validate_every=EVERY)
     return store.add(RunConfig("train", name, data, ModelConfig("unet", {"base": 2}), train)).id
 
 
@@ -167,7 +167,7 @@ def test_a_run_outlives_its_machine_and_another_is_cancelled(
     assert "Going on from epoch" in log(store, victim)
     for run in (victim, third):
         rows = read_metrics(store.folder(run) / "metrics.csv")
-        assert [int(row["epoch"]) for row in rows] == list(range(1, EPOCHS + 1))
+        assert [int(row["epoch"]) for row in rows] == list(range(EVERY, EPOCHS + 1, EVERY))
         assert (store.folder(run) / "student.safetensors").is_file()
     steps = curve(store.folder(victim) / "tb")
     assert steps == sorted(set(steps))
