@@ -8,11 +8,33 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks.reliability import training
+from benchmarks.reliability import disk, queue, service, training
 from benchmarks.reliability.kit import Figures, show
+from tests import postgres
+
+
+def over_postgresql(work: Callable[..., Figures]) -> Figures:
+    """The same show with the store in a real PostgreSQL server."""
+    if postgres.programs() is None:
+        return {"not shown": postgres.MISSING}
+    with postgres.server() as url:
+        return work(url=url)
+
 
 SHOWS: dict[str, tuple[str, Callable[[], Figures]]] = {
     "kills": ("kill -9 of a training process at 50 points", training.kills),
+    "queue": ("300 kills on the queue alone", queue.kills),
+    "queue-postgresql": ("the same over PostgreSQL", lambda: over_postgresql(queue.kills)),
+    "stops": ("two workers, 200 jobs, one stopped past its lease and continued", queue.stops),
+    "stops-postgresql": ("the same over PostgreSQL", lambda: over_postgresql(queue.stops)),
+    "stops-unfenced": ("the same without the fence: the negative control", lambda: queue.stops(fenced=False)),
+    "writers": ("20 writers at once", queue.writers),
+    "writers-postgresql": ("the same over PostgreSQL", lambda: over_postgresql(queue.writers)),
+    "clocks": ("the clock jumps by an hour and a day, and a run hangs", service.clocks),
+    "full": ("the disk is full at 10 points of a save", disk.full),
+    "full-run": ("the disk fills up under a run", disk.full_run),
+    "corrupt": ("one bit changed at 40 places", disk.corrupt),
+    "cancels": ("how soon a cancel is heard", service.cancels),
 }
 
 
