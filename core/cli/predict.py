@@ -46,6 +46,7 @@ def add(verbs: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from core.imagery.typed import parse_bands
     from core.infer.job import Desk, Order
 
     wanted = _wanted(args)
@@ -79,16 +80,6 @@ def _tiling(args: argparse.Namespace) -> Any:
             f"Tiles must have 32 pixels at least and overlap by less, not {args.tile} and {args.overlap}."
         )
     return Tiling(tile=args.tile, overlap=args.overlap, flips=args.flips)
-
-
-def parse_bands(text: str | None) -> tuple[int, ...] | None:
-    """`3,2,1` → (3, 2, 1); one number is a grey band. Raises `ConfigError`."""
-    if text is None:
-        return None
-    parts = text.split(",")
-    if len(parts) not in (1, 3) or not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-        raise ConfigError(f"Bands are one number or three, such as 3,2,1 for red, green and blue, not {text[:40]!r}.")
-    return tuple(int(part) for part in parts)
 
 
 def _told(result: "Result") -> int:

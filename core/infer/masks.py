@@ -99,6 +99,17 @@ def to_png(plain: Path, target: Path) -> None:
     write_aside(target, lambda aside: rasterio.shutil.copy(plain, aside, driver="PNG", ZLEVEL=6))
 
 
+def read_mask(path: Path, window: tuple[int, int, int, int] | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """A mask of ours, (y, x, height, width) of it or all, shrunk to `shape` (h, w) from its overviews.
+
+    Raises `OSError` when it is not there.
+    """
+    place = None if window is None else Window(window[1], window[0], window[3], window[2])
+    with gdal(), rasterio.open(path, driver="GTiff") as file:
+        found: NDArray[np.uint8] = file.read(1, window=place, out_shape=shape)
+    return found
+
+
 def _create(path: Path, info: Info, **more: Any) -> DatasetWriter:
     place: dict[str, Any] = {}
     if info.crs is not None:

@@ -9,10 +9,11 @@ from PIL import Image
 
 from core import checkpoint
 from core.classes import AERIAL
-from core.cli.predict import mask_paths, parse_bands, safe
+from core.cli.predict import mask_paths, safe
 from core.data.palette import read_mask, to_rgb
 from core.errors import ConfigError
 from core.image import read_rgb
+from core.imagery.typed import parse_bands
 from core.infer.predict import predict
 
 from .conftest import Run
