@@ -19,7 +19,7 @@ from core.runs.store import RunStore
 
 HOUR, DAY = 3600, 86_400
 JUMPS = (HOUR, -HOUR, -DAY, 0)
-_LONG = 100_000
+_LONG = 10_000
 
 
 @contextmanager

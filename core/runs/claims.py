@@ -1,5 +1,6 @@
 """The half of the store that workers use: taking a run, holding it, and giving it back. The contract is in store.py."""
 
+import errno
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -61,6 +62,9 @@ class Claims:
                 # Stopped for so long between the two that another attempt has begun: it is not ours any more.
                 continue
             except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    self.release(record.id, worker, attempt=record.attempt, reason="The disk is full.")
+                    return None
                 words = f"Its folder cannot be written ({error.strerror}): check the disk, then retry."
                 self.fail(record.id, worker, words, attempt=record.attempt)
                 continue

@@ -12,6 +12,8 @@ from typing import Protocol
 from core import paths
 from core.errors import ConfigError
 
+SPARE_BYTES = 200_000_000
+"""With less disk than this no run is started: it could not save."""
 DISK_FULL = "The disk is full: free some space, and the run goes on."
 _CAUSES = (
     ("out of memory", "Memory ran out: choose a smaller batch size, a smaller crop or a smaller student, then retry."),
