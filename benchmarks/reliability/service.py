@@ -48,7 +48,7 @@ def _moves(store: RunStore, run_id: str, *, within: float = 180.0) -> None:
     wait_until(lambda: store.get(run_id).progress > before, within=within, what=f"steps of {store.get(run_id)}")
 
 
-def clocks(*, window: float = 20.0) -> Figures:
+def clocks(*, window: float = 60.0) -> Figures:
     """The date is set forward and back while a run goes on; then, a day back, a run hangs."""
     compiler = shutil.which("cc")
     if compiler is None:

@@ -106,6 +106,11 @@ def tell_slots(slots: Sequence[str]) -> str:
     return ",".join(name if (n := slots.count(name)) == 1 else f"{name}={n}" for name in dict.fromkeys(slots))
 
 
+def count_slots(told: str) -> int:
+    """How many runs may go on at once, from what `tell_slots` gave."""
+    return sum(int(part.partition("=")[2] or 1) for part in told.split(",") if part)
+
+
 def memory_bytes(pid: int) -> int:
     """Main memory that a process has; 0 where the system does not tell."""
     try:
