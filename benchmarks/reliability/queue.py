@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.reliability.kit import Figures, end, ended, fork, open_store, p95, scratch
 from core.config import RunConfig
 from core.files import write_aside
-from core.runs import claims, fence
+from core.runs import fence
 from core.runs.child import Pulse, perform
 from core.runs.files import append_line
 from core.runs.recorder import read_events
@@ -81,11 +81,11 @@ class Reclaims:
 
 def kills(count: int = 300, *, workers: int = 4, url: str | None = None, lease: float = ORPHAN_SECONDS) -> Figures:
     """Kill a worker every moment, until `count` are dead; then let what is left be done."""
-    # One job may meet its death often here; that a person is asked after three is another matter.
-    claims.MAX_LAPSES = 1000
     chance = random.Random(0)
     with scratch() as home:
         store, started = open_store(home, url), home / "started.txt"
+        # One job may meet its death often here; that a person is asked after three times is another matter.
+        store.max_lapses = 1000
         reclaims = Reclaims(store, Watch(orphaned=lease))
         pids = [fork(lambda: work(home, url, "w", started), log=home / "output.txt") for _ in range(workers)]
         ids: list[str] = []

@@ -25,6 +25,8 @@ _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 class Claims:
     """What `RunStore` gives to workers and to the processes of runs."""
 
+    max_lapses = MAX_LAPSES
+
     def __init__(self, url: str | None, home: Path | None, now: Callable[[], float]) -> None:
         self.home = (home or paths.home()).resolve()
         try:
@@ -163,8 +165,8 @@ class Claims:
         """What becomes of a run that lost its process."""
         if row.cancel_requested:
             return self._end(connection, row, RunState.CANCELLED)
-        if row.lapses >= MAX_LAPSES:
-            error = f"{reason} It was started again {MAX_LAPSES} times without reaching the end: look at its log."
+        if row.lapses >= self.max_lapses:
+            error = f"{reason} It was started again {row.lapses} times without reaching the end: look at its log."
             return self._end(connection, row, RunState.FAILED, error=error)
         return _queue(connection, row, lapses=row.lapses + 1)
 
