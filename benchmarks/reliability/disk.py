@@ -102,7 +102,7 @@ def full_run() -> Figures:
     with scratch() as folder, small_disk(folder / "disk", 400 * _MEGABYTE) as disk:
         store = open_store(disk / "home")
         os.environ["TERRASTILL_HOME"] = str(store.home)
-        run = store.add(tiny(pictures(folder / "pictures"), epochs=400)).id
+        run = store.add(tiny(pictures(folder / "pictures"), epochs=100)).id
         with worker(store.home, "--slots", "cpu=1") as process:
             wait_until(lambda: store.has_checkpoint(run), within=180, what="a checkpoint")
             _fill(disk / "filler", disk, leave=0)
