@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.reliability import disk, queue, service, training
+from benchmarks.reliability import beside, disk, queue, service, training
 from benchmarks.reliability.kit import Figures, show
 from tests import postgres
 
@@ -54,6 +54,7 @@ SHOWS = {
     "full": Show("the disk is full at 10 points of a save", disk.full),
     "full-run": Show("the disk fills up under a run", disk.full_run),
     "corrupt": Show("one bit changed at 40 places", disk.corrupt),
+    "reruns": Show("how soon a page answers beside a run", beside.reruns, {"turns": 1, "each": 5}),
     "cancels": Show("how soon a cancel is heard", service.cancels, {"queued": 5, "running": 2}),
 }
 
