@@ -17,7 +17,6 @@ from app.services.inference import Quality
 
 OpenPicture = Callable[[], Picture | None]
 
-MOST_STUDENTS = 3
 _MEASURED = "measured_speeds"
 _SHOWN = "viewer_shown"
 _UPLOAD = "upload"
@@ -97,7 +96,7 @@ def _choose_students(models: dict[str, Model], teacher: Model) -> list[Model]:
         fitting,
         name=state.STUDENTS,
         default=usual or fitting[:1],
-        most=MOST_STUDENTS,
+        most=artifacts.MOST_STUDENTS,
         title=lambda name: models[name].label,
         wrap=True,
         placeholder="Choose one to three models",
