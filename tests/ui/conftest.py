@@ -44,6 +44,11 @@ def make_model(name: str, *, parameters: int = 100_000, **changes: Any) -> Model
     return replace(model, **changes)
 
 
+def make_speed(name: str) -> inference.Speed:
+    took = 8.0 if name == "teacher" else 2.0
+    return inference.Speed(took, took + 1, 65.536 / took / 1000, "a CPU", 15)
+
+
 @dataclass
 class World:
     """What the fakes hold, and what they were asked for."""
@@ -78,14 +83,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(datasets, "load_scene", lambda name: replace(picture, name=name, sha256=name * 4))
     monkeypatch.setattr(inference, "load", lambda name: name)
     monkeypatch.setattr(inference, "predict_planes", predict_planes)
-    monkeypatch.setattr(
-        inference,
-        "measure_speed",
-        lambda models: {
-            name: inference.Speed(took, took + 1, 65.536 / took / 1000, "a CPU", 15)
-            for name, took in ((name, 8.0 if name == "teacher" else 2.0) for name in models)
-        },
-    )
+    monkeypatch.setattr(inference, "measure_speed", lambda models: {name: make_speed(name) for name in models})
     monkeypatch.setattr(
         estimates, "student_size", lambda base: estimates.Size(base * 30_000, base * 30_000_000, base / 8)
     )

@@ -117,6 +117,7 @@ def test_no_gain_is_told_before_both_are_done() -> None:
 
 
 def test_one_unreadable_card_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core import paths
 
     monkeypatch.setattr(paths, "CHECKPOINTS", tmp_path)
     card = {"schema": 1, "name": "a", "classes": AERIAL.to_json(), "mean": [127] * 3, "std": [128] * 3, "macs_256": 10}
