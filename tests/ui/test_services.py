@@ -2,7 +2,6 @@
 
 import io
 import json
-import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 from app.components.charts import loss_chart, score_chart, smoothed
 from app.components.forecast import duration
-from app.services import artifacts, datasets, estimates, inference, launch, progress, runs, workers
+from app.services import artifacts, datasets, estimates, inference, launch, progress, runs
 from app.services.artifacts import short_count
 from app.services.inference import Quality, quality
 from app.services.stores import open_store
@@ -22,7 +21,6 @@ from core.classes import AERIAL
 from core.config import RunConfig
 from core.errors import CheckpointError, ImageError
 from core.runs.recorder import Recorder
-from core.runs.records import RunState
 from core.train.events import EpochEvent, StepEvent
 from tests.ui.conftest import CLASSES
 
@@ -156,47 +154,6 @@ def test_a_picture_over_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         datasets.read_upload("big.png", b"x" * (1024**2 + 1))
 
 
-def test_one_worker_is_started_and_a_second_call_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    commands = []
-
-    class Process:
-        code: int | None = None
-
-        def poll(self) -> int | None:
-            return self.code
-
-    process = Process()
-
-    def start(command: list[str], _: Path) -> Process:
-        commands.append(command)
-        return process
-
-    monkeypatch.setattr(workers, "start", start)
-    monkeypatch.setattr(workers, "_started", workers._Started())
-    assert workers.worker_state(now=lambda: 0.0).state == "absent"
-    assert workers.ensure_worker(now=lambda: 0.0)
-    assert not workers.ensure_worker(now=lambda: 1.0)
-    assert workers.worker_state(now=lambda: 1.0).state == "starting"
-    process.code = 1
-    assert workers.ensure_worker(now=lambda: 2.0)
-    assert commands == [[sys.executable, "-m", "core", "worker"]] * 2
-    open_store().register_worker("w", 1, "cpu")
-    assert not workers.ensure_worker(now=lambda: 1000.0)
-    assert workers.worker_state(now=lambda: 1000.0).state == "idle"
-
-
-def test_a_queue_left_over_wakes_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    woken: list[bool] = []
-    monkeypatch.setattr(workers, "ensure_worker", lambda: woken.append(True) or True)
-    assert not workers.resume_queue()
-    run = open_store().add(launch.to_config(launch.Settings()))
-    assert workers.resume_queue()
-    open_store().request_cancel(run.id)
-    assert open_store().get(run.id).state == RunState.CANCELLED
-    assert not workers.resume_queue()
-    assert woken == [True]
-
-
 def test_charts_hold_what_they_are_given() -> None:
     losses = loss_chart([{"epoch": 0.5, "dice": 1.0}, {"epoch": 1.0, "dice": 1.0, "soft_targets": 0.2}])
     assert [trace.name for trace in losses.data] == ["Dice (labels)", "Soft targets (teacher)"]
@@ -220,7 +177,7 @@ def test_counts_are_short(count: float, said: str) -> None:
 
 @pytest.mark.parametrize(("seconds", "repeats"), [(0.001, 15), (1.0, 5), (30.0, 3)])
 def test_a_slow_machine_is_measured_less_often(monkeypatch: pytest.MonkeyPatch, seconds: float, repeats: int) -> None:
-    from core import benchmark
+    from core.benchmark import latency as benchmark
 
     asked = []
 
