@@ -7,7 +7,7 @@ import pytest
 import rasterio
 
 from app.services import inference, overlays
-from app.services.ground import metres_per_pixel
+from app.services.datasets import read_upload
 from app.services.overlays import Panel
 from core import paths
 from tests.ui.conftest import CLASSES, header
@@ -62,6 +62,5 @@ def test_the_ground_resolution_of_the_shipped_geotiff_is_known() -> None:
     file = (paths.SAMPLES / "georeferenced.tif").read_bytes()
     with rasterio.open(paths.SAMPLES / "georeferenced.tif") as opened:
         assert opened.crs.is_projected
-        assert metres_per_pixel(file) == pytest.approx(opened.transform.a)
-    assert metres_per_pixel(b"II*\0 and no more") is None
-    assert metres_per_pixel((paths.SAMPLES / "images" / "scene_01.jpg").read_bytes()) is None
+        assert read_upload("georeferenced.tif", file).ground == pytest.approx(opened.transform.a, rel=1e-3)
+    assert read_upload("scene.jpg", (paths.SAMPLES / "images" / "scene_01.jpg").read_bytes()).ground is None
