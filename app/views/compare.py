@@ -67,7 +67,7 @@ def _nothing(*, any_model: bool, refused: bool) -> None:
 
 def _choose(models: dict[str, Model]) -> tuple[OpenPicture, Model | None, list[Model]]:
     """The widgets above the pictures: image, teacher, students."""
-    first, second, middle, right = st.columns([0.9, 0.8, 1.6, 1.9], gap="medium")
+    first, second, middle, right = st.columns([1.35, 0.9, 1.5, 1.75], gap="medium")
     upload_row = st.container()
     open_picture = choose_picture(first, second, upload_row)
     if not models:

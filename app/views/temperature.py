@@ -49,7 +49,7 @@ def main() -> None:
             "Shipped models lie in `checkpoints/`. Put them back, or train one with `python -m core train`.",
         )
         return
-    first, second, middle, right = st.columns([0.9, 0.8, 1.6, 1.9], gap="medium")
+    first, second, middle, right = st.columns([1.35, 0.9, 1.5, 1.5], gap="medium")
     wide = st.container()
     open_picture = choose_picture(first, second, wide)
     pair = _choose_pair(models, middle, right)

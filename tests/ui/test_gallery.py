@@ -148,7 +148,7 @@ def test_only_folders_below_the_opened_one_are_read(tmp_path: Path, monkeypatch:
     for place in ("open/mine", "shut"):
         (tmp_path / place / "images" / "roof.png").write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))
     monkeypatch.setattr(access, "read_access", lambda: access.Access(images=None))
-    with pytest.raises(DatasetNotFoundError, match="access.toml"):
+    with pytest.raises(DatasetNotFoundError, match=r"access\.toml"):
         collections.entries("folder", "mine")
     monkeypatch.setattr(access, "read_access", lambda: access.Access(images=str(tmp_path / "open")))
     assert [entry.name for entry in collections.entries("folder", "mine")] == ["roof"]

@@ -1,4 +1,4 @@
-"""The Temperature page: its formulas in the browser against core's loss and torch's gradients, its window, its words."""
+"""The Temperature page: its formulas in the browser against core's loss and torch's gradients, its window."""
 
 import json
 import subprocess

@@ -99,7 +99,7 @@ class Softener {
     const context = canvas.getContext("2d");
     context.drawImage(this.overview, 0, 0);
     const box = [place.x * canvas.width, place.y * canvas.height, place.width * canvas.width, place.height * canvas.height];
-    for (const [colour, lineWidth] of [["#000", 5], ["#fff", 2]]) {
+    for (const [colour, lineWidth] of [["#000", 9], ["#fff", 5]]) {
       Object.assign(context, { strokeStyle: colour, lineWidth });
       context.strokeRect(...box);
     }
