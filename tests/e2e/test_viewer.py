@@ -12,9 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.serving import CHROMIUM, ROOT, browser
-from core.agreement import kappa
-from core.metrics import confusion_matrix
-from tests.e2e.viewer_page import (
+from benchmarks.viewer_page import (
     COLOURS,
     DARK,
     PINK,
@@ -26,6 +24,8 @@ from tests.e2e.viewer_page import (
     seen,
     under,
 )
+from core.agreement import kappa
+from core.metrics import confusion_matrix
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="there is no Chromium here")]
 
@@ -252,6 +252,40 @@ def test_minimap_and_scale_bar_say_where_and_how_large(page: Page, world: World)
     assert_shows(page, world, [0, 1, 2, 3], camera)
 
 
+def test_two_fingers_zoom(chromium: Browser, world: World) -> None:
+    page = chromium.new_context(viewport={"width": 800, "height": 900}, has_touch=True).new_page()
+    open_viewer(page, world)
+    box = canvas(page).bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, apart: float) -> None:
+        points = [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}] if apart else []
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", 30)
+    for apart in (40, 50, 60):
+        fingers("touchMove", apart)
+    fingers("touchEnd", 0)
+    camera = last_report(page)["camera"]
+    assert camera["zoom"] == pytest.approx(2, rel=0.1)
+    assert camera["x"] == pytest.approx(0.5, abs=0.05)
+    page.context.close()
+
+
+def test_it_fills_the_screen_and_comes_back(page: Page, world: World) -> None:
+    open_viewer(page, world, layout="swipe")
+    before = canvas(page).bounding_box()["width"]
+    button = page.get_by_role("button", name="Full screen")
+    button.click()
+    page.wait_for_function("document.fullscreenElement !== null")
+    expect(page.locator(".viewer")).to_have_attribute("data-full", "true")
+    page.keyboard.press("Escape")
+    page.evaluate("document.fullscreenElement && document.exitFullscreen()")
+    expect(page.locator(".viewer")).to_have_attribute("data-full", "false")
+    assert canvas(page).bounding_box()["width"] == pytest.approx(before, abs=2)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_phone_shows_it_without_scrolling_sideways(page: Page, world: World, theme: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
@@ -276,7 +310,8 @@ def test_words_stand_out_from_what_is_behind_them(page: Page, world: World, them
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
       };
       const behind = light(getComputedStyle(document.body).backgroundColor);
-      const words = ['.hint', 'figcaption strong', 'caption', '.only', 'td', '.group button:not([aria-pressed="true"])'];
+      const unpressed = '.group button:not([aria-pressed="true"])';
+      const words = ['.hint', 'figcaption strong', 'caption', '.only', 'td', unpressed];
       return words.map((selector) => {
         const own = light(getComputedStyle(document.querySelector(selector)).color);
         return [selector, (Math.max(own, behind) + 0.05) / (Math.min(own, behind) + 0.05)];
