@@ -13,7 +13,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.services import datasets, estimates, inference, launch, map_views, overlays, workers
+from app.services import benchmarks, datasets, estimates, exports, inference, launch, map_views, overlays, workers
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 
@@ -75,14 +75,18 @@ def map_detail(source: Path, mask: Path, across: float, down: float, bands: tupl
     return map_views.detail(source, mask, across=across, down=down, bands=bands)
 
 
+def _planes(picture: Picture, model: Model) -> bytes:
+    return overlays.encode(inference.predict_planes(loaded(model), picture.image))
+
+
 def _mask(picture: Picture, model: Model) -> Mask:
-    return inference.predict_mask(loaded(model), picture.image)
+    return overlays.decode(planes(picture, model)).mask
 
 
 def _quality(picture: Picture, model: Model, teacher: Model) -> inference.Quality:
-    reference = None if model.identity == teacher.identity else mask(picture, teacher)
+    reference = None if model.identity == teacher.identity else _mask(picture, teacher)
     return inference.quality(
-        mask(picture, model),
+        _mask(picture, model),
         reference=reference,
         truth=picture.mask,
         classes=model.classes,
@@ -90,19 +94,38 @@ def _quality(picture: Picture, model: Model, teacher: Model) -> inference.Qualit
     )
 
 
-def _payload(picture: Picture, models: tuple[Model, ...]) -> dict[str, Any]:
+def _payload(picture: Picture, models: tuple[Model, ...]) -> bytes:
     teacher = models[0]
-    shown = [(model.title, mask(picture, model), quality(picture, model, teacher)) for model in models]
+    shown = [(model.title, planes(picture, model), quality(picture, model, teacher)) for model in models]
     panels = overlays.panels(truth=picture.mask, shown=shown)
-    return overlays.pack(picture.image, panels, classes=teacher.classes, ignore_index=teacher.ignore_index)
+    return overlays.pack(
+        picture.image, panels, classes=teacher.classes, ignore_index=teacher.ignore_index, ground=picture.ground
+    )
 
 
-mask = _kept(_mask, entries=64)
-"""(picture, model) → what the model makes of the picture, class indices (H, W)."""
+planes = _kept(_planes, entries=64)
+"""(picture, model) → what the model makes of the picture, as a PNG of three planes: a tenth of the arrays."""
 quality = _kept(_quality, entries=128)
 """(picture, model, teacher) → agreement with the teacher's mask, and scores where the mask is known."""
 payload = _kept(_payload, entries=24)
 """(picture, models) → the packed contents of the viewer; the first model is the teacher."""
+
+
+@st.cache_data(max_entries=4, ttl=600, show_spinner=False, hash_funcs=_KEYS)
+def for_browser(model: Model) -> dict[str, Any]:
+    """An exported model with all that the browser needs to run it; the server's speed is taken anew after a while."""
+    return exports.for_browser(model)
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def benchmark_choices() -> benchmarks.Choices:
+    """What this machine can measure."""
+    return benchmarks.choices()
+
+
+def export_archive(model: Model) -> bytes:
+    """The zip to take away; kept on disk by the service."""
+    return exports.archive(model)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -46,6 +46,13 @@ class Row:
     joules_per_megapixel: float | None = None
     problem: str | None = None
 
+    @property
+    def half_width(self) -> float | None:
+        """Half the interval as a share of the median."""
+        if self.p50_ms is None or self.low_ms is None or self.high_ms is None:
+            return None
+        return (self.high_ms - self.low_ms) / 2 / max(self.p50_ms, 1e-9)
+
 
 @dataclass(frozen=True)
 class Result:

@@ -126,10 +126,10 @@ def _table(found: "Result") -> None:
 
 def _line(row: "Row") -> str:
     head = f"{row.model[:18]:<18} {row.runtime:<11} {f'{row.batch} x {row.size}²':>10} {row.threads:>7}"
-    if row.p50_ms is None or row.low_ms is None or row.high_ms is None:
+    if row.p50_ms is None:
         return f"{head} {row.problem or 'not measured'}"
-    within = (row.high_ms - row.low_ms) / 2 / row.p50_ms
-    times = f"{_or_dash(row.faster, '×')} {row.p50_ms:>8.1f} ms {100 * within:>4.1f} % {row.p95_ms or 0:>8.1f} ms"
+    within = 100 * (row.half_width or 0)
+    times = f"{_or_dash(row.faster, '×')} {row.p50_ms:>8.1f} ms {within:>4.1f} % {row.p95_ms or 0:>8.1f} ms"
     cold = f"{row.cold_ms / 1000:>7.2f} s" if row.cold_ms is not None else f"{'–':>9}"
     memory = f"{row.peak_memory_mb:>6.0f} MB" if row.peak_memory_mb is not None else f"{'–':>9}"
     more = f"{row.megapixels_per_second or 0:>7.2f} {cold} {memory} {row.bytes / 1e6:>6.2f} MB {percent(row.miou5):>8}"

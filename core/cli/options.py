@@ -87,6 +87,7 @@ _TRAIN_HELP = {
     "weight_decay": "of AdamW",
     "dice": "share of Dice in the label loss, 0 to 1",
     "ema": "decay of the averaged weights, 0 for none",
+    "devices": "processes that share a run, each with a batch of its own on a GPU of its own (or on the CPU)",
     "seed": "of everything that is drawn",
     "device": "auto, cpu, cuda, cuda:N or mps",
     "precision": "auto, float32, bfloat16 or float16",

@@ -7,8 +7,18 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from core.errors import ExportError
+
+_REFUSALS = (
+    *(getattr(states, name) for name in ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile")),
+    *(getattr(states, name) for name in ("NotImplemented", "RuntimeException", "NoModel", "EPFail")),
+    RuntimeError,
+    ValueError,
+    OSError,
+)
+"""What ONNX Runtime raises on a file that it cannot use: classes of its own, without a common base."""
 
 Answer = NDArray[np.float32] | NDArray[np.uint8]
 
@@ -28,7 +38,7 @@ class OnnxModel:
             self._session = onnxruntime.InferenceSession(
                 source if isinstance(source, bytes) else os.fspath(source), options, providers=chosen
             )
-        except (RuntimeError, ValueError, OSError, onnxruntime.capi.onnxruntime_pybind11_state.Fail) as error:
+        except _REFUSALS as error:
             reason = str(error).strip().splitlines()[0][:200]
             raise ExportError(f"ONNX Runtime cannot read this model ({reason}): export it anew.") from error
         self._input = self._session.get_inputs()[0].name

@@ -8,7 +8,7 @@ from core.benchmark import results
 
 from .conftest import Run
 
-QUICK = tuple("--repeats 5 --confidence 0.5 --size 32 --device cpu --no-cold --runtime pytorch".split())
+QUICK = ("--repeats", "5", "--confidence", "0.5", "--size", "32", "--device", "cpu", "--no-cold", "--runtime=pytorch")
 
 
 def test_json_holds_times_and_sizes_and_is_kept(run: Run, model_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_argmax_gives_the_class_of_the_largest_logit(unet: Pair) -> None:
 
 
 class Padded(nn.Module):
-    """Pads to a multiple, with a convolution that sees the padding."""
+    """Pads to a multiple, with a convolution that sees no further than the first row of the padding."""
 
     def __init__(self, multiple: int) -> None:
         super().__init__()
