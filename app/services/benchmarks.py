@@ -84,6 +84,10 @@ def start(
         score=None if labelled == "none" else DataConfig(labelled),
     )
     plan.cases()
+    return _launch(plan)
+
+
+def _launch(plan: Plan) -> str:
     if (now := job()) is not None and now.running:
         raise BenchmarkError("Another benchmark is running, and two would spoil each other: stop it, or wait for it.")
     tidy()
