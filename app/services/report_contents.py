@@ -117,6 +117,7 @@ def _benchmark_row(row: Row, titles: Mapping[str, str]) -> dict[str, Any]:
         "Median (ms)": row.p50_ms,
         "± (%)": None if row.half_width is None else 100 * row.half_width,
         "p95 (ms)": row.p95_ms,
+        "Processor (ms)": row.cpu_ms,
         "Mpx/s": row.megapixels_per_second,
         "Memory (MB)": row.peak_memory_mb,
         "File (MB)": row.bytes / 1e6,
