@@ -6,13 +6,14 @@ on an identity that changes with their weights. What comes of an upload is kept 
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.services import benchmarks, datasets, estimates, exports, inference, launch, overlays, workers
+from app.services import benchmarks, datasets, estimates, exports, inference, launch, map_views, overlays, workers
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 
@@ -62,14 +63,30 @@ def _kept(work: Callable[..., _T], *, entries: int) -> Callable[..., _T]:
     return recall
 
 
+@st.cache_data(max_entries=4, scope="session", show_spinner=False)
+def map_overview(photo: Path, mask: Path) -> map_views.View:
+    """A visitor's own picture and its mask, made small; gone with the session."""
+    return map_views.overview(photo, mask)
+
+
+@st.cache_data(max_entries=4, scope="session", show_spinner=False)
+def map_detail(source: Path, mask: Path, across: float, down: float, bands: tuple[int, ...] | None) -> map_views.View:
+    """A part of it at full resolution; gone with the session."""
+    return map_views.detail(source, mask, across=across, down=down, bands=bands)
+
+
+def _planes(picture: Picture, model: Model) -> bytes:
+    return overlays.encode(inference.predict_planes(loaded(model), picture.image))
+
+
 def _mask(picture: Picture, model: Model) -> Mask:
-    return inference.predict_mask(loaded(model), picture.image)
+    return overlays.decode(planes(picture, model)).mask
 
 
 def _quality(picture: Picture, model: Model, teacher: Model) -> inference.Quality:
-    reference = None if model.identity == teacher.identity else mask(picture, teacher)
+    reference = None if model.identity == teacher.identity else _mask(picture, teacher)
     return inference.quality(
-        mask(picture, model),
+        _mask(picture, model),
         reference=reference,
         truth=picture.mask,
         classes=model.classes,
@@ -77,15 +94,17 @@ def _quality(picture: Picture, model: Model, teacher: Model) -> inference.Qualit
     )
 
 
-def _payload(picture: Picture, models: tuple[Model, ...]) -> dict[str, Any]:
+def _payload(picture: Picture, models: tuple[Model, ...]) -> bytes:
     teacher = models[0]
-    shown = [(model.title, mask(picture, model), quality(picture, model, teacher)) for model in models]
+    shown = [(model.title, planes(picture, model), quality(picture, model, teacher)) for model in models]
     panels = overlays.panels(truth=picture.mask, shown=shown)
-    return overlays.pack(picture.image, panels, classes=teacher.classes, ignore_index=teacher.ignore_index)
+    return overlays.pack(
+        picture.image, panels, classes=teacher.classes, ignore_index=teacher.ignore_index, ground=picture.ground
+    )
 
 
-mask = _kept(_mask, entries=64)
-"""(picture, model) → what the model makes of the picture, class indices (H, W)."""
+planes = _kept(_planes, entries=64)
+"""(picture, model) → what the model makes of the picture, as a PNG of three planes: a tenth of the arrays."""
 quality = _kept(_quality, entries=128)
 """(picture, model, teacher) → agreement with the teacher's mask, and scores where the mask is known."""
 payload = _kept(_payload, entries=24)

@@ -1,6 +1,7 @@
 """The server: `python -m streamlit run app/main.py` from the project's root. The pages begin in shell.py."""
 
 import asyncio
+import gc
 import importlib
 import logging
 from collections.abc import AsyncIterator
@@ -9,7 +10,7 @@ from contextlib import asynccontextmanager
 import streamlit as st
 
 from app import web_runtime
-from app.services import inference, workers
+from app.services import inference, workers, workspaces
 from app.services.errors import TerrastillError
 from app.state import report_script_error
 
@@ -19,12 +20,17 @@ def warm_up() -> None:
     inference.warm_up()
     for name in ("app.caching", "app.components.score_table", "app.components.run_live"):
         importlib.import_module(name)
+    # Streamlit collects garbage after every run of a page, and torch alone brings half a million objects that are never
+    # garbage: looking through them took nine tenths of a rerun (docs/LOG.md). Frozen ones are not looked at.
+    gc.collect()
+    gc.freeze()
 
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Warm up, and pick up runs that a stopped machine left in the queue."""
     await asyncio.to_thread(warm_up)
+    workspaces.sweep()
     try:
         workers.resume_queue()
     except TerrastillError as error:

@@ -8,6 +8,8 @@ from core.errors import ConfigError
 from core.typed import build, is_number
 
 Kind = Literal["train", "distill"]
+FAMILIES = ("compact", "unet")
+"""Architectures of which a `base` makes every size; the first is what a student is unless somebody says otherwise."""
 LOGIT_LOSSES = ("soft_targets", "standardised", "channel_wise", "correlation", "boundary")
 FEATURE_LOSSES = ("feature_channel_wise", "affinity", "attention", "hint", "masked_generation")
 """Ways to listen to a teacher: to its logits, and to features inside it (functions and papers: `core/losses/`)."""
@@ -54,13 +56,13 @@ class DataConfig:
 class ModelConfig:
     """An architecture by its key in `core.models.MODELS`, and its arguments (plain JSON values)."""
 
-    architecture: str = "unet"
+    architecture: str = "compact"
     arguments: dict[str, Any] = field(default_factory=lambda: {"base": 4})
 
     def problems(self) -> list[str]:
         base = self.arguments.get("base")
-        if self.architecture == "unet" and not (isinstance(base, int) and 2 <= base <= 64):
-            return [f"A unet's base width must be a whole number from 2 to 64, not {base}."]
+        if self.architecture in FAMILIES and not (isinstance(base, int) and 2 <= base <= 64):
+            return [f"The base width of {self.architecture} must be a whole number from 2 to 64, not {base}."]
         return []
 
 
@@ -127,7 +129,8 @@ class TrainConfig:
     that are scored and shipped (0: none). `compile` translates the model with torch.compile where there is a C++
     compiler: a minute at the start, then faster steps. `start_from` names a trained model of the same architecture
     and classes whose weights the run begins with (None: fresh weights). `accumulate` cuts a batch into that many parts
-    whose gradients are averaged before the step: memory for one part at a time.
+    whose gradients are averaged before the step: memory for one part at a time. `devices` share the run: each takes
+    `batch_size` images a step, and what is learnt is what one device would learn from all of them at once.
     """
 
     epochs: int = 10
@@ -146,6 +149,11 @@ class TrainConfig:
     compile: bool = False
     start_from: str | None = None
     accumulate: int = 1
+    devices: int = 1
+
+    @property
+    def images_per_step(self) -> int:
+        return self.batch_size * self.devices
 
     def problems(self) -> list[str]:
         found = []
@@ -155,6 +163,8 @@ class TrainConfig:
             found.append(f"Batch size must be from 1 to 1024, not {self.batch_size}.")
         elif self.accumulate < 1 or self.batch_size % self.accumulate:
             found.append(f"A batch of {self.batch_size} cannot be cut into {self.accumulate} equal parts.")
+        if not 1 <= self.devices <= 64:
+            found.append(f"Devices must be from 1 to 64, not {self.devices}.")
         if not 0 < self.learning_rate <= 1:
             found.append(f"Learning rate must be above 0 and at most 1, not {self.learning_rate}.")
         if self.schedule not in ("one-cycle", "cosine"):

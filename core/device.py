@@ -26,6 +26,19 @@ def choose(name: str = "auto") -> torch.device:
     return torch.device(wanted)
 
 
+def share_of(device: torch.device, *, rank: int, devices: int) -> torch.device:
+    """Where process number `rank` of `devices` works: on GPUs that follow `device`, or all together on the CPU.
+
+    Raises `DeviceError` where there are not as many GPUs.
+    """
+    if devices == 1 or device.type == "cpu":
+        return device
+    there = torch.cuda.device_count() if device.type == "cuda" else 1
+    if there < devices:
+        raise DeviceError(f"There are not {devices} GPUs here but {there}: choose fewer devices, or --device cpu.")
+    return torch.device(device.type, ((device.index or 0) + rank) % there)
+
+
 def describe(device: torch.device) -> str:
     """What a person calls it, for tables of latency: `NVIDIA H200`, `Intel Xeon, 2 threads`."""
     if device.type == "cuda":

@@ -4,8 +4,10 @@ from core.cli.inline import run_now
 from core.cli.terminal import percent, say, say_json, warn
 from core.config import RunConfig
 from core.runs import jobs
+from core.runs.follow import follow_torchrun
 from core.runs.records import RunRecord
 from core.runs.store import RunStore
+from core.train.group import own_rank
 
 
 def submit(config: RunConfig, *, control: bool, check_only: bool, queue: bool, as_json: bool) -> int:
@@ -13,6 +15,9 @@ def submit(config: RunConfig, *, control: bool, check_only: bool, queue: bool, a
 
     Raises `ConfigError` when the settings cannot be run, and what the run raises when it is done here.
     """
+    if own_rank() > 0:
+        # torchrun started this process to share the work of the first one, which alone keeps the store.
+        return 0 if check_only or queue else follow_torchrun()
     store = RunStore()
     warnings = jobs.check(config.validate(), runs=store.home)
     warn(warnings)

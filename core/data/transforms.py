@@ -58,20 +58,40 @@ class ViewSampler:
             image = _jitter(image, self.colour, random)
         return np.ascontiguousarray(image), np.ascontiguousarray(mask)
 
-    def batch(self, epoch: int, indices: Sequence[int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Images uint8 (B, crop, crop, 3) and masks uint8 (B, crop, crop)."""
+    def batch(
+        self, epoch: int, indices: Sequence[int], *, only: Sequence[int] | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Images uint8 (B, crop, crop, 3) and masks uint8 (B, crop, crop).
+
+        `only` names the positions in the batch that are wanted; they are what they would be in the whole of it.
+        """
+        wanted = range(len(indices)) if only is None else only
+        images, masks = self._stack(epoch, [indices[position] for position in wanted])
+        if not self.mix:
+            return images, masks
+        if only is None:
+            ahead = np.roll(images, -1, axis=0), np.roll(masks, -1, axis=0)
+        else:
+            ahead = self._stack(epoch, [indices[(position + 1) % len(indices)] for position in wanted])
+        random = np.random.Generator(np.random.Philox(key=[self.seed ^ _MIXING, (epoch << 32) | indices[0]]))
+        shares = random.uniform(0, self.mix, (len(indices), 1, 1, 1)).astype(np.float32)[list(wanted)]
+        return self._blend(images, masks, *ahead, shares)
+
+    def _stack(self, epoch: int, indices: Sequence[int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         views = [self.view(epoch, index) for index in indices]
-        images, masks = np.stack([image for image, _ in views]), np.stack([mask for _, mask in views])
-        return self._blend(images, masks, epoch, indices[0]) if self.mix else (images, masks)
+        return np.stack([image for image, _ in views]), np.stack([mask for _, mask in views])
 
     def _blend(
-        self, images: NDArray[np.uint8], masks: NDArray[np.uint8], epoch: int, first: int
+        self,
+        images: NDArray[np.uint8],
+        masks: NDArray[np.uint8],
+        next_images: NDArray[np.uint8],
+        next_masks: NDArray[np.uint8],
+        share: NDArray[np.float32],
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Each view with a share of the next one. Ignored where either is; no other pixel has a label of its own."""
-        random = np.random.Generator(np.random.Philox(key=[self.seed ^ _MIXING, (epoch << 32) | first]))
-        share = random.uniform(0, self.mix, (len(images), 1, 1, 1)).astype(np.float32)
-        blended = (1 - share) * images + share * np.roll(images, -1, axis=0)
-        ignored = (masks == self.ignore_index) | (np.roll(masks, -1, axis=0) == self.ignore_index)
+        blended = (1 - share) * images + share * next_images
+        ignored = (masks == self.ignore_index) | (next_masks == self.ignore_index)
         labels = np.where(ignored, self.ignore_index, TEACHABLE).astype(np.uint8)
         return (blended + 0.5).astype(np.uint8), labels
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from core.losses.across import across
 from core.losses.masks import shares
 from core.losses.precision import at_least_single, over_root
 
@@ -18,15 +19,15 @@ def correlation(*, student: Tensor, teacher: Tensor, temperature: float, valid: 
     Where either side is constant (a deviation below 1e-4), r is zero without a gradient. Zero when no pixel is valid.
     """
     weights = shares(valid, like=student)[:, None]
-    everything = weights.sum()
+    everything = across(weights.sum())
     weights = weights / everything.where(everything > 0, 1)
     ours = (at_least_single(student) / temperature).softmax(dim=1)
     theirs = (at_least_single(teacher.detach()) / temperature).softmax(dim=1)
     between = _pearson(student=ours, teacher=theirs, mean=lambda values: values.mean(dim=1, keepdim=True))
     within = _pearson(
-        student=ours, teacher=theirs, mean=lambda values: (values * weights).sum(dim=(0, 2, 3), keepdim=True)
+        student=ours, teacher=theirs, mean=lambda values: across((values * weights).sum(dim=(0, 2, 3), keepdim=True))
     )
-    return (((1 - between) * weights).sum() + (1 - within).mean() * everything.sign()) * temperature**2
+    return (across(((1 - between) * weights).sum()) + (1 - within).mean() * everything.sign()) * temperature**2
 
 
 def _pearson(*, student: Tensor, teacher: Tensor, mean: Callable[[Tensor], Tensor]) -> Tensor:

@@ -34,11 +34,19 @@ class FeatureTerms(nn.Module):
         )
 
     def forward(
-        self, *, student: Tensor, teacher: Tensor, valid: Tensor, temperature: float, seed: int
+        self,
+        *,
+        student: Tensor,
+        teacher: Tensor,
+        valid: Tensor,
+        temperature: float,
+        seed: int,
+        share: tuple[int, int] = (0, 1),
     ) -> dict[str, Tensor]:
         """Features (B, C, H, W) and (B, D, h, w), mask (B, Y, X) → the loss of each name, not yet weighted.
 
-        `seed` draws what masked generation hides.
+        `seed` draws what masked generation hides in the whole batch, of which these are share number `share[0]` of
+        `share[1]` shares.
         """
         losses: dict[str, Tensor] = {}
         for name in self.names:
@@ -49,7 +57,11 @@ class FeatureTerms(nn.Module):
             elif name == "hint":
                 losses[name] = feature_hint(student=self.adapters[name](student), teacher=teacher, valid=valid)
             elif name == "masked_generation":
-                keep = keep_mask(_positions(student), random=torch.Generator(student.device).manual_seed(seed))
+                views, height, width = _positions(student)
+                random = torch.Generator(student.device).manual_seed(seed)
+                keep = keep_mask((views * share[1], height, width), random=random)[
+                    share[0] * views : (share[0] + 1) * views
+                ]
                 generated = self.adapters[name](student, keep)
                 losses[name] = masked_generation(student=generated, teacher=teacher, valid=valid)
             else:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from core.losses.across import across, mean_across
 from core.losses.precision import at_least_single
 
 
@@ -18,9 +19,9 @@ def weighted_mean(values: Tensor, weights: Tensor | None) -> Tensor:
     Zero, with a gradient of zero, when all weights are zero. A boolean mask is a weight of 1 or 0.
     """
     if weights is None:
-        return values.mean()
-    total = weights.sum()
-    return (values * weights).sum() / total.where(total > 0, 1)
+        return mean_across(values)
+    total = across(weights.sum())
+    return across((values * weights).sum()) / total.where(total > 0, 1)
 
 
 def shares(valid: Tensor | None, *, like: Tensor, size: tuple[int, int] | None = None) -> Tensor:

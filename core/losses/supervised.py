@@ -3,6 +3,7 @@
 from torch import Tensor
 from torch.nn import functional
 
+from core.losses.across import across
 from core.losses.precision import at_least_single
 
 
@@ -13,7 +14,7 @@ def cross_entropy(*, logits: Tensor, labels: Tensor, ignore_index: int) -> Tenso
     """
     valid = labels != ignore_index
     total = functional.cross_entropy(at_least_single(logits), labels, ignore_index=ignore_index, reduction="sum")
-    return total / valid.sum().clamp(min=1)
+    return across(total) / across(valid.sum()).clamp(min=1)
 
 
 def dice(*, logits: Tensor, labels: Tensor, ignore_index: int, smooth: float = 1.0) -> Tensor:
@@ -25,9 +26,9 @@ def dice(*, logits: Tensor, labels: Tensor, ignore_index: int, smooth: float = 1
     valid = labels != ignore_index
     truth = functional.one_hot(labels.where(valid, 0), classes).permute(0, 3, 1, 2) * valid[:, None]
     probabilities = at_least_single(logits).softmax(dim=1) * valid[:, None]
-    overlap = (probabilities * truth).sum(dim=(0, 2, 3))
-    sizes = (probabilities + truth).sum(dim=(0, 2, 3))
-    present = truth.sum(dim=(0, 2, 3)) > 0
+    overlap = across((probabilities * truth).sum(dim=(0, 2, 3)))
+    sizes = across((probabilities + truth).sum(dim=(0, 2, 3)))
+    present = across(truth.sum(dim=(0, 2, 3))) > 0
     scores = (2 * overlap + smooth) / (sizes + smooth)
     return ((1 - scores) * present).sum() / present.sum().clamp(min=1)
 

@@ -8,7 +8,7 @@ from core.classes import AERIAL, ClassMap
 from core.config import RunConfig
 from core.data import open_split
 from core.data.splits import Split
-from core.device import autocast_dtype, choose
+from core.device import autocast_dtype, choose, share_of
 from core.errors import CheckpointError, ConfigError, DeviceError, ModelError
 from core.models import build_model, count_parameters, without_pretraining
 from core.train.teacher_cache import bytes_needed
@@ -42,7 +42,8 @@ def _data_warnings(warnings: list[str], split: Split) -> list[str]:
 
 def _device(config: RunConfig) -> list[str]:
     try:
-        autocast_dtype(choose(config.train.device), config.train.precision)
+        device = share_of(choose(config.train.device), rank=0, devices=config.train.devices)
+        autocast_dtype(device, config.train.precision)
     except DeviceError as error:
         return [str(error)]
     return []

@@ -1,6 +1,7 @@
 """From settings to a finished run: the one place that puts data, models, losses and the loop together."""
 
 import datetime
+import json
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,16 +18,20 @@ from core.data import open_dataset, open_split
 from core.data.scene import Scene
 from core.data.splits import Split
 from core.data.transforms import ViewSampler
-from core.device import autocast_dtype, choose, describe
+from core.device import autocast_dtype, choose, describe, share_of
 from core.errors import ConfigError
+from core.files import discard
 from core.models import build_model, can_compile, count_macs, count_parameters, without_pretraining
 from core.models.pretrained import LITE_MEAN, LITE_STD
 from core.runs.checks import check
+from core.runs.followers import gathered
 from core.runs.teaching import CACHE, Teaching, load_teacher, with_teacher
 from core.train.depthwise import keep_in_single
 from core.train.events import Cancelled, Emit, MessageEvent
-from core.train.loop import Outcome, Task, fit
+from core.train.group import Group
+from core.train.loop import fit
 from core.train.step import Normaliser
+from core.train.task import Outcome, RunCancelledError, Task
 
 __all__ = ["MEAN", "STD", "check", "execute", "load_teacher"]
 
@@ -39,26 +44,45 @@ def execute(
 ) -> dict[str, Any]:
     """Train what `config` says; leave student.safetensors and its card in `folder`; give the summary as JSON values.
 
-    Raises `RunCancelledError`, and the errors of whatever cannot be built.
+    Raises `RunCancelledError`, and the errors of whatever cannot be built, or of a device's process that ends.
     """
     config = _with_budget(config.validate(), runs)
+
+    def stop() -> None:
+        if cancelled():
+            raise RunCancelledError
+
+    with gathered(config.train.devices, folder / "log.txt", stop=stop) as group:
+        if group.size > 1:
+            order = {"config": config.to_json(), "folder": str(folder), "runs": str(runs), "resume": resume}
+            group.told_text(json.dumps(order))
+            emit(MessageEvent(f"{group.size} devices share the run, {config.train.batch_size} images a step on each."))
+        return carry_out(config, folder, emit=emit, cancelled=cancelled, runs=runs, resume=resume, group=group)
+
+
+def carry_out(
+    config: RunConfig, folder: Path, *, emit: Emit, cancelled: Cancelled, runs: Path, resume: bool, group: Group
+) -> dict[str, Any]:
+    """What `execute` does, in each process of `group`. Only the first leaves anything, and has a summary."""
     torch.manual_seed(config.train.seed)
     dataset, split = open_split(config.data)
     _require_labels(split, dataset.class_map)
     for warning in dataset.warnings:
         emit(MessageEvent(warning, "warning"))
-    task = _task(config, split, dataset.class_map, emit, runs)
+    task = _task(config, split, dataset.class_map, emit, runs, group)
     teaching = None
     with ExitStack() as resources:
         if config.distill is not None:
             task, teaching = with_teacher(task, folder, emit, cancelled, runs, resources)
         outcome = fit(task, emit=emit, cancelled=cancelled, folder=folder, resume=resume)
+    if not group.leads:
+        return {}
     task.model.load_state_dict(outcome.weights)
     summary = _summary(config, outcome, teaching, split)
     card = checkpoint.save(folder / "student", task.model, _card(replace(task, config=config), outcome, summary, split))
     # Last: a run that is stopped before its model is saved would have to fill the cache again.
     for leftover in folder.glob(f"{CACHE}.*"):
-        leftover.unlink()
+        discard(leftover)
     return summary | {"parameters": card.parameters, "macs_256": card.macs_256, "bytes": card.bytes}
 
 
@@ -84,8 +108,10 @@ def _require_labels(split: Split, class_map: ClassMap) -> None:
             )
 
 
-def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit, runs: Path) -> Task:
-    device = choose(config.train.device)
+def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit, runs: Path, group: Group) -> Task:
+    device = share_of(choose(config.train.device), rank=group.rank, devices=group.size)
+    if device.type == "cuda" and group.size > 1:
+        torch.cuda.set_device(device)
     dtype = autocast_dtype(device, config.train.precision)
     emit(MessageEvent(f"{split.note} {len(split.train)} training pictures, on {describe(device)}."))
     model = _initial_model(config, class_map, runs).to(device).to(memory_format=torch.channels_last)
@@ -108,8 +134,9 @@ def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit, runs
         class_map=class_map,
         normaliser=Normaliser.of(MEAN, STD, device),
         dtype=dtype,
-        views=max(config.train.batch_size, config.data.views_per_epoch or sampler.default_views),
+        views=max(config.train.images_per_step, config.data.views_per_epoch or sampler.default_views),
         compile=_compiles(config, device, emit),
+        group=group,
     )
 
 
@@ -119,6 +146,9 @@ def _compiles(config: RunConfig, device: torch.device, emit: Emit) -> bool:
         return False
     if config.distill is not None and config.distill.uses_features:
         emit(MessageEvent("Losses on features look inside the models, so these are not translated: they run as is."))
+        return False
+    if config.train.devices > 1:
+        emit(MessageEvent("Several devices speak to each other inside the model, so it is not translated."))
         return False
     if not can_compile(device):
         emit(MessageEvent("There is no C++ compiler here, so the model is not translated: it runs as it is."))

@@ -17,8 +17,8 @@ from core.losses.features import FeatureTerms
 from core.models.tap import Tap, channels
 from core.train import teacher_cache
 from core.train.events import Cancelled, Emit, MessageEvent, TeacherEvent
-from core.train.loop import RunCancelledError, Task
 from core.train.step import FrozenTeacher, Normaliser
+from core.train.task import RunCancelledError, Task
 from core.train.validate import asking
 
 CACHE = "teacher_cache"
@@ -73,7 +73,9 @@ def _less(config: RunConfig, seconds: float) -> RunConfig:
 
 
 def _teacher_score(task: Task, loaded: Loaded, emit: Emit, cancelled: Cancelled) -> float:
-    """The teacher's mIoU-5 on the pictures that the student is validated on."""
+    """The teacher's mIoU-5 on the pictures that the student is validated on; the first device looks for all."""
+    if not task.group.leads:
+        return 0.0
     card = loaded.card
     report = evaluate(
         loaded.model,
@@ -130,7 +132,7 @@ def _cache(
         sampler=task.sampler,
         epochs=config.distill.cache_views,
         views=task.views,
-        batch_size=config.train.batch_size,
+        batch_size=config.train.images_per_step,
         outputs=task.class_map.outputs,
         form=config.distill.cache_form,
         identity={
@@ -138,10 +140,11 @@ def _cache(
             "data": asdict(config.data),
             "average_flips": config.distill.average_flips,
             "seed": config.train.seed,
-            "batch_size": config.train.batch_size,
+            "batch_size": config.train.images_per_step,
         },
         emit=emit,
         cancelled=cancelled,
+        group=task.group,
     )
 
 

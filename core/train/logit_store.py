@@ -1,5 +1,6 @@
 """Teacher logits of many views in one memory-mapped file: half precision, or a byte a number at half the disk."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,24 +24,24 @@ class LogitStore:
     def __init__(self, path: Path, *, views: int, shape: tuple[int, int, int], form: Form, fresh: bool) -> None:
         self.form, self.shape = form, shape
         columns = row_bytes(shape, form)
-        self._rows = np.memmap(path, dtype=np.uint8, mode="w+" if fresh else "r+", shape=(views, columns))
+        self._file = np.memmap(path, dtype=np.uint8, mode="w+" if fresh else "r+", shape=(views, columns))
+        self._rows = np.asarray(self._file)
 
-    def write(self, first: int, logits: Tensor) -> None:
-        """Logits (B, C, H, W) of the views from `first` on."""
+    def write(self, views: Sequence[int], logits: Tensor) -> None:
+        """Logits (B, C, H, W) of these `views`."""
         flat = logits.detach().float().cpu().flatten(1)
-        window = self._rows[first : first + len(flat)]
         if self.form == "float16":
             limits = torch.finfo(torch.float16)  # Beyond its range would be infinity, and a loss that is no number.
-            window[:] = flat.clamp(limits.min, limits.max).half().numpy().view(np.uint8)
+            self._rows[list(views)] = flat.clamp(limits.min, limits.max).half().numpy().view(np.uint8)
             return
         low, high = flat.aminmax(dim=1, keepdim=True)
         step = ((high - low) / _LEVELS).clamp(min=torch.finfo(torch.float32).tiny)
-        window[:, :_RANGE_BYTES] = torch.cat([low, high], dim=1).numpy().view(np.uint8)
-        window[:, _RANGE_BYTES:] = ((flat - low) / step).round().byte().numpy()
+        ends = torch.cat([low, high], dim=1).numpy().view(np.uint8)
+        self._rows[list(views)] = np.concatenate([ends, ((flat - low) / step).round().byte().numpy()], axis=1)
 
-    def read(self, first: int, count: int) -> Tensor:
-        """Logits (count, C, H, W): float16, or float32 made from bytes."""
-        window = np.array(self._rows[first : first + count])
+    def read(self, views: Sequence[int]) -> Tensor:
+        """Logits (B, C, H, W) of these `views`: float16, or float32 made from bytes."""
+        window = self._rows[list(views)]
         if self.form == "float16":
             return torch.from_numpy(window.view(np.float16)).view(-1, *self.shape)
         ends = torch.from_numpy(window[:, :_RANGE_BYTES].copy().view(np.float32))
@@ -49,7 +50,7 @@ class LogitStore:
         return torch.addcmul(low, levels.float(), (high - low) / _LEVELS).view(-1, *self.shape)
 
     def flush(self) -> None:
-        self._rows.flush()
+        self._file.flush()
 
 
 def row_bytes(shape: tuple[int, int, int], form: Form) -> int:

@@ -2,71 +2,32 @@
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from core.classes import ClassMap
-from core.config import RunConfig
-from core.data.scene import Scene
-from core.data.transforms import ViewSampler
-from core.losses.features import FeatureTerms
+from core.errors import CheckpointError
 from core.models.tap import Tap
 from core.train.batches import Batch, epoch_batches
-from core.train.events import COLLAPSED, Cancelled, Emit, MessageEvent, StepEvent
+from core.train.events import COLLAPSED, Cancelled, Emit, Event, MessageEvent, StepEvent
+from core.train.norm import share_statistics
 from core.train.optim import CLIMB, build_optimiser, learning_rate
+from core.train.pace import Pace
 from core.train.state import Progress, load_state, save_state
-from core.train.step import Answer, Normaliser, Stepper
+from core.train.step import Stepper
+from core.train.task import Outcome, RunCancelledError, Task
 from core.train.validate import Validation, epoch_event, validate
 
-_WARM_STEPS, _TIMED_STEPS = 3, 8
+__all__ = ["Outcome", "RunCancelledError", "Task", "fit"]
+
 _TELL_EVERY = 0.5
+_SAVE_EVERY = 60.0
+"""Seconds of training that a killed run loses at most, beside the step that it was in."""
 _SURELY_SETTLED = 1000
-
-
-class RunCancelledError(Exception):
-    """`cancelled()` said so. The state was saved; this is no failure."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """A run with everything built. `answers` gives what the teacher says to a batch; None: labels only.
-
-    `features` are losses on features with what they learn, and `layer` the student's module that they look at.
-    """
-
-    config: RunConfig
-    model: nn.Module
-    sampler: ViewSampler
-    validation: Sequence[Scene]
-    class_map: ClassMap
-    normaliser: Normaliser
-    dtype: torch.dtype
-    views: int
-    view_epochs: int | None = None
-    answers: Callable[[Batch], Answer] | None = None
-    features: FeatureTerms | None = None
-    layer: str | None = None
-    compile: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The best weights by validation mIoU-5, their scores as JSON, and what it took (seconds of training steps)."""
-
-    weights: dict[str, Tensor]
-    scores: dict[str, Any]
-    best_miou5: float
-    best_epoch: int
-    epochs: int
-    seconds: float
-    collapsed: bool
 
 
 def fit(task: Task, *, emit: Emit, cancelled: Cancelled, folder: Path, resume: bool = True) -> Outcome:
@@ -80,7 +41,9 @@ class _Trainer:
     """The moving parts of one run."""
 
     def __init__(self, task: Task, emit: Emit, cancelled: Cancelled, checkpoint: Path) -> None:
-        self.task, self.emit, self.cancelled, self.checkpoint = task, emit, cancelled, checkpoint
+        self.task, self.cancelled, self.checkpoint, self.group = task, cancelled, checkpoint, task.group
+        self.emit = emit if task.group.leads else _say_nothing
+        share_statistics(task.model, task.group)
         config = task.config.train
         trained = {"model": task.model} | ({"features": task.features} if task.features else {})
         self.optimiser = build_optimiser(nn.ModuleDict(trained), config)
@@ -101,11 +64,12 @@ class _Trainer:
             dtype=task.dtype,
             features=task.features,
             tap=Tap(task.model, task.layer) if task.features else None,
+            group=task.group,
         )
-        self.steps = max(1, task.views // config.batch_size)
+        self.steps = max(1, task.views // config.images_per_step)
         self.progress = Progress(epochs=config.epochs)
         self.best: dict[str, Tensor] = {}
-        self.warm_steps, self.warm_seconds = 0, 0.0
+        self.pace = Pace(config.match_seconds, self.steps)
 
     @property
     def scored(self) -> nn.Module:
@@ -113,13 +77,11 @@ class _Trainer:
         return self.average.module if self.average else self.task.model
 
     def run(self, resume: bool) -> Outcome:
-        loaded = self._load() if resume else None
-        if loaded is not None:
-            self.progress, self.best = loaded
+        if resume and self._load():
             self.emit(MessageEvent(f"Going on from epoch {self.progress.epoch + 1}, step {self.progress.step}."))
         while self.progress.epoch < self.progress.epochs:
             self._epoch()
-            if self._validates():
+            if self.group.leads and self._validates():
                 self._validate()
             self.progress.epoch += 1
             self.progress.step, self.progress.sums = 0, {}
@@ -131,18 +93,15 @@ class _Trainer:
 
     def _epoch(self) -> None:
         task, progress = self.task, self.progress
-        batch_size = task.config.train.batch_size
-        view_epoch = progress.epoch % task.view_epochs if task.view_epochs else progress.epoch
-        batches = epoch_batches(
-            task.sampler, epoch=view_epoch, views=task.views, batch_size=batch_size, start_step=progress.step
-        )
+        batch_size = task.config.train.images_per_step
         sums = {name: torch.tensor(value) for name, value in progress.sums.items()}
-        started = told = time.perf_counter()
+        started = told = saved = time.perf_counter()
         before, first = progress.seconds, progress.step
         task.model.train()
-        for batch in batches:
-            if self.cancelled():
-                self._stop(sums)
+        for batch in self._batches():
+            if self.group.told(self.cancelled()):
+                self._save(sums)
+                raise RunCancelledError
             answer = task.answers(batch) if task.answers else None
             position = progress.epoch * self.steps + progress.step
             rate = learning_rate(task.config.train, position, progress.epochs * self.steps)
@@ -154,10 +113,26 @@ class _Trainer:
             now = time.perf_counter()
             progress.seconds = before + now - started
             self._maybe_lengthen(now - started, progress.step - first)
+            if now - saved >= _SAVE_EVERY:
+                saved = now
+                self._save(sums)
             if now - told >= _TELL_EVERY or progress.step == self.steps:
                 told = now
                 self._tell(terms, rate, (progress.step - first) * batch_size / (now - started))
         progress.sums = {name: float(value) for name, value in sums.items()}
+
+    def _batches(self) -> Iterator[Batch]:
+        """What is left of this epoch: a resumed run goes on at the batch after its last."""
+        task, progress, train = self.task, self.progress, self.task.config.train
+        return epoch_batches(
+            task.sampler,
+            epoch=progress.epoch % task.view_epochs if task.view_epochs else progress.epoch,
+            views=task.views,
+            batch_size=train.images_per_step,
+            start_step=progress.step,
+            group=self.group,
+            parts=train.accumulate,
+        )
 
     def _tell(self, terms: dict[str, Tensor], rate: float, speed: float) -> None:
         progress = self.progress
@@ -176,20 +151,12 @@ class _Trainer:
             )
         )
 
-    def _maybe_lengthen(self, elapsed: float, steps: int) -> None:
-        """At one step of the first epoch of a run with `match_seconds`: as many whole epochs as the budget pays for.
-
-        `elapsed` seconds for `steps` steps are those since the start or the resume. The first of them, which are slow,
-        do not count where there are others.
-        """
-        budget = self.task.config.train.match_seconds
-        if budget is None or self.progress.epoch > 0:
-            return
-        if self.progress.step == min(_WARM_STEPS + _TIMED_STEPS, self.steps):
-            per_step = (elapsed - self.warm_seconds) / (steps - self.warm_steps)
-            self.progress.epochs = max(self.progress.epochs, round(budget / (per_step * self.steps)))
-        if steps <= _WARM_STEPS:
-            self.warm_steps, self.warm_seconds = steps, elapsed
+    def _maybe_lengthen(self, elapsed: float, taken: int) -> None:
+        """In the first epoch of a run with a budget of seconds: what the first device measured holds for all."""
+        step = self.progress.step
+        epochs = self.pace.epochs(elapsed=elapsed, taken=taken, step=step) if self.progress.epoch == 0 else None
+        if epochs is not None:
+            self.progress.epochs = max(self.progress.epochs, int(self.group.told(epochs)))
 
     def _validates(self) -> bool:
         number = self.progress.epoch + 1
@@ -229,7 +196,12 @@ class _Trainer:
         beside = {"average": self.average, "features": self.task.features}
         return {"model": self.task.model} | {name: module for name, module in beside.items() if module is not None}
 
-    def _save(self) -> None:
+    def _save(self, sums: dict[str, Tensor] | None = None) -> None:
+        """Within an epoch with its `sums` of losses so far."""
+        if not self.group.leads:
+            return
+        if sums is not None:
+            self.progress.sums = {name: float(value) for name, value in sums.items()}
         save_state(
             self.checkpoint,
             progress=self.progress,
@@ -239,10 +211,17 @@ class _Trainer:
             best=self.best,
         )
 
-    def _load(self) -> tuple[Progress, dict[str, Tensor]] | None:
-        return load_state(self.checkpoint, modules=self._modules(), optimiser=self.optimiser, scaler=self.scaler)
+    def _load(self) -> bool:
+        """Whether there was something to go on from. Raises `CheckpointError` where devices found different things."""
+        modules, optimiser, scaler = self._modules(), self.optimiser, self.scaler
+        found = load_state(self.checkpoint, modules=modules, optimiser=optimiser, scaler=scaler, emit=self.emit)
+        if found is not None:
+            self.progress, self.best = found
+        position = -1 if found is None else self.progress.epoch * self.steps + self.progress.step
+        if self.group.told(position) != position:
+            raise CheckpointError(f"The devices do not all see the same {self.checkpoint}: give them one disk.")
+        return found is not None
 
-    def _stop(self, sums: dict[str, Tensor]) -> None:
-        self.progress.sums = {name: float(value) for name, value in sums.items()}
-        self._save()
-        raise RunCancelledError
+
+def _say_nothing(_event: Event) -> None:
+    """The first device speaks for all."""

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 from core.config import RunConfig
 from core.data.scene import TEACHABLE
 from core.device import autocast
+from core.losses import across
 from core.losses.features import FeatureTerms
 from core.losses.objective import distillation_terms, total
 from core.losses.supervised import supervised
 from core.models.tap import Tap
 from core.train.batches import Batch, normalise
+from core.train.group import ALONE, Group
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ _MIRRORS = ((-1,), (-2,), (-2, -1))
 
 @dataclass(frozen=True)
 class Stepper:
-    """What stays the same from step to step. `forward` is the model, or its compiled twin sharing its parameters."""
+    """What stays the same from step to step. `forward` is the model, or its compiled twin sharing its parameters.
+
+    The devices in `group` share each batch; the losses are those of the whole of it, on all of them.
+    """
 
     model: nn.Module
     forward: Callable[[Tensor], Tensor]
@@ -95,9 +100,16 @@ class Stepper:
     dtype: torch.dtype
     features: FeatureTerms | None = None
     tap: Tap | None = None
+    group: Group = ALONE
 
     def terms(self, batch: Batch, answer: Answer | None) -> dict[str, Tensor]:
         """Named, weighted losses of this batch with the model as it is."""
+        if self.group.size == 1:
+            return self._terms(batch, answer)
+        with across.devices(self.group.add):
+            return self._terms(batch, answer)
+
+    def _terms(self, batch: Batch, answer: Answer | None) -> dict[str, Tensor]:
         device, distill = self.normaliser.device, self.config.distill
         labels = batch.labels.to(device, non_blocking=True)
         valid = labels != self.ignore_index
@@ -132,6 +144,7 @@ class Stepper:
             valid=valid,
             temperature=self.config.distill.temperature,
             seed=hash((self.config.train.seed, batch.epoch, batch.first)),
+            share=(self.group.rank, self.group.size),
         )
         return losses
 
@@ -148,10 +161,11 @@ class Stepper:
         self.optimiser.zero_grad(set_to_none=True)
         parts = self.config.train.accumulate
         told: dict[str, Tensor] = {}
-        for part, said in zip(_cut(batch, parts), _cut_answer(answer, parts), strict=True):
+        for part, said in zip(_cut(batch, parts, self.group.size), _cut_answer(answer, parts), strict=True):
             terms = {name: term / parts for name, term in self.terms(part, said).items()}
             self.scaler.scale(total(terms)).backward()  # type: ignore[no-untyped-call]
             told = {name: told.get(name, 0) + term.detach() for name, term in terms.items()}
+        self.group.average_gradients(self.parameters)
         self.scaler.unscale_(self.optimiser)
         nn.utils.clip_grad_norm_(self.parameters, self.config.train.clip_norm)
         self.scaler.step(self.optimiser)
@@ -159,11 +173,14 @@ class Stepper:
         return told
 
 
-def _cut(batch: Batch, parts: int) -> list[Batch]:
+def _cut(batch: Batch, parts: int, devices: int) -> list[Batch]:
     if parts == 1:
         return [batch]
-    views, size = zip(batch.images.chunk(parts), batch.labels.chunk(parts), strict=True), len(batch.images) // parts
-    return [Batch(images, labels, batch.epoch, batch.first + at * size) for at, (images, labels) in enumerate(views)]
+    size = len(batch.images) // parts
+    return [
+        Batch(images, labels, batch.epoch, batch.first + at * size * devices, batch.views[at * size : (at + 1) * size])
+        for at, (images, labels) in enumerate(zip(batch.images.chunk(parts), batch.labels.chunk(parts), strict=True))
+    ]
 
 
 def _cut_answer(answer: Answer | None, parts: int) -> list[Answer | None]:

@@ -1,11 +1,13 @@
-"""The teacher's logits for exactly the views that the student will see, on disk, so that the teacher runs once a view.
+"""The teacher's answers to exactly the views that the student will see, on disk, so that it runs once a view.
 
-The first `cache_views` epochs of views are stored, as `cache_form` says, and replayed in turn. What it costs in
+Logits, and features where a loss asks for them: those always in half precision, of the one module that it looks at. The
+first `cache_views` epochs of views are stored, as `cache_form` says, and replayed in turn. What it costs in
 accuracy is that a student sees that many epochs of different views and no more; not measured yet.
 """
 
 import json
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -14,28 +16,38 @@ from core.data.transforms import ViewSampler
 from core.files import write_aside
 from core.train.batches import Batch, epoch_batches
 from core.train.events import Cancelled, Emit, MessageEvent
+from core.train.group import ALONE, Group
 from core.train.logit_store import Form, LogitStore, row_bytes
 from core.train.step import Answer, FrozenTeacher
 
+Shape = tuple[int, int, int]
+"""Channels, height and width of what is stored of one view."""
+
 
 class TeacherCache:
-    """Logits of `epochs` epochs of `views` views each. `seconds` is what it took to make them."""
+    """Answers to `epochs` epochs of `views` views each. `seconds` is what it took to make them."""
 
-    def __init__(self, store: LogitStore, views: int, epochs: int, seconds: float) -> None:
-        self._store = store
+    def __init__(self, stores: Sequence[LogitStore], views: int, epochs: int, seconds: float) -> None:
+        self._stores = stores
         self._views = views
         self.epochs = epochs
         self.seconds = seconds
 
     def answer(self, batch: Batch) -> Answer:
         """What the teacher said to the views of a batch made with `view_epoch`."""
-        first = (batch.epoch % self.epochs) * self._views + batch.first
-        return Answer(self._store.read(first, len(batch.images)))
+        rows = [batch.epoch % self.epochs * self._views + view for view in batch.views]
+        return Answer(*(store.read(rows) for store in self._stores))
 
 
-def bytes_needed(*, epochs: int, views: int, outputs: int, crop: int, form: Form) -> int:
-    """Disk that a cache takes, in bytes: known before it is made."""
-    return epochs * views * row_bytes((outputs, crop, crop), form)
+def bytes_needed(*, epochs: int, views: int, outputs: int, crop: int, form: Form, features: Shape | None = None) -> int:
+    """Disk that a cache takes, in bytes: known before it is made. `features` is their shape for one view."""
+    return epochs * views * sum(row_bytes(*kind) for kind in _kinds(outputs, crop, form, features).values())
+
+
+def _kinds(outputs: int, crop: int, form: Form, features: Shape | None) -> dict[str, tuple[Shape, Form]]:
+    """What is stored, by the ending of its file."""
+    kinds: dict[str, tuple[Shape, Form]] = {".logits": ((outputs, crop, crop), form)}
+    return kinds if features is None else kinds | {".features": (features, "float16")}
 
 
 def build(
@@ -51,33 +63,76 @@ def build(
     identity: dict[str, object],
     emit: Emit,
     cancelled: Cancelled,
+    features: Shape | None = None,
+    group: Group = ALONE,
 ) -> TeacherCache | None:
     """Fill the cache at `path`, going on where an earlier attempt stopped; None when cancelled.
 
-    `identity` says what the logits depend on (teacher, seed, views); a file made from anything else is made again.
+    `identity` says what the answers depend on; a file made from anything else is made again. The devices in `group`
+    share each batch, whose `batch_size` is that of all of them. They must see the same disk.
     """
     views = views // batch_size * batch_size
-    shape = (outputs, sampler.crop, sampler.crop)
-    mark = path.with_suffix(".json")
-    size = epochs * views * row_bytes(shape, form)
-    # As text, in which a tuple is the list that it comes back as.
-    known_by = json.dumps(identity | {"views": epochs * views, "shape": shape, "form": form}, sort_keys=True)
-    done, spent = _progress(mark, path, size, known_by)
+    kinds, mark = _kinds(outputs, sampler.crop, form, features), path.with_suffix(".json")
+    known_by = json.dumps(identity | {"views": epochs * views, "kinds": kinds}, sort_keys=True)
+    sizes = {path.with_suffix(end): epochs * views * row_bytes(*kind) for end, kind in kinds.items()}
+    found = _progress(mark, sizes, known_by) if group.leads else (0, 0.0)
+    done, spent = int(group.told(found[0])), group.told(found[1])
     started = time.perf_counter()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    store = LogitStore(path, views=epochs * views, shape=shape, form=form, fresh=not done)
+    stores = _open(sizes, kinds, views=epochs * views, fresh=not done, group=group)
     for epoch in range(done, epochs):
-        for batch in epoch_batches(sampler, epoch=epoch, views=views, batch_size=batch_size):
-            if cancelled():
-                return None
-            logits = teacher.answer(batch.images).logits
-            store.write(epoch * views + batch.first, logits)
-            if epoch == batch.first == 0:
-                emit(MessageEvent(_fidelity(logits, store.read(0, len(logits)))))
-        store.flush()
-        _mark_done(mark, known_by, epoch + 1, spent + time.perf_counter() - started)
+        batches = epoch_batches(sampler, epoch=epoch, views=views, batch_size=batch_size, group=group)
+        if not _fill(stores, teacher, batches, epoch * views, emit=emit, stopped=lambda: bool(group.told(cancelled()))):
+            return None
+        group.wait()
+        if group.leads:
+            _mark_done(mark, known_by, epoch + 1, spent + time.perf_counter() - started)
         emit(MessageEvent(f"Stored the teacher's answers to {epoch + 1} of {epochs} epochs of views."))
-    return TeacherCache(store, views, epochs, spent + time.perf_counter() - started)
+    return TeacherCache(stores, views, epochs, spent + time.perf_counter() - started)
+
+
+def _fill(
+    stores: Sequence[LogitStore],
+    teacher: FrozenTeacher,
+    batches: Iterator[Batch],
+    start: int,
+    *,
+    emit: Emit,
+    stopped: Callable[[], bool],
+) -> bool:
+    """Store the answers to an epoch of views from row `start` on; whether it was not stopped."""
+    for batch in batches:
+        if stopped():
+            return False
+        answer, rows = teacher.answer(batch.images), [start + view for view in batch.views]
+        for store, values in zip(stores, answer, strict=False):
+            assert values is not None, "the teacher was not tapped for the features that are to be stored"
+            store.write(rows, values)
+        if start == batch.first == 0:
+            emit(MessageEvent(_fidelity(answer.logits, stores[0].read(rows))))
+    for store in stores:
+        store.flush()
+    return True
+
+
+def _open(
+    sizes: dict[Path, int], kinds: dict[str, tuple[Shape, Form]], *, views: int, fresh: bool, group: Group
+) -> list[LogitStore]:
+    """The files of the cache. Where they are new, the first process makes them before the others open them."""
+
+    def stores(fresh: bool) -> list[LogitStore]:
+        return [
+            LogitStore(path, views=views, shape=kinds[path.suffix][0], form=kinds[path.suffix][1], fresh=fresh)
+            for path in sizes
+        ]
+
+    if not group.leads:
+        group.wait()
+        return stores(fresh=False)
+    for path in sizes:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    found = stores(fresh)
+    group.wait()
+    return found
 
 
 def _fidelity(exact: Tensor, stored: Tensor) -> str:
@@ -91,11 +146,11 @@ def _fidelity(exact: Tensor, stored: Tensor) -> str:
     )
 
 
-def _progress(mark: Path, path: Path, size: int, identity: str) -> tuple[int, float]:
+def _progress(mark: Path, sizes: dict[Path, int], identity: str) -> tuple[int, float]:
     """How many epochs of the cache are already there, and the seconds they took. What is of no use loses its mark."""
     try:
         data = json.loads(mark.read_text(encoding="utf-8"))
-        if data["identity"] == identity and path.stat().st_size == size:
+        if data["identity"] == identity and all(path.stat().st_size == size for path, size in sizes.items()):
             return int(data["epochs"]), float(data["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         pass

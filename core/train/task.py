@@ -1,0 +1,58 @@
+"""A run with everything built, and what it comes to."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.classes import ClassMap
+from core.config import RunConfig
+from core.data.scene import Scene
+from core.data.transforms import ViewSampler
+from core.losses.features import FeatureTerms
+from core.train.batches import Batch
+from core.train.group import ALONE, Group
+from core.train.step import Answer, Normaliser
+
+
+class RunCancelledError(Exception):
+    """`cancelled()` said so. The state was saved; this is no failure."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run with everything built. `answers` gives what the teacher says to a batch; None: labels only.
+
+    `features` are losses on features with what they learn, and `layer` the student's module that they look at.
+    The devices in `group` share each batch; the first of them alone validates, saves and reports.
+    """
+
+    config: RunConfig
+    model: nn.Module
+    sampler: ViewSampler
+    validation: Sequence[Scene]
+    class_map: ClassMap
+    normaliser: Normaliser
+    dtype: torch.dtype
+    views: int
+    view_epochs: int | None = None
+    answers: Callable[[Batch], Answer] | None = None
+    features: FeatureTerms | None = None
+    layer: str | None = None
+    compile: bool = False
+    group: Group = ALONE
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The best weights by validation mIoU-5, their scores as JSON, and what it took (seconds of training steps)."""
+
+    weights: dict[str, Tensor]
+    scores: dict[str, Any]
+    best_miou5: float
+    best_epoch: int
+    epochs: int
+    seconds: float
+    collapsed: bool
