@@ -6,7 +6,8 @@ from typing import Any
 import streamlit as st
 
 from app.components.guard import plainly
-from app.services import benchmarks, workers
+from app.components.sign_in import person
+from app.services import access, benchmarks, workers
 from app.services.artifacts import Model
 from app.services.benchmarks import BATCHES, CAREFUL, RUNTIMES, SIZES, Choices
 
@@ -33,6 +34,7 @@ def benchmark_form(models: Mapping[str, Model], choices: Choices, *, busy: bool)
     pressed = st.button("Measure", type="primary", icon=":material/speed:", disabled=busy or not count, key="measure")
     if pressed:
         with plainly():
+            access.take_launch(person(), waiting=0, count=1)
             benchmarks.start(**settings)
             st.rerun()
 

@@ -97,9 +97,8 @@ def _launch(plan: Plan) -> str:
     (folder / "plan.json").write_text(json.dumps(plan.to_json()), encoding="utf-8")
     command = [sys.executable, "-m", "core", "benchmark", "--id", made, "--config", str(folder / "plan.json")]
     try:
-        process = start_process(
-            [*command, "--id", made, "--progress", str(folder / "progress.json")], folder / "log.txt"
-        )
+        with (folder / "log.txt").open("ab") as log:
+            process = start_process([*command, "--progress", str(folder / "progress.json")], log)
     except OSError as error:
         raise BenchmarkError(f"The benchmark could not be started ({error.strerror or error}).") from error
     (folder / "pid").write_text(str(process.pid), encoding="utf-8")
