@@ -49,10 +49,10 @@ def torch_pass(model: str, pixels: np.ndarray) -> Pass:
 
 
 def onnx_pass(model: str, runtime: str, pixels: np.ndarray) -> Pass:
-    ending = "-int8" if runtime == "onnx-int8" else ""
+    kind = "int8" if runtime == "onnx-int8" else "float32"
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    file = paths.home() / "benchmarks" / "files" / f"{model}{ending}.onnx"
+    (file,) = (paths.home() / "benchmarks" / "files").glob(f"{model}-{kind}-*.onnx")
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, {"image": pixels})
 

@@ -135,6 +135,8 @@ def _comparison_row(
         "Smaller (×)": teacher.parameters / model.parameters if model.parameters else None,
         "Faster (×)": reference.latency_ms / speed.latency_ms if speed and reference else None,
         "Latency (ms)": speed.latency_ms if speed else None,
+        "p95 (ms)": speed.p95_ms if speed else None,
+        "Mpx/s": speed.megapixels_per_second if speed else None,
         "Parameters (M)": model.parameters / 1e6,
         "Agreement (%)": None if quality.agreement is None else 100 * quality.agreement,
     }

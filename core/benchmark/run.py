@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from core import checkpoint
 from core.benchmark import cold, energy, machine, turns
 from core.benchmark.artefacts import Artefact, Pictures, Workshop
 from core.benchmark.plan import Case, Plan
@@ -115,9 +116,12 @@ def run(
 ) -> Result:
     """Measure everything in `plan`. Exported files go to `folder`, and are taken from there when they are there.
 
-    Raises `ConfigError` for a plan that cannot be, what the data raises that is scored on, `CancelledError`.
+    Raises `ConfigError` for a plan that cannot be, `CheckpointError` for a model that is not there, what the data
+    raises that is scored on, and `CancelledError`.
     """
     begun, load = time.time(), machine.load()
+    for name in dict.fromkeys(case.model for case in plan.cases()):
+        checkpoint.load_card(checkpoint.resolve(name))
     job = _Job(plan, folder, emit, cancelled)
     scenes, scored_on = scored_scenes(plan)
     job.make()

@@ -1,4 +1,4 @@
-"""A benchmark as the page starts it: a process of its own that tells how far it is, can be stopped, and is read back."""
+"""A benchmark as the page starts it: a process of its own that can be followed, stopped, and read back."""
 
 import time
 from collections.abc import Callable

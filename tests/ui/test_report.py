@@ -83,7 +83,7 @@ def test_a_comparison_becomes_a_report() -> None:
         models=models,
         masks=MASKS,
         qualities={model.name: quality for model in models},
-        speeds={"teacher": Speed(8.0, "a CPU", 15), "student": Speed(2.0, "a CPU", 15)},
+        speeds={"teacher": Speed(8.0, 9.0, 8.2, "a CPU", 15), "student": Speed(2.0, 3.0, 32.8, "a CPU", 15)},
     )
     expect_alone(page)
     assert page.count("<img ") == 4
