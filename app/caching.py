@@ -98,14 +98,15 @@ def _planes(picture: Picture, model: Model) -> bytes:
     return overlays.encode(inference.predict_planes(loaded(model), picture.image))
 
 
-def _mask(picture: Picture, model: Model) -> Mask:
+def mask(picture: Picture, model: Model) -> Mask:
+    """What the model makes of the picture, class indices (H, W)."""
     return overlays.decode(planes(picture, model)).mask
 
 
 def _quality(picture: Picture, model: Model, teacher: Model) -> inference.Quality:
-    reference = None if model.identity == teacher.identity else _mask(picture, teacher)
+    reference = None if model.identity == teacher.identity else mask(picture, teacher)
     return inference.quality(
-        _mask(picture, model),
+        mask(picture, model),
         reference=reference,
         truth=picture.mask,
         classes=model.classes,
