@@ -2,6 +2,7 @@
 # make test   the tests                make types     mypy, strict on core
 # make bench  all of benchmarks/        make browser   the tests that drive a real browser
 # make slow   the slow tests           make check     lint, types and tests
+# make web    fetch ONNX Runtime Web, so that models can run in the visitor's browser (needs npm)
 #
 # PYTHON=python3.12 chooses the interpreter, PORT=8600 the app's port, ARGS='-k losses' goes to pytest,
 # CONSTRAINTS=constraints.txt installs the exact versions that the continuous integration uses.
@@ -15,7 +16,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALL := $(RUN) pip install $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
-.PHONY: app test slow browser lint types bench check clean
+ONNXRUNTIME_WEB := 1.30.0
+
+.PHONY: web app test slow browser lint types bench check clean
 
 app: $(VENV)/.app-installed
 	$(RUN) streamlit run app/main.py --server.port $(PORT)
@@ -28,6 +31,15 @@ slow: $(VENV)/.dev-installed
 
 browser: $(VENV)/.dev-installed
 	$(RUN) pytest -m browser $(ARGS)
+
+web: .web/.onnxruntime-$(ONNXRUNTIME_WEB)
+
+.web/.onnxruntime-$(ONNXRUNTIME_WEB):
+	@command -v npm >/dev/null || { echo "make web needs npm: install Node.js, which brings it."; exit 1; }
+	mkdir -p .web
+	npm install --prefix .web --no-save --no-package-lock --no-audit --no-fund --ignore-scripts \
+	  onnxruntime-web@$(ONNXRUNTIME_WEB)
+	@touch $@
 
 lint: $(VENV)/.dev-installed
 	$(RUN) ruff check .

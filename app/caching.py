@@ -6,13 +6,14 @@ on an identity that changes with their weights. What comes of an upload is kept 
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.services import datasets, estimates, inference, launch, overlays, workers
+from app.services import benchmarks, datasets, estimates, exports, inference, launch, map_views, overlays, workers
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 
@@ -62,6 +63,18 @@ def _kept(work: Callable[..., _T], *, entries: int) -> Callable[..., _T]:
     return recall
 
 
+@st.cache_data(max_entries=4, scope="session", show_spinner=False)
+def map_overview(photo: Path, mask: Path) -> map_views.View:
+    """A visitor's own picture and its mask, made small; gone with the session."""
+    return map_views.overview(photo, mask)
+
+
+@st.cache_data(max_entries=4, scope="session", show_spinner=False)
+def map_detail(source: Path, mask: Path, across: float, down: float, bands: tuple[int, ...] | None) -> map_views.View:
+    """A part of it at full resolution; gone with the session."""
+    return map_views.detail(source, mask, across=across, down=down, bands=bands)
+
+
 def _mask(picture: Picture, model: Model) -> Mask:
     return inference.predict_mask(loaded(model), picture.image)
 
@@ -90,6 +103,23 @@ quality = _kept(_quality, entries=128)
 """(picture, model, teacher) → agreement with the teacher's mask, and scores where the mask is known."""
 payload = _kept(_payload, entries=24)
 """(picture, models) → the packed contents of the viewer; the first model is the teacher."""
+
+
+@st.cache_data(max_entries=4, ttl=600, show_spinner=False, hash_funcs=_KEYS)
+def for_browser(model: Model) -> dict[str, Any]:
+    """An exported model with all that the browser needs to run it; the server's speed is taken anew after a while."""
+    return exports.for_browser(model)
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def benchmark_choices() -> benchmarks.Choices:
+    """What this machine can measure."""
+    return benchmarks.choices()
+
+
+def export_archive(model: Model) -> bytes:
+    """The zip to take away; kept on disk by the service."""
+    return exports.archive(model)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.components.brand import MARK, brand
 from app.components.guard import plainly
+from app.components.sign_in import signed_in
 from app.components.worker_status import worker_status
 
 st.set_page_config(page_title="Terrastill", page_icon=str(MARK), layout="wide")
@@ -12,11 +13,16 @@ brand()
 page = st.navigation(
     [
         st.Page("views/compare.py", title="Compare", icon=":material/compare:", url_path="compare", default=True),
+        st.Page("views/map.py", title="Your images", icon=":material/map:", url_path="images"),
         st.Page("views/distill.py", title="Distill", icon=":material/science:", url_path="distill"),
         st.Page("views/runs.py", title="Runs", icon=":material/monitoring:", url_path="runs"),
+        st.Page("views/benchmark.py", title="Benchmark", icon=":material/speed:", url_path="benchmark"),
+        st.Page("views/business.py", title="Cost", icon=":material/payments:", url_path="cost"),
+        st.Page("views/browser.py", title="In your browser", icon=":material/web:", url_path="browser"),
     ]
 )
-with st.sidebar:
-    worker_status()
 with plainly():
-    page.run()
+    if signed_in():
+        with st.sidebar:
+            worker_status()
+        page.run()

@@ -1,6 +1,6 @@
 """What teachers are worth: runs on equal wall-clock, and tables of their gains over controls.
 
-    python benchmarks/gains.py screen --minutes 15 [--base 4] [--seed 0] [--losses soft_targets channel_wise …]
+    python benchmarks/gains.py screen --minutes 15 [--family compact] [--base 4] [--seed 0] [--losses soft_targets …]
     python benchmarks/gains.py seeds --config docs/recipes/student.json [--seeds 0 1 2]
     python benchmarks/gains.py table [--json]
 
@@ -25,25 +25,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.services.ways import USUAL
 from core.cli.inline import run_now
-from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
+from core.config import FAMILIES, DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
 from core.runs.records import RunRecord, RunState
 from core.runs.store import RunStore
 
 
-def screening(*, minutes: float, base: int, seed: int, losses: Sequence[str]) -> list[RunConfig]:
+def screening(*, minutes: float, family: str, base: int, seed: int, losses: Sequence[str]) -> list[RunConfig]:
     """A run on labels alone, then one for each loss, alike in everything else. Raises `ConfigError`."""
     plain = RunConfig(
         kind="train",
-        name=f"screen unet {base}, labels alone, {minutes:g} min",
+        name=f"screen {family} {base}, labels alone, {minutes:g} min",
         data=DataConfig(dataset="dubai", scale=(0.7, 1.5), colour=0.2),
-        model=ModelConfig("unet", {"base": base}),
+        model=ModelConfig(family, {"base": base}),
         train=TrainConfig(epochs=1, ema=0.998, seed=seed, validate_every=4, match_seconds=60 * minutes),
     )
     taught = [
         replace(
             plain,
             kind="distill",
-            name=f"screen unet {base}, {loss}, {minutes:g} min",
+            name=f"screen {family} {base}, {loss}, {minutes:g} min",
             distill=DistillConfig(losses={loss: USUAL[loss]}),
         )
         for loss in losses
@@ -67,7 +67,9 @@ def carry_out(config: RunConfig, store: RunStore) -> RunRecord:
 
 
 def screen(args: argparse.Namespace, store: RunStore) -> None:
-    for config in screening(minutes=args.minutes, base=args.base, seed=args.seed, losses=args.losses):
+    for config in screening(
+        minutes=args.minutes, family=args.family, base=args.base, seed=args.seed, losses=args.losses
+    ):
         carry_out(config, store)
 
 
@@ -93,7 +95,7 @@ def _budget(record: RunRecord) -> tuple[Any, ...] | None:
     config = record.config
     if config.control_of or config.train.match_seconds is None:
         return None
-    return (str(config.model.arguments), config.train.match_seconds, config.train.seed)
+    return (config.model.architecture, str(config.model.arguments), config.train.match_seconds, config.train.seed)
 
 
 def gap_closed(*, distilled: float, control: float, teacher: float) -> float | None:
@@ -144,6 +146,7 @@ def main() -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     first = verbs.add_parser("screen")
     first.add_argument("--minutes", type=float, default=15)
+    first.add_argument("--family", default=FAMILIES[0], choices=FAMILIES)
     first.add_argument("--base", type=int, default=4)
     first.add_argument("--seed", type=int, default=0)
     first.add_argument("--losses", nargs="+", default=list(USUAL), choices=list(USUAL))

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import torch
 
 from core import checkpoint, paths
-from core.benchmark import compare
+from core.benchmark.latency import compare
 from core.classes import AERIAL
 from core.data.folder import load_folder
 from core.data.scene import Scene

@@ -1,6 +1,6 @@
 """Seconds of one training step, by model, number format and compilation, in turns so that drift hits all alike.
 
-    python benchmarks/train_step.py [--batch 16] [--repeats 3] [--models unet4 unet16 teacher] [--no-compile] [--json]
+    python benchmarks/train_step.py [--batch 16] [--repeats 3] [--models compact4 unet4 teacher] [--no-compile] [--json]
 
 Forward, cross-entropy, backward and AdamW on random 256 x 256 pictures, channels last. On a processor without bfloat16
 instructions the bfloat16 rows are emulated and slow; that is why `core.device` takes float32 there. *As trained* leaves
@@ -27,6 +27,7 @@ from core.train.depthwise import keep_in_single
 
 TEACHER = {"architecture": "Unet", "encoder": "tu-tf_efficientnet_lite0", "decoder_channels": [128, 64, 48, 32, 16]}
 MODELS = {
+    **{f"compact{base}": ModelConfig("compact", {"base": base}) for base in (2, 4, 8, 16)},
     **{f"unet{base}": ModelConfig("unet", {"base": base}) for base in (2, 4, 8, 16)},
     "teacher": ModelConfig("smp", TEACHER),
 }
@@ -59,7 +60,7 @@ def step_of(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", default=["unet4", "unet16", "teacher"], choices=list(MODELS))
+    parser.add_argument("--models", nargs="+", default=["compact4", "unet4", "unet16", "teacher"], choices=list(MODELS))
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--no-compile", dest="compile", action="store_false", help="leave the compiled variants out")

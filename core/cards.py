@@ -24,7 +24,8 @@ class ModelCard:
     """Everything there is to say about a trained model, and enough to build it again.
 
     `mean` and `std` normalise input channels on 0..255. `macs_256` counts one 256 x 256 picture, `bytes` the weights
-    file. `metrics` are `core.metrics.Scores` as JSON with the split they were measured on.
+    file. `metrics` are `core.metrics.Scores` as JSON with the split they were measured on. `metres_per_pixel` is the
+    ground resolution of the training pictures, where it is known: pictures that know theirs are resampled to it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ModelCard:
     created: str = ""
     licence: str = "Apache-2.0"
     schema: int = SCHEMA
+    metres_per_pixel: float | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
@@ -104,6 +106,8 @@ def _card_from_json(data: Any, name: str) -> ModelCard:
             raise ConfigError(wrong)
         if not all(map(math.isfinite, values["mean"])) or not all(0 < value < math.inf for value in values["std"]):
             raise ValueError("mean must be finite and std above zero")
+        if not 0 < (values.get("metres_per_pixel") or 1) < math.inf:
+            raise ValueError("metres_per_pixel must be above zero")
         return ModelCard(**values)
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise CheckpointError(

@@ -8,6 +8,8 @@ from core.errors import ConfigError
 from core.typed import build, is_number
 
 Kind = Literal["train", "distill"]
+FAMILIES = ("compact", "unet")
+"""Architectures of which a `base` makes every size; the first is what a student is unless somebody says otherwise."""
 LOGIT_LOSSES = ("soft_targets", "standardised", "channel_wise", "correlation", "boundary")
 FEATURE_LOSSES = ("feature_channel_wise", "affinity", "attention", "hint", "masked_generation")
 """Ways to listen to a teacher: to its logits, and to features inside it (functions and papers: `core/losses/`)."""
@@ -54,13 +56,13 @@ class DataConfig:
 class ModelConfig:
     """An architecture by its key in `core.models.MODELS`, and its arguments (plain JSON values)."""
 
-    architecture: str = "unet"
+    architecture: str = "compact"
     arguments: dict[str, Any] = field(default_factory=lambda: {"base": 4})
 
     def problems(self) -> list[str]:
         base = self.arguments.get("base")
-        if self.architecture == "unet" and not (isinstance(base, int) and 2 <= base <= 64):
-            return [f"A unet's base width must be a whole number from 2 to 64, not {base}."]
+        if self.architecture in FAMILIES and not (isinstance(base, int) and 2 <= base <= 64):
+            return [f"The base width of {self.architecture} must be a whole number from 2 to 64, not {base}."]
         return []
 
 

@@ -8,7 +8,9 @@ TerrastillError
 │   ├── ImageError           a picture from outside that cannot be read, or is over a limit
 │   └── DownloadError
 ├── ModelError               an unknown or impossible model
-│   └── CheckpointError      a card or weights file that cannot be read
+│   ├── CheckpointError      a card or weights file that cannot be read
+│   └── ExportError          a model that cannot be written in another format, or answers differently in it
+├── BenchmarkError           a benchmark that cannot be read, started or stopped
 ├── DeviceError
 └── RunError
     ├── RunNotFoundError
@@ -61,6 +63,14 @@ class ModelError(TerrastillError):
 
 class CheckpointError(ModelError):
     """A model card or a weights file cannot be read."""
+
+
+class ExportError(ModelError):
+    """A model cannot be written in another format, or answers differently in it."""
+
+
+class BenchmarkError(TerrastillError):
+    """A benchmark cannot be read, started or stopped."""
 
 
 class DeviceError(TerrastillError):

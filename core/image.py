@@ -1,67 +1,47 @@
-"""The one door for pictures from outside: a path or bytes in, uint8 arrays out, with every limit on them.
+"""Pictures as arrays: colours for models and people, indices of masks, PNG and WebP for the way out.
 
-PNG, JPEG and TIFF are read, told apart by content and never by name. Pillow decodes them; what it cannot read of TIFF
-(many bands, floats, 16-bit colour) goes to GDAL's GeoTIFF driver, from memory, and to no other driver.
+What is read is decided by content (`core.imagery`), here in this process: for the pictures of datasets, whose owner
+trains on them. Files of strangers come in by `core.imagery.door`, by the same rules, in a process of its own.
 """
 
 import io
-import struct
 import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.io import DatasetReader, MemoryFile
 
 from core.errors import ImageError
+from core.imagery.decode import open_here
+from core.imagery.flat import DAMAGE, FORMATS
+from core.imagery.limits import Limits, check_size
+from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 200 * 1024**2
-
-# Pillow warns from this size on and refuses twice of it. Our own check is stricter than both and comes before decoding.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-
-_FORMATS = ("PNG", "JPEG", "TIFF")
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_BITS_PER_SAMPLE = 258
-# What Pillow raises on files that are cut short, damaged or made up.
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    ArithmeticError,
-    struct.error,
-    zlib.error,
-)
-_TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-_RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+_ADVICE = "Cut it into smaller pictures."
 
 
 def read_rgb(source: Path | bytes) -> NDArray[np.uint8]:
-    """A picture as uint8 (H, W, 3), turned upright as its EXIF orientation says.
+    """A picture as uint8 (H, W, 3), turned upright as its orientation says.
 
-    Grey becomes three equal channels, palette and CMYK their colours; transparency is dropped. Deeper TIFF is scaled by
-    `to_bytes`; of many bands those marked red, green and blue are taken, else the first three.
+    Grey becomes three equal channels, palette and CMYK their colours; transparency is dropped, and pixels of a TIFF
+    without data are black. Deeper TIFF is stretched (`core.imagery.colours`); which bands are red, green and blue:
+    `core.imagery.bands`.
     Raises `ImageError` for anything but PNG, JPEG and TIFF, for damaged files, and over `MAX_BYTES` or `MAX_PIXELS`.
     """
-    data, name = _load(source)
-    picture = _open(data, name)
-    if picture is None:
-        values = to_bytes(_tiff_bands(data, name))
-    elif picture.mode.startswith(("I", "F")):
-        # A 16-bit grey PNG uses the whole range by definition.
-        stored = np.asarray(picture)[..., None]
-        values = np.round(stored / 257).astype(np.uint8) if picture.format == "PNG" else to_bytes(stored)
-    else:
-        values = np.array(picture.convert("RGB"), dtype=np.uint8)
-    return np.repeat(values, 3, axis=2) if values.shape[2] == 1 else values
+    try:
+        picture = open_here(source, limits=_limits())
+        try:
+            rgb, valid = picture.read(0, 0, picture.info.height, picture.info.width)
+        finally:
+            picture.close()
+    except (ImageError, MemoryError) as error:
+        raise _named(source, error) from error
+    if valid is not None and picture.info.kind == "TIFF":
+        rgb = np.where(valid[..., None], rgb, np.uint8(0))
+    return np.ascontiguousarray(rgb)
 
 
 def read_raw(source: Path | bytes) -> NDArray[np.uint8]:
@@ -70,52 +50,18 @@ def read_raw(source: Path | bytes) -> NDArray[np.uint8]:
     Palette pictures are given by their colours (see `read_palette` for the indices), RGBA without its alpha, 1-bit as
     0 and 1. Raises `ImageError` like `read_rgb`, and for values that no class index can be.
     """
-    data, name = _load(source)
-    picture = _open(data, name)
-    if picture is not None and picture.mode not in ("1", "L", "LA") and not picture.mode.startswith(("I", "F")):
-        return np.array(picture.convert("RGB"), dtype=np.uint8)
-    if picture is None:
-        values = _tiff_bands(data, name)
-        if values.shape[2] != 1:
-            raise ImageError(f"{name} is deeper than 8 bits: save a colour mask as an 8-bit PNG.")
-        values = values[..., 0]
-    else:
-        values = np.asarray(picture.getchannel("L") if picture.mode == "LA" else picture)
+    values, table = _mask(source)
+    if values is None or table is not None:
+        return read_rgb(source)
     if values.dtype.kind not in "bui" or values.min() < 0 or values.max() > 255:
-        raise ImageError(f"{name} holds values that are no class indices: a mask has whole numbers from 0 to 255.")
+        raise _named(source, "holds values that are no class indices: a mask has whole numbers from 0 to 255.")
     return values.astype(np.uint8)
 
 
 def read_palette(source: Path | bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
     """Indices (H, W) and palette colours (N, 3) of a palette picture, both uint8; None for every other picture."""
-    data, name = _load(source)
-    picture = _open(data, name)
-    if picture is None or picture.mode != "P":
-        return None
-    palette = np.frombuffer(bytes(picture.getpalette() or b""), dtype=np.uint8)
-    return np.array(picture, dtype=np.uint8), palette.reshape(-1, 3)
-
-
-def to_bytes(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Real numbers (H, W, C) as uint8, one scale for all of them; negative and missing (NaN) values become 0.
-
-    Values up to 255 stay as they are, but floats up to 1 are taken for fractions. Above 255 the scale is the smallest
-    depth (9 to 16 bits; sensors give 10 to 14) that holds the largest value. Raises `ImageError` for complex numbers.
-    """
-    if values.dtype.kind not in "buif":
-        raise ImageError("A picture of complex numbers cannot be shown: export it with real values.")
-    largest = float(np.max(values, where=np.isfinite(values), initial=0))
-    if values.dtype.kind == "f" and largest <= 1:
-        top = 1.0
-    else:
-        top = 255.0 if largest <= 255 else 2.0 ** np.ceil(np.log2(largest + 1)) - 1
-    scaled = np.empty(values.shape, dtype=np.uint8)
-    rows = max(1, 2**22 // max(1, values[0].size))
-    for row in range(0, len(values), rows):
-        # In blocks: the wide floats of a whole large picture would take gigabytes.
-        real = np.nan_to_num(values[row : row + rows].astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-        scaled[row : row + rows] = np.round(np.clip(real, 0, None) * (255 / top))
-    return scaled
+    values, table = _mask(source)
+    return None if values is None or table is None else (values.astype(np.uint8), table)
 
 
 def encode_png(array: NDArray[np.uint8]) -> bytes:
@@ -132,66 +78,60 @@ def encode_webp(array: NDArray[np.uint8], quality: int = 85) -> bytes:
     return buffer.getvalue()
 
 
-def _load(source: Path | bytes) -> tuple[bytes, str]:
-    """The bytes and a name for messages, refused before reading when they are too many."""
-    name = source.name if isinstance(source, Path) else "This picture"
+def _mask(source: Path | bytes) -> tuple[NDArray[np.generic] | None, NDArray[np.uint8] | None]:
+    """Values (H, W) of a picture of one band, and its colours by value (N, 3) if it has a palette; None for colours."""
+    try:
+        if _kind(source) == "TIFF":
+            # GDAL takes longer to import than all the rest.
+            from core.imagery.masks import read_tiff_mask
+
+            return read_tiff_mask(source, _limits())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _flat_mask(source)
+    except (ImageError, Image.DecompressionBombError) as error:
+        raise _named(source, error) from error
+    except DAMAGE as error:
+        raise _named(source, "cannot be read: it is damaged or cut short.") from error
+
+
+def _flat_mask(source: Path | bytes) -> tuple[NDArray[np.generic] | None, NDArray[np.uint8] | None]:
+    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as stored:
+        if wrong := check_size(*stored.size, MAX_PIXELS, advice=_ADVICE):
+            raise ImageError(wrong)
+        stored.load()
+        picture = ImageOps.exif_transpose(stored)
+    if picture.mode == "P":
+        table = np.frombuffer(bytes(picture.getpalette() or b""), dtype=np.uint8)
+        return np.array(picture, dtype=np.uint8), table.reshape(-1, 3)
+    if picture.mode not in ("1", "L", "LA") and not picture.mode.startswith("I"):
+        return None, None
+    return np.asarray(picture.getchannel("L") if picture.mode == "LA" else picture), None
+
+
+def _limits() -> Limits:
+    return Limits(bytes=MAX_BYTES, pixels=MAX_PIXELS, whole_pixels=MAX_PIXELS)
+
+
+def _kind(source: Path | bytes) -> str:
+    """PNG, JPEG or TIFF by content, refused when it is neither or has too many bytes. Raises `ImageError`."""
     try:
         size = source.stat().st_size if isinstance(source, Path) else len(source)
         if size > MAX_BYTES:
-            limit = f"at most {MAX_BYTES // 1024**2} MB are read: cut it into smaller pictures"
-            raise ImageError(f"{name} is {size / 1024**2:.0f} MB; {limit}.")
-        return (source.read_bytes() if isinstance(source, Path) else source), name
+            raise ImageError(f"has {size / 1024**2:,.0f} MB; at most {MAX_BYTES // 1024**2} MB are read. {_ADVICE}")
+        if isinstance(source, Path):
+            with source.open("rb") as file:
+                first = file.read(FIRST_BYTES)
+        else:
+            first = source[:FIRST_BYTES]
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise ImageError(f"{name} cannot be opened ({reason}): check the path and its permissions.") from error
+        raise ImageError(f"cannot be opened ({error.strerror or error}): check the path and its rights.") from error
+    if (kind := picture_kind(first)) is None:
+        raise ImageError(why_not(first))
+    return kind
 
 
-def _open(data: bytes, name: str) -> Image.Image | None:
-    """The decoded, upright picture, or None for a TIFF that is left to GDAL."""
-    tiff = data.startswith(_TIFF_STARTS)
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-            _check_pixels(picture.width, picture.height, name)
-            if tiff and max(getattr(picture, "tag_v2", {}).get(_BITS_PER_SAMPLE, (1,))) > 8:
-                return None
-            picture.load()
-            upright = ImageOps.exif_transpose(picture)
-            upright.format = picture.format
-            return upright
-    except _TOO_LARGE as error:
-        raise ImageError(_too_large(name)) from error
-    except _DAMAGE as error:
-        if tiff:
-            return None
-        raise ImageError(f"{name} cannot be read: it is no PNG, JPEG or TIFF, or it is damaged.") from error
-
-
-def _tiff_bands(data: bytes, name: str) -> NDArray[np.generic]:
-    """Colour (H, W, 3) or grey (H, W, 1) of a TIFF in its own type; pixels without data are 0."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            # From memory there are no neighbours on disk (.ovr, .aux.xml) that a crafted file could pull in.
-            with MemoryFile(data) as memory, memory.open(driver="GTiff") as picture:
-                _check_pixels(picture.width, picture.height, name)
-                bands = picture.read(_band_numbers(picture), masked=True).filled(0)
-    except (RasterioError, ValueError, MemoryError) as error:
-        raise ImageError(f"{name} cannot be read: the TIFF is damaged or of a kind that is not known.") from error
-    values: NDArray[np.generic] = np.moveaxis(bands, 0, 2)
-    return values
-
-
-def _band_numbers(picture: DatasetReader) -> list[int]:
-    meanings = list(picture.colorinterp)
-    if all(colour in meanings for colour in _RGB):
-        return [meanings.index(colour) + 1 for colour in _RGB]
-    return [1, 2, 3] if picture.count >= 3 else [1]
-
-
-def _check_pixels(width: int, height: int, name: str) -> None:
-    if width * height > MAX_PIXELS:
-        raise ImageError(_too_large(name))
-
-
-def _too_large(name: str) -> str:
-    return f"{name} has more than {MAX_PIXELS // 10**6} million pixels: cut it into smaller pictures."
+def _named(source: Path | bytes, reason: object) -> ImageError:
+    """A refusal that starts with the name of the picture."""
+    text = "needs more memory than there is: crop it." if isinstance(reason, MemoryError) else str(reason)
+    return ImageError(f"{source.name if isinstance(source, Path) else 'This picture'} {text}")

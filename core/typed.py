@@ -61,6 +61,8 @@ def _fits(value: Any, hint: Any) -> bool:
     kind, parts = get_origin(hint) or hint, get_args(hint)
     if kind is UnionType:
         return any(_fits(value, part) for part in parts)
+    if kind is tuple and Ellipsis in parts:
+        return isinstance(value, tuple) and all(_fits(item, parts[0]) for item in value)
     if kind is tuple:
         return isinstance(value, tuple) and len(value) == len(parts) and all(map(_fits, value, parts))
     if kind in (int, float):
@@ -73,5 +75,5 @@ def _words(hint: Any) -> str:
     if kind is UnionType:
         return " or ".join(map(_words, parts))
     if kind is tuple:
-        return f"{len(parts)} numbers" if parts else "a list"
+        return f"{len(parts)} numbers" if parts and Ellipsis not in parts else "a list"
     return _WORDS.get(kind, "an object")

@@ -18,17 +18,19 @@ from tests.architecture import (
 )
 
 BASE = ("core.errors", "core.config", "core.classes", "core.paths", "core.files", "core.typed")
-DATA = (*BASE, "core.image", "core.device", "core.data")
+DATA = (*BASE, "core.imagery", "core.image", "core.device", "core.data")
 MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.cards", "core.checkpoint")
 TASKS = (*MODELS, "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
 STORE = (*BASE, *(f"core.runs.{name}" for name in ("database", "files", "records", "tables", "registry", "store")))
 JOBS = tuple(f"core.runs.{name}" for name in ("jobs", "checks", "teaching", "followers", "follow"))
-PAGES = ("app.services", "app.state", "app.caching", "app.components")
+PAGES = ("app.services", "app.state", "app.caching", "app.components", "app.web_runtime")
 
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.
 ROOMS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(BASE, BASE),
-    **dict.fromkeys(("core.image", "core.device"), BASE),
+    "core.imagery": (*BASE, "core.imagery"),
+    "core.image": (*BASE, "core.imagery"),
+    "core.device": BASE,
     "core.data": DATA,
     "core.models": (*BASE, "core.models"),
     "core.losses": ("core.errors", "core.classes", "core.losses"),
@@ -36,14 +38,15 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.cards": BASE,
     "core.checkpoint": (*BASE, "core.cards", "core.models"),
     **dict.fromkeys(("core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export"), TASKS),
+    "core.export.session": BASE,
     "core.runs": STORE,
-    "core.runs.recorder": (*STORE, "core.image", "core.data.palette", "core.train.events"),
+    "core.runs.recorder": (*STORE, "core.image", "core.imagery", "core.data.palette", "core.train.events"),
     **dict.fromkeys(JOBS, (*TASKS, *JOBS, "core.runs.process", "core.runs.files")),
     **dict.fromkeys(("core.runs.worker", "core.runs.child", "core.runs.process"), (*TASKS, "core.runs")),
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
     **dict.fromkeys(("app.main", "app.shell"), (*PAGES, "app.views")),
-    **dict.fromkeys(("app.state", "app.caching"), ("app.services",)),
+    **dict.fromkeys(("app.state", "app.caching", "app.web_runtime"), ("app.services",)),
     "app.services": ("core", "app.services"),
     **dict.fromkeys(("app.components", "app.views"), PAGES),
 }
@@ -52,6 +55,9 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "core": ("streamlit", "app"),
     "core.cards": ("torch",),
     "core.infer.tiles": ("torch",),
+    "core.imagery": ("torch",),
+    "core.export.session": ("torch",),
+    **dict.fromkeys(("core.benchmark.plan", "core.benchmark.results"), ("torch",)),
     "core.runs.store": ("torch",),
     "app.services": ("streamlit", *SERVICES_MAY_NOT),
     "app.components": ("torch", "core"),

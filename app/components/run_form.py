@@ -69,12 +69,12 @@ def student_slider() -> int:
     widths = [2, 4, 6, 8, 12, 16, 24, 32, 48, 64]
     return int(
         st.select_slider(
-            "Student size (filters of the first level)",
+            "Student size",
             widths,
             value=4,
             key="base",
             bind="query-params",
-            help="A U-Net whose filters double over five levels.",
+            help="Width of the student: parameters and work grow with its square. 4 has about 120,000 parameters.",
         )
     )
 
@@ -148,7 +148,7 @@ def _more(losses: LossForm) -> dict[str, Any]:
         help=_HELP["average_flips"],
     )
     values["name"] = st.text_input(
-        "Name of the run", key="name", max_chars=80, placeholder="U-Net 4 from teacher", bind="query-params"
+        "Name of the run", key="name", max_chars=80, placeholder="Compact 4 from teacher", bind="query-params"
     )
     return values
 

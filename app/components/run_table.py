@@ -77,7 +77,7 @@ def state_badge(run: Run) -> None:
 
 
 def settings_line(run: Run) -> str:
-    """`U-Net 4 from teacher · Soft targets · temperature 2 · alpha 0.5 · 12 epochs · samples · seed 0`."""
+    """`Compact 4 from teacher · Soft targets · temperature 2 · alpha 0.5 · 12 epochs · samples · seed 0`."""
     parts = [run.student if run.teacher is None else f"{run.student} from {run.teacher}"]
     if run.control_of:
         parts.append("labels only")

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import paths
-from core.cards import ModelCard, available, load_card, resolve
+from core.cards import available, load_card, resolve
+from core.config import ModelConfig
 from core.errors import CheckpointError
 
+_FAMILIES = {"compact": "Compact", "unet": "U-Net"}
 _KNOWN_ENCODERS = {"tu-tf_efficientnet_lite0": "EfficientNet-Lite0"}
 
 
@@ -56,7 +58,7 @@ def describe(name: str, stem: Path) -> Model:
     return Model(
         name=name,
         title=name if shipped else (card.name or name),
-        architecture=architecture(card),
+        architecture=architecture(card.model),
         identity=_identity(stem),
         parameters=card.parameters,
         macs_256=card.macs_256,
@@ -69,12 +71,12 @@ def describe(name: str, stem: Path) -> Model:
     )
 
 
-def architecture(card: ModelCard) -> str:
-    """`U-Net 4` for the width family, `Unet on EfficientNet-Lite0` for the others."""
-    arguments = card.model.arguments
-    if card.model.architecture == "unet":
-        return f"U-Net {arguments.get('base', '')}".strip()
-    decoder = str(arguments.get("architecture", card.model.architecture))
+def architecture(model: ModelConfig) -> str:
+    """`Compact 4` or `U-Net 4` for the width families, `U-Net on EfficientNet-Lite0` for the others."""
+    arguments = model.arguments
+    if family := _FAMILIES.get(model.architecture):
+        return f"{family} {arguments.get('base', '')}".strip()
+    decoder = str(arguments.get("architecture", model.architecture))
     encoder = str(arguments.get("encoder", ""))
     decoder = "U-Net" if decoder.lower() == "unet" else decoder
     return f"{decoder} on {_KNOWN_ENCODERS.get(encoder, encoder)}" if encoder else decoder

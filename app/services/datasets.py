@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.services.names import shown
 from core import paths
 from core.classes import AERIAL
 from core.config import DataConfig
@@ -14,6 +15,7 @@ from core.errors import ImageError
 
 UPLOAD_MEGABYTES = 50
 UPLOAD_MEGAPIXELS = 16
+_DECODING_BYTES = 1024**3
 UPLOAD_TYPES = ("png", "jpg", "jpeg", "tif", "tiff")
 
 
@@ -62,21 +64,21 @@ def load_scene(name: str) -> Picture:
 
 def read_upload(name: str, data: bytes) -> Picture:
     """A visitor's picture, kept in memory only. Raises `ImageError` when it is none, or too large."""
-    from core.image import read_rgb
+    from core.imagery.door import picture_of
+    from core.imagery.limits import Limits
 
+    label = shown(name)
     if len(data) > UPLOAD_MEGABYTES * 1024**2:
-        raise ImageError(f"{name} is larger than {UPLOAD_MEGABYTES} MB: crop it or save it with compression.")
-    try:
-        image = read_rgb(data)
-    except ImageError as error:
-        raise ImageError(f"{name}: {error}") from error
-    height, width = image.shape[:2]
-    if height * width > UPLOAD_MEGAPIXELS * 1_000_000 * 1.05:
-        raise ImageError(
-            f"{name} has {height * width / 1e6:.0f} megapixels; this page takes {UPLOAD_MEGAPIXELS}. "
-            "Crop it, or use `python -m core predict`, which works in tiles."
-        )
-    return Picture(name, hashlib.sha256(data).hexdigest(), image, None, private=True)
+        raise ImageError(f"{label} is larger than {UPLOAD_MEGABYTES} MB: crop it or save it with compression.")
+    with picture_of(data, name=label, limits=Limits(memory=_DECODING_BYTES)) as picture:
+        height, width = picture.info.height, picture.info.width
+        if height * width > UPLOAD_MEGAPIXELS * 1_000_000 * 1.05:
+            raise ImageError(
+                f"{label} has {height * width / 1e6:.0f} megapixels; this page takes {UPLOAD_MEGAPIXELS}. "
+                "Crop it, or open it under Your images, where any size is segmented in windows."
+            )
+        image, _ = picture.read(0, 0, height, width)
+    return Picture(label, hashlib.sha256(data).hexdigest(), image, None, private=True)
 
 
 def training_choices() -> list[DatasetChoice]:

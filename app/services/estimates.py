@@ -47,10 +47,10 @@ class Pace:
 
 
 def student_size(base: int) -> Size:
-    """Parameters and MACs of `unet(base)`. Raises `ConfigError` for a base out of range."""
+    """Parameters and MACs of the compact student of that base. Raises `ConfigError` for a base out of range."""
     from core.models import build_model, count_macs, count_parameters
 
-    model = build_model(ModelConfig("unet", {"base": base}), outputs=AERIAL.outputs)
+    model = build_model(ModelConfig("compact", {"base": base}), outputs=AERIAL.outputs)
     parameters = count_parameters(model)
     buffers = sum(buffer.numel() for buffer in model.buffers())
     return Size(parameters, count_macs(model), 4 * (parameters + buffers) / 1e6)
@@ -133,7 +133,7 @@ def _feature_losses(teacher: Any, valid: Any) -> dict[str, Callable[[], Any]]:
     from core.losses.features import FEATURE_LOSSES, FeatureTerms
     from core.models import build_model
 
-    student = build_model(ModelConfig("unet", {"base": _BASES[0]}), outputs=AERIAL.outputs).to(valid.device)
+    student = build_model(ModelConfig("compact", {"base": _BASES[0]}), outputs=AERIAL.outputs).to(valid.device)
     ours, theirs = _features(student, valid), _features(teacher, valid)
     ours.requires_grad_()
 
@@ -187,7 +187,7 @@ def _student_step(base: int, crop: int, device: str) -> float:
     from core.models import build_model
 
     place = choose(device)
-    model = build_model(ModelConfig("unet", {"base": base}), outputs=AERIAL.outputs)
+    model = build_model(ModelConfig("compact", {"base": base}), outputs=AERIAL.outputs)
     model = model.to(place).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters())
     generator = torch.Generator().manual_seed(0)

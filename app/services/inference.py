@@ -48,7 +48,7 @@ class Quality:
 
 def warm_up() -> None:
     """Import what takes seconds to import, before somebody waits for it."""
-    for name in ("core.infer.predict", "core.checkpoint", "core.benchmark"):
+    for name in ("core.infer.predict", "core.checkpoint", "core.benchmark.latency"):
         importlib.import_module(name)
 
 
@@ -71,7 +71,7 @@ def predict_mask(loaded: "Loaded", image: NDArray[np.uint8]) -> NDArray[np.uint8
 
 def measure_speed(models: dict[str, "Loaded"]) -> dict[str, Speed]:
     """Latency of several models, measured in turns so that a machine that slows down slows all of them alike."""
-    from core.benchmark import compare
+    from core.benchmark.latency import compare
     from core.device import choose
 
     with _DEVICE:

@@ -77,12 +77,12 @@ class Check:
 
 def to_config(settings: Settings) -> RunConfig:
     """The run of the first seed that these settings ask for, not yet validated."""
-    name = settings.name.strip() or f"U-Net {settings.base} from {settings.teacher}"
+    name = settings.name.strip() or f"Compact {settings.base} from {settings.teacher}"
     return RunConfig(
         kind="distill",
         name=name,
         data=_data(settings),
-        model=ModelConfig("unet", {"base": settings.base}),
+        model=ModelConfig("compact", {"base": settings.base}),
         train=TrainConfig(
             epochs=settings.epochs,
             batch_size=settings.batch_size,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from app.services.artifacts import architecture
 from app.services.stores import open_store
 from core.config import RunConfig
 from core.errors import RunStateError
@@ -216,7 +217,7 @@ def _run(record: RunRecord, control: str | None) -> Run:
         kind=config.kind,
         state=str(record.state),
         progress=record.progress,
-        student=f"U-Net {base}" if config.model.architecture == "unet" else config.model.architecture,
+        student=architecture(config.model),
         base=base if isinstance(base, int) else None,
         teacher=config.distill.teacher if config.distill else None,
         dataset=config.data.dataset,

@@ -8,9 +8,10 @@ from app import state
 from app.components.empty import empty_state
 from app.components.guard import plainly
 from app.components.linked import linked_select
+from app.components.report_button import report_button
 from app.components.run_live import run_live
 from app.components.run_table import run_label, run_table
-from app.services import artifacts, progress, runs, workers
+from app.services import artifacts, progress, report_contents, runs, workers
 from app.services.runs import Run
 
 
@@ -61,6 +62,7 @@ def _actions(run: Run) -> None:
             st.rerun()
         if run.state == "done":
             _use_student(run)
+            report_button(lambda: report_contents.of_run(run), name=f"run-{run.id}", key="report")
         if run.state != "running":
             _delete(run)
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from core.config import DataConfig, Kind, ModelConfig, RunConfig, TrainConfig
+from core.config import FAMILIES, DataConfig, Kind, ModelConfig, RunConfig, TrainConfig
 from core.errors import ConfigError
 
 _DATA, _TRAIN = DataConfig(), TrainConfig()
@@ -46,10 +46,10 @@ def data_config(args: argparse.Namespace, **more: Any) -> DataConfig:
 
 
 def add_architecture(parser: argparse.ArgumentParser, whose: str) -> None:
-    """The model to train: a width of the unet family, or anything else by its arguments."""
+    """The model to train: a width of a family, or anything else by its arguments."""
     group = parser.add_argument_group(whose)
-    group.add_argument("--base", type=int, default=4, help="filters of the first level of a unet, 2 to 64 (default: 4)")
-    group.add_argument("--architecture", default="unet", help="unet (default) or smp")
+    group.add_argument("--base", type=int, default=4, help="width of a compact or a unet, 2 to 64 (default: 4)")
+    group.add_argument("--architecture", default="compact", help="compact (default), unet or smp")
     group.add_argument(
         "--set",
         dest="arguments",
@@ -61,7 +61,7 @@ def add_architecture(parser: argparse.ArgumentParser, whose: str) -> None:
 
 
 def model_config(args: argparse.Namespace) -> ModelConfig:
-    arguments: dict[str, Any] = {"base": args.base} if args.architecture == "unet" else {}
+    arguments: dict[str, Any] = {"base": args.base} if args.architecture in FAMILIES else {}
     for item in args.arguments:
         key, equals, value = item.partition("=")
         if not key or not equals:

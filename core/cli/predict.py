@@ -1,8 +1,10 @@
-"""`predict`: masks for pictures, as palette PNG in the class colours."""
+"""`predict`: pictures of any size → masks, as palette PNG, GeoTIFF, polygons, areas."""
 
 import argparse
-import io
-from collections.abc import Sequence
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,83 +13,164 @@ from core.cli.terminal import complain, progress_bar, say
 from core.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
+    from core.infer.batch import Wanted
+    from core.infer.job import Item, Result
 
-    from core.checkpoint import Loaded
-    from core.classes import ClassMap
+_FILES = {
+    "tif": "also a Cloud-Optimised GeoTIFF with the picture's coordinates",
+    "gpkg": "also polygons as GeoPackage, in the picture's coordinates",
+    "geojson": "also polygons as GeoJSON, in degrees where the picture knows its place",
+    "probs": "also the probability of each class, as a GeoTIFF",
+    "areas": "also the area of each class, as CSV",
+}
 
 
 def add(verbs: Any) -> None:
     verb = verbs.add_parser("predict", help="segment pictures into masks")
-    verb.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="PNG, JPEG or TIFF")
+    verb.add_argument(
+        "images", nargs="+", type=Path, metavar="IN", help="PNG, JPEG, TIFF or GeoTIFF; a folder or a zip of them"
+    )
     add_model(verb)
     verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the masks, one PNG a picture")
-    verb.add_argument("--tile", type=int, default=512, help="larger pictures go in windows of this side (default: 512)")
+    for name, text in _FILES.items():
+        verb.add_argument(f"--{name}", action="store_true", help=text)
+    verb.add_argument("--teacher", metavar="NAME", help="also where this model differs, as GeoTIFF and areas")
+    verb.add_argument(
+        "--bands", metavar="R,G,B", help="numbers of the bands that are red, green and blue (default: as the file says)"
+    )
+    verb.add_argument("--flips", action="store_true", help="average over mirror images: four times the time")
+    verb.add_argument("--tile", type=int, default=1024, help="side of the windows that a picture is cut into")
     verb.add_argument("--overlap", type=int, default=64, help="pixels that windows share (default: 64)")
     add_device(verb)
     verb.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    from core import checkpoint, device
+    from core.imagery.typed import parse_bands
+    from core.infer.job import Desk, Order
 
-    targets = mask_paths(args.images, args.out)
-    chosen = device.choose(args.device)
-    loaded = checkpoint.load(checkpoint.resolve(args.model), device=chosen)
-    args.out.mkdir(parents=True, exist_ok=True)
-    failed = 0
-    for source, target in targets.items():
-        try:
-            _predict_one(source, target, loaded, chosen, tile=args.tile, overlap=args.overlap)
-        except ImageError as error:
-            complain(f"{source}: {error}")
-            failed += 1
-        else:
-            say(str(target))
+    wanted = _wanted(args)
+    bands = parse_bands(args.bands)
+    with ExitStack() as stack:
+        items, failed = _items(args.images, args.out, stack)
+        desk = Desk(
+            Order(tuple(items), args.model, wanted, args.teacher, _tiling(args), bands, args.device),
+        )
+        args.out.mkdir(parents=True, exist_ok=True)
+        for item in items:
+            with progress_bar(item.name, "window") as show:
+                result = desk.work(item, progress=show)
+            failed += _told(result)
     return 1 if failed else 0
 
 
-def _predict_one(
-    source: Path, target: Path, loaded: "Loaded", chosen: "torch.device", *, tile: int, overlap: int
-) -> None:
-    from core.files import write_aside
-    from core.image import read_rgb
-    from core.infer.predict import predict
+def _wanted(args: argparse.Namespace) -> "Wanted":
+    from core.infer.batch import Wanted
 
-    image, card = read_rgb(source), loaded.card
-    with progress_bar(source.name, "window") as show:
-        found = predict(
-            loaded.model,
-            image,
-            mean=card.mean,
-            std=card.std,
-            device=chosen,
-            tile=tile,
-            overlap=overlap,
-            progress=show,
+    return Wanted(
+        tif=args.tif, gpkg=args.gpkg, geojson=args.geojson, probabilities=args.probs, areas=args.areas, png=True
+    )
+
+
+def _tiling(args: argparse.Namespace) -> Any:
+    from core.infer.raster import Tiling
+
+    if args.tile < 32 or not 0 <= args.overlap < args.tile:
+        raise ConfigError(
+            f"Tiles must have 32 pixels at least and overlap by less, not {args.tile} and {args.overlap}."
         )
-    data = palette_png(found.mask, card.classes)
-    write_aside(target, lambda path: path.write_bytes(data))
+    return Tiling(tile=args.tile, overlap=args.overlap, flips=args.flips)
 
 
-def palette_png(mask: "NDArray[np.uint8]", class_map: "ClassMap") -> bytes:
-    """A mask (H, W) as an 8-bit palette PNG: its values are class indices, its colours those of the classes."""
-    from PIL import Image
+def _told(result: "Result") -> int:
+    """Say what came of a picture: its files on stdout, a refusal on stderr. 1 for a refusal."""
+    if result.error is not None:
+        complain(result.error)
+        return 1
+    for note in result.notes:
+        complain(f"{result.name}: {note}")
+    for path in result.outcome.files:
+        say(str(path))
+    return 0
 
-    picture = Image.fromarray(mask)
-    picture.putpalette([value for colour in class_map.colours for value in colour])
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
+
+def _items(images: Sequence[Path], out: Path, stack: ExitStack) -> tuple[list["Item"], int]:
+    """The pictures behind the arguments, and how many arguments were refused."""
+    from core.infer.job import Item
+
+    items: list[Item] = []
+    plain: list[Path] = []
+    failed = 0
+    for source in images:
+        try:
+            if not _is_zip(source):
+                plain.extend(_inside(source) if source.is_dir() else [source])
+                continue
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="terrastill-")))
+            items.extend(_unpacked(source, folder, out))
+        except ImageError as error:
+            complain(str(error))
+            failed += 1
+    for path, target in mask_paths(plain, out).items() if plain else ():
+        items.append(Item(str(path), str(path), str(target.with_suffix(""))))
+    _keep_pictures(items, {path.resolve() for path in images})
+    return items, failed
+
+
+def _is_zip(path: Path) -> bool:
+    from core.imagery.archives import is_zip
+
+    return is_zip(path)
+
+
+def _unpacked(source: Path, folder: Path, out: Path) -> Iterator["Item"]:
+    """The pictures of a zip. Their names only colour the names of the masks; numbers keep these apart."""
+    from core.imagery.archives import extract
+    from core.infer.job import Item
+
+    for entry in extract(source, folder, name=str(source)):
+        yield Item(
+            str(entry.path), f"{source}: {entry.name}", str(out / f"{source.stem}_{entry.path.name}_{safe(entry.name)}")
+        )
+
+
+def safe(name: str) -> str:
+    """A name from outside, as a part of a file name: letters, digits, dashes, at most 60 of them."""
+    stem = name.rsplit(".", 1)[0]
+    return re.sub(r"[^\w-]+", "_", stem, flags=re.ASCII).strip("_")[:60] or "picture"
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The pictures in a folder, by content. Raises `ImageError` when there is none."""
+    from core.imagery.sniff import FIRST_BYTES, picture_kind
+
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            with path.open("rb") as file:
+                if picture_kind(file.read(FIRST_BYTES)):
+                    found.append(path)
+    if not found:
+        raise ImageError(f"{folder} holds no PNG, JPEG or TIFF: choose another folder.")
+    return found
+
+
+def _keep_pictures(items: Sequence["Item"], sources: set[Path]) -> None:
+    """Raises `ConfigError` when a result would replace one of the pictures."""
+    from core.infer.batch import outcome_files
+
+    taken = {Path(item.path).resolve() for item in items} | sources
+    for item in items:
+        for target in outcome_files(Path(item.stem)):
+            if target.resolve() in taken:
+                raise ConfigError(f"The result {target} would replace a picture: choose another folder with --out.")
 
 
 def mask_paths(images: Sequence[Path], out: Path) -> dict[Path, Path]:
     """Where the mask of each picture goes: OUT/STEM.png, with as many folders in front as tell equal names apart.
 
     `Tile 1/images/a.jpg` and `Tile 2/images/a.jpg` become `Tile 1_images_a.png` and `Tile 2_images_a.png`. A picture
-    named twice is done once. Raises `ConfigError` when a mask would replace one of the pictures.
+    named twice is done once. Raises `ConfigError` when names cannot be told apart.
     """
     unique = {image.resolve(): image for image in images}
     depths = range(1, max(len(path.parts) for path in unique))
@@ -99,11 +182,7 @@ def mask_paths(images: Sequence[Path], out: Path) -> dict[Path, Path]:
         raise ConfigError(
             "These pictures cannot be told apart by name: predict them in several calls, into several folders."
         )
-    targets = {image: out / f"{name}.png" for image, name in zip(unique.values(), names, strict=True)}
-    for target in targets.values():
-        if target.resolve() in unique:
-            raise ConfigError(f"The mask {target} would replace a picture: choose another folder with --out.")
-    return targets
+    return {image: out / f"{name}.png" for image, name in zip(unique.values(), names, strict=True)}
 
 
 def _name(path: Path, depth: int) -> str:

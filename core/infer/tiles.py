@@ -71,3 +71,16 @@ def shares(placed: Sequence[Window], height: int, width: int, *, overlap: int) -
         total[window.slices] += blend_weights(window.height, window.width, overlap)
     for window in placed:
         yield blend_weights(window.height, window.width, overlap) / total[window.slices]
+
+
+def axis_shares(length: int, *, tile: int, overlap: int) -> list[tuple[int, NDArray[np.float32]]]:
+    """Windows along one side: where each begins, and its share in each of its pixels; the shares of a pixel sum to one.
+
+    A window of a grid has the product of its two: the fades are products already, and so are the sums of a whole grid.
+    """
+    starts, tall = _starts(length, tile, overlap), min(tile, length)
+    ramp = _ramp(tall, overlap)
+    total = np.zeros(length)
+    for start in starts:
+        total[start : start + tall] += ramp
+    return [(start, (ramp / total[start : start + tall]).astype(np.float32)) for start in starts]

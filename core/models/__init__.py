@@ -10,10 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from core.config import ModelConfig
 from core.errors import ModelError
+from core.models.compact import Compact
 from core.models.smp import build_smp
 from core.models.unet import UNet
 
-MODELS: dict[str, Callable[..., nn.Module]] = {"unet": UNet, "smp": build_smp}
+MODELS: dict[str, Callable[..., nn.Module]] = {"compact": Compact, "unet": UNet, "smp": build_smp}
 
 
 def build_model(config: ModelConfig, *, outputs: int) -> nn.Module:

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import ModelError
+from core.models.compact import Compact
 from core.models.smp import SmpModel
 from core.models.unet import UNet
 
-DEFAULT_LAYERS: dict[type[nn.Module], str] = {UNet: "encoder.4", SmpModel: "network.encoder"}
+DEFAULT_LAYERS: dict[type[nn.Module], str] = {Compact: "encoder.3", UNet: "encoder.4", SmpModel: "network.encoder"}
 """The deepest features of the encoder, unless somebody names another module."""
 
 

@@ -131,7 +131,7 @@ def test_an_upload_that_is_no_picture_is_refused_by_name_and_not_called_missing(
     page.file_uploader[0].set_value(("roof.png", b"not a picture", "image/png")).run()
     assert not page.exception
     assert len(page.error) == 1
-    assert page.error[0].value.startswith("roof.png: ")
+    assert page.error[0].value.startswith("roof.png ")
     assert "No image yet" not in words(page)
     assert page.get("skeleton") == []
 

@@ -75,7 +75,7 @@ DISTILL_FLAGS = {
     "--average-flips": {"average_flips": True},
 }
 MODEL_FLAGS = {
-    "--base 8": ModelConfig("unet", {"base": 8}),
+    "--base 8": ModelConfig("compact", {"base": 8}),
     "--architecture smp --set encoder=resnet18 --set weights=null --set depth=4 --set channels=[8,4]": ModelConfig(
         "smp", {"encoder": "resnet18", "weights": None, "depth": 4, "channels": [8, 4]}
     ),

@@ -1,6 +1,6 @@
 """`predict`: a palette PNG a picture, no picture overwritten, no bad picture stopping the others."""
 
-import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +9,11 @@ from PIL import Image
 
 from core import checkpoint
 from core.classes import AERIAL
-from core.cli.predict import mask_paths, palette_png
+from core.cli.predict import mask_paths, safe
 from core.data.palette import read_mask, to_rgb
 from core.errors import ConfigError
 from core.image import read_rgb
+from core.imagery.typed import parse_bands
 from core.infer.predict import predict
 
 from .conftest import Run
@@ -39,12 +40,21 @@ def test_the_mask_is_what_the_model_says_in_the_class_colours(run: Run, model_pa
     np.testing.assert_array_equal(read_rgb(out / "a.png"), to_rgb(expected, AERIAL))
 
 
-def test_a_palette_png_holds_indices_and_colours() -> None:
-    mask = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    with Image.open(io.BytesIO(palette_png(mask, AERIAL))) as read:
+def test_the_png_holds_indices_and_colours_and_no_data_is_transparent(
+    run: Run, model_path: Path, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 41, 4), dtype=np.uint8)
+    pixels[..., 3] = 255
+    pixels[:10, :, 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert run("predict", tmp_path / "a.png", "--model", model_path, "--out", tmp_path / "out")[0] == 0
+    with Image.open(tmp_path / "out" / "a.png") as read:
         assert read.mode == "P"
-        np.testing.assert_array_equal(np.asarray(read), mask)
-        np.testing.assert_array_equal(np.asarray(read.convert("RGB")), to_rgb(mask, AERIAL))
+        indices, colours = np.asarray(read), np.asarray(read.convert("RGBA"))
+    assert (indices[:10] == 255).all()
+    assert (indices[10:] < AERIAL.outputs).all()
+    assert (colours[:10, :, 3] == 0).all()
+    np.testing.assert_array_equal(colours[10:, :, :3], to_rgb(indices[10:], AERIAL))
 
 
 def test_a_bad_picture_is_named_and_the_others_are_done(run: Run, model_path: Path, tmp_path: Path) -> None:
@@ -83,5 +93,53 @@ def test_no_picture_is_overwritten(run: Run, model_path: Path, tmp_path: Path) -
     assert code == 1
     assert "would replace" in err
     assert source.read_bytes() == before
-    with pytest.raises(ConfigError, match="would replace"):
-        mask_paths([tmp_path / "b.png", tmp_path / "x" / "b.jpg", tmp_path / f"{tmp_path.name}_b.png"], tmp_path)
+    code, _, err = run("predict", source, "--model", model_path, "--out", tmp_path, "--tif")
+    assert code == 1
+    assert "would replace" in err
+
+
+def test_every_file_that_is_asked_for_is_told_and_there(run: Run, model_path: Path, tmp_path: Path) -> None:
+    source, out = picture(tmp_path / "a.png"), tmp_path / "out"
+    flags = ("--tif", "--gpkg", "--geojson", "--probs", "--areas", "--teacher", model_path)
+    code, told, _ = run("predict", source, "--model", model_path, "--out", out, *flags)
+    assert code == 0
+    endings = (".png", ".tif", ".gpkg", ".geojson", "_probabilities.tif", "_areas.csv", "_difference.tif")
+    wanted = {f"a{ending}" for ending in (*endings, "_difference_areas.csv")}
+    assert {Path(line).name for line in told.splitlines()} == wanted
+    side_cars = {"a.tif.aux.xml", "a_difference.tif.aux.xml"}
+    assert {path.name for path in out.iterdir()} == wanted | side_cars
+
+
+def test_folders_and_zips_are_opened_and_names_in_a_zip_never_become_paths(
+    run: Run, model_path: Path, tmp_path: Path
+) -> None:
+    inside = picture(tmp_path / "in" / "b.png")
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        archive.write(inside, "deep/er/ro of$(x).png")
+    code, told, _ = run(
+        "predict", tmp_path / "in", tmp_path / "many.zip", "--model", model_path, "--out", tmp_path / "o"
+    )
+    assert code == 0
+    assert [Path(line).name for line in told.splitlines()] == ["many_0001_ro_of_x.png", "b.png"]
+    assert safe("../../etc/passwd.png") == "etc_passwd"
+    assert safe("\u202e☃.png") == "picture"
+
+
+def test_bands_are_one_number_or_three() -> None:
+    assert parse_bands("3,2,1") == (3, 2, 1)
+    assert parse_bands("4") == (4,)
+    assert parse_bands(None) is None
+    for text in ("", "1,2", "0", "a,b,c", "1,2,3,4"):
+        with pytest.raises(ConfigError, match="one number or three"):
+            parse_bands(text)
+
+
+@pytest.mark.parametrize("flags", [("--bands", "9,8,7"), ("--tile", "8"), ("--overlap", "4096")])
+def test_what_cannot_be_done_is_one_line_and_an_exit_code(
+    run: Run, model_path: Path, tmp_path: Path, flags: tuple[str, str]
+) -> None:
+    source = Path("sample_images/georeferenced.tif").resolve()
+    code, told, err = run("predict", source, "--model", model_path, "--out", tmp_path / "out", *flags)
+    assert (code, told) == (1, "")
+    assert len(err.splitlines()) == 1

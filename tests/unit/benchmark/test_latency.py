@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.benchmark import compare, measure
+from core.benchmark.latency import compare, measure
 from core.errors import ConfigError
 
 CPU = torch.device("cpu")

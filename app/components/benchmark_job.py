@@ -1,0 +1,38 @@
+"""A benchmark at work: how far it is, and stopping it. It moves by itself."""
+
+import streamlit as st
+
+from app.components.guard import plainly
+from app.services import benchmarks
+
+_TICK_SECONDS = 1.5
+
+
+def benchmark_job() -> bool:
+    """Draw the benchmark that was started last, if its result is not there yet. True while it runs."""
+    job = benchmarks.job()
+    if job is None:
+        return False
+    st.fragment(run_every=_TICK_SECONDS if job.running else None)(_draw)(job.running)
+    return job.running
+
+
+def _draw(running: bool) -> None:
+    with plainly():
+        job = benchmarks.job()
+        if job is None or job.running != running:
+            # The form and the list of results outside this part depend on it.
+            st.rerun()
+        if not job.running:
+            st.error(job.problem or "The benchmark ended without a word.", icon=":material/error:")
+            if st.button("Dismiss", key="dismiss"):
+                benchmarks.tidy()
+                st.rerun()
+            return
+        share = job.done / max(job.total, 1)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(
+                min(share, 1.0), text=f"{job.doing or 'Starting'} · step {min(job.done + 1, job.total)} of {job.total}"
+            )
+            if st.button("Stop", icon=":material/block:", key="stop"):
+                benchmarks.cancel(job.id)

@@ -1,0 +1,52 @@
+"""Cost of a task by model and runtime: the one sentence that matters, then all of it."""
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from app.components.forecast import duration
+from app.services.costs import Cost
+
+
+def headline(rows: Sequence[Cost], teacher: str | None, titles: Mapping[str, str]) -> None:
+    """The teacher as it was trained beside the cheapest other model."""
+    reference = next((row for row in rows if row.model == teacher and row.cheaper == 1), None)
+    best = next((row for row in rows if row.model != teacher), None)
+    if reference is None or best is None or best.cheaper is None:
+        return
+    columns = st.columns(3)
+    for column, row in zip(columns, (reference, best), strict=False):
+        column.metric(f"{titles.get(row.model, row.model)}, {row.runtime}", duration(3600 * row.hours))
+    saved = f"{reference.price - best.price:,.2f} saved"
+    columns[2].metric("Costs less", f"{best.cheaper:.1f}×", saved, delta_color="off", delta_arrow="off")
+
+
+def cost_table(rows: Sequence[Cost], titles: Mapping[str, str]) -> None:
+    found = [
+        {
+            "Model": titles.get(row.model, row.model),
+            "Runtime": row.runtime,
+            "Costs less": row.cheaper,
+            "Time": duration(3600 * row.hours),
+            "Price": row.price,
+            "Energy (kWh)": row.kilowatt_hours,
+            "mIoU-5": None if row.miou5 is None else 100 * row.miou5,
+        }
+        for row in rows
+    ]
+    filled = [name for name in found[0] if any(row[name] is not None for row in found)] if found else []
+    st.dataframe(
+        [{name: row[name] for name in filled} for row in found],
+        hide_index=True,
+        column_config={
+            "Model": st.column_config.TextColumn(pinned=True),
+            "Costs less": st.column_config.NumberColumn(
+                format="%.1f×", help="The teacher's price divided by this one."
+            ),
+            "Price": st.column_config.NumberColumn(format="%.2f"),
+            "Energy (kWh)": st.column_config.NumberColumn(format="%.2f"),
+            "mIoU-5": st.column_config.NumberColumn(format="%.1f %%"),
+        },
+        placeholder="–",
+        alt="Time and price of the task for each model and runtime",
+    )

@@ -1,0 +1,22 @@
+"""A model as ONNX to take away: for every page that shows one."""
+
+import streamlit as st
+
+from app import caching
+from app.services.artifacts import Model
+
+_HELP = "ONNX in float32 and INT8, compared with PyTorch first, with the model card and a script that uses them."
+
+
+def export_button(model: Model) -> None:
+    """Download the zip. It is made when it is asked for, which takes some seconds the first time."""
+    st.download_button(
+        "Download ONNX",
+        data=lambda: caching.export_archive(model),
+        file_name=f"{model.title}.zip",
+        mime="application/zip",
+        icon=":material/download:",
+        on_click="ignore",
+        help=_HELP,
+        key=f"export_{model.name}",
+    )

@@ -1,0 +1,138 @@
+"""What came of a visitor's pictures: a table, one picture with its mask as an overview and in detail, downloads."""
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import caching
+from app.components.guard import plainly
+from app.services import map_views, mapping
+from app.services.artifacts import Model
+
+_LARGE_PIXELS = 1600
+
+
+def results(order: mapping.Order, found: Sequence[dict[str, Any]], model: Model, sources: Sequence[Path]) -> None:
+    """`found` are plain results in the order of `sources`, the pictures they came from."""
+    st.subheader("Results", anchor=False)
+    if len(found) > 1:
+        _table(found)
+    good = [at for at, result in enumerate(found) if result["error"] is None]
+    if len(found) == 1 and not good:
+        st.error(found[0]["error"], icon=":material/error:")
+    if not good:
+        return
+    at = good[0]
+    if len(good) > 1:
+        at = st.selectbox("Image", good, format_func=lambda index: found[index]["name"], key="map_shown")
+        st.download_button(
+            "All results (zip)",
+            data=lambda: order.archive().open("rb"),
+            file_name="terrastill.zip",
+            mime="application/zip",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+            key="map_zip",
+        )
+    result = found[at]
+    for note in result["notes"]:
+        st.caption(f"{result['name']}: {note}")
+    if _is_large(result):
+        with plainly():
+            _picture(result, model, sources[at], order.choice.bands)
+        _areas(result)
+        _downloads(result)
+        return
+    left, right = st.columns([1.4, 1], gap="medium")
+    with left, plainly():
+        _picture(result, model, sources[at], order.choice.bands)
+    with right:
+        _areas(result)
+        _downloads(result)
+
+
+def _table(found: Sequence[dict[str, Any]]) -> None:
+    rows = [map_views.table_row(result) for result in found]
+    classes = {area["name"] for result in found for area in result["areas"]}
+    config: dict[str, Any] = {name: st.column_config.NumberColumn(format="%.1f %%") for name in classes}
+    config["Seconds"] = st.column_config.NumberColumn(format="%.1f")
+    config["Image"] = st.column_config.TextColumn(pinned=True)
+    st.dataframe(rows, hide_index=True, column_config=config, placeholder="–", alt="All images with their shares")
+
+
+def _picture(result: dict[str, Any], model: Model, source: Path, bands: tuple[int, ...] | None) -> None:
+    photo, mask = map_views.file_of(result, "_photo.webp"), map_views.mask_of(result)
+    difference = map_views.file_of(result, "_difference.tif")
+    if photo is None or mask is None:
+        return
+    if (
+        difference is not None
+        and st.segmented_control("Show", ["Classes", "Difference"], default="Classes", required=True, key="map_plane")
+        == "Difference"
+    ):
+        mask = difference
+    classes = [*model.classes[: model.ignore_index]]
+    if mask == difference:
+        classes.append(("Both the same", (235, 235, 235)))
+    opacity = st.slider("Opacity of the mask", 0, 100, 55, key="map_opacity") / 100
+    left, right = st.columns(2, gap="medium") if _is_large(result) else (st.container(), None)
+    with left:
+        view = caching.map_overview(photo, mask)
+        st.image(map_views.blend(view, classes, opacity), width="stretch", alt="The picture under its mask")
+        st.caption("Overview" if right is not None else f"{result['width']:,} × {result['height']:,} pixels")
+    if right is not None:
+        with right:
+            across = st.slider("Across", 0, 100, 50, key="map_across", format="%d %%") / 100
+            down = st.slider("Down", 0, 100, 50, key="map_down", format="%d %%") / 100
+            view = caching.map_detail(source, mask, across, down, bands)
+            st.image(map_views.blend(view, classes, opacity), width="stretch", alt="A part at full resolution")
+            st.caption(f"{view.mask.shape[1]} × {view.mask.shape[0]} pixels at full resolution")
+    _legend(classes)
+
+
+def _is_large(result: dict[str, Any]) -> bool:
+    return max(result["width"], result["height"]) > _LARGE_PIXELS
+
+
+def _areas(result: dict[str, Any]) -> None:
+    shares = {"Share": st.column_config.NumberColumn(format="%.2f %%")}
+    shares |= {name: st.column_config.NumberColumn(format="localized") for name in ("Pixels", "m²", "ha")}
+    tables = {"Area of each class": result["areas"], "Differences, other model → this one": result["differences"]}
+    for title, areas in tables.items():
+        if areas:
+            st.caption(title)
+            st.dataframe(
+                map_views.area_rows(areas),
+                hide_index=True,
+                column_config=shares,
+                placeholder="–",
+                height=min(38 + 35 * len(areas), 290),
+                alt=title,
+            )
+    if all(area["square_metres"] is None for area in result["areas"]):
+        st.caption("This picture does not know where it lies, so there are no square metres.")
+
+
+def _downloads(result: dict[str, Any]) -> None:
+    with st.container(horizontal=True):
+        for title, file, media in map_views.downloads(result):
+            st.download_button(
+                title,
+                data=lambda file=file: map_views.as_bytes(file),
+                file_name=file.name.split("-", 1)[-1],
+                mime=media,
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"map_{file.name}",
+            )
+
+
+def _legend(classes: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
+    swatch = "display:inline-block;width:0.8rem;height:0.8rem;border-radius:0.2rem;margin-right:0.35rem"
+    entries = [
+        f'<span><span style="{swatch};background:rgb{colour}"></span>{escape(name)}</span>' for name, colour in classes
+    ]
+    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:0.25rem 1rem;font-size:0.875rem">{"".join(entries)}</div>')

@@ -1,0 +1,19 @@
+"""One button for every page: a report that opens offline."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+
+def report_button(build: Callable[[], str], *, name: str, key: str, label: str = "Report") -> None:
+    """Download what `build` gives (one HTML file, see `services.report`) as NAME.html; built when it is asked for."""
+    st.download_button(
+        label,
+        data=lambda: build().encode(),
+        file_name=f"{name}.html",
+        mime="text/html",
+        icon=":material/description:",
+        on_click="ignore",
+        help="One HTML file with pictures, plots, tables and settings. It opens without a network.",
+        key=key,
+    )

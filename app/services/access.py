@@ -1,0 +1,134 @@
+"""What the operator allows: who may launch and delete, how much at a time, which folder of the server is opened.
+
+All of it stands in one file, `access.toml` in TERRASTILL_HOME; without it everybody may do everything, within the
+limits below, and no file of the server is opened. Signing in itself is Streamlit's (`st.login`, `[auth]` in
+`.streamlit/secrets.toml`).
+
+    sign_in = true                       # nothing is shown before
+    may_launch = ["*@example.org"]       # e-mail addresses, * for any part
+    may_delete = ["admin@example.org"]
+    launches_an_hour = 20                # by one person
+    waiting_runs = 10                    # by one person, queued and running
+    predictions_an_hour = 60             # by one person
+    images = "/srv/imagery"              # what the page for own images may open
+"""
+
+import threading
+import time
+import tomllib
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from core import paths
+from core.errors import ConfigError, RunStateError
+
+FILE = "access.toml"
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Access:
+    """The file's settings. None for a list of addresses: everybody."""
+
+    sign_in: bool = False
+    may_launch: tuple[str, ...] | None = None
+    may_delete: tuple[str, ...] | None = None
+    launches_an_hour: int = 30
+    waiting_runs: int = 20
+    predictions_an_hour: int = 120
+    images: Path | None = None
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who is at the browser: `email` where they signed in, and the session otherwise."""
+
+    session: str
+    email: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.email or self.session
+
+
+def read_access() -> Access:
+    """The operator's settings, read anew each time. Raises `ConfigError` for a file that cannot be meant."""
+    path = paths.home() / FILE
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Access()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{FILE} cannot be read ({error}): nothing is allowed until it can.") from error
+    problems = [f"{FILE}: {name} {wrong}." for name, value in data.items() if (wrong := _wrong(name, value))]
+    if problems:
+        raise ConfigError(problems)
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    if "images" in values:
+        values["images"] = Path(values["images"])
+    return Access(**values)
+
+
+def _wrong(name: str, value: Any) -> str | None:
+    kinds = {field.name: field.default for field in fields(Access)}
+    if name not in kinds:
+        return f"is no setting; there are {', '.join(kinds)}"
+    if name in ("may_launch", "may_delete"):
+        good = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+        return None if good else "must be a list of e-mail addresses"
+    if name == "images":
+        return None if isinstance(value, str) and Path(value).is_dir() else "must be a folder"
+    if name == "sign_in":
+        return None if isinstance(value, bool) else "must be true or false"
+    return None if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else "must be a number"
+
+
+def may(person: Person, what: str, access: Access | None = None) -> bool:
+    """Whether a person may `launch` or `delete`."""
+    allowed: tuple[str, ...] | None = getattr(access or read_access(), f"may_{what}")
+    if allowed is None:
+        return True
+    email = (person.email or "").lower()
+    return bool(email) and any(fnmatchcase(email, pattern.lower()) for pattern in allowed)
+
+
+def require(person: Person, what: str, access: Access | None = None) -> None:
+    """Raises `RunStateError` when a person may not."""
+    if not may(person, what, access):
+        who = person.email or "somebody who has not signed in"
+        raise RunStateError(f"This server does not let {who} {what} runs: ask its operator.")
+
+
+@dataclass
+class Rates:
+    """How often each person did something in the last hour; shared by all sessions of this server."""
+
+    now: Callable[[], float] = time.monotonic
+    _times: dict[tuple[str, str], deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, person: Person, what: str, most: int, count: int = 1) -> None:
+        """Count so many of `what`. Raises `RunStateError`, and counts none, when that is too many in an hour."""
+        with self._lock:
+            times = self._times[person.key, what]
+            while times and self.now() - times[0] > _HOUR:
+                times.popleft()
+            if len(times) + count > most:
+                raise RunStateError(f"At most {most} {what} an hour are taken from one person: try again later.")
+            times.extend([self.now()] * count)
+
+
+RATES = Rates()
+
+
+def take_launch(person: Person, *, waiting: int, count: int) -> None:
+    """Before runs are queued: whether this person may, and not too many. Raises `RunStateError`."""
+    access = read_access()
+    require(person, "launch", access)
+    if waiting + count > access.waiting_runs:
+        raise RunStateError(f"At most {access.waiting_runs} runs wait at a time: cancel one, or come back later.")
+    RATES.take(person, "launches", access.launches_an_hour, count)

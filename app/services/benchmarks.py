@@ -1,0 +1,197 @@
+"""Benchmarks: started as a process of their own, followed by what they write, and read back when they are done."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core import paths
+from core.benchmark import results
+from core.benchmark.plan import RUNTIMES, Plan
+from core.benchmark.results import Result, Row
+from core.config import DataConfig
+from core.errors import BenchmarkError
+from core.runs.process import start as start_process
+
+__all__ = ["RUNTIMES", "Job", "Result", "Row", "cancel", "choices", "delete", "found", "job", "start", "tried"]
+
+SIZES, BATCHES = (256, 512, 1024), (1, 4, 16)
+CAREFUL = {"Quick": (0.1, 8, 6.0), "Careful": (0.03, 20, 30.0)}
+"""How well a median must be known (half its interval at 95 %), fewest repeats, most seconds a case."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What this machine offers: runtimes by name with why not (None: it works), thread counts, labelled data."""
+
+    runtimes: dict[str, str | None]
+    threads: tuple[int, ...]
+    labelled: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A benchmark that is not in the list of results yet: at work, or failed with the last line of its log."""
+
+    id: str
+    running: bool
+    done: int
+    total: int
+    doing: str
+    problem: str | None
+
+
+def choices() -> Choices:
+    """Asked once a server: nothing of it changes while it runs."""
+    from core.benchmark.artefacts import Workshop
+
+    workshop = Workshop(results.folder() / "files")
+    cores = os.cpu_count() or 1
+    labelled = {"none": "No scores", "samples": "Shipped scenes (synthetic)"}
+    if (paths.dubai_root() / "Tile 1" / "images").is_dir():
+        labelled["dubai"] = "Dubai, validation images"
+    threads = tuple(sorted({1, *(2**power for power in range(1, 8) if 2**power < cores), cores}))
+    return Choices({name: workshop.why_not(name) for name in RUNTIMES}, threads, labelled)
+
+
+def start(
+    *,
+    models: Sequence[str],
+    teacher: str,
+    runtimes: Sequence[str],
+    sizes: Sequence[int],
+    batches: Sequence[int],
+    threads: Sequence[int],
+    labelled: str,
+    care: str,
+) -> str:
+    """Start it in the background and give its id. Raises `BenchmarkError` while another one runs, `ConfigError`."""
+    confidence, fewest, seconds = CAREFUL[care]
+    plan = Plan(
+        models=tuple(models),
+        teacher=teacher,
+        runtimes=tuple(runtimes),
+        sizes=tuple(sizes),
+        batches=tuple(batches),
+        threads=tuple(threads),
+        confidence=confidence,
+        fewest=fewest,
+        seconds=seconds,
+        score=None if labelled == "none" else DataConfig(labelled),
+    )
+    plan.cases()
+    if (now := job()) is not None and now.running:
+        raise BenchmarkError("Another benchmark is running, and two would spoil each other: stop it, or wait for it.")
+    tidy()
+    made = results.new_id()
+    folder = _jobs() / made
+    folder.mkdir(parents=True)
+    (folder / "plan.json").write_text(json.dumps(plan.to_json()), encoding="utf-8")
+    command = [sys.executable, "-m", "core", "benchmark", "--id", made, "--config", str(folder / "plan.json")]
+    try:
+        process = start_process(
+            [*command, "--id", made, "--progress", str(folder / "progress.json")], folder / "log.txt"
+        )
+    except OSError as error:
+        raise BenchmarkError(f"The benchmark could not be started ({error.strerror or error}).") from error
+    (folder / "pid").write_text(str(process.pid), encoding="utf-8")
+    return made
+
+
+def job() -> Job | None:
+    """The benchmark that was started last, until its result is in the list."""
+    folders = sorted(_jobs().glob("*/plan.json"))
+    if not folders or (results.folder() / f"{folders[-1].parent.name}.json").is_file():
+        return None
+    folder = folders[-1].parent
+    progress = _progress(folder)
+    running = _alive(folder)
+    problem = None if running else _last_line(folder / "log.txt")
+    return Job(
+        folder.name, running, progress.get("done", 0), progress.get("total", 1), progress.get("doing", ""), problem
+    )
+
+
+def cancel(job_id: str) -> None:
+    """Ask it to stop; it does so before its next pass."""
+    folder = _jobs() / job_id
+    if _alive(folder):
+        os.killpg(int((folder / "pid").read_text()), signal.SIGTERM)
+
+
+def tidy() -> None:
+    """Throw away what is left of benchmarks that ended."""
+    for plan in _jobs().glob("*/plan.json"):
+        if not _alive(plan.parent):
+            for file in plan.parent.iterdir():
+                file.unlink(missing_ok=True)
+            plan.parent.rmdir()
+
+
+def found() -> list[Result]:
+    """Every result, newest first."""
+    return results.listing().results
+
+
+def delete(result_id: str) -> None:
+    """Remove a result for good."""
+    if any(result.id == result_id for result in found()):
+        (results.folder() / f"{result_id}.json").unlink(missing_ok=True)
+
+
+def tried(result: Result) -> list[tuple[int, int, int]]:
+    """Settings of a result that stand side by side: (size, batch, threads)."""
+    return list(dict.fromkeys((row.size, row.batch, row.threads) for row in result.rows))
+
+
+def runtime_title(name: str) -> str:
+    return RUNTIMES.get(name, name)
+
+
+def _jobs() -> Path:
+    return results.folder() / "jobs"
+
+
+def _progress(folder: Path) -> dict[str, Any]:
+    try:
+        data = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _alive(folder: Path) -> bool:
+    """Whether the process that was started for this folder still runs; its number may belong to another by now."""
+    try:
+        pid = int((folder / "pid").read_text())
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
+    except (OSError, ValueError):
+        return False
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return _answers(pid) if not Path("/proc/self").exists() else False
+    return folder.name.encode() in command
+
+
+def _answers(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    said = (lines or ["It ended without a word."])[-1]
+    return said.removeprefix("terrastill: ")

@@ -1,0 +1,64 @@
+"""What it takes to map a country: pixels, hours, money and energy, from a measured speed. Plain arithmetic."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.services.benchmarks import Row, runtime_title
+
+
+@dataclass(frozen=True)
+class Task:
+    """`area_km2` at `resolution_m` metres a pixel; windows share `overlap` of each side (0 to below 1).
+
+    `price_an_hour` of one machine in any currency; `machines` work at once.
+    """
+
+    area_km2: float = 1000.0
+    resolution_m: float = 0.3
+    overlap: float = 0.125
+    price_an_hour: float = 0.1
+    machines: int = 1
+
+    @property
+    def megapixels(self) -> float:
+        """All that has to go through a model, what windows share counted twice."""
+        return self.area_km2 / self.resolution_m**2 / (1 - self.overlap) ** 2
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one task, by a model in a runtime. `hours` on the clock; `kilowatt_hours` None where none are reported."""
+
+    model: str
+    runtime: str
+    hours: float
+    price: float
+    kilowatt_hours: float | None
+    cheaper: float | None
+    miou5: float | None
+
+
+def cost(task: Task, row: Row) -> tuple[float, float, float | None]:
+    """Hours on the clock, price, kilowatt hours. `row` must have been measured."""
+    assert row.megapixels_per_second
+    machine_hours = task.megapixels / row.megapixels_per_second / 3600
+    energy = None if row.joules_per_megapixel is None else row.joules_per_megapixel * task.megapixels / 3.6e6
+    return machine_hours / task.machines, machine_hours * task.price_an_hour, energy
+
+
+def costs(task: Task, rows: Sequence[Row], *, teacher: str | None) -> list[Cost]:
+    """One for each model in its fastest setting of each runtime, the cheapest first; ratios to the teacher in its first
+    runtime."""
+    best: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        if row.megapixels_per_second:
+            kept = best.get((row.model, row.runtime))
+            if kept is None or row.megapixels_per_second > (kept.megapixels_per_second or 0):
+                best[row.model, row.runtime] = row
+    reference = next((cost(task, row)[1] for row in best.values() if row.model == teacher), None)
+    found = []
+    for row in best.values():
+        hours, price, energy = cost(task, row)
+        cheaper = reference / price if reference and price else None
+        found.append(Cost(row.model, runtime_title(row.runtime), hours, price, energy, cheaper, row.miou5))
+    return sorted(found, key=lambda item: item.hours)

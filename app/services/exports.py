@@ -1,0 +1,114 @@
+"""Exported models for the app: made once for each state of a model's weights, checked against PyTorch, kept on disk."""
+
+import base64
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from app.services.artifacts import Model
+from core import paths
+from core.cards import resolve
+from core.errors import ExportError
+from core.files import write_aside
+
+RUNTIME = paths.ROOT / ".web" / "node_modules" / "onnxruntime-web" / "dist"
+RUNTIME_URL = "onnxruntime-web/"
+"""Where `make web` puts the runtime of the browser, and where the app serves it, relative to the app's address."""
+LARGEST_IN_BROWSER = 40_000_000
+_SIDE, _PASSES = 512, 7
+# One export at a time: torch's exporter keeps state of its own.
+_EXPORTING = threading.Lock()
+
+
+def runtime_is_there() -> bool:
+    """Whether `make web` was run."""
+    return (RUNTIME / "ort.wasm.min.mjs").is_file()
+
+
+def archive(model: Model) -> bytes:
+    """The zip with float32 and INT8. Raises `ExportError`, `CheckpointError` and what reading the scenes raises."""
+
+    def build() -> bytes:
+        from core.export import make
+
+        return make.archive(make.export(resolve(model.name, runs=paths.home()), int8=True))
+
+    return _kept(model, "zip", build)
+
+
+def mask_model(model: Model) -> bytes:
+    """ONNX bytes: image uint8 (N, H, W, 3) → mask uint8 (N, H, W). Raises as `archive`."""
+
+    def build() -> bytes:
+        from core.export import make
+
+        return make.export(resolve(model.name, runs=paths.home()), argmax=True).files["model.onnx"]
+
+    return _kept(model, "onnx", build)
+
+
+def for_browser(model: Model) -> dict[str, Any]:
+    """Plain values for the component: the model, its classes, a picture to try, what the server takes for the same."""
+    exported = mask_model(model)
+    if len(exported) > LARGEST_IN_BROWSER:
+        raise ExportError(f"{model.title} has {len(exported) / 1e6:.0f} MB, too much for a page: choose a smaller one.")
+    sample = next(iter(sorted((paths.SAMPLES / "images").glob("*.jpg"))), None)
+    return {
+        "id": model.identity,
+        "title": model.title,
+        "runtime": RUNTIME_URL,
+        "model": base64.b64encode(exported).decode(),
+        "megabytes": len(exported) / 1e6,
+        "classes": [{"name": name, "colour": list(colour)} for name, colour in model.classes[: model.ignore_index]],
+        "sample": base64.b64encode(sample.read_bytes()).decode() if sample else "",
+        "server": server_speeds(model, exported),
+    }
+
+
+def server_speeds(model: Model, exported: bytes) -> list[dict[str, Any]]:
+    """Milliseconds for one picture of 512² from bytes to classes, on this machine's processor, each in turn."""
+    from core import checkpoint
+    from core.export.session import OnnxModel
+    from core.export.torch_answer import logits
+
+    loaded = checkpoint.load(resolve(model.name, runs=paths.home()))
+    session = OnnxModel(exported)
+    pictures = np.random.default_rng(0).integers(0, 256, (1, _SIDE, _SIDE, 3), dtype=np.uint8)
+    work: dict[str, Callable[[], object]] = {
+        "Server, ONNX Runtime": lambda: session.run(pictures),
+        "Server, PyTorch": lambda: logits(loaded.model, loaded.card, pictures).argmax(axis=1),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in work}
+    for turn in range(_PASSES + 2):
+        for name, run in work.items():
+            begun = time.perf_counter()
+            run()
+            if turn >= 2:
+                taken[name].append(1000 * (time.perf_counter() - begun))
+    return [{"name": name, "ms": median(values)} for name, values in taken.items()]
+
+
+def _kept(model: Model, ending: str, build: Callable[[], bytes]) -> bytes:
+    """From disk, else built; old states of the same model's weights are thrown away."""
+    file = _folder() / f"{_stem(model.name)}-{_stem(model.identity)}.{ending}"
+    with _EXPORTING:
+        if not file.is_file():
+            content = build()
+            for old in _folder().glob(f"{_stem(model.name)}-*.{ending}"):
+                old.unlink(missing_ok=True)
+            write_aside(file, lambda path: path.write_bytes(content))
+        return file.read_bytes()
+
+
+def _folder() -> Path:
+    return paths.home() / "exports"
+
+
+def _stem(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,132 @@
+"""Results of a visitor's pictures as they are looked at: an overview of all of it, and a part in full detail."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ImageError
+
+DETAIL_SIDE = 900
+_LARGEST = 1600
+NO_DATA = 255
+
+Classes = Sequence[tuple[str, tuple[int, int, int]]]
+
+
+@dataclass(frozen=True)
+class View:
+    """A part of a picture and of its mask, shrunk alike: `photo` (h, w, 3), `mask` (h, w) class indices."""
+
+    photo: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+
+
+def overview(photo: Path, mask: Path) -> View:
+    """All of it, from the small copy of the picture and the overviews in the GeoTIFF of the mask."""
+    from PIL import Image
+
+    with Image.open(photo, formats=("WEBP",)) as stored:
+        small = stored.convert("RGB")
+        small.thumbnail((_LARGEST, _LARGEST))
+    found = np.asarray(small)
+    return View(found, _read_mask(mask, None, found.shape[:2]))
+
+
+def detail(source: Path, mask: Path, *, across: float, down: float, bands: tuple[int, ...] | None = None) -> View:
+    """`DETAIL_SIDE` pixels a side at full resolution; `across` and `down` place it, from 0 (left, top) to 1.
+
+    Raises `ImageError`.
+    """
+    from core.imagery.door import Picture
+
+    with Picture(source, bands=bands) as picture:
+        height, width = picture.info.height, picture.info.width
+        tall, wide = min(DETAIL_SIDE, height), min(DETAIL_SIDE, width)
+        y, x = round(down * (height - tall)), round(across * (width - wide))
+        photo, _ = picture.read(y, x, tall, wide)
+    return View(photo, _read_mask(mask, (y, x, tall, wide), (tall, wide)))
+
+
+def blend(view: View, classes: Classes, opacity: float) -> bytes:
+    """The picture under its mask in the class colours, as WebP; pixels without data stay as they are."""
+    from core.image import encode_webp
+
+    colours = np.zeros((256, 3), np.float32)
+    for index, (_, colour) in enumerate(classes):
+        colours[index] = colour
+    share = np.where(view.mask == NO_DATA, 0.0, opacity).astype(np.float32)[..., None]
+    mixed = view.photo * (1 - share) + colours[view.mask] * share
+    return encode_webp(np.round(mixed).astype(np.uint8))
+
+
+def table_row(result: dict[str, Any]) -> dict[str, Any]:
+    """One picture of a batch: size, time, and the share of each class in percent, or why it was refused."""
+    row: dict[str, Any] = {"Image": result["name"], "Pixels": None, "Seconds": None, "Ground": None}
+    if result["error"] is not None:
+        return {**row, "Note": result["error"].removeprefix(result["name"]).strip().capitalize()}
+    row |= {"Pixels": f"{result['width']:,} × {result['height']:,}", "Seconds": result["seconds"]}
+    if result["metres_per_pixel"]:
+        row["Ground"] = f"{result['metres_per_pixel']:.2f} m"
+    row |= {area["name"]: 100 * area["share"] for area in result["areas"]}
+    return {**row, "Note": " ".join(result["notes"])}
+
+
+def area_rows(areas: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Areas for a table; square metres and hectares are None where the picture does not know its place."""
+    rows = []
+    for area in areas:
+        metres = area["square_metres"]
+        hectares = None if metres is None else metres / 10_000
+        shares = {"Pixels": area["pixels"], "m²": metres, "ha": hectares, "Share": 100 * area["share"]}
+        rows.append({"Class": area["name"], **shares})
+    return rows
+
+
+def file_of(result: dict[str, Any], ending: str) -> Path | None:
+    """The file of a result whose name ends so."""
+    return next((Path(path) for path in result["files"] if path.endswith(ending)), None)
+
+
+def mask_of(result: dict[str, Any]) -> Path | None:
+    """The GeoTIFF of the mask itself."""
+    asides = ("_probabilities.tif", "_difference.tif")
+    return next((Path(path) for path in result["files"] if path.endswith(".tif") and not path.endswith(asides)), None)
+
+
+def downloads(result: dict[str, Any]) -> list[tuple[str, Path, str]]:
+    """What can be taken away: title, file and media type."""
+    kinds = (
+        ("Mask (PNG)", ".png", "image/png"),
+        ("Difference (GeoTIFF)", "_difference.tif", "image/tiff"),
+        ("Probabilities (GeoTIFF)", "_probabilities.tif", "image/tiff"),
+        ("Mask (GeoTIFF)", ".tif", "image/tiff"),
+        ("Polygons (GeoPackage)", ".gpkg", "application/geopackage+sqlite3"),
+        ("Polygons (GeoJSON)", ".geojson", "application/geo+json"),
+        ("Areas of difference (CSV)", "_difference_areas.csv", "text/csv"),
+        ("Areas (CSV)", "_areas.csv", "text/csv"),
+    )
+    found, left = [], [Path(path) for path in result["files"]]
+    for title, ending, media in kinds:
+        if file := next((file for file in left if file.name.endswith(ending)), None):
+            left.remove(file)
+            found.append((title, file, media))
+    return found
+
+
+def _read_mask(path: Path, window: tuple[int, int, int, int] | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    from core.infer.masks import read_mask
+
+    try:
+        return read_mask(path, window, shape)
+    except OSError as error:
+        raise ImageError("The result is gone: segment the picture again.") from error
+
+
+def as_bytes(path: Path) -> io.BufferedReader:
+    """The file for a download, opened when it is asked for."""
+    return path.open("rb")

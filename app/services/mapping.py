@@ -1,0 +1,176 @@
+"""Segmenting a visitor's pictures: a process of its own for each order, one at a time on this machine.
+
+The page only looks: it starts an order, reads its report, asks it to stop. What the order leaves behind lies in the
+workspace and goes with it.
+"""
+
+import json
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import weakref
+import zipfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from app.services.names import stem
+from app.services.workspaces import MEGAPIXELS, Own, Workspace
+from core import paths
+from core.errors import RunStateError
+from core.imagery.limits import Limits
+
+MOST_WAITING = 8
+_MEGAPIXEL = 1_000_000
+State = Literal["waiting", "running", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a visitor asked for. `bands` are the numbers of red, green and blue, or None as the file says."""
+
+    model: str
+    teacher: str | None = None
+    geojson: bool = False
+    gpkg: bool = False
+    probabilities: bool = False
+    flips: bool = False
+    bands: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an order is. `share` is of the picture that is worked on, `at` its number from 0, `ahead` the orders
+    before this one; `results` are plain values of `core.infer.job.Result`."""
+
+    state: State
+    at: int = 0
+    of: int = 0
+    name: str = ""
+    share: float = 0.0
+    seconds_left: float | None = None
+    error: str | None = None
+    ahead: int = 0
+    results: tuple[dict[str, Any], ...] = ()
+
+
+_LOCK = threading.Lock()
+_QUEUE: list["weakref.ref[Order]"] = []
+
+
+class Order:
+    """One press of the button: pictures, in order, through one model. Ends when it is forgotten."""
+
+    def __init__(self, workspace: Workspace, pictures: list[Own], choice: Choice) -> None:
+        self.choice, self._workspace = choice, workspace
+        self.pictures = pictures
+        for earlier in workspace.folder.glob("out-*"):
+            shutil.rmtree(earlier, ignore_errors=True) if earlier.is_dir() else earlier.unlink()
+        # A name of its own: what an earlier order still writes does not get among the results of this one.
+        self.folder = workspace.folder / f"out-{secrets.token_hex(4)}"
+        self._report = workspace.folder / f"{self.folder.name}.json"
+        self._text = json.dumps(_order(pictures, choice, self.folder))
+        self._count = len(pictures)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._cancelled = False
+        with _LOCK:
+            _forget_the_dead()
+            if len(_QUEUE) >= MOST_WAITING:
+                raise RunStateError("Many people are segmenting pictures now: try again in a few minutes.")
+            _QUEUE.append(weakref.ref(self))
+
+    @property
+    def ended(self) -> bool:
+        return self._cancelled if self._process is None else self._process.poll() is not None
+
+    def look(self) -> Progress:
+        """How far it is; starts it when its turn has come."""
+        with _LOCK:
+            _forget_the_dead()
+            queue = [ref() for ref in _QUEUE]
+            ahead = queue.index(self) if self in queue else 0
+            # Whoever looks starts whose turn it is: that person may have gone to another page.
+            if queue and queue[0] is not None and queue[0]._process is None:
+                queue[0]._start()
+        if self._process is None:
+            return Progress("cancelled" if self._cancelled else "waiting", of=self._count, ahead=ahead)
+        # Asked before the report is read, so that a last word is not missed.
+        ended, told = self.ended, self._read()
+        if ended and told.state == "running":
+            # No last word: killed, or out of memory.
+            error = "The process that segments stopped unexpectedly; the server's log may say why."
+            return replace(told, state="cancelled" if self._cancelled else "failed", error=error)
+        return told
+
+    def cancel(self) -> None:
+        """Ask it to stop after the present windows; results of finished pictures stay."""
+        self._cancelled = True
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def archive(self) -> Path:
+        """All results as one zip, made anew."""
+        path = self.folder / "terrastill.zip"
+        path.unlink(missing_ok=True)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as packed:
+            for file in sorted(self.folder.iterdir()):
+                if file != path and not file.name.startswith(".") and not file.name.endswith("_photo.webp"):
+                    packed.write(file, file.name)
+        return path
+
+    def _start(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "core.infer.job", str(self._report)], cwd=paths.ROOT, stdin=subprocess.PIPE
+        )
+        assert process.stdin is not None
+        process.stdin.write(self._text.encode())
+        process.stdin.close()
+        self._process = process
+        self._workspace.processes.append(process)
+
+    def _read(self) -> Progress:
+        try:
+            told = json.loads(self._report.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return Progress("running", of=self._count, name="Starting")
+        known = {key: told[key] for key in ("state", "at", "of", "name", "share") if key in told}
+        return Progress(
+            **known,
+            seconds_left=told.get("seconds_left"),
+            error=told.get("error"),
+            results=tuple(told.get("results", ())),
+        )
+
+
+def _order(pictures: list[Own], choice: Choice, folder: Path) -> dict[str, Any]:
+    """The JSON that `core.infer.job` reads. A GeoTIFF, areas and an overview are always made: the page shows them."""
+    limits = Limits(pixels=MEGAPIXELS * _MEGAPIXEL)
+    return {
+        "items": [
+            {"path": str(own.path), "name": own.name, "stem": str(folder / f"{at:03d}-{stem(own.name)}")}
+            for at, own in enumerate(pictures, start=1)
+        ],
+        "model": choice.model,
+        "teacher": choice.teacher,
+        "wanted": {
+            "tif": True,
+            "areas": True,
+            "photo": True,
+            "geojson": choice.geojson,
+            "gpkg": choice.gpkg,
+            "probabilities": choice.probabilities,
+        },
+        "tiling": {"flips": choice.flips},
+        "bands": choice.bands,
+        "device": "auto",
+        "limits": asdict(limits),
+    }
+
+
+def _forget_the_dead() -> None:
+    """Orders of sessions that ended, and those that are finished."""
+    _QUEUE[:] = [ref for ref in _QUEUE if (order := ref()) is not None and not order.ended]

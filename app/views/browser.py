@@ -1,0 +1,44 @@
+"""In your browser: an exported student runs on the visitor's own device, and is there to take away."""
+
+import streamlit as st
+
+from app import caching, state
+from app.components.empty import empty_state
+from app.components.export_button import export_button
+from app.components.guard import plainly
+from app.components.in_browser import in_browser
+from app.components.linked import linked_select
+from app.services import artifacts, exports
+
+
+def main() -> None:
+    st.title("In your browser", anchor=False)
+    st.caption("The model comes to your device and works there. Your images are not uploaded.")
+    models = artifacts.models()
+    if not models:
+        empty_state("No models yet", "Shipped models lie in `checkpoints/`. Put them back, or train one on Distill.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = linked_select(
+            "Model",
+            list(models),
+            name=state.MODEL,
+            default="student",
+            title=lambda name: models[name].label,
+            width=320,
+        )
+        export_button(models[name])
+    if not exports.runtime_is_there():
+        empty_state(
+            "The browser's runtime is not here yet",
+            "Run `make web` in the project's folder (it needs npm) and reload this page. It fetches ONNX Runtime Web; "
+            "this app serves it from then on.",
+        )
+        return
+    with st.spinner("Exporting the model and comparing it with PyTorch …"):
+        payload = caching.for_browser(models[name])
+    in_browser(payload)
+
+
+with plainly():
+    main()

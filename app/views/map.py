@@ -1,0 +1,212 @@
+"""Your images: bring pictures of any size, segment them, look at them, take the results away."""
+
+from typing import Any
+
+import streamlit as st
+
+from app.components.empty import empty_state
+from app.components.guard import plainly
+from app.components.map_results import results
+from app.components.sign_in import person
+from app.services import access, artifacts, mapping, workspaces
+from app.services.artifacts import Model
+from app.services.errors import ImageError
+from app.services.forms import parse_bands
+from app.services.workspaces import Workspace
+
+_WORKSPACE, _ORDER, _ROUND = "workspace", "map_order", "map_round"
+_NONE = "none"
+TICK_SECONDS = 1.0
+_EXTRAS = {
+    "gpkg": "Polygons (GeoPackage)",
+    "geojson": "Polygons (GeoJSON)",
+    "probabilities": "Probabilities (GeoTIFF)",
+}
+
+
+def main() -> None:
+    st.title("Your images", anchor=False)
+    st.caption(
+        "Photos, drone pictures and GeoTIFFs of any size, segmented in windows, with coordinates kept. "
+        "Nothing outlives your session unless you download it."
+    )
+    models = artifacts.models()
+    if not models:
+        empty_state(
+            "No models yet",
+            "Shipped models lie in `checkpoints/`. Put them back, or train one with `python -m core train`.",
+        )
+        return
+    workspace = _workspace()
+    with plainly():
+        _bring(workspace)
+    _list(workspace)
+    choice = _choose(models)
+    order: mapping.Order | None = st.session_state.get(_ORDER)
+    running = order is not None and not order.ended
+    label = f"Segment {len(workspace.pictures)} images" if len(workspace.pictures) > 1 else "Segment"
+    pressed = st.button(
+        label,
+        type="primary",
+        icon=":material/map:",
+        disabled=running or not workspace.pictures or choice is None,
+        key="segment",
+    )
+    if pressed and choice is not None:
+        with plainly():
+            _start(workspace, choice)
+            st.rerun()
+    if order is None:
+        if not workspace.pictures:
+            empty_state("No image yet", "Upload a PNG, JPEG or TIFF above, several of them, or a zip.")
+        return
+    st.fragment(run_every=TICK_SECONDS if running else None)(draw_order)(order, running)
+    found = order.look()
+    if found.results:
+        results(order, found.results, models[order.choice.model], [own.path for own in order.pictures])
+
+
+def _workspace() -> Workspace:
+    """The session's own folder; it goes with the session."""
+    if _WORKSPACE not in st.session_state:
+        st.session_state[_WORKSPACE] = workspaces.open_workspace()
+    found: Workspace = st.session_state[_WORKSPACE]
+    return found
+
+
+def _bring(workspace: Workspace) -> None:
+    """The upload, or a path on the server where the operator opens a folder."""
+    root = access.read_access().images
+    if root is not None:
+        text = st.text_input(
+            "Image or folder on the server",
+            placeholder="north/tile_07.tif",
+            help="A path inside the folder that the operator opened.",
+            key="server_path",
+        )
+        if st.button("Add", key="add_path", icon=":material/add:") and text:
+            workspace.add_path(text)
+    files = st.file_uploader(
+        f"PNG, JPEG, TIFF or a zip of them: at most {workspaces.UPLOAD_MEGABYTES} MB each, "
+        f"{workspaces.TOGETHER_MEGABYTES:,} MB and {workspaces.MOST_FILES} images together, "
+        f"{workspaces.MEGAPIXELS} megapixels an image.",
+        type=list(workspaces.TYPES),
+        accept_multiple_files=True,
+        max_upload_size=workspaces.UPLOAD_MEGABYTES,
+        # A new key empties the widget: what it held lies in the workspace, and not in memory twice.
+        key=f"own_{st.session_state.get(_ROUND, 0)}",
+    )
+    if files:
+        _take(workspace, files)
+        st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+        st.rerun()
+    for problem in st.session_state.pop("map_problems", []):
+        st.error(problem, icon=":material/error:")
+
+
+def _take(workspace: Workspace, files: list[Any]) -> None:
+    """Each upload into the workspace; what is refused is told after the widget is drawn anew."""
+    problems = []
+    with st.spinner("Taking in the images …"):
+        for file in files:
+            try:
+                workspace.add(file.name, file.getvalue())
+            except ImageError as error:
+                problems.append(str(error))
+    st.session_state["map_problems"] = problems
+
+
+def _list(workspace: Workspace) -> None:
+    """What is there, and a way to be rid of it."""
+    if not workspace.pictures:
+        return
+    names = [own.name for own in workspace.pictures]
+    total = sum(own.size for own in workspace.pictures) / 1024**2
+    listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.caption(f"{len(names)} image{'s' if len(names) > 1 else ''}, {total:,.1f} MB: {listed}")
+        if st.button("Remove all", key="clear", icon=":material/delete:"):
+            workspace.clear()
+            st.rerun()
+
+
+def _choose(models: dict[str, Model]) -> mapping.Choice | None:
+    """Model, comparison and files; None while something cannot be meant."""
+    left, middle, right = st.columns([1.2, 1.2, 1.6], gap="medium")
+    names = list(models)
+    with left:
+        start = names.index("student") if "student" in names else 0
+        name = st.selectbox("Model", names, index=start, format_func=lambda key: models[key].label, key="map_model")
+    same = [other for other in names if other != name and models[other].classes == models[name].classes]
+    with middle:
+        teacher = st.selectbox(
+            "Difference from",
+            [_NONE, *same],
+            format_func=lambda key: "No other model" if key == _NONE else models[key].label,
+            help="Segments with a second model too, and gives where they differ as a raster and as areas.",
+            key="map_teacher",
+        )
+    with right:
+        extras = st.multiselect(
+            "Also make", list(_EXTRAS), format_func=_EXTRAS.get, placeholder="Polygons, probabilities", key="map_extras"
+        )
+    with st.expander("More settings", icon=":material/tune:"):
+        flips = st.toggle("Average over mirror images", help="Steadier edges, four times the time.", key="map_flips")
+        text = st.text_input(
+            "Bands that are red, green and blue",
+            placeholder="as the file says",
+            help="For pictures whose bands are not named: 3,2,1 for blue, green, red, near infrared.",
+            key="map_bands",
+        )
+    with plainly():
+        return mapping.Choice(
+            name,
+            None if teacher == _NONE else teacher,
+            geojson="geojson" in extras,
+            gpkg="gpkg" in extras,
+            probabilities="probabilities" in extras,
+            flips=flips,
+            bands=parse_bands(text),
+        )
+    return None
+
+
+def _start(workspace: Workspace, choice: mapping.Choice) -> None:
+    allowed = access.read_access()
+    access.RATES.take(person(), "predictions", allowed.predictions_an_hour, len(workspace.pictures))
+    st.session_state[_ORDER] = mapping.Order(workspace, list(workspace.pictures), choice)
+
+
+def draw_order(order: mapping.Order, running: bool) -> None:
+    """How far an order is, and the button that stops it; drawn again until it has ended."""
+    with plainly():
+        found = order.look()
+        if running and found.state not in ("waiting", "running"):
+            st.rerun()
+        _say(found)
+        if found.state in ("waiting", "running"):
+            st.button("Cancel", key="cancel_map", icon=":material/block:", on_click=order.cancel)
+
+
+def _say(found: mapping.Progress) -> None:
+    if found.state == "waiting":
+        st.info(f"Waiting: {found.ahead} before you.", icon=":material/schedule:")
+    elif found.state == "running":
+        parts = [f"Image {found.at + 1} of {found.of}: {found.name}" if found.results or found.share else found.name]
+        if found.seconds_left is not None:
+            parts.append(f"{_duration(found.seconds_left)} left")
+        st.progress(min(max(found.share, 0.0), 1.0), text=" · ".join(parts) or "Starting")
+    elif found.state == "failed":
+        st.error(found.error or "It failed.", icon=":material/error:")
+    elif found.state == "cancelled":
+        st.warning("Cancelled. Images that were finished by then are below.", icon=":material/block:")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+with plainly():
+    main()

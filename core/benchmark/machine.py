@@ -1,0 +1,66 @@
+"""What a benchmark ran on: figures without these facts mean nothing."""
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("torch", "onnxruntime", "openvino", "numpy")
+_CPUINFO, _MEMINFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
+_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "avx_vnni")
+
+
+def facts() -> dict[str, Any]:
+    """Processor, cores, memory, graphics cards, system and versions, as plain JSON values."""
+    return {
+        "processor": _processor(),
+        "instructions": [flag for flag in _FLAGS if flag in _cpu_flags()],
+        "cores": os.cpu_count() or 1,
+        "memory_gb": _memory_gb(),
+        "gpus": _gpus(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "packages": {name: version for name in _PACKAGES if (version := _version(name))},
+    }
+
+
+def load() -> float | None:
+    """Processes that wanted to run in the last minute, on average, ours included; None where nobody counts them."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def _processor() -> str:
+    for line in _lines(_CPUINFO):
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def _cpu_flags() -> set[str]:
+    return next((set(line.partition(":")[2].split()) for line in _lines(_CPUINFO) if line.startswith("flags")), set())
+
+
+def _memory_gb() -> float | None:
+    total = next((line.split()[1] for line in _lines(_MEMINFO) if line.startswith("MemTotal")), None)
+    return round(int(total) * 1024 / 1e9, 1) if total else None
+
+
+def _gpus() -> list[str]:
+    import torch
+
+    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,77 @@
+"""An exported model at work, in ONNX Runtime or OpenVINO: torch is never imported here."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+from core.errors import ExportError
+
+_REFUSALS = (
+    *(getattr(states, name) for name in ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile")),
+    *(getattr(states, name) for name in ("NotImplemented", "RuntimeException", "NoModel", "EPFail")),
+    RuntimeError,
+    ValueError,
+    OSError,
+)
+"""What ONNX Runtime raises on a file that it cannot use: classes of its own, without a common base."""
+
+Answer = NDArray[np.float32] | NDArray[np.uint8]
+
+
+class OnnxModel:
+    """`run` takes uint8 (N, H, W, 3) and gives logits float32 (N, C, H, W) or a mask uint8 (N, H, W)."""
+
+    def __init__(self, source: Path | bytes, *, threads: int | None = None, providers: Sequence[str] = ()) -> None:
+        """`threads` None leaves the number to ONNX Runtime. Raises `ExportError` when it cannot read the model."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        # Threads that wait in a loop for the next picture would slow down whatever else is timed or served meanwhile.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        chosen = list(providers) or ["CPUExecutionProvider"]
+        try:
+            self._session = onnxruntime.InferenceSession(
+                source if isinstance(source, bytes) else os.fspath(source), options, providers=chosen
+            )
+        except _REFUSALS as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            raise ExportError(f"ONNX Runtime cannot read this model ({reason}): export it anew.") from error
+        self._input = self._session.get_inputs()[0].name
+        self._output = self._session.get_outputs()[0].name
+        self.gives_mask = self._output == "mask"
+
+    @staticmethod
+    def providers() -> list[str]:
+        """What the installed ONNX Runtime can run on."""
+        return list(onnxruntime.get_available_providers())
+
+    def run(self, images: NDArray[np.uint8]) -> Answer:
+        found: Answer = self._session.run([self._output], {self._input: images})[0]
+        return found
+
+
+class OpenVinoModel:
+    """The same file in OpenVINO, where that is installed; in float32, which it leaves by itself on some processors."""
+
+    def __init__(self, source: Path, *, threads: int) -> None:
+        """Raises `ExportError` when OpenVINO is missing or cannot read the model."""
+        try:
+            import openvino
+        except ImportError as error:
+            raise ExportError("OpenVINO is not installed: pip install openvino.") from error
+        hints = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        try:
+            compiled = openvino.Core().compile_model(os.fspath(source), "CPU", hints)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1][:200]
+            raise ExportError(f"OpenVINO cannot read this model ({reason}).") from error
+        self._request = compiled.create_infer_request()
+
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = self._request.infer([images])[0]
+        return found

@@ -1,0 +1,170 @@
+"""Pictures out of a zip, with every bound on it: a zip is a list of promises, and none of them is believed.
+
+Counted is what really streams out, not what the directory says. A name in the zip is shown to people and never becomes
+a path: each picture is written under a running number.
+"""
+
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import IO
+
+from core.errors import ImageError
+from core.imagery.limits import MEGABYTE
+from core.imagery.sniff import FIRST_BYTES, picture_kind
+
+_CHUNK = 2**16
+_LONGEST_NAME = 200
+_END = b"PK\5\6"
+_END_BYTES, _LONGEST_COMMENT = 22, 2**16
+_ENCRYPTED = 0x1
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_NESTED_STARTS = (b"PK\3\4", b"PK\5\6", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ")
+_ASIDE = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
+
+
+@dataclass(frozen=True)
+class ZipLimits:
+    """`total_bytes` and `entry_bytes` of what streams out; `ratio` of that to the bytes that went in."""
+
+    entries: int = 500
+    total_bytes: int = 2048 * MEGABYTE
+    entry_bytes: int = 1024 * MEGABYTE
+    ratio: int = 250
+    directory_bytes: int = 4 * MEGABYTE
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture of a zip: the name it had there, for people, and where it lies now."""
+
+    name: str
+    path: Path
+
+
+def is_zip(path: Path) -> bool:
+    """By its first bytes. False for what cannot be opened."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in (b"PK\3\4", _END)
+    except OSError:
+        return False
+
+
+def extract(path: Path, folder: Path, *, name: str | None = None, limits: ZipLimits | None = None) -> list[Entry]:
+    """Write the pictures of a zip into `folder`; what is no picture by content is left out.
+
+    Raises `ImageError` for the whole zip when one entry is over a limit, encrypted, a link, another archive, damaged,
+    or named so that it would lie outside; what was written by then is removed.
+    """
+    limits = limits or ZipLimits()
+    shown = name if name is not None else path.name
+    found: list[Entry] = []
+    try:
+        with path.open("rb") as file:
+            _check_directory(file, limits)
+            with zipfile.ZipFile(file) as archive:
+                found.extend(_pictures(archive, folder, limits))
+    except ImageError as error:
+        _remove(folder)
+        raise ImageError(f"{shown} {error}") from error
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        _remove(folder)
+        raise ImageError(f"{shown} cannot be read: the zip is damaged.") from error
+    if not found:
+        raise ImageError(f"{shown} holds no PNG, JPEG or TIFF: choose another zip.")
+    return found
+
+
+def _check_directory(file: IO[bytes], limits: ZipLimits) -> None:
+    """The size of the table of contents, before it is read into memory."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - _END_BYTES - _LONGEST_COMMENT))
+    tail = file.read()
+    at = tail.rfind(_END)
+    if at < 0 or len(tail) - at < _END_BYTES:
+        raise ImageError("cannot be read: the zip is damaged or cut short.")
+    entries, directory = struct.unpack("<HI", tail[at + 10 : at + 16])
+    if entries == 0xFFFF or directory == 0xFFFFFFFF or entries > limits.entries:
+        raise ImageError(f"holds more than {limits.entries} files: split it.")
+    if directory > limits.directory_bytes:
+        raise ImageError("has a table of contents that is too large: pack it anew.")
+    file.seek(0)
+
+
+def _pictures(archive: zipfile.ZipFile, folder: Path, limits: ZipLimits) -> Iterator[Entry]:
+    infos = archive.infolist()
+    if len(infos) > limits.entries:
+        raise ImageError(f"holds more than {limits.entries} files: split it.")
+    for info in infos:
+        _check_entry(info, limits)
+    _check_overlaps(infos)
+    left = limits.total_bytes
+    for number, info in enumerate(infos, start=1):
+        if info.is_dir() or any(part in info.filename for part in _ASIDE):
+            continue
+        target = folder / f"{number:04d}"
+        with archive.open(info) as stream:
+            left -= (written := _stream(stream, target, info, limits, left))
+        if written:
+            yield Entry(_plain_name(info.filename), target)
+
+
+def _check_entry(info: zipfile.ZipInfo, limits: ZipLimits) -> None:
+    """What the table of contents admits; what it hides is met when it streams."""
+    name = info.filename.replace("\\", "/")
+    if info.flag_bits & _ENCRYPTED:
+        raise ImageError("is encrypted: pack it without a password.")
+    if name.startswith("/") or ".." in name.split("/") or name[1:2] == ":" or "\0" in name:
+        raise ImageError("holds a file that would lie outside of it: pack it anew.")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise ImageError("holds a link to another file: pack the file itself.")
+    if info.compress_type not in _METHODS:
+        raise ImageError("is compressed in a way that is not read: pack it as a plain zip.")
+    if info.file_size > limits.entry_bytes:
+        raise ImageError(f"holds a file of more than {limits.entry_bytes // MEGABYTE:,} MB: upload that one by itself.")
+
+
+def _check_overlaps(infos: list[zipfile.ZipInfo]) -> None:
+    """Entries that share bytes make small zips that unpack without end (a better zip bomb, D. Fifield, 2019)."""
+    ordered = sorted(infos, key=lambda info: info.header_offset)
+    for one, other in pairwise(ordered):
+        if one.header_offset + 30 + one.compress_size > other.header_offset:
+            raise ImageError("holds files that lie over one another: pack it anew.")
+
+
+def _stream(stream: IO[bytes], target: Path, info: zipfile.ZipInfo, limits: ZipLimits, left: int) -> int:
+    """Write one entry and give its size, or 0 when its first bytes say that it is no picture."""
+    first = stream.read(FIRST_BYTES)
+    if first.startswith(_NESTED_STARTS):
+        raise ImageError("holds another archive: unpack that first.")
+    if picture_kind(first) is None:
+        return 0
+    written = 0
+    most = min(limits.entry_bytes, left, max(info.compress_size, 1) * limits.ratio)
+    with target.open("xb") as file:
+        part = first
+        while part:
+            written += len(part)
+            if written > most:
+                raise ImageError("unpacks to more than it may: upload its pictures one by one.")
+            file.write(part)
+            part = stream.read(_CHUNK)
+    return written
+
+
+def _plain_name(name: str) -> str:
+    """The last part of a name, printable and not too long; for people only."""
+    last = name.replace("\\", "/").rstrip("/").split("/")[-1]
+    return "".join(letter if letter.isprintable() else "?" for letter in last)[:_LONGEST_NAME] or "picture"
+
+
+def _remove(folder: Path) -> None:
+    """Take back what was written: files named by running numbers."""
+    for path in folder.glob("[0-9][0-9][0-9][0-9]"):
+        path.unlink(missing_ok=True)

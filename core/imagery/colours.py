@@ -1,0 +1,68 @@
+"""Numbers of any depth → 8-bit colours. NumPy only.
+
+Eight-bit pictures stay as they are, and so do whole numbers from 0 to 255 in wider types. Everything else is stretched:
+the 2nd percentile of the pixels that hold data becomes 0 and the 98th 255, one scale for all three bands, so that the
+colours keep their balance. (QGIS draws rasters with the same two percentiles.)
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ImageError
+
+LOW_PERCENT, HIGH_PERCENT = 2.0, 98.0
+_BLOCK = 2**20
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """`low` becomes 0 and `high` 255; what lies outside is cut off. `by_percentiles`: the picture chose them."""
+
+    low: float
+    high: float
+    by_percentiles: bool = False
+
+    def __call__(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
+        """(…) of any real type → uint8 of the same shape; what is no number becomes 0."""
+        flat = values.reshape(-1)
+        scaled = np.empty(flat.shape, np.uint8)
+        # In blocks: the wide floats of a whole large picture would take gigabytes.
+        for start in range(0, flat.size, _BLOCK):
+            real = flat[start : start + _BLOCK].astype(np.float64)
+            share = np.nan_to_num((real - self.low) / (self.high - self.low), nan=0.0, posinf=1.0, neginf=0.0)
+            scaled[start : start + _BLOCK] = np.round(np.clip(share, 0, 1) * 255)
+        return scaled.reshape(values.shape)
+
+
+def find_stretch(samples: NDArray[np.generic], valid: NDArray[np.bool_]) -> Stretch:
+    """The stretch for values (C, N); those in `valid` (N,) hold data. Raises `ImageError` for complex numbers."""
+    if samples.dtype.kind not in "buif":
+        raise ImageError("holds complex numbers, which cannot be shown: export it with real values.")
+    real = samples[:, valid].astype(np.float64)
+    real = real[np.isfinite(real)]
+    if not real.size:
+        return Stretch(0.0, 1.0)
+    if real.min() >= 0 and 1 < real.max() <= 255 and not (real % 1).any():
+        return Stretch(0.0, 255.0)
+    low, high = np.percentile(real, [LOW_PERCENT, HIGH_PERCENT])
+    if high <= low:
+        # Most of it is one value: the extremes, and where these are one too, the number as it is.
+        low, high = float(real.min()), float(real.max())
+    # One value only: it becomes black.
+    return Stretch(float(low), float(high if high > low else low + 1), by_percentiles=True)
+
+
+def from_cmyk(inks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cyan, magenta, yellow and black (H, W, 4), 255 for full ink → RGB (H, W, 3)."""
+    light = 255 - inks.astype(np.uint16)
+    rgb: NDArray[np.uint8] = ((light[..., :3] * light[..., 3:] + 127) // 255).astype(np.uint8)
+    return rgb
+
+
+def divide_by_alpha(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colours (H, W, 3) that were multiplied by their alpha (H, W), as they were before; black where alpha is 0."""
+    share = np.maximum(alpha, 1)[..., None].astype(np.uint16)
+    plain: NDArray[np.uint8] = np.minimum((rgb.astype(np.uint16) * 255 + share // 2) // share, 255).astype(np.uint8)
+    return plain

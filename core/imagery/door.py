@@ -1,0 +1,182 @@
+"""Pictures of strangers: opened and decoded in a child process with limits, read here as plain bytes.
+
+A file that makes a decoder crash, hang or ask for all memory ends the child, and is refused with one sentence.
+"""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core import paths
+from core.errors import ImageError
+from core.imagery.child import out_of_memory
+from core.imagery.limits import Info, Limits
+from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
+
+_CHUNK = 2**20
+_KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
+
+
+class Picture:
+    """An open picture from outside: `info`, and `read` for its windows. Close it, or use it in a `with` block.
+
+    Raises `ImageError`, whose message is a sentence with `name`, when the file is refused.
+    """
+
+    def __init__(
+        self, path: Path, *, name: str | None = None, limits: Limits | None = None, bands: tuple[int, ...] | None = None
+    ) -> None:
+        self.name = name if name is not None else path.name
+        self._limits = limits or Limits()
+        self._lock = threading.Lock()
+        kind = self._look(path)
+        self._child = _start()
+        try:
+            self._ask(
+                {
+                    "path": str(path.absolute()),
+                    "limits": asdict(self._limits),
+                    "bands": bands,
+                    "warm": kind == "TIFF",
+                }
+            )
+            self.info = Info.from_json(self._answer()["info"])
+        except ImageError:
+            self.close()
+            raise
+
+    def _look(self, path: Path) -> str:
+        """The kind by content. A missing file and another kind are told here, without a process."""
+        try:
+            with path.open("rb") as file:
+                first = file.read(FIRST_BYTES)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise self._refusal(f"cannot be opened ({reason}): check the path and its rights.") from error
+        if (kind := picture_kind(first)) is None:
+            raise self._refusal(why_not(first))
+        return kind
+
+    def read(self, y: int, x: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+        """Colours uint8 (h, w, 3) of a window inside the picture, and which of its pixels hold data (None: all)."""
+        with self._lock:
+            self._ask({"y": y, "x": x, "height": height, "width": width})
+            lacks = self._answer()["valid"]
+            rgb = np.frombuffer(self._bytes(height * width * 3), np.uint8).reshape(height, width, 3)
+            if not lacks:
+                return rgb, None
+            bits = np.frombuffer(self._bytes(-(-height * width // 8)), np.uint8)
+        return rgb, np.unpackbits(bits, count=height * width).reshape(height, width).view(np.bool_)
+
+    def close(self) -> None:
+        """End the child process; nothing can be read any more."""
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        self._child.kill()
+        self._child.wait()
+
+    def __enter__(self) -> "Picture":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _ask(self, question: dict[str, Any]) -> None:
+        assert self._child.stdin is not None
+        try:
+            self._child.stdin.write(json.dumps(question).encode() + b"\n")
+            self._child.stdin.flush()
+        except (OSError, ValueError) as error:
+            raise self._refusal(self._why_it_ended()) from error
+
+    def _answer(self) -> dict[str, Any]:
+        line = bytearray()
+        while not line.endswith(b"\n"):
+            line += self._bytes(1)
+        told: dict[str, Any] = json.loads(line)
+        if "error" in told:
+            raise self._refusal(told["error"])
+        return told
+
+    def _bytes(self, count: int) -> bytearray:
+        """So many bytes of the child's, or the reason why they do not come."""
+        assert self._child.stdout is not None
+        pipe = self._child.stdout.fileno()
+        found, at = bytearray(count), 0
+        deadline = time.monotonic() + self._limits.patience
+        while at < count:
+            ready, _, _ = select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                self._child.kill()
+                raise self._refusal(_too_slow(self._limits.patience))
+            part = os.read(pipe, min(_CHUNK, count - at))
+            if not part:
+                raise self._refusal(self._why_it_ended())
+            found[at : at + len(part)] = part
+            at += len(part)
+        return found
+
+    def _why_it_ended(self) -> str:
+        try:
+            code = self._child.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            code = self._child.wait()
+        if code == -signal.SIGXCPU:
+            return _too_slow(self._limits.seconds)
+        if code in (-signal.SIGKILL, -signal.SIGABRT):
+            return out_of_memory(self._limits)
+        return "cannot be read: it makes the decoder stop, so it is damaged or made up."
+
+    def _refusal(self, reason: str) -> ImageError:
+        return ImageError(f"{self.name} {reason}")
+
+
+def _too_slow(seconds: int) -> str:
+    return f"takes more than {seconds} seconds to be decoded: crop it, or save it anew."
+
+
+@contextmanager
+def picture_of(data: bytes, *, name: str, limits: Limits | None = None) -> Iterator[Picture]:
+    """The same for bytes in memory: they lie in a private file of our own naming meanwhile. Raises `ImageError`."""
+    limits = limits or Limits()
+    if len(data) > limits.bytes:
+        most = f"at most {limits.bytes / 1024**2:,.0f} MB are read. Crop it, or save it with compression."
+        raise ImageError(f"{name} has {len(data) / 1024**2:,.0f} MB; {most}")
+    with tempfile.TemporaryDirectory(prefix="terrastill-") as folder:
+        path = Path(folder) / "picture"
+        path.write_bytes(data)
+        with Picture(path, name=name, limits=limits) as picture:
+            yield picture
+
+
+def _start() -> "subprocess.Popen[bytes]":
+    """The child, with an environment that holds none of our secrets, and its messages thrown away."""
+    environment = {key: os.environ[key] for key in _KEPT_VARIABLES if key in os.environ}
+    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "core.imagery.child"],
+        cwd=paths.ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )

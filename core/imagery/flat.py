@@ -1,0 +1,81 @@
+"""PNG and JPEG, decoded in one piece by Pillow: EXIF orientation, palettes, CMYK, transparency, 1 to 16 bits."""
+
+import io
+import struct
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from core.errors import ImageError
+from core.imagery.limits import Info, Limits, check_size
+from core.imagery.sniff import Kind
+
+FORMATS = ("PNG", "JPEG")
+# What Pillow raises on files that are cut short, damaged or made up.
+DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, struct.error, zlib.error)
+_CUT = "Crop it, or save it as a tiled GeoTIFF, which is read window by window."
+
+# Our own limit is lower and comes first; Pillow's would warn and then raise from here on.
+Image.MAX_IMAGE_PIXELS = None
+
+
+class FlatPicture:
+    """A decoded picture in memory. Raises `ImageError` whose message is the end of a sentence."""
+
+    def __init__(self, source: Path | bytes, kind: Kind, limits: Limits) -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._picture, notes = _decode(source, limits)
+        except Image.DecompressionBombError as error:
+            raise ImageError("is too large to be decoded: crop it.") from error
+        except DAMAGE as error:
+            raise ImageError(f"cannot be read: the {kind} is damaged or cut short.") from error
+        has_alpha = self._picture.mode == "RGBA"
+        if has_alpha and self._picture.getchannel("A").getextrema() == (0, 0):
+            # Some exporters leave the alpha of every pixel at 0; nobody means an invisible picture.
+            self._picture = self._picture.convert("RGB")
+            has_alpha = False
+            notes.append("Every pixel is marked as transparent; that was ignored.")
+        width, height = self._picture.size
+        self.info = Info(kind, width, height, tuple(notes), may_lack_data=has_alpha)
+
+    def read(self, y: int, x: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+        """Colours (h, w, 3) of a window, and which pixels are not fully transparent (None: all)."""
+        part = np.asarray(self._picture.crop((x, y, x + width, y + height)))
+        if part.shape[-1] == 3:
+            return part, None
+        return np.ascontiguousarray(part[..., :3]), part[..., 3] > 0
+
+    def close(self) -> None:
+        self._picture.close()
+
+
+def _decode(source: Path | bytes, limits: Limits) -> tuple[Image.Image, list[str]]:
+    notes: list[str] = []
+    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as picture:
+        if wrong := check_size(*picture.size, limits.whole_pixels, advice=_CUT):
+            raise ImageError(wrong)
+        frames = getattr(picture, "n_frames", 1)
+        if frames > 1:
+            notes.append(f"It holds {frames} pictures; the first is used.")
+        picture.load()
+        return _colours(ImageOps.exif_transpose(picture)), notes
+
+
+def _colours(picture: Image.Image) -> Image.Image:
+    """RGB, or RGBA where pixels may be transparent."""
+    if picture.mode.startswith("I"):
+        # A 16-bit grey PNG uses the whole range by definition.
+        grey = np.clip(np.round(np.asarray(picture) / 257), 0, 255).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
+    transparent = "transparency" in picture.info or picture.mode in ("LA", "PA", "RGBA", "La", "RGBa")
+    if not transparent:
+        return picture.convert("RGB")
+    if picture.mode in ("La", "RGBa"):
+        picture = picture.convert("RGBA" if picture.mode == "RGBa" else "LA")
+    return picture.convert("RGBA")

@@ -1,0 +1,133 @@
+"""The directory of a TIFF, read without decoding anything: size, depth, pages. The format: TIFF 6.0 and BigTIFF.
+
+A TIFF is a chain of directories (IFDs), one a page, each a list of tags. A hostile one has loops, chains without end
+and sizes that no memory holds; all of that is seen here, before GDAL sees the file.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from core.errors import ImageError
+
+_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = (
+    254, 256, 257, 258, 259, 262, 274, 277,
+)  # fmt: skip
+_ROWS_PER_STRIP, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT, _INK_SET = 278, 284, 322, 323, 332
+_WANTED = {
+    _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _PLANAR,
+    _TILE_WIDTH, _TILE_HEIGHT, _INK_SET,
+}  # fmt: skip
+_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}
+_MOST_TAGS = 4096
+UNCOMPRESSED = 1
+# CIELab, ICCLab, ITULab, colour filter array, LogL, LogLuv.
+_UNKNOWN_COLOURS = {8: "Lab", 9: "Lab", 10: "Lab", 32803: "raw sensor", 32844: "LogL", 32845: "LogLuv"}
+MIN_IS_WHITE, PALETTE, SEPARATED, YCBCR = 0, 3, 5, 6
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The first page: `bits` of a sample, `samples` a pixel, the decoded `block_bytes` of one strip or tile."""
+
+    width: int
+    height: int
+    bits: int
+    samples: int
+    compression: int
+    photometric: int
+    orientation: int
+    block_bytes: int
+    pages: int
+
+    @property
+    def unknown_colours(self) -> str | None:
+        """The name of a colour space that is not read, or None."""
+        return _UNKNOWN_COLOURS.get(self.photometric)
+
+
+def read_layout(file: BinaryIO, *, most_pages: int) -> Layout:
+    """Walk the directories of a TIFF. Raises `ImageError` whose message is the end of a sentence."""
+    file.seek(0, 2)
+    size = file.tell()
+    try:
+        directories = list(_directories(file, size, most_pages))
+    except (struct.error, OverflowError, OSError) as error:
+        raise ImageError("cannot be read: the TIFF is damaged or cut short.") from error
+    if not directories or not {_WIDTH, _HEIGHT} <= directories[0].keys():
+        raise ImageError("cannot be read: the TIFF has no picture in it.")
+    # Reduced copies (bit 0) and masks (bit 2) of the first page are no pages of their own.
+    pages = sum(not tags.get(_SUBFILE, 0) & 0b101 for tags in directories)
+    return _layout(directories[0], max(1, pages))
+
+
+def _layout(tags: dict[int, int], pages: int) -> Layout:
+    width, height = tags[_WIDTH], tags[_HEIGHT]
+    bits, samples = tags.get(_BITS, 1), tags.get(_SAMPLES, 1)
+    wide = tags.get(_TILE_WIDTH, width)
+    tall = tags.get(_TILE_HEIGHT, min(tags.get(_ROWS_PER_STRIP, height), height))
+    together = 1 if tags.get(_PLANAR, 1) == 2 else samples
+    return Layout(
+        width=width,
+        height=height,
+        bits=bits,
+        samples=samples,
+        compression=tags.get(_COMPRESSION, UNCOMPRESSED),
+        photometric=tags.get(_PHOTOMETRIC, 1),
+        orientation=tags.get(_ORIENTATION, 1),
+        block_bytes=wide * tall * together * max(8, bits) // 8,
+        pages=pages,
+    )
+
+
+def _directories(file: BinaryIO, size: int, most: int) -> Iterator[dict[int, int]]:
+    """The tags of each page, in the file's order."""
+    file.seek(0)
+    head = file.read(16)
+    order = "<" if head.startswith(b"II") else ">"
+    big = struct.unpack(order + "H", head[2:4])[0] == 43
+    pointer = order + ("Q" if big else "I")
+    (offset,) = struct.unpack(pointer, head[8:16] if big else head[4:8])
+    seen: set[int] = set()
+    while offset:
+        if offset in seen:
+            raise ImageError("cannot be read: the pages of this TIFF run in a circle.")
+        if len(seen) >= most:
+            raise ImageError(f"has more than {most} pages: save the one that matters by itself.")
+        if offset >= size:
+            if seen:
+                # A chain that is cut off behind the first page does no harm to it.
+                return
+            raise ImageError("cannot be read: the TIFF is damaged or cut short.")
+        seen.add(offset)
+        tags, offset = _directory(file, offset, order, big)
+        yield tags
+
+
+def _directory(file: BinaryIO, offset: int, order: str, big: bool) -> tuple[dict[int, int], int]:
+    count_form, entry_bytes, pointer = ("Q", 20, "Q") if big else ("H", 12, "I")
+    file.seek(offset)
+    (count,) = struct.unpack(order + count_form, file.read(struct.calcsize(count_form)))
+    if count > _MOST_TAGS:
+        raise ImageError("cannot be read: the TIFF is damaged or made up.")
+    entries = file.read(count * entry_bytes)
+    (following,) = struct.unpack(order + pointer, file.read(struct.calcsize(pointer)))
+    tags: dict[int, int] = {}
+    for start in range(0, len(entries), entry_bytes):
+        tag, kind = struct.unpack_from(order + "HH", entries, start)
+        if tag in _WANTED and kind in _TYPES:
+            tags[tag] = _first_value(file, entries[start : start + entry_bytes], order, kind, big)
+    return tags, following
+
+
+def _first_value(file: BinaryIO, entry: bytes, order: str, kind: int, big: bool) -> int:
+    """The first number of a tag; those that do not fit into the entry stand elsewhere in the file."""
+    room, form = (8, "Q") if big else (4, "I")
+    (count,) = struct.unpack_from(order + form, entry, 4)
+    width = struct.calcsize(_TYPES[kind])
+    value = entry[-room:]
+    if count * width > room:
+        file.seek(struct.unpack(order + form, value)[0])
+        value = file.read(width)
+    return int(struct.unpack_from(order + _TYPES[kind], value)[0])

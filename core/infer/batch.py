@@ -1,0 +1,186 @@
+"""One picture → all files that were asked for: mask, probabilities, polygons, areas, difference from a teacher.
+
+The mask is written strip by strip into a plain GeoTIFF aside; everything else is made from that file. A picture that is
+cancelled or refused leaves no file.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.checkpoint import Loaded
+from core.classes import ClassMap
+from core.errors import ConfigError
+from core.files import write_aside
+from core.image import encode_webp
+from core.infer.areas import Area, AreaCounter, to_csv
+from core.infer.difference import difference_names, write_difference
+from core.infer.masks import MaskWriter, ProbabilityWriter, gdal, to_cog, to_png
+from core.infer.overview import Overview
+from core.infer.predict import Progress
+from core.infer.raster import Source, Tiling, ground_ratio, segment
+from core.infer.tiles import Window
+from core.infer.vectors import Legend, write_geojson, write_gpkg
+from core.train.events import Cancelled
+
+Seen = Callable[[Window, NDArray[np.uint8]], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which files to write: STEM.png, STEM.tif, STEM_probabilities.tif, STEM.geojson, STEM.gpkg, STEM_areas.csv, and
+    STEM_photo.webp (an overview of the picture). With a teacher come STEM_difference.tif and its areas."""
+
+    png: bool = True
+    tif: bool = False
+    probabilities: bool = False
+    geojson: bool = False
+    gpkg: bool = False
+    areas: bool = False
+    photo: bool = False
+
+
+@dataclass
+class Outcome:
+    """What came of one picture."""
+
+    files: list[Path] = field(default_factory=list)
+    areas: list[Area] = field(default_factory=list)
+    differences: list[Area] = field(default_factory=list)
+
+
+def predict_picture(
+    picture: Source,
+    stem: Path,
+    loaded: Loaded,
+    wanted: Wanted,
+    *,
+    device: torch.device | str,
+    tiling: Tiling | None = None,
+    teacher: Loaded | None = None,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Outcome:
+    """Segment a picture into files that start with `stem`.
+
+    Raises `ImageError`, `DeviceError`, `PredictionCancelledError`, and `ConfigError` when the teacher knows other
+    classes.
+    """
+    if teacher is not None and teacher.card.classes.scored_names != loaded.card.classes.scored_names:
+        raise ConfigError("The two models know different classes, so their masks cannot be compared.")
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    with gdal(), tempfile.TemporaryDirectory(prefix=".terrastill-", dir=stem.parent) as folder:
+        work = _Work(picture, stem, Path(folder), device, tiling or Tiling(), cancelled)
+        share = 1 if teacher is None else 2
+        mask = work.segment(loaded, wanted, _part(progress, 0, share))
+        work.export(mask, loaded.card.classes, wanted)
+        if teacher is not None:
+            reference = work.segment(teacher, Wanted(), _part(progress, 1, share), name="teacher")
+            work.compare(loaded.card.classes, student=mask, teacher=reference)
+        return work.outcome
+
+
+class _Work:
+    """The steps for one picture, and what they gave so far."""
+
+    def __init__(
+        self,
+        picture: Source,
+        stem: Path,
+        folder: Path,
+        device: torch.device | str,
+        tiling: Tiling,
+        cancelled: Cancelled | None,
+    ) -> None:
+        self.outcome = Outcome()
+        self._picture, self._stem, self._folder = picture, stem, folder
+        self._device, self._tiling, self._cancelled = device, tiling, cancelled
+
+    def segment(self, loaded: Loaded, wanted: Wanted, progress: Progress | None, *, name: str = "mask") -> Path:
+        """Write the mask of one model aside, and what can only be written while it is made."""
+        info, card = self._picture.info, loaded.card
+        ratio = ground_ratio(info, card.metres_per_pixel)
+        tiling = Tiling(**{**self._tiling.__dict__, "ground_ratio": ratio})
+        writer = MaskWriter(self._folder / f"{name}.tif", info, card.classes.scored_names, card.classes.colours)
+        shares = None
+        if wanted.probabilities:
+            shares = ProbabilityWriter(self._folder / f"{name}_probabilities.tif", info, card.classes)
+        counter = AreaCounter(info, card.classes.scored_names)
+        overview = Overview(info.height, info.width) if wanted.photo else None
+        strips = segment(
+            self._picture,
+            loaded.model,
+            outputs=card.classes.outputs,
+            mean=card.mean,
+            std=card.std,
+            device=self._device,
+            tiling=tiling,
+            progress=progress,
+            cancelled=self._cancelled,
+            seen=overview.add if overview is not None else None,
+        )
+        for strip in strips:
+            writer.write(strip.y, strip.mask)
+            counter.add(strip.y, strip.mask)
+            if shares is not None:
+                shares.write(strip)
+        writer.close()
+        if name == "mask":
+            self.outcome.areas = counter.areas()
+        if shares is not None:
+            shares.close()
+            self._made("_probabilities.tif", lambda target: to_cog(shares.path, target))
+        if overview is not None:
+            data = encode_webp(overview.picture)
+            self._made("_photo.webp", lambda target: write_aside(target, lambda aside: aside.write_bytes(data)))
+        return writer.path
+
+    def export(self, mask: Path, classes: ClassMap, wanted: Wanted) -> None:
+        """Everything that is made from a mask on disk."""
+        info, legend = self._picture.info, Legend(classes.scored_names, classes.colours)
+        if wanted.png:
+            self._made(".png", lambda target: to_png(mask, target))
+        if wanted.tif:
+            self._made(".tif", lambda target: to_cog(mask, target, classes.scored_names))
+        if wanted.geojson:
+            self._made(".geojson", lambda target: write_geojson(mask, target, info, legend))
+        if wanted.gpkg:
+            self._made(".gpkg", lambda target: write_gpkg(mask, target, info, legend))
+        if wanted.areas:
+            self._text("_areas.csv", to_csv(self.outcome.areas))
+
+    def compare(self, classes: ClassMap, *, student: Path, teacher: Path) -> None:
+        """The difference from the teacher's mask, as a raster and as areas."""
+        plain = self._folder / "difference.tif"
+        self.outcome.differences = write_difference(
+            plain, self._picture.info, classes, student=student, teacher=teacher
+        )
+        self._made("_difference.tif", lambda target: to_cog(plain, target, difference_names(classes)))
+        self._text("_difference_areas.csv", to_csv(self.outcome.differences))
+
+    def _text(self, ending: str, text: str) -> None:
+        self._made(ending, lambda target: write_aside(target, lambda aside: aside.write_text(text, encoding="utf-8")))
+
+    def _made(self, ending: str, make: Callable[[Path], object]) -> None:
+        target = self._stem.with_name(self._stem.name + ending)
+        make(target)
+        self.outcome.files.append(target)
+
+
+def _part(progress: Progress | None, at: int, of: int) -> Progress | None:
+    """Progress of one pass out of several: (done, total) over all of them."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(at * total + done, of * total)
+
+
+def outcome_files(stem: Path) -> Iterator[Path]:
+    """Every file that `predict_picture` may write for a stem."""
+    endings = (".png", ".tif", ".tif.aux.xml", "_probabilities.tif", ".geojson", ".gpkg", "_areas.csv", "_photo.webp")
+    more = ("_difference.tif", "_difference.tif.aux.xml", "_difference_areas.csv")
+    yield from (stem.with_name(stem.name + ending) for ending in (*endings, *more))

@@ -1,0 +1,182 @@
+"""Many pictures, one after another: `python -m core predict`, and the process behind the app's page for own images.
+
+Started as `python -m core.infer.job REPORT` it reads an `Order` as JSON from stdin, keeps REPORT (JSON) up to date, and
+stops at SIGTERM or when the process that started it is gone. A picture that is refused does not stop the others.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core import checkpoint, device
+from core.checkpoint import Loaded
+from core.errors import ImageError, TerrastillError
+from core.files import write_aside
+from core.imagery.door import Picture
+from core.imagery.limits import Limits
+from core.infer.batch import Outcome, Wanted, predict_picture
+from core.infer.predict import PredictionCancelledError, Progress
+from core.infer.raster import Tiling
+from core.train.events import Cancelled
+
+_REPORT_SECONDS = 0.4
+
+
+@dataclass(frozen=True)
+class Item:
+    """A picture at `path`, called `name` before people, whose files begin with `stem`."""
+
+    path: str
+    name: str
+    stem: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be done. `bands` are the numbers of red, green and blue where the file does not tell them."""
+
+    items: tuple[Item, ...]
+    model: str
+    wanted: Wanted = field(default_factory=Wanted)
+    teacher: str | None = None
+    tiling: Tiling = field(default_factory=Tiling)
+    bands: tuple[int, ...] | None = None
+    device: str = "auto"
+    limits: Limits = field(default_factory=Limits)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Order":
+        data = json.loads(text)
+        return cls(
+            items=tuple(Item(**item) for item in data["items"]),
+            model=data["model"],
+            wanted=Wanted(**data["wanted"]),
+            teacher=data["teacher"],
+            tiling=Tiling(**data["tiling"]),
+            bands=tuple(data["bands"]) if data["bands"] else None,
+            device=data["device"],
+            limits=Limits(**data["limits"]),
+        )
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+@dataclass
+class Result:
+    """One picture that is finished: `error` is the sentence that refused it, or None."""
+
+    name: str
+    error: str | None = None
+    notes: list[str] = field(default_factory=list)
+    width: int = 0
+    height: int = 0
+    metres_per_pixel: float | None = None
+    seconds: float = 0.0
+    outcome: Outcome = field(default_factory=Outcome)
+
+    def to_json(self) -> dict[str, Any]:
+        plain = {**self.__dict__, **asdict(self.outcome)}
+        del plain["outcome"]
+        plain["files"] = [str(path) for path in self.outcome.files]
+        return plain
+
+
+class Desk:
+    """The models of an order, loaded once, and the work on each of its items."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._device = device.choose(order.device)
+        self._loaded = self._load(order.model)
+        self._teacher = self._load(order.teacher) if order.teacher else None
+
+    def _load(self, name: str) -> Loaded:
+        return checkpoint.load(checkpoint.resolve(name), device=self._device)
+
+    def work(self, item: Item, *, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Result:
+        """Do one picture. Raises `DeviceError`, `PredictionCancelledError` and `ConfigError`; refusals are results."""
+        started = time.monotonic()
+        order = self._order
+        try:
+            with Picture(Path(item.path), name=item.name, limits=order.limits, bands=order.bands) as picture:
+                outcome = predict_picture(
+                    picture,
+                    Path(item.stem),
+                    self._loaded,
+                    order.wanted,
+                    device=self._device,
+                    tiling=order.tiling,
+                    teacher=self._teacher,
+                    progress=progress,
+                    cancelled=cancelled,
+                )
+                info = picture.info
+        except ImageError as error:
+            return Result(item.name, error=str(error))
+        seconds = time.monotonic() - started
+        return Result(
+            item.name, None, list(info.notes), info.width, info.height, info.metres_per_pixel, seconds, outcome
+        )
+
+
+class Report:
+    """How far the order is, in a JSON file that is replaced as a whole."""
+
+    def __init__(self, path: Path, of: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._path, self._now = path, now
+        self._told_at = -1.0
+        self._started = now()
+        self.state: dict[str, Any] = {"state": "running", "at": 0, "of": of, "name": "", "share": 0.0, "results": []}
+
+    def begin(self, at: int, name: str) -> None:
+        self._started = self._now()
+        self.tell(at=at, name=name, share=0.0, seconds_left=None)
+
+    def progress(self, done: int, total: int) -> None:
+        """At most a few times a second; the time left is that of this picture."""
+        passed = self._now() - self._started
+        if done < total and self._now() - self._told_at < _REPORT_SECONDS:
+            return
+        self.tell(share=done / total, seconds_left=passed / done * (total - done))
+
+    def tell(self, **changes: Any) -> None:
+        self.state |= changes
+        self._told_at = self._now()
+        write_aside(self._path, lambda aside: aside.write_text(json.dumps(self.state), encoding="utf-8"))
+
+
+def carry_out(order: Order, report: Report, cancelled: Cancelled) -> None:
+    """Do every item and report it; how the order ended is the report's last `state`."""
+    try:
+        report.tell(name="Loading the model")
+        desk = Desk(order)
+        for at, item in enumerate(order.items):
+            report.begin(at, item.name)
+            result = desk.work(item, progress=report.progress, cancelled=cancelled)
+            report.tell(results=[*report.state["results"], result.to_json()])
+        report.tell(state="done", at=len(order.items), share=1.0)
+    except PredictionCancelledError:
+        report.tell(state="cancelled")
+    except TerrastillError as error:
+        report.tell(state="failed", error=str(error))
+    except OSError as error:
+        report.tell(state="failed", error=f"The results cannot be written ({error.strerror or error}).")
+
+
+def main() -> None:
+    order = Order.from_json(sys.stdin.read())
+    parent, asked = os.getppid(), []
+    signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
+    report = Report(Path(sys.argv[1]), len(order.items))
+    carry_out(order, report, lambda: bool(asked) or os.getppid() != parent)
+
+
+if __name__ == "__main__":
+    main()

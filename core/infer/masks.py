@@ -1,0 +1,138 @@
+"""Masks on disk, written strip by strip: Cloud-Optimised GeoTIFF, palette PNG, and probabilities as a GeoTIFF.
+
+They keep the coordinates of the picture. Class names stand in the tags of the file and, where QGIS and gdalinfo look
+for them, in NAME.tif.aux.xml beside it.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.io import DatasetWriter
+from rasterio.transform import Affine
+from rasterio.windows import Window
+
+from core.classes import ClassMap, Colour
+from core.files import write_aside
+from core.imagery.limits import Info
+from core.infer.raster import NO_DATA, Strip
+
+_BLOCK = 512
+_SETTINGS = {"GDAL_CACHEMAX": 128, "GDAL_NUM_THREADS": "1", "GDAL_PAM_ENABLED": "NO"}
+_PROBABILITY_STEPS = 254
+
+
+@contextmanager
+def gdal() -> Iterator[None]:
+    """GDAL with little memory, no files beside those asked for, and no word on pictures without coordinates."""
+    with rasterio.Env(**_SETTINGS), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
+
+
+class MaskWriter:
+    """A mask as a plain tiled GeoTIFF, which `to_cog` and `to_png` then copy. Use it in a `with gdal()` block."""
+
+    def __init__(self, path: Path, info: Info, names: tuple[str, ...], colours: tuple[Colour, ...]) -> None:
+        self.path = path
+        self._file = _create(path, info, count=1, dtype="uint8", nodata=NO_DATA)
+        self._file.write_colormap(1, {index: (*colour, 255) for index, colour in enumerate(colours)})
+        self._file.update_tags(1, **{f"CLASS_{index}": name for index, name in enumerate(names)})
+        self._file.set_band_description(1, "class")
+
+    def write(self, y: int, mask: NDArray[np.uint8]) -> None:
+        """Rows (h, W) from `y` on."""
+        self._file.write(mask, 1, window=Window(0, y, mask.shape[1], mask.shape[0]))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class ProbabilityWriter:
+    """A band a class: 0 to 254 for 0 to 1 (the file's scale says so), 255 for no data."""
+
+    def __init__(self, path: Path, info: Info, classes: ClassMap) -> None:
+        self.path = path
+        self._file = _create(path, info, count=classes.outputs, dtype="uint8", nodata=NO_DATA)
+        self._file.scales = (1 / _PROBABILITY_STEPS,) * classes.outputs
+        for index, name in enumerate(classes.scored_names, start=1):
+            self._file.set_band_description(index, name)
+
+    def write(self, strip: Strip) -> None:
+        window = Window(0, strip.y, strip.mask.shape[1], strip.mask.shape[0])
+        lacking = strip.mask == NO_DATA
+        for index, share in enumerate(strip.probabilities, start=1):
+            steps = (share * _PROBABILITY_STEPS).round_().clamp_(0, _PROBABILITY_STEPS).byte().cpu().numpy()
+            steps[lacking] = NO_DATA
+            self._file.write(steps, index, window=window)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def to_cog(plain: Path, target: Path, names: tuple[str, ...] = ()) -> None:
+    """Copy a GeoTIFF into a Cloud-Optimised one with overviews, and give it its class names."""
+    options = {
+        "driver": "COG",
+        "COMPRESS": "DEFLATE",
+        "BLOCKSIZE": _BLOCK,
+        "OVERVIEW_RESAMPLING": "MODE" if names else "AVERAGE",
+        "BIGTIFF": "IF_SAFER",
+    }
+    write_aside(target, lambda aside: rasterio.shutil.copy(plain, aside, **options))
+    if names:
+        text = _categories(names)
+        beside = target.with_name(target.name + ".aux.xml")
+        write_aside(beside, lambda aside: aside.write_text(text, encoding="utf-8"))
+
+
+def to_png(plain: Path, target: Path) -> None:
+    """Copy a mask into a palette PNG row by row; no data is transparent."""
+    write_aside(target, lambda aside: rasterio.shutil.copy(plain, aside, driver="PNG", ZLEVEL=6))
+
+
+def read_mask(path: Path, window: tuple[int, int, int, int] | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """A mask of ours, (y, x, height, width) of it or all, shrunk to `shape` (h, w) from its overviews.
+
+    Raises `OSError` when it is not there.
+    """
+    place = None if window is None else Window(window[1], window[0], window[3], window[2])
+    with gdal(), rasterio.open(path, driver="GTiff") as file:
+        found: NDArray[np.uint8] = file.read(1, window=place, out_shape=shape)
+    return found
+
+
+def _create(path: Path, info: Info, **more: Any) -> DatasetWriter:
+    place: dict[str, Any] = {}
+    if info.crs is not None:
+        place["crs"] = info.crs
+    if info.transform is not None:
+        place["transform"] = Affine(*info.transform)
+    return rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=info.width,
+        height=info.height,
+        tiled=True,
+        blockxsize=_BLOCK,
+        blockysize=_BLOCK,
+        compress="DEFLATE",
+        zlevel=1,
+        bigtiff="IF_SAFER",
+        **place,
+        **more,
+    )
+
+
+def _categories(names: tuple[str, ...]) -> str:
+    lines = "".join(f"<Category>{escape(name)}</Category>" for name in names)
+    return f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{lines}</CategoryNames></PAMRasterBand></PAMDataset>\n'

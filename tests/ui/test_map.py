@@ -1,0 +1,270 @@
+"""The page for own images: private folders, refusals in one sentence, orders in a process, limits for each person."""
+
+import gc
+import io
+import json
+import os
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from app.services import access, map_views, mapping, names, workspaces
+from app.services.access import Access, Person, Rates
+from app.services.errors import ConfigError, ImageError, RunError
+from app.services.mapping import Choice, Order
+from app.services.workspaces import Workspace
+from core import paths
+from tests.ui.conftest import words
+
+View = Callable[..., AppTest]
+ANYBODY = Person("session")
+
+
+def png(side: int = 40, seed: int = 0) -> bytes:
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def workspace() -> Iterator[Workspace]:
+    made = workspaces.open_workspace()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd",
+        "<img src=x onerror=alert(1)>.png",
+        "![x](http://evil/y.png)",
+        ":red[x] `y` $z$",
+        "",
+        "a" * 999,
+    ],
+)
+def test_a_name_is_never_markup_and_never_a_path(name: str, workspace: Workspace) -> None:
+    assert not set(names.shown(name)) & set("<>[]`$:*|!&/\\#~{}\"'")
+    assert 0 < len(names.shown(name)) <= 80
+    assert 0 < len(names.stem(name)) <= 40
+    workspace.add(name, png())
+    assert workspace.pictures[0].path.parent.parent == workspace.folder / "in"
+
+
+def test_uploads_of_two_people_never_meet(workspace: Workspace) -> None:
+    other = workspaces.open_workspace()
+    workspace.add("roof.png", png(seed=1))
+    other.add("roof.png", png(seed=2))
+    (mine,), (theirs,) = workspace.pictures, other.pictures
+    assert mine.path.read_bytes() == png(seed=1)
+    assert theirs.path.read_bytes() == png(seed=2)
+    assert other.folder != workspace.folder
+    assert workspace.folder.stat().st_mode & 0o077 == 0
+    other.close()
+    assert not other.folder.exists()
+    assert mine.path.exists()
+
+
+def test_nothing_outlives_the_session() -> None:
+    forgotten = workspaces.open_workspace()
+    forgotten.add("roof.png", png())
+    folder = forgotten.folder
+    assert folder.exists()
+    del forgotten
+    gc.collect()
+    assert not folder.exists()
+
+
+def test_what_a_killed_server_left_behind_is_swept() -> None:
+    gone = paths.home() / "uploads" / "999999999-abc"
+    alive = paths.home() / "uploads" / f"{os.getppid()}-abc"
+    for folder in (gone, alive):
+        folder.mkdir(parents=True)
+    workspaces.sweep()
+    assert not gone.exists()
+    assert alive.exists()
+
+
+def test_a_zip_gives_its_pictures_and_a_bad_one_nothing(workspace: Workspace) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a/one.png", png())
+        archive.writestr("two.png", png())
+        archive.writestr("readme.txt", "no picture")
+    workspace.add("both.zip", buffer.getvalue())
+    assert [own.name for own in workspace.pictures] == ["both.zip: one.png", "both.zip: two.png"]
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("../evil.png", png())
+    with pytest.raises(ImageError, match=r"evil.zip holds a file that would lie outside"):
+        workspace.add("evil.zip", buffer.getvalue())
+    assert len(workspace.pictures) == 2
+
+
+def test_limits_are_those_beside_the_widget(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspaces, "MOST_FILES", 2)
+    monkeypatch.setattr(workspaces, "UPLOAD_MEGABYTES", 1)
+    with pytest.raises(ImageError, match="larger than 1 MB"):
+        workspace.add("big.png", b"x" * (1024**2 + 1))
+    for name in ("a.png", "b.png"):
+        workspace.add(name, png())
+    with pytest.raises(ImageError, match="at most 2 pictures"):
+        workspace.add("c.png", png())
+
+
+def test_only_the_operators_folder_is_opened_wherever_links_lead(workspace: Workspace, tmp_path: Path) -> None:
+    opened, outside = tmp_path / "opened", tmp_path / "outside"
+    for folder in (opened, outside):
+        folder.mkdir()
+        (folder / "a.png").write_bytes(png())
+    (opened / "link.png").symlink_to(outside / "a.png")
+    (opened / "door").symlink_to(outside)
+    allowed = Access(images=opened)
+    for text in ("../outside/a.png", str(outside / "a.png"), "link.png", "door", "door/a.png", "none.png", "/etc"):
+        with pytest.raises(ImageError):
+            workspace.add_path(text, allowed)
+    workspace.add_path("a.png", allowed)
+    workspace.add_path(".", allowed)
+    assert [own.path for own in workspace.pictures] == [opened / "a.png"] * 2
+    with pytest.raises(ImageError, match="does not open its own files"):
+        workspace.add_path("a.png", Access())
+
+
+def finish(order: Order, seconds: float = 100) -> mapping.Progress:
+    until = time.monotonic() + seconds
+    while (found := order.look()).state in ("waiting", "running"):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    return found
+
+
+@pytest.mark.slow
+def test_an_order_segments_what_it_can_and_says_why_not_the_rest(workspace: Workspace) -> None:
+    """The real process, with the shipped student: a good picture, a damaged one; a second order waits behind."""
+    workspace.add("roof.png", png(100))
+    workspace.add("half.png", png(100)[:200])
+    order = Order(workspace, list(workspace.pictures), Choice("student", geojson=True))
+    other = workspaces.open_workspace()
+    behind = Order(other, list(workspace.pictures), Choice("student"))
+    assert order.look().state == "running"
+    assert (behind.look().state, behind.look().ahead) == ("waiting", 1)
+    behind.cancel()
+    assert behind.look().state == "cancelled"
+    found = finish(order)
+    assert (found.state, found.error) == ("done", None)
+    good, bad = found.results
+    assert good["error"] is None
+    assert bad["error"].startswith("half.png cannot be read")
+    assert [title for title, _, _ in map_views.downloads(good)] == [
+        "Mask (PNG)", "Mask (GeoTIFF)", "Polygons (GeoJSON)", "Areas (CSV)",
+    ]  # fmt: skip
+    with zipfile.ZipFile(order.archive()) as packed:
+        assert {Path(name).suffix for name in packed.namelist()} == {".png", ".tif", ".xml", ".geojson", ".csv"}
+    view = map_views.overview(map_views.file_of(good, "_photo.webp"), map_views.mask_of(good))
+    assert view.photo.shape == (100, 100, 3)
+    assert view.mask.shape == (100, 100)
+    near = map_views.detail(workspace.pictures[0].path, map_views.mask_of(good), across=0.5, down=0.5)
+    np.testing.assert_array_equal(near.photo, np.asarray(Image.open(io.BytesIO(png(100)))))
+    other.close()
+
+
+def test_an_order_ends_with_its_session_and_can_be_cancelled(workspace: Workspace) -> None:
+    workspace.add("roof.png", png(100))
+    order = Order(workspace, list(workspace.pictures), Choice("student"))
+    order.look()
+    (process,) = workspace.processes
+    order.cancel()
+    assert finish(order).state == "cancelled"
+    again = Order(workspace, list(workspace.pictures), Choice("student"))
+    again.look()
+    process = workspace.processes[-1]
+    assert process.poll() is None
+    workspace.close()
+    assert process.poll() is not None
+    assert not workspace.folder.exists()
+
+
+def test_the_queue_is_bounded(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapping, "MOST_WAITING", 1)
+    workspace.add("roof.png", png())
+    first = Order(workspace, list(workspace.pictures), Choice("student"))
+    with pytest.raises(RunError, match="try again"):
+        Order(workspace, list(workspace.pictures), Choice("student"))
+    first.cancel()
+
+
+def test_a_person_may_do_so_much_an_hour_and_others_as_much() -> None:
+    clock = [0.0]
+    rates = Rates(now=lambda: clock[0])
+    rates.take(ANYBODY, "launches", 3, count=2)
+    with pytest.raises(RunError, match="At most 3 launches an hour"):
+        rates.take(ANYBODY, "launches", 3, count=2)
+    rates.take(ANYBODY, "launches", 3)
+    rates.take(Person("another"), "launches", 3, count=3)
+    rates.take(ANYBODY, "predictions", 3, count=3)
+    clock[0] = 3601.0
+    rates.take(ANYBODY, "launches", 3, count=3)
+
+
+def test_who_may_launch_and_delete_is_the_operators_word() -> None:
+    (paths.home() / access.FILE).write_text(
+        'sign_in = true\nmay_launch = ["*@example.org"]\nmay_delete = ["ann@example.org"]\n'
+    )
+    ann, bob = Person("s", "Ann@example.org"), Person("s", "bob@example.org")
+    assert [access.may(who, "launch") for who in (ann, bob, ANYBODY, Person("s", "x@evil.org"))] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    assert [access.may(who, "delete") for who in (ann, bob, ANYBODY)] == [True, False, False]
+    with pytest.raises(RunError, match=r"does not let bob@example\.org delete"):
+        access.require(bob, "delete")
+    (paths.home() / access.FILE).unlink()
+    assert access.may(ANYBODY, "delete")
+
+
+@pytest.mark.parametrize("text", ["sign_in = 1", "colour = 2", "may_launch = 'x'", "not toml", "images = '/no/such'"])
+def test_an_access_file_that_cannot_be_meant_allows_nothing(text: str) -> None:
+    (paths.home() / access.FILE).write_text(text)
+    with pytest.raises(ConfigError, match=r"access\.toml"):
+        access.read_access()
+
+
+def test_an_empty_page_says_what_to_do(view: View) -> None:
+    page = view("map")
+    assert not page.exception
+    assert "No image yet" in words(page)
+    assert page.button(key="segment").disabled
+
+
+def test_an_upload_that_is_none_is_refused_in_one_sentence_and_nothing_of_it_is_markup(view: View) -> None:
+    page = view("map")
+    page.file_uploader[0].set_value([("![x](http://evil).png", b"GIF89a", "image/png")]).run()
+    assert not page.exception
+    assert [error.value for error in page.error] == [
+        "?x??http???evil?.png is a GIF: save it as PNG, JPEG or TIFF."
+    ] or ("is a GIF" in page.error[0].value and "[" not in page.error[0].value)
+
+
+@pytest.mark.slow
+def test_results_are_shown_with_areas_and_downloads(view: View) -> None:
+    page = view("map")
+    page.file_uploader[0].set_value([("roof.png", png(64), "image/png")]).run()
+    assert "1 image" in words(page)
+    page.button(key="segment").click().run()
+    assert not page.exception
+    finish(page.session_state["map_order"])
+    page.run()
+    assert not page.exception
+    assert [header.value for header in page.subheader] == ["Results"]
+    assert list(page.dataframe[0].value["Class"]) == ["Building", "Land", "Road", "Vegetation", "Water"]
+    assert page.dataframe[0].value["Pixels"].sum() == 64 * 64
+    assert "does not know where it lies" in words(page)
+    report = json.loads(next(page.session_state["workspace"].folder.glob("out-*.json")).read_text())
+    assert report["state"] == "done"
+    page.session_state["workspace"].close()

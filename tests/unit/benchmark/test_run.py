@@ -1,0 +1,125 @@
+"""A plan carried out on a tiny model: every figure belongs to the file that it stands beside."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core import checkpoint
+from core.benchmark import cold, run
+from core.benchmark.artefacts import Workshop
+from core.benchmark.plan import Plan
+from core.benchmark.scores import score
+from core.benchmark.turns import CancelledError
+from core.cards import ModelCard
+from core.classes import AERIAL
+from core.config import DataConfig, ModelConfig
+from core.data.scene import Scene
+from core.errors import ConfigError, DeviceError
+from core.evaluate import evaluate
+from core.models import build_model, count_macs, count_parameters
+from tests.unit.networks import balance, noise
+
+
+@pytest.fixture(scope="module")
+def stem(tmp_path_factory: pytest.TempPathFactory) -> str:
+    torch.manual_seed(0)
+    config = ModelConfig("unet", {"base": 2})
+    model = build_model(config, outputs=AERIAL.outputs)
+    balance(model, model.head, noise())  # type: ignore[arg-type]
+    sizes = {"parameters": count_parameters(model), "macs_256": count_macs(model)}
+    card = ModelCard("tiny", config, AERIAL, mean=(127.0,) * 3, std=(128.0,) * 3, **sizes)
+    path = tmp_path_factory.mktemp("models") / "tiny"
+    checkpoint.save(path, model, card)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("files")
+
+
+def quick(stem: str, **changes: object) -> Plan:
+    settings: dict[str, object] = {"models": (stem,), "teacher": stem, "sizes": (32, 64), "runtimes": ("pytorch",)}
+    return Plan(**{**settings, "fewest": 5, "most": 5, "cold": False, **changes})  # type: ignore[arg-type]
+
+
+def scene(seed: int = 0) -> Scene:
+    draw = np.random.default_rng(seed)
+    image = draw.integers(0, 256, (90, 70, 3), dtype=np.uint8)
+    return Scene(f"scene {seed}", image, draw.integers(0, 6, (90, 70), dtype=np.uint8))
+
+
+def test_rows_hold_times_sizes_and_ratios(stem: str, files: Path) -> None:
+    seen: list[run.Progress] = []
+    result = run.run(quick(stem, runtimes=("pytorch", "onnx")), folder=files, emit=seen.append)
+    assert [(row.runtime, row.size) for row in result.rows] == [
+        ("pytorch", 32),
+        ("onnx", 32),
+        ("pytorch", 64),
+        ("onnx", 64),
+    ]
+    card = checkpoint.load_card(Path(stem))
+    for row in result.rows:
+        assert row.p50_ms is not None
+        assert row.p95_ms is not None
+        assert 0 < row.p50_ms <= row.p95_ms
+        assert row.megapixels_per_second == pytest.approx(row.size**2 / 1e3 / row.p50_ms)
+        assert row.macs == round(card.macs_256 * (row.size / 256) ** 2)
+        assert row.problem is None
+    first, other = result.rows[:2]
+    assert (first.faster, first.smaller) == (1, 1)
+    assert other.faster == pytest.approx(first.p50_ms / other.p50_ms)  # type: ignore[operator]
+    assert other.bytes == next(files.glob("*.onnx")).stat().st_size
+    assert (seen[0].done, seen[-1].done) == (0, seen[-1].total)
+    assert result.machine["cores"] >= 1
+
+
+def test_an_artefact_is_scored_as_evaluate_scores(stem: str, files: Path) -> None:
+    scenes = [scene(0), scene(1)]
+    loaded = checkpoint.load(Path(stem))
+    card = loaded.card
+    expected = evaluate(loaded.model, scenes, card.classes, mean=card.mean, std=card.std, device="cpu")
+    workshop = Workshop(files)
+    for runtime in ("pytorch", "onnx"):
+        found = score(workshop.make(stem, runtime, 1), scenes)
+        assert found.scores.miou5 == pytest.approx(expected.scores.miou5, abs=1e-4)
+        assert np.abs(found.matrix - expected.matrix).sum() <= 20
+
+
+def test_int8_is_scored_as_int8(stem: str, files: Path) -> None:
+    workshop = Workshop(files)
+    scenes = [scene(2)]
+    exact, rounded = (score(workshop.make(stem, runtime, 1), scenes) for runtime in ("onnx", "onnx-int8"))
+    assert (exact.matrix != rounded.matrix).any()
+    assert abs(exact.scores.miou5 - rounded.scores.miou5) < 0.1
+
+
+def test_a_cold_start_is_a_process_of_its_own_without_torch(stem: str, files: Path) -> None:
+    artefact = Workshop(files).make(stem, "onnx", 1)
+    found = cold.measure(runtime="onnx", file=artefact.file, threads=1, size=64, device="cpu")
+    assert found.cold_ms > 10
+    assert found.device_memory_mb is None
+    assert found.peak_memory_mb is not None
+    assert 20 < found.peak_memory_mb < 250
+
+
+def test_what_cannot_be_made_is_told_in_its_row(stem: str, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.benchmark.artefacts.can_compile", lambda _: False)
+    result = run.run(quick(stem, runtimes=("pytorch", "compiled"), sizes=(32,)), folder=files)
+    assert result.rows[0].problem is None
+    assert result.rows[1].p50_ms is None
+    assert result.rows[1].problem == "There is no C++ compiler here, which torch.compile needs."
+
+
+def test_impossible_plans_are_refused(stem: str, files: Path) -> None:
+    with pytest.raises(DeviceError, match="cuda:99"):
+        run.run(quick(stem, device="cuda:99"), folder=files)
+    with pytest.raises(ConfigError, match="train, val or test"):
+        run.run(quick(stem, score=DataConfig(), score_split="all"), folder=files)
+
+
+def test_a_benchmark_stops_when_asked(stem: str, files: Path) -> None:
+    with pytest.raises(CancelledError):
+        run.run(quick(stem), folder=files, cancelled=lambda: True)

@@ -1,0 +1,29 @@
+"""`export`: ONNX files and a zip in a folder; what cannot be exported is told in a sentence."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run
+
+
+@pytest.mark.slow
+def test_files_and_parity_are_named(run: Run, model_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, said, _ = run("export", model_path, "--out", out, "--argmax", "--json")
+    assert code == 0
+    told = json.loads(said)
+    assert {Path(name).name for name in told["bytes"]} == {"tiny.onnx", "tiny.zip"}
+    assert all((out / Path(name).name).stat().st_size == size for name, size in told["bytes"].items())
+    assert told["parity"]["model.onnx"]["agreement"] >= 0.9995
+    assert told["parity"]["model.onnx"]["largest_difference"] is None
+    with zipfile.ZipFile(out / "tiny.zip") as bundle:
+        assert "mask, uint8" in bundle.read("README.txt").decode()
+
+
+def test_an_unknown_model_is_refused(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("export", "nobody", "--out", tmp_path)
+    assert code == 1
+    assert "There is no model nobody" in err

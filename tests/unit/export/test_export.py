@@ -1,0 +1,186 @@
+"""What is offered was compared with PyTorch first, and the zip is enough to use it."""
+
+import json
+import subprocess
+import sys
+import venv
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from core import checkpoint, paths
+from core.classes import AERIAL
+from core.config import DataConfig
+from core.data.scene import Scene
+from core.errors import ExportError
+from core.export import make, parity
+from core.export.quantise import quantise
+from core.export.session import OnnxModel
+from core.export.tiles import cut, training_tiles
+from core.models import build_model
+from tests.unit.networks import balance, noise
+
+from .conftest import CARD, Pair, pictures, random_unet
+
+
+@pytest.fixture(scope="module")
+def stem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved unet(2) with random weights."""
+    model = random_unet()
+    path = tmp_path_factory.mktemp("model") / "tiny"
+    checkpoint.save(path, model, CARD)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(stem: Path) -> make.Exported:
+    """In float32 and INT8, calibrated on the shipped scenes."""
+    return make.export(stem, int8=True)
+
+
+def test_float32_is_as_good_as_equal_and_int8_is_close(exported: make.Exported) -> None:
+    exact, rounded = exported.parities["model.onnx"], exported.parities["model-int8.onnx"]
+    assert exact.agreement >= 0.9999
+    assert exact.largest_difference is not None
+    assert exact.largest_difference < 1e-3
+    assert exact.agreement >= rounded.agreement >= 0.9
+    assert exact.pixels > 400_000
+    assert rounded.agreement < 1
+
+
+def test_int8_is_integer_inside_and_smaller(exported: make.Exported) -> None:
+    import onnx
+
+    files = exported.files
+    model = onnx.load_model_from_string(files["model-int8.onnx"])
+    kinds = {item.data_type for item in model.graph.initializer}
+    assert onnx.TensorProto.INT8 in kinds
+    assert sum(node.op_type == "QuantizeLinear" for node in model.graph.node) > 10
+    assert len(files["model-int8.onnx"]) < len(files["model.onnx"])
+
+
+def test_another_networks_file_is_refused(unet: Pair) -> None:
+    torch.manual_seed(1)
+    other = build_model(CARD.model, outputs=AERIAL.outputs)
+    balance(other, other.head, noise())  # type: ignore[arg-type]
+    found = parity.compare(unet.exported, other, CARD, list(pictures(3, 64, 64)))
+    assert found.agreement < 0.9
+    with pytest.raises(ExportError, match=r"PyTorch's class for \d+\.\d+ %"):
+        parity.insist(found)
+
+
+def test_parity_looks_at_odd_sizes(unet: Pair) -> None:
+    found = parity.compare(unet.exported, unet.model, CARD, list(pictures(2, 64, 64)))
+    assert found.pixels == 64 * 64 + (64 - 2) * (64 - 4)
+    assert found.agreement == 1
+
+
+def test_the_zip_holds_what_it_names(exported: make.Exported) -> None:
+    with zipfile.ZipFile(BytesIO(make.archive(exported))) as bundle:
+        files = {name: bundle.read(name) for name in bundle.namelist()}
+    assert {"model.onnx", "model-int8.onnx", "card.json", "classes.json", "parity.json", "segment.py"} < files.keys()
+    assert json.loads(files["classes.json"])["names"] == list(AERIAL.scored_names)
+    assert json.loads(files["parity.json"])["files"]["model.onnx"]["tiles"] == make.PARITY_TILES
+    readme = files["README.txt"].decode()
+    assert [name for name in files if name not in readme] == ["README.txt"]
+
+
+def test_the_script_is_short(exported: make.Exported) -> None:
+    lines = [line for line in make.contents(exported)["segment.py"].decode().splitlines() if line.strip()]
+    assert len(lines) <= 16
+
+
+def test_a_session_needs_no_torch(exported: make.Exported, tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    file.write_bytes(exported.files["model.onnx"])
+    question = (
+        "import sys, numpy, pathlib; from core.export.session import OnnxModel;"
+        f"print(OnnxModel(pathlib.Path({str(file)!r})).run(numpy.zeros((1, 8, 9, 3), numpy.uint8)).shape);"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", question], cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["(1, 5, 8, 9)", "False"]
+
+
+def test_what_is_no_model_is_refused() -> None:
+    with pytest.raises(ExportError, match="cannot read this model"):
+        OnnxModel(b"nothing of the kind")
+
+
+def test_a_model_without_convolutions_is_not_quantised() -> None:
+    from onnx import TensorProto, helper
+
+    node = helper.make_node("Identity", ["image"], ["mask"], name="a")
+    ends = [helper.make_tensor_value_info(name, TensorProto.UINT8, ["n", "h", "w", 3]) for name in ("image", "mask")]
+    model = helper.make_model(helper.make_graph([node], "g", ends[:1], ends[1:]))
+    with pytest.raises(ExportError, match="no convolution"):
+        quantise(model, list(pictures(1, 8, 8)))
+
+
+def test_tiles_come_from_training_pictures_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.data import open_split
+
+    _, split = open_split(DataConfig())
+    asked = []
+    monkeypatch.setattr("core.export.tiles.cut", lambda scenes, **_: asked.extend(scenes) or [])
+    training_tiles(DataConfig(), count=1)
+    assert [scene.name for scene in asked] == [scene.name for scene in split.train]
+
+
+def test_tiles_are_drawn_by_the_seed() -> None:
+    scenes = [Scene("a", pictures(1, 40, 50)[0], None), Scene("b", pictures(1, 10, 12)[0], None)]
+    first, again, other = (cut(scenes, count=4, side=16, seed=seed) for seed in (0, 0, 1))
+    assert [tile.shape for tile in first] == [(16, 16, 3), (10, 12, 3)] * 2
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], other[0])
+
+
+@pytest.mark.slow
+def test_the_shipped_student_fits_in_a_megabyte_and_runs_in_a_bare_environment(tmp_path: Path) -> None:
+    """The zip alone, in a fresh environment with onnxruntime, numpy and pillow: the same mask as PyTorch's."""
+    loaded = checkpoint.load(checkpoint.resolve("student"))
+    packed = make.archive(make.export(checkpoint.resolve("student"), int8=True))
+    assert len(packed) <= 1_000_000
+    with zipfile.ZipFile(BytesIO(packed)) as bundle:
+        bundle.extractall(tmp_path / "model")
+    python = _bare_environment(tmp_path / "bare")
+    picture = paths.SAMPLES / "images" / "scene_01.jpg"
+    expected = _mask(loaded, picture)
+    for model, least in (("model.onnx", 0.9995), ("model-int8.onnx", 0.95)):
+        target = tmp_path / f"{model}.png"
+        command = [python, tmp_path / "model" / "segment.py", picture, target, model]
+        subprocess.run(command, check=True, cwd=tmp_path, capture_output=True)
+        with Image.open(target) as mask:
+            assert mask.getpalette()[:3] == list(AERIAL.colours[0])
+            assert (np.asarray(mask) == expected).mean() >= least
+
+
+def _bare_environment(folder: Path) -> Path:
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    needed = [f"{name}=={_version(name)}" for name in ("onnxruntime", "numpy", "pillow")]
+    install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *needed]
+    if subprocess.run(install, capture_output=True).returncode:
+        pytest.skip("onnxruntime, numpy and pillow could not be installed here")
+    listing = subprocess.run([python, "-m", "pip", "list"], capture_output=True, text=True, check=True).stdout
+    assert "torch" not in listing
+    return python
+
+
+def _version(name: str) -> str:
+    import importlib.metadata
+
+    return importlib.metadata.version(name)
+
+
+def _mask(loaded: checkpoint.Loaded, picture: Path) -> np.ndarray:
+    from core.export.torch_answer import logits
+
+    with Image.open(picture) as opened:
+        image = np.asarray(opened.convert("RGB"))
+    return logits(loaded.model, loaded.card, image[None])[0].argmax(axis=0)
