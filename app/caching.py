@@ -75,14 +75,18 @@ def map_detail(source: Path, mask: Path, across: float, down: float, bands: tupl
     return map_views.detail(source, mask, across=across, down=down, bands=bands)
 
 
+def _planes(picture: Picture, model: Model) -> bytes:
+    return overlays.encode(inference.predict_planes(loaded(model), picture.image))
+
+
 def _mask(picture: Picture, model: Model) -> Mask:
-    return inference.predict_mask(loaded(model), picture.image)
+    return overlays.decode(planes(picture, model)).mask
 
 
 def _quality(picture: Picture, model: Model, teacher: Model) -> inference.Quality:
-    reference = None if model.identity == teacher.identity else mask(picture, teacher)
+    reference = None if model.identity == teacher.identity else _mask(picture, teacher)
     return inference.quality(
-        mask(picture, model),
+        _mask(picture, model),
         reference=reference,
         truth=picture.mask,
         classes=model.classes,
@@ -90,15 +94,17 @@ def _quality(picture: Picture, model: Model, teacher: Model) -> inference.Qualit
     )
 
 
-def _payload(picture: Picture, models: tuple[Model, ...]) -> dict[str, Any]:
+def _payload(picture: Picture, models: tuple[Model, ...]) -> bytes:
     teacher = models[0]
-    shown = [(model.title, mask(picture, model), quality(picture, model, teacher)) for model in models]
+    shown = [(model.title, planes(picture, model), quality(picture, model, teacher)) for model in models]
     panels = overlays.panels(truth=picture.mask, shown=shown)
-    return overlays.pack(picture.image, panels, classes=teacher.classes, ignore_index=teacher.ignore_index)
+    return overlays.pack(
+        picture.image, panels, classes=teacher.classes, ignore_index=teacher.ignore_index, ground=picture.ground
+    )
 
 
-mask = _kept(_mask, entries=64)
-"""(picture, model) → what the model makes of the picture, class indices (H, W)."""
+planes = _kept(_planes, entries=64)
+"""(picture, model) → what the model makes of the picture, as a PNG of three planes: a tenth of the arrays."""
 quality = _kept(_quality, entries=128)
 """(picture, model, teacher) → agreement with the teacher's mask, and scores where the mask is known."""
 payload = _kept(_payload, entries=24)

@@ -1,6 +1,7 @@
 """The server: `python -m streamlit run app/main.py` from the project's root. The pages begin in shell.py."""
 
 import asyncio
+import gc
 import importlib
 import logging
 from collections.abc import AsyncIterator
@@ -19,6 +20,10 @@ def warm_up() -> None:
     inference.warm_up()
     for name in ("app.caching", "app.components.score_table", "app.components.run_live"):
         importlib.import_module(name)
+    # Streamlit collects garbage after every run of a page, and torch alone brings half a million objects that are never
+    # garbage: looking through them took nine tenths of a rerun (docs/LOG.md). Frozen ones are not looked at.
+    gc.collect()
+    gc.freeze()
 
 
 @asynccontextmanager

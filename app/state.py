@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import streamlit as st
@@ -25,9 +25,17 @@ NOTHING: Final = "none"
 """How the link writes what was emptied on purpose; nothing at all in the link means the default."""
 
 # What the viewer reports about itself; short, because they end up in links.
-VIEW_MODE: Final = "view"
 VIEW_OPACITY: Final = "opacity"
 VIEW_HIDDEN: Final = "hidden"
+VIEW_PAIR: Final = "pair"
+VIEW_REGION: Final = "region"
+VIEW_CAMERA: Final = "at"
+# Name in the viewer → name in the link, and what it may be; the first is the default.
+_VIEW_CHOICES: Final = {
+    "layer": ("view", ("classes", "disagreement", "confidence", "entropy", "errors")),
+    "layout": ("layout", ("side", "swipe", "blink", "overlay")),
+    "colours": ("colours", ("safe", "colour")),
+}
 
 _LOG = logging.getLogger("terrastill.app")
 
@@ -113,24 +121,53 @@ def _number(text: str, otherwise: float) -> float:
 
 
 def viewer_state() -> dict[str, Any]:
-    """What the link says about the viewer: `mode`, `opacity` 0..100, `hidden` class indices. Nonsense is left out."""
-    state: dict[str, Any] = {}
-    if (mode := st.query_params.get(VIEW_MODE)) in ("classes", "disagreement", "errors"):
-        state["mode"] = mode
-    if (opacity := st.query_params.get(VIEW_OPACITY, "")).isdigit():
-        state["opacity"] = min(int(opacity), 100)
-    if hidden := st.query_params.get(VIEW_HIDDEN):
-        state["hidden"] = [int(index) for index in hidden.split(".") if index.isdigit()]
-    return state
+    """What the link says about the viewer, in the viewer's own names (app/components/viewer/). Nonsense is left out.
+
+    `layout`, `layer`, `colours`; `opacity` 0..100; `hidden` class indices; `a`, `b` panel indices; `split` 0..1;
+    `region` and `camera` as objects.
+    """
+    found: dict[str, Any] = {}
+    for name, (key, choices) in _VIEW_CHOICES.items():
+        if (value := st.query_params.get(key)) in choices:
+            found[name] = value
+    if (opacity := st.query_params.get(VIEW_OPACITY, "")).isdecimal():
+        found["opacity"] = min(int(opacity), 100)
+    if (hidden := _numbers(VIEW_HIDDEN)) and all(index < 256 for index in hidden):
+        found["hidden"] = [int(index) for index in hidden]
+    if len(pair := _numbers(VIEW_PAIR)) == 2:
+        found["a"], found["b"] = (int(index) for index in pair)
+    if len(part := _numbers(VIEW_REGION)) == 4:
+        found["region"] = dict(zip(("x", "y", "width", "height"), (int(value) for value in part), strict=True))
+    if len(camera := _numbers(VIEW_CAMERA)) == 3:
+        found["camera"] = dict(zip(("x", "y", "zoom"), (value / 1000 for value in camera), strict=True))
+    return found
 
 
-def remember_viewer(state: dict[str, Any] | None) -> None:
+def _numbers(key: str) -> list[int]:
+    """Whole numbers with dots between them; empty where the link has anything else."""
+    texts = st.query_params.get(key, "").split(".")
+    return [int(text) for text in texts] if all(text.isdecimal() and len(text) < 7 for text in texts) else []
+
+
+def remember_viewer(view: dict[str, Any] | None) -> None:
     """Write what the viewer reports into the link, leaving out what is at its default."""
-    if not state:
+    if not view:
         return
-    to_link(VIEW_MODE, str(state.get("mode", "classes")), default="classes")
-    to_link(VIEW_OPACITY, str(int(state.get("opacity", 60))), default="60")
-    to_link(VIEW_HIDDEN, ".".join(str(int(index)) for index in state.get("hidden", [])), default="")
+    for name, (key, choices) in _VIEW_CHOICES.items():
+        to_link(key, str(view.get(name, choices[0])), default=choices[0])
+    to_link(VIEW_OPACITY, str(int(view.get("opacity", 60))), default="60")
+    to_link(VIEW_HIDDEN, _dotted(view.get("hidden", ())), default="")
+    pair = [view.get("a"), view.get("b")]
+    to_link(VIEW_PAIR, "" if None in pair else _dotted(pair), default="")
+    region = view.get("region") or {}
+    to_link(VIEW_REGION, _dotted(region[side] for side in ("x", "y", "width", "height") if side in region), default="")
+    camera = view.get("camera") or {}
+    place = _dotted(round(1000 * camera[name]) for name in ("x", "y", "zoom") if name in camera)
+    to_link(VIEW_CAMERA, place, default="500.500.1000")
+
+
+def _dotted(values: Iterable[float]) -> str:
+    return ".".join(str(int(value)) for value in values)
 
 
 def report_script_error(error: Exception) -> bool:

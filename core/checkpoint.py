@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as save_tensors
 from torch import nn
 
 from core.cards import SCHEMA, ModelCard, available, beside, load_card, resolve
@@ -30,8 +31,9 @@ def save(stem: Path, model: nn.Module, card: ModelCard) -> ModelCard:
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
 
     def write_both(aside: Path) -> None:
-        save_file(tensors, aside)
-        text = replace(card, bytes=aside.stat().st_size).to_json()
+        # Written by Python, so that a full disk is an OSError like everywhere else.
+        size = aside.write_bytes(save_tensors(tensors))
+        text = replace(card, bytes=size).to_json()
         write_aside(beside(stem, ".json"), lambda path: path.write_text(text, encoding="utf-8"))
 
     weights = beside(stem, ".safetensors")

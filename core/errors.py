@@ -12,9 +12,11 @@ TerrastillError
 │   └── ExportError          a model that cannot be written in another format, or answers differently in it
 ├── BenchmarkError           a benchmark that cannot be read, started or stopped
 ├── DeviceError
+├── DiskFullError            a file could not be written for want of space; the one before it stands
 └── RunError
     ├── RunNotFoundError
     ├── RunStateError        what was asked does not fit the state of the run
+    │   └── FencedError      another attempt holds the run: this one may write nothing more
     └── StoreError
 """
 
@@ -77,6 +79,10 @@ class DeviceError(TerrastillError):
     """A device that is not there."""
 
 
+class DiskFullError(TerrastillError):
+    """There is no space left to write a file; what was there before still stands."""
+
+
 class RunError(TerrastillError):
     """Something about a run."""
 
@@ -87,6 +93,10 @@ class RunNotFoundError(RunError):
 
 class RunStateError(RunError):
     """What was asked does not fit the state of the run."""
+
+
+class FencedError(RunStateError):
+    """Another attempt at this run has begun: whoever worked on an earlier one may write nothing more."""
 
 
 class StoreError(RunError):

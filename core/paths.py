@@ -1,4 +1,4 @@
-"""Where things lie on this machine. Environment variables move the two folders that are written to or fetched."""
+"""Where things lie on this machine. Environment variables move the folders that are written to or fetched."""
 
 import os
 from pathlib import Path
@@ -11,6 +11,11 @@ SAMPLES = ROOT / "sample_images"
 def home() -> Path:
     """The folder of the run store and its runs: `TERRASTILL_HOME`, or `runs/` in the project."""
     return Path(os.environ.get("TERRASTILL_HOME") or ROOT / "runs")
+
+
+def store_url() -> str | None:
+    """The database that lists the runs: `TERRASTILL_STORE`, or None for the SQLite file in `home()`."""
+    return os.environ.get("TERRASTILL_STORE") or None
 
 
 def dubai_root() -> Path:

@@ -28,6 +28,8 @@ def dubai() -> Path:
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes into the runs of the person who starts it."""
     monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path_factory.mktemp("home")))
+    for name in ("STORE", "SLOTS", "KEEP_DAYS", "KEEP_GB"):
+        monkeypatch.delenv(f"TERRASTILL_{name}", raising=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,9 +19,24 @@ from tests.architecture import (
 
 BASE = ("core.errors", "core.config", "core.classes", "core.paths", "core.files", "core.typed")
 DATA = (*BASE, "core.imagery", "core.image", "core.device", "core.data")
-MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.cards", "core.checkpoint")
+MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.agreement", "core.cards", "core.checkpoint")
 TASKS = (*MODELS, "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
-STORE = (*BASE, *(f"core.runs.{name}" for name in ("database", "files", "records", "tables", "registry", "store")))
+STORE_PARTS = (
+    "claims",
+    "database",
+    "fence",
+    "files",
+    "memory",
+    "migrations",
+    "prune",
+    "records",
+    "registry",
+    "single",
+    "store",
+    "tables",
+    "watch",
+)
+STORE = (*BASE, *(f"core.runs.{name}" for name in STORE_PARTS))
 JOBS = tuple(f"core.runs.{name}" for name in ("jobs", "checks", "teaching", "followers", "follow"))
 PAGES = ("app.services", "app.state", "app.caching", "app.components", "app.web_runtime")
 
@@ -34,7 +49,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.data": DATA,
     "core.models": (*BASE, "core.models"),
     "core.losses": ("core.errors", "core.classes", "core.losses"),
-    "core.metrics": BASE,
+    **dict.fromkeys(("core.metrics", "core.agreement"), BASE),
     "core.cards": BASE,
     "core.checkpoint": (*BASE, "core.cards", "core.models"),
     **dict.fromkeys(("core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export"), TASKS),
@@ -42,7 +57,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.runs": STORE,
     "core.runs.recorder": (*STORE, "core.image", "core.imagery", "core.data.palette", "core.train.events"),
     **dict.fromkeys(JOBS, (*TASKS, *JOBS, "core.runs.process", "core.runs.files")),
-    **dict.fromkeys(("core.runs.worker", "core.runs.child", "core.runs.process"), (*TASKS, "core.runs")),
+    **dict.fromkeys((f"core.runs.{name}" for name in ("worker", "serve", "child", "process")), (*TASKS, "core.runs")),
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
     **dict.fromkeys(("app.main", "app.shell"), (*PAGES, "app.views")),
@@ -50,7 +65,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "app.services": ("core", "app.services"),
     **dict.fromkeys(("app.components", "app.views"), PAGES),
 }
-SERVICES_MAY_NOT = ("core.runs.jobs", "core.runs.worker", "core.cli", "core.__main__")
+SERVICES_MAY_NOT = ("core.runs.jobs", "core.runs.worker", "core.runs.serve", "core.cli", "core.__main__")
 FORBIDDEN: dict[str, tuple[str, ...]] = {
     "core": ("streamlit", "app"),
     "core.cards": ("torch",),

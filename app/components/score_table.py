@@ -20,19 +20,28 @@ def table_rows(
         row: dict[str, Any] = {
             "Model": model.title,
             "Architecture": model.architecture,
-            "Parameters (M)": model.parameters / 1e6,
-            "MACs (G)": model.macs_256 / 1e9,
-            "Size (MB)": model.bytes / 1e6,
-            "Smaller": ratio(reference.parameters, model.parameters),
-            "Latency (ms)": speeds[model.name].latency_ms if speeds else None,
             "Faster": ratio(speeds[reference.name].latency_ms, speeds[model.name].latency_ms) if speeds else None,
+            "Smaller": ratio(reference.parameters, model.parameters),
+            "Less work": ratio(reference.macs_256, model.macs_256),
             "Agreement": percent(quality.agreement),
         }
         if quality.per_class:
             row["mIoU"] = percent(quality.miou5)
             row |= {name: percent(value) for name, value in quality.per_class.items()}
-        rows.append(row)
+        rows.append(row | _measures(model, speeds[model.name] if speeds else None))
     return rows
+
+
+def _measures(model: Model, speed: Speed | None) -> dict[str, float | None]:
+    """What the ratios are made of."""
+    return {
+        "Latency (ms)": speed and speed.latency_ms,
+        "Latency p95 (ms)": speed and speed.p95_ms,
+        "Throughput (MP/s)": speed and speed.megapixels_per_second,
+        "Parameters (M)": model.parameters / 1e6,
+        "MACs (G)": model.macs_256 / 1e9,
+        "Size (MB)": model.bytes / 1e6,
+    }
 
 
 def score_table(models: Sequence[Model], qualities: Mapping[str, Quality], speeds: Mapping[str, Speed] | None) -> None:
@@ -41,14 +50,17 @@ def score_table(models: Sequence[Model], qualities: Mapping[str, Quality], speed
     shares = ["Agreement", "mIoU", *sorted(_classes(qualities))]
     config: dict[str, Any] = {
         "Model": st.column_config.TextColumn(pinned=True),
-        "Parameters (M)": st.column_config.NumberColumn(format="%.3f"),
-        "MACs (G)": st.column_config.NumberColumn(format="%.3f"),
-        "Size (MB)": st.column_config.NumberColumn(format="%.2f"),
+        "Faster": st.column_config.NumberColumn(format="%.1f×", help="The teacher's latency divided by this model's."),
         "Smaller": st.column_config.NumberColumn(
             format="%.1f×", help="The teacher's parameters divided by this model's."
         ),
-        "Latency (ms)": st.column_config.NumberColumn(format="%.1f"),
-        "Faster": st.column_config.NumberColumn(format="%.1f×", help="The teacher's latency divided by this model's."),
+        "Less work": st.column_config.NumberColumn(format="%.1f×", help="The teacher's MACs divided by this model's."),
+        "Latency (ms)": st.column_config.NumberColumn(format="%.1f", help="Median"),
+        "Latency p95 (ms)": st.column_config.NumberColumn(format="%.1f", help="19 of 20 passes are faster"),
+        "Throughput (MP/s)": st.column_config.NumberColumn(format="%.2f", help="Megapixels a second"),
+        "Parameters (M)": st.column_config.NumberColumn(format="%.3f"),
+        "MACs (G)": st.column_config.NumberColumn(format="%.3f"),
+        "Size (MB)": st.column_config.NumberColumn(format="%.2f"),
     }
     config |= {name: st.column_config.NumberColumn(format="%.1f %%") for name in shares}
     st.dataframe(

@@ -23,6 +23,7 @@ UPLOAD_TYPES = ("png", "jpg", "jpeg", "tif", "tiff")
 class Picture:
     """`image` uint8 (H, W, 3); `mask` class indices (H, W) where it is known; `sha256` of the file's bytes.
 
+    `ground` is in metres a pixel, where the file says so.
     `private` pictures are a visitor's own: nothing that comes of them may be kept for others.
     """
 
@@ -31,6 +32,7 @@ class Picture:
     image: NDArray[np.uint8]
     mask: NDArray[np.uint8] | None
     private: bool = False
+    ground: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def read_upload(name: str, data: bytes) -> Picture:
                 "Crop it, or open it under Your images, where any size is segmented in windows."
             )
         image, _ = picture.read(0, 0, height, width)
-    return Picture(label, hashlib.sha256(data).hexdigest(), image, None, private=True)
+        ground = picture.info.metres_per_pixel
+    return Picture(label, hashlib.sha256(data).hexdigest(), image, None, private=True, ground=ground)
 
 
 def training_choices() -> list[DatasetChoice]:

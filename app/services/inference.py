@@ -29,12 +29,28 @@ WHOLE = 1280
 
 @dataclass(frozen=True)
 class Speed:
-    """Median of `repeats` warm passes over one picture of `LATENCY_SIZE`²; `busy` while a run was training."""
+    """Of `repeats` warm passes over one picture of `LATENCY_SIZE`²: median (`latency_ms`) and 95th percentile.
+
+    `busy` while a run was training.
+    """
 
     latency_ms: float
+    p95_ms: float
+    megapixels_per_second: float
     device: str
     repeats: int
     busy: bool = False
+
+
+@dataclass(frozen=True)
+class Planes:
+    """What a model says of a picture, uint8 (H, W) each: class indices, and 0..255 for the probability of that class
+    and for the entropy between all classes (0: certain, 255: all alike).
+    """
+
+    mask: NDArray[np.uint8]
+    confidence: NDArray[np.uint8]
+    entropy: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -59,14 +75,19 @@ def load(name: str) -> "Loaded":
     return checkpoint.load(checkpoint.resolve(name, runs=paths.home()), device=device.choose())
 
 
-def predict_mask(loaded: "Loaded", image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Class indices (H, W) for a picture (H, W, 3). Raises `ImageError`."""
+def predict_planes(loaded: "Loaded", image: NDArray[np.uint8]) -> Planes:
+    """What a model says of a picture (H, W, 3). Raises `ImageError`."""
     from core.device import choose
     from core.infer.predict import predict
 
     with _DEVICE:
         card = loaded.card
-        return predict(loaded.model, image, mean=card.mean, std=card.std, device=choose(), tile=WHOLE).mask
+        found = predict(loaded.model, image, mean=card.mean, std=card.std, device=choose(), tile=WHOLE)
+    return Planes(found.mask, _bytes(found.confidence), _bytes(found.entropy))
+
+
+def _bytes(shares: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.round(255 * shares).astype(np.uint8)
 
 
 def measure_speed(models: dict[str, "Loaded"]) -> dict[str, Speed]:
@@ -80,7 +101,10 @@ def measure_speed(models: dict[str, "Loaded"]) -> dict[str, Speed]:
         turn = sum(latency.median_ms for latency in probe.values()) / 1000
         repeats = min(MOST_REPEATS, max(FEWEST_REPEATS, int(SPEED_SECONDS / max(turn, 1e-6))))
         found = compare(modules, size=LATENCY_SIZE, device=choose(), repeats=repeats, warmup=1)
-    return {name: Speed(latency.median_ms, latency.device, repeats) for name, latency in found.items()}
+    return {
+        name: Speed(took.median_ms, took.p95_ms, took.megapixels_per_second, took.device, repeats)
+        for name, took in found.items()
+    }
 
 
 def quality(

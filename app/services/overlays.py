@@ -1,8 +1,8 @@
-"""Masks packed for the viewer in the browser: the picture as WebP, each mask as deflated class indices."""
+"""A comparison packed for the viewer in the browser: one blob of the picture as WebP and what models say as PNG."""
 
-import base64
 import hashlib
-import zlib
+import json
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,26 +10,45 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.services.inference import Quality
+from app.services.inference import Planes, Quality
+from app.services.palettes import safe_colours
 
-LARGEST_SIDE = 2048
+LARGEST_SIDE = 4096
+"""Larger pictures are shown at a whole fraction of their size."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One mask beside the others. `note` is a short figure under the title."""
+    """One mask beside the others; `planes` as `encode` gives them. `note` is a short figure under the title."""
 
     role: Literal["truth", "teacher", "student"]
     title: str
     note: str
-    mask: NDArray[np.uint8]
+    planes: bytes
 
 
-def panels(*, truth: NDArray[np.uint8] | None, shown: Sequence[tuple[str, NDArray[np.uint8], Quality]]) -> list[Panel]:
+def encode(planes: Planes) -> bytes:
+    """Class, confidence and entropy as the three channels of one PNG: lossless, and read by every browser."""
+    from core.image import encode_png
+
+    return encode_png(np.stack([planes.mask, planes.confidence, planes.entropy], axis=-1))
+
+
+def decode(png: bytes) -> Planes:
+    """What `encode` was given."""
+    from core.image import read_rgb
+
+    channels = read_rgb(png)
+    return Planes(*(np.ascontiguousarray(channels[..., index]) for index in range(3)))
+
+
+def panels(*, truth: NDArray[np.uint8] | None, shown: Sequence[tuple[str, bytes, Quality]]) -> list[Panel]:
     """The known mask, the teacher (the first of `shown`) and the students, each with its figures in a short note."""
-    found = [] if truth is None else [Panel("truth", "Known mask", "", truth)]
-    for index, (title, mask, quality) in enumerate(shown):
-        found.append(Panel("student" if index else "teacher", title, _note(quality), mask))
+    from core.image import encode_png
+
+    found = [] if truth is None else [Panel("truth", "Known mask", "", encode_png(truth))]
+    for index, (title, planes, quality) in enumerate(shown):
+        found.append(Panel("student" if index else "teacher", title, _note(quality), planes))
     return found
 
 
@@ -39,25 +58,45 @@ def pack(
     *,
     classes: Sequence[tuple[str, tuple[int, int, int]]],
     ignore_index: int,
-) -> dict[str, Any]:
-    """Plain values for the viewer; pictures over `LARGEST_SIDE` are shown at a whole fraction of their size."""
+    ground: float | None = None,
+) -> bytes:
+    """The length of a JSON header (uint32, little-endian), the header, and the pictures back to back.
+
+    `ground` is in metres a pixel. The header's `id` is that of the contents.
+    """
+    from core.image import encode_webp
+
     step = -(-max(image.shape[:2]) // LARGEST_SIDE)
     photo = _shrink(image, step)
-    packed = [
-        {"role": p.role, "title": p.title, "note": p.note, "plane": _deflate(p.mask[::step, ::step])} for p in panels
-    ]
-    payload = {
+    parts = [encode_webp(photo), *(_thin(panel.planes, step) for panel in panels)]
+    ends = np.cumsum([len(part) for part in parts]).tolist()
+    spans = [[end - len(part), len(part)] for part, end in zip(parts, ends, strict=True)]
+    header: dict[str, Any] = {
         "width": int(photo.shape[1]),
         "height": int(photo.shape[0]),
-        "photo": _data_url(photo),
-        "panels": packed,
-        "classes": [{"name": name, "colour": list(colour)} for name, colour in classes],
+        "step": step,
+        "ground": ground and ground * step,
+        "photo": spans[0],
+        "panels": [
+            {"role": panel.role, "title": panel.title, "note": panel.note, "planes": span}
+            for panel, span in zip(panels, spans[1:], strict=True)
+        ],
+        "classes": [
+            {"name": name, "colour": list(colour), "safe": list(safe)}
+            for (name, colour), safe in zip(classes, safe_colours(classes), strict=True)
+        ],
         "ignore": ignore_index,
     }
-    digest = hashlib.sha256(payload["photo"].encode())
-    for panel in packed:
-        digest.update("\0".join(panel.values()).encode())
-    return {**payload, "id": digest.hexdigest()[:16]}
+    digest = hashlib.sha256(json.dumps(header).encode())
+    for part in parts:
+        digest.update(part)
+    return frame({**header, "id": digest.hexdigest()[:16]}) + b"".join(parts)
+
+
+def frame(header: dict[str, Any]) -> bytes:
+    """JSON behind its length."""
+    text = json.dumps(header).encode()
+    return struct.pack("<I", len(text)) + text
 
 
 def _note(quality: Quality) -> str:
@@ -65,6 +104,13 @@ def _note(quality: Quality) -> str:
     if quality.agreement is not None:
         parts.append(f"agrees {100 * quality.agreement:.1f} %")
     return " · ".join(parts)
+
+
+def _thin(png: bytes, step: int) -> bytes:
+    """Every `step`-th pixel of a PNG."""
+    from core.image import encode_png, read_raw
+
+    return png if step == 1 else encode_png(np.ascontiguousarray(read_raw(png)[::step, ::step]))
 
 
 def _shrink(image: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
@@ -76,13 +122,3 @@ def _shrink(image: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
     shrunk = image[::step, ::step].copy()
     shrunk[: height // step, : width // step] = blocks.mean(axis=(1, 3)).astype(np.uint8)
     return shrunk
-
-
-def _data_url(photo: NDArray[np.uint8]) -> str:
-    from core.image import encode_webp
-
-    return "data:image/webp;base64," + base64.b64encode(encode_webp(photo)).decode()
-
-
-def _deflate(plane: NDArray[np.uint8]) -> str:
-    return base64.b64encode(zlib.compress(np.ascontiguousarray(plane).tobytes(), 6)).decode()

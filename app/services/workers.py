@@ -1,57 +1,53 @@
 """The process that trains: whether one is alive, and starting one. It outlives the page and the server."""
 
+import os
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from app.services.stores import open_store
 from core import paths
 from core.errors import StoreError
+from core.runs import single
 from core.runs.process import start
 from core.runs.records import RunState
-
-_STARTING_SECONDS = 30.0
-_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
 class WorkerState:
-    """`queued` and `running` count runs; `device` lists the slots of the workers that are alive."""
+    """`queued` and `running` count runs; `device` lists the slots of the workers that are alive.
+
+    `memory` is what the processes of their runs take, in bytes (0: not known); `current` names the runs under way.
+    """
 
     state: Literal["working", "idle", "starting", "absent"]
     device: str
     queued: int
     running: int
+    memory: int = 0
+    current: tuple[str, ...] = ()
 
 
-@dataclass
-class _Started:
-    """The worker that this server started last; kept so that a second click does not start a second one."""
-
-    process: subprocess.Popen[bytes] | None = None
-    at: float = 0.0
-
-
-_started = _Started()
-
-
-def worker_state(*, now: Callable[[], float] = time.monotonic) -> WorkerState:
+def worker_state() -> WorkerState:
     """What the sidebar says. Raises `StoreError`."""
     store = open_store()
     alive = store.workers()
     active = store.list([RunState.QUEUED, RunState.RUNNING])
-    running = sum(run.state == RunState.RUNNING for run in active)
-    device = ", ".join(worker.device for worker in alive)
+    under_way = [run for run in reversed(active) if run.state == RunState.RUNNING]
     state: Literal["working", "idle", "starting", "absent"] = "absent"
     if alive:
-        state = "working" if running else "idle"
-    elif _is_starting(now()):
+        state = "working" if under_way else "idle"
+    elif single.is_held(single.path_of(store.home)):
         state = "starting"
-    return WorkerState(state, device, len(active) - running, running)
+    return WorkerState(
+        state,
+        device=", ".join(worker.device for worker in alive),
+        queued=len(active) - len(under_way),
+        running=len(under_way),
+        memory=sum(worker.memory for worker in alive),
+        current=tuple(run.name for run in under_way),
+    )
 
 
 def training() -> bool:
@@ -62,23 +58,35 @@ def training() -> bool:
         return False
 
 
-def ensure_worker(*, now: Callable[[], float] = time.monotonic) -> bool:
-    """Start a worker when none is alive. True when one was started."""
-    with _LOCK:
-        if open_store().workers() or _is_starting(now()):
-            return False
-        log = paths.home() / "worker.log"
-        _started.process = start([sys.executable, "-m", "core", "worker"], log)
-        _started.at = now()
-        return True
+_children: list[subprocess.Popen[bytes]] = []
+"""The workers that this server started; looked at so that one that has ended is no zombie."""
+
+
+def ensure_worker() -> bool:
+    """Start a worker when none is alive. True when one was started.
+
+    Whoever gets this machine's lock starts it and hands the lock over: of any number of tabs and servers that ask at
+    once, one does. Raises `StoreError`.
+    """
+    _children[:] = [child for child in _children if child.poll() is None]
+    store = open_store()
+    if store.workers():
+        return False
+    lock = single.acquire(single.path_of(store.home))
+    if lock is None:
+        return False
+    try:
+        with (paths.home() / "worker.log").open("ab") as log:
+            command = [sys.executable, "-m", "core", "worker", "--lock", str(lock)]
+            _children.append(start(command, log, hand_over=[lock]))
+    except OSError as error:
+        raise StoreError(f"No worker could be started ({error.strerror}): check memory and disk.") from error
+    finally:
+        os.close(lock)
+    return True
 
 
 def resume_queue() -> bool:
     """Start a worker when runs wait or were interrupted and nobody works on them."""
     waiting = open_store().list([RunState.QUEUED, RunState.RUNNING])
     return bool(waiting) and ensure_worker()
-
-
-def _is_starting(now: float) -> bool:
-    process = _started.process
-    return process is not None and process.poll() is None and now - _started.at < _STARTING_SECONDS

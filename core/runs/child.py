@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core.config import RunConfig
-from core.errors import RunStateError, StoreError, TerrastillError
+from core.errors import DiskFullError, FencedError, RunStateError, StoreError, TerrastillError
+from core.files import staged
+from core.runs import fence
+from core.runs.memory import narrower, ran_out, shortage
 from core.runs.recorder import Recorder
 from core.runs.records import RunRecord
 from core.runs.store import RunStore
@@ -102,7 +105,22 @@ def perform(store: RunStore, pulse: Pulse, *, execute: Execute, stopped: type[Ex
     """
     held = pulse.record
     folder = store.folder(held.id)
-    recorder = Recorder(folder, held.config)
+    with staged(folder, fence.stage(folder, held.attempt)):
+        try:
+            recorder = Recorder(folder, held.config)
+            _perform(store, pulse, recorder, execute, stopped)
+        except RunStateError:
+            # Its successor has the run now: whoever wakes late leaves without a word.
+            pulse.lost = True
+            return
+        except DiskFullError as error:
+            store.release(held.id, held.worker, attempt=held.attempt, reason=f"{error} Then the run goes on.")
+    if not pulse.lost:
+        fence.close(folder, held.attempt)
+
+
+def _perform(store: RunStore, pulse: Pulse, recorder: Recorder, execute: Execute, stopped: type[Exception]) -> None:
+    held = pulse.record
 
     def emit(event: Event) -> None:
         recorder(event)
@@ -111,19 +129,36 @@ def perform(store: RunStore, pulse: Pulse, *, execute: Execute, stopped: type[Ex
     config = replace(held.config, train=replace(held.config.train, device=held.device))
     emit(MessageEvent(f"Started on {held.device}, attempt {held.attempt}."))
     try:
-        summary = execute(config, folder, emit=emit, cancelled=pulse.cancelled, runs=store.home)
+        summary = execute(config, recorder.folder, emit=emit, cancelled=pulse.cancelled, runs=store.home)
     except stopped:
         if pulse.lost:
-            recorder.log("Stopped: this run was taken over.")
-        else:
-            after = store.release(held.id, held.worker, attempt=held.attempt)
-            recorder.log("Stopped as asked." if after.state.final else "Stopped to go on later.")
+            return
+        after = store.release(held.id, held.worker, attempt=held.attempt)
+        recorder.log("Stopped as asked." if after.state.final else "Stopped to go on later.")
+    except (DiskFullError, FencedError):
+        raise
     except TerrastillError as error:
         recorder.log(f"Failed: {error}")
         store.fail(held.id, held.worker, str(error), attempt=held.attempt)
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        _narrow(store, held, recorder)
     else:
         store.finish(held.id, held.worker, summary, attempt=held.attempt)
         recorder.log("Done.")
+
+
+def _narrow(store: RunStore, held: RunRecord, recorder: Recorder) -> None:
+    """Memory ran out: once more in a new process with half as many pictures at a time, or the end of the run."""
+    words = shortage(held.config, held.device)
+    config = narrower(held.config)
+    if config is None or held.narrowed:
+        recorder.log(f"Failed: {words}")
+        store.fail(held.id, held.worker, words, attempt=held.attempt)
+        return
+    recorder(MessageEvent(f"{words} It is tried once more, the same batch in twice as many parts.", "warning"))
+    store.narrow(held.id, held.worker, config, words, attempt=held.attempt)
 
 
 def progress_after(event: Event, before: float) -> float:

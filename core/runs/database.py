@@ -6,27 +6,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, select, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from core.errors import StoreError
+from core.runs.migrations import migrate
 from core.runs.tables import METADATA, SCHEMA, SCHEMA_VERSION
 
 BUSY_SECONDS = 30
 """How long a SQLite writer waits for another writer before it gives up."""
+_ALONE = 7_310_771
+"""The number of the PostgreSQL lock that stands for the whole store; any number that nobody else there uses."""
 
 
 class Database:
-    """One database with the store's schema, which is created when it is not there. Raises `StoreError`."""
+    """One database with the store's schema, which is made or brought to this version. Raises `StoreError`."""
 
     def __init__(self, url: str | URL) -> None:
         self._engine = _open_engine(url)
+        self._sqlite = self._engine.dialect.name == "sqlite"
         with self.read() as connection:
             version = _schema_version(connection)
-        if version is None:
-            with self.write() as connection:
-                _create_schema(connection)
-        elif version != SCHEMA_VERSION:
+        if version is None or version < SCHEMA_VERSION:
+            with self.write(alone=True) as connection:
+                version = _prepare_schema(connection)
+        if version != SCHEMA_VERSION:
+            self.close()
             raise StoreError(
                 f"The run store {self._engine.url!r} is of version {version}, and this program knows {SCHEMA_VERSION}: "
                 "update the program, or set TERRASTILL_HOME to another folder."
@@ -35,14 +40,25 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads: it sees one moment, and waits for nobody."""
-        with self._plainly(), self._engine.connect() as connection, connection.begin():
+        options: dict[str, Any] = {} if self._sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self._plainly(), self._engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that is a writer from its start, so that what it reads cannot change before it writes."""
+    def write(self, *, alone: bool = False) -> Iterator[Connection]:
+        """A transaction whose reads stay true until it has written.
+
+        On SQLite it is a writer from its start, and so the only one. On PostgreSQL it locks the rows that it reads with
+        `find`; `alone` keeps out every other that is `alone`.
+        """
         with self._plainly(), self._engine.connect().execution_options(write=True) as connection, connection.begin():
+            if alone and not self._sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ALONE})
             yield connection
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._engine.dispose()
 
     @contextmanager
     def _plainly(self) -> Iterator[None]:
@@ -50,14 +66,31 @@ class Database:
             yield
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise StoreError(
-                f"The run store {self._engine.url!r} cannot be used ({reason}): check that its folder can be "
-                "written to and that the disk is not full, then try again."
-            ) from error
+            raise StoreError(f"The run store {self._engine.url!r} {_advice(reason)}") from error
+
+
+def _advice(reason: str) -> str:
+    if "locked" in reason:
+        return f"has been busy for {BUSY_SECONDS} seconds: try again in a moment."
+    if "disk is full" in reason or "No space left" in reason:
+        return "cannot be written: the disk is full. Free some space, or delete old runs, then try again."
+    return (
+        f"cannot be used ({reason}): check that its folder can be written to and that the disk is not full, then try "
+        "again."
+    )
 
 
 def _open_engine(url: str | URL) -> Engine:
-    engine = create_engine(url)
+    try:
+        # A server that was restarted is noticed before a connection is used, not by a failed one.
+        engine = create_engine(url, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise StoreError(f'The run store needs the driver {error.name}: pip install "psycopg[binary]".') from error
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise StoreError(
+            "TERRASTILL_STORE is not the URL of a database: write postgresql+psycopg://USER@HOST/NAME, or leave it "
+            "unset for SQLite."
+        ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -99,8 +132,14 @@ def _schema_version(connection: Connection) -> int | None:
     return connection.scalar(select(SCHEMA.c.version))
 
 
-def _create_schema(connection: Connection) -> None:
-    # Another process may have been first: only what is missing is made, and this transaction is the only writer.
+def _prepare_schema(connection: Connection) -> int:
+    """Make the tables, or bring them to this version; another process may have been first. Gives the version."""
+    version = _schema_version(connection)
     METADATA.create_all(connection)
-    if connection.scalar(select(SCHEMA.c.version)) is None:
+    if version is None:
         connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
+        return SCHEMA_VERSION
+    if version < SCHEMA_VERSION:
+        migrate(connection, version, SCHEMA_VERSION)
+        return SCHEMA_VERSION
+    return version

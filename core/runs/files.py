@@ -1,10 +1,14 @@
 """Writing, reading and removing the files of a run folder, so that a reader never sees half a file."""
 
+import os
 import shutil
 from pathlib import Path
 
 from core.errors import StoreError
-from core.files import write_aside
+from core.files import require_stage, speaking_plainly, write_aside
+
+APPENDED = ("events.jsonl", "log.txt")
+"""The files of a run folder that grow line by line; all others are written whole."""
 
 
 def atomic_write(path: Path, data: bytes) -> None:
@@ -12,11 +16,61 @@ def atomic_write(path: Path, data: bytes) -> None:
     write_aside(path, lambda aside: aside.write_bytes(data))
 
 
+class LineWriter:
+    """Adds lines to one file, each with one write, so that two processes adding to the same log do not mix their lines.
+
+    It holds the file open: when a later attempt puts a copy in the file's place, lines of this one reach nobody.
+    Raises `FencedError` when that has happened before it was opened, and `DiskFullError`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with speaking_plainly(path):
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        require_stage(path)
+
+    def fileno(self) -> int:
+        """The number of the open file. Raises `ValueError` once it is closed."""
+        if self._descriptor is None:
+            raise ValueError(f"{self.path.name} is closed.")
+        return self._descriptor
+
+    def __call__(self, line: str) -> None:
+        data = line.replace("\n", " ").encode() + b"\n"
+        with speaking_plainly(self.path):
+            written = os.write(self.fileno(), data)
+            if written < len(data):
+                # A full disk takes a part first and complains at the rest: half a line is worse than none.
+                os.ftruncate(self.fileno(), os.fstat(self.fileno()).st_size - written)
+                os.write(self.fileno(), data)
+
+    def close(self) -> None:
+        """Close the file; a second time does nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def append_line(path: Path, line: str) -> None:
-    """Add one line with one write, so that two processes appending to the same log do not mix their lines."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab", buffering=0) as file:
-        file.write(line.replace("\n", " ").encode() + b"\n")
+    """Add one line to a file that is opened for it."""
+    writer = LineWriter(path)
+    try:
+        writer(line)
+    finally:
+        writer.close()
+
+
+def whole_lines(path: Path) -> bytes:
+    """What a growing file holds, without a last line that a killed process left half written."""
+    data = path.read_bytes()
+    if path.suffix == ".jsonl":
+        return data[: data.rfind(b"\n") + 1]
+    return data if not data or data.endswith(b"\n") else data + b"\n"
 
 
 def last_lines(path: Path, count: int = 40, *, start: int = 0) -> list[str]:
@@ -27,6 +81,18 @@ def last_lines(path: Path, count: int = 40, *, start: int = 0) -> list[str]:
         file.seek(max(start, path.stat().st_size - 65_536))
         text = file.read().decode(errors="replace")
     return text.splitlines()[-count:]
+
+
+def folder_bytes(folder: Path) -> int:
+    """Disk that a folder's files take, in bytes; links are not followed, and what vanishes meanwhile counts nothing."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(root) / name).lstat().st_size
+            except FileNotFoundError:
+                continue
+    return total
 
 
 def remove_folder(folder: Path) -> None:

@@ -20,6 +20,7 @@ from core.data.splits import Split
 from core.data.transforms import ViewSampler
 from core.device import autocast_dtype, choose, describe, share_of
 from core.errors import ConfigError
+from core.files import discard
 from core.models import build_model, can_compile, count_macs, count_parameters, without_pretraining
 from core.models.pretrained import LITE_MEAN, LITE_STD
 from core.runs.checks import check
@@ -81,7 +82,7 @@ def carry_out(
     card = checkpoint.save(folder / "student", task.model, _card(replace(task, config=config), outcome, summary, split))
     # Last: a run that is stopped before its model is saved would have to fill the cache again.
     for leftover in folder.glob(f"{CACHE}.*"):
-        leftover.unlink()
+        discard(leftover)
     return summary | {"parameters": card.parameters, "macs_256": card.macs_256, "bytes": card.bytes}
 
 

@@ -7,31 +7,40 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from core import paths
+from core.errors import ConfigError
 
+DISK_FULL = "The disk is full: free some space, and the run goes on."
 _CAUSES = (
     ("out of memory", "Memory ran out: choose a smaller batch size, a smaller crop or a smaller student, then retry."),
     ("MemoryError", "Memory ran out: choose a smaller batch size, a smaller crop or a smaller student, then retry."),
-    ("No space left on device", "The disk is full: free some space, then retry."),
+    ("No space left on device", DISK_FULL),
+    ("the disk is full", DISK_FULL),
 )
 
 
-def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a process that writes into `log`. Raises `OSError`.
+class _Open(Protocol):
+    """Anything with an open file."""
+
+    def fileno(self) -> int: ...
+
+
+def start(command: Sequence[str], output: _Open, *, hand_over: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    """Start a process that writes into `output`, and give it the open files in `hand_over`. Raises `OSError`.
 
     It has a session of its own: Ctrl-C reaches the worker alone, and a kill reaches all that the run started.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=paths.ROOT,
-            start_new_session=True,
-        )
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output.fileno(),
+        stderr=subprocess.STDOUT,
+        cwd=paths.ROOT,
+        start_new_session=True,
+        pass_fds=tuple(hand_over) if os.name == "posix" else (),
+    )
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -73,3 +82,32 @@ def find_devices() -> list[str]:
     except (OSError, subprocess.SubprocessError):
         return ["cpu"]
     return answer.stdout.split() or ["cpu"]
+
+
+def parse_slots(text: str, devices: Sequence[str]) -> list[str]:
+    """`cuda:0=2,cpu=1` → `["cuda:0", "cuda:0", "cpu"]`, each slot one run at a time. Raises `ConfigError`."""
+    slots: list[str] = []
+    for part in text.split(","):
+        device, _, number = (piece.strip() for piece in part.partition("="))
+        if device not in devices:
+            raise ConfigError(f"There is no device {device or part!r} here: name slots of {', '.join(devices)}.")
+        if not (number or "1").isdecimal() or int(number or 1) > 64:
+            raise ConfigError(f"{part.strip()} is no number of slots: write {device}=1, with 0 to 64.")
+        slots += [device] * int(number or 1)
+    if not slots:
+        raise ConfigError("A worker without slots does nothing: write cpu=1, for example.")
+    return slots
+
+
+def tell_slots(slots: Sequence[str]) -> str:
+    """`["cuda:0", "cuda:0", "cpu"]` → `cuda:0=2,cpu`, for people and for the list of workers."""
+    return ",".join(name if (n := slots.count(name)) == 1 else f"{name}={n}" for name in dict.fromkeys(slots))
+
+
+def memory_bytes(pid: int) -> int:
+    """Main memory that a process has; 0 where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,8 +13,9 @@ from typing import Any
 from core.classes import AERIAL, ClassMap
 from core.config import RunConfig
 from core.data.palette import to_rgb
+from core.files import discard
 from core.image import encode_png
-from core.runs.files import append_line, atomic_write
+from core.runs.files import LineWriter, atomic_write
 from core.runs.records import LAST_CHECKPOINT
 from core.train.events import EpochEvent, Event, MessageEvent, PreviewEvent, StepEvent, TeacherEvent
 
@@ -39,13 +39,14 @@ class Recorder:
     def __init__(
         self, folder: Path, config: RunConfig, *, class_map: ClassMap = AERIAL, now: Callable[[], float] = time.time
     ) -> None:
-        self.folder = folder
+        self.folder, self.config = folder, config
         self._class_map = class_map
         self._now = now
         if not (folder / LAST_CHECKPOINT).exists():
-            (folder / "metrics.csv").unlink(missing_ok=True)
-            (folder / "events.jsonl").unlink(missing_ok=True)
-            shutil.rmtree(folder / "preview", ignore_errors=True)
+            for name in ("metrics.csv", "events.jsonl", "preview"):
+                discard(folder / name)
+        # Opened once: when a later attempt replaces these two, this one adds to what nobody reads.
+        self._events, self._log = LineWriter(folder / "events.jsonl"), LineWriter(folder / "log.txt")
         atomic_write(folder / "config.json", config.to_json().encode())
         self._append("start", {})
 
@@ -68,11 +69,10 @@ class Recorder:
 
     def log(self, text: str) -> None:
         """One line in `log.txt`."""
-        append_line(self.folder / "log.txt", f"{time.strftime('%H:%M:%S', time.localtime(self._now()))}  {text}")
+        self._log(f"{time.strftime('%H:%M:%S', time.localtime(self._now()))}  {text}")
 
     def _append(self, kind: str, values: dict[str, Any]) -> None:
-        line = json.dumps(_finite({"time": round(self._now(), 3), "type": kind, **values}))
-        append_line(self.folder / "events.jsonl", line)
+        self._events(json.dumps(_finite({"time": round(self._now(), 3), "type": kind, **values})))
 
     def _add_metrics(self, event: EpochEvent) -> None:
         path = self.folder / "metrics.csv"

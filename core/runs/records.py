@@ -30,9 +30,11 @@ class RunState(StrEnum):
 class RunRecord:
     """One run as the store holds it. Times are Unix seconds; `progress` is a fraction from 0 to 1.
 
-    `device` is the slot the run was given, or the device it asks for while it waits. `attempt` counts the claims,
-    `lapses` how often it was requeued because its process died or fell silent. `worker` names who holds it ("" when
-    nobody does). `summary` is what `core.runs.jobs.execute` gave back, empty until the run is done.
+    `device` is the slot the run was given, or the device it asks for while it waits. `attempt` counts the claims and
+    is the token that fences off earlier ones; `beats` counts the signs of life. `lapses` is how often it was requeued
+    because its process died or fell silent, `narrowed` how often its batch was cut because memory ran out. `worker`
+    names who holds it ("" when nobody does). `priority`: higher goes first; a pinned run is never pruned. `summary` is
+    what `core.runs.jobs.execute` gave back, empty until the run is done.
     """
 
     id: str
@@ -47,15 +49,23 @@ class RunRecord:
     error: str | None = None
     cancel_requested: bool = False
     attempt: int = 0
+    beats: int = 0
     lapses: int = 0
+    narrowed: int = 0
     worker: str = ""
+    priority: int = 0
+    pinned: bool = False
     progress: float = 0.0
     summary: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class WorkerRecord:
-    """One worker process: `device` lists its slots, separated by commas; times are Unix seconds."""
+    """One worker process: `device` lists its slots, separated by commas; times are Unix seconds.
+
+    `memory` is what the processes of its runs take, in bytes, and `born` when it began, in ticks since the machine did:
+    a process number alone may have gone to another program. Both are 0 where the system does not tell.
+    """
 
     id: str
     pid: int
@@ -63,6 +73,8 @@ class WorkerRecord:
     device: str
     started_at: float
     beat_at: float
+    memory: int = 0
+    born: int = 0
 
 
 def choose_slot(wanted: str, free: Sequence[str]) -> str | None:

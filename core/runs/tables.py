@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Connection,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     select,
     update,
 )
@@ -23,7 +25,7 @@ from core.config import RunConfig
 from core.errors import ConfigError, RunNotFoundError
 from core.runs.records import RunRecord, RunState, WorkerRecord
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 METADATA = MetaData()
 
@@ -49,6 +51,10 @@ RUNS = Table(
     Column("worker", String(200), nullable=False, default=""),
     Column("progress", Float, nullable=False, default=0.0),
     Column("summary", Text, nullable=False, default="{}"),
+    Column("priority", Integer, nullable=False, default=0, server_default="0"),
+    Column("pinned", Boolean, nullable=False, default=False, server_default=false()),
+    Column("beats", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("narrowed", Integer, nullable=False, default=0, server_default="0"),
     Index("runs_by_state", "state", "sequence"),
     sqlite_autoincrement=True,
 )
@@ -62,14 +68,17 @@ WORKERS = Table(
     Column("device", String(200), nullable=False),
     Column("started_at", Float, nullable=False),
     Column("beat_at", Float, nullable=False),
+    Column("memory", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("born", BigInteger, nullable=False, default=0, server_default="0"),
 )
 
 SCHEMA = Table("schema_version", METADATA, Column("version", Integer, primary_key=True, autoincrement=False))
 
 
-def find(connection: Connection, run_id: str) -> Row[Any]:
+def find(connection: Connection, run_id: str, *, lock: bool = True) -> Row[Any]:
     """The row of a run, locked where the database can lock one. Raises `RunNotFoundError`."""
-    row = connection.execute(select(RUNS).where(RUNS.c.id == run_id).with_for_update()).one_or_none()
+    query = select(RUNS).where(RUNS.c.id == run_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise RunNotFoundError(f"There is no run {run_id}: it may have been deleted.")
     return row
@@ -110,7 +119,11 @@ def to_run(row: Row[Any]) -> RunRecord:
         cancel_requested=row.cancel_requested,
         attempt=row.attempt,
         lapses=row.lapses,
+        beats=row.beats,
+        narrowed=row.narrowed,
         worker=row.worker,
+        priority=row.priority,
+        pinned=row.pinned,
         progress=row.progress,
         summary=json.loads(row.summary),
     )
@@ -118,4 +131,4 @@ def to_run(row: Row[Any]) -> RunRecord:
 
 def to_worker(row: Row[Any]) -> WorkerRecord:
     """A row of `workers` as a record."""
-    return WorkerRecord(row.id, row.pid, row.host, row.device, row.started_at, row.beat_at)
+    return WorkerRecord(row.id, row.pid, row.host, row.device, row.started_at, row.beat_at, row.memory, row.born)

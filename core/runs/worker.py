@@ -1,78 +1,89 @@
-"""The worker: takes runs from the store and gives each a process of its own, one on a device at a time.
+"""The worker: takes runs from the store and gives each a process of its own, one in a slot at a time.
 
-It never imports torch: it stays small and quick, and a run that crashes cannot hurt it. `python -m core.runs.worker`
-serves until it is told to leave; with `--execute` it is the process of one run.
+It never imports torch and never touches a device: it stays small and quick, and a run that crashes cannot hurt it.
+core/runs/serve.py is its command line.
 """
 
-import argparse
 import os
 import platform
 import secrets
-import signal
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
-from core.errors import RunError, RunNotFoundError, RunStateError, TerrastillError
-from core.runs.files import append_line, last_lines
-from core.runs.process import find_devices, kill, obituary, start
+from core.errors import FencedError, RunError, RunNotFoundError, RunStateError
+from core.runs import single
+from core.runs.files import LineWriter, last_lines
+from core.runs.process import DISK_FULL, kill, memory_bytes, obituary, start, tell_slots
+from core.runs.prune import Limits, Nightly, prune
 from core.runs.records import RunRecord, RunState
 from core.runs.store import RunStore
+from core.runs.watch import WINDOW_SECONDS, Watch
 
-LEASE_SECONDS = 120.0
 PATIENCE_SECONDS = 20.0
 """How long a run that was asked to stop may take before it is killed."""
+SPARE_BYTES = 200_000_000
+"""With less disk than this no run is started: it could not save."""
 _BEAT_SECONDS = 5.0
-_SLEPT_SECONDS = 30.0
 
 Command = Callable[[RunRecord], list[str]]
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 @dataclass
 class _Child:
-    """The process of a run, where its part of the log begins, and since when it has been asked to stop."""
+    """The process of a run, its log and where its part of that begins, and since when it has been asked to stop."""
 
     record: RunRecord
     process: subprocess.Popen[bytes]
+    log: LineWriter
     log_start: int
     asked_at: float | None = None
 
 
 class Worker:
-    """One slot a device. `command` gives the command line of a run's process; `now` Unix seconds."""
+    """`slots` names a device for each run that may go on at once. `command` gives the command line of a run's process.
+
+    `now` gives monotonic seconds. `window` is how long a run may be silent before it is killed and started again.
+    """
 
     def __init__(
         self,
         store: RunStore,
         *,
         command: Command,
-        devices: Sequence[str] = ("cpu",),
-        lease: float = LEASE_SECONDS,
+        slots: Sequence[str] = ("cpu",),
+        window: float = WINDOW_SECONDS,
         patience: float = PATIENCE_SECONDS,
-        now: Callable[[], float] = time.time,
-        say: Callable[[str], None] = _say,
+        spare: int = SPARE_BYTES,
+        limits: Limits | None = None,
+        now: Callable[[], float] = time.monotonic,
+        say: Callable[[str], None] = say,
     ) -> None:
         self.id = f"{platform.node() or 'localhost'}-{os.getpid()}-{secrets.token_hex(2)}"
-        self.store, self.devices = store, devices
-        self._command, self._lease, self._patience, self._now, self._say = command, lease, patience, now, say
-        self._children: dict[str, _Child] = {}
-        self._leaving = False
+        self.store, self.slots = store, slots
+        self._command, self._patience, self._spare, self._now, self._say = command, patience, spare, now, say
+        self._limits, self._nightly = limits or Limits(), Nightly()
+        self._watched = Watch(window=window, now=now)
+        self._children: list[_Child] = []
+        self._lock: int | None = None
+        self._leaving = self._full = False
         self._beaten_at = float("-inf")
-        self._ticked_at = now()
-        self._lapses_from = float("-inf")
 
-    def enter(self) -> None:
-        """Take this machine's place as worker. Raises `RunStateError` when another worker has it."""
-        self.store.register_worker(self.id, os.getpid(), ",".join(self.devices))
+    def enter(self, lock: int | None = None) -> None:
+        """Take this machine's place as worker, or keep the one that `lock` holds. Raises `RunStateError`."""
+        self._lock = lock if lock is not None else single.acquire(single.path_of(self.store.home), patience=1.0)
+        if self._lock is None:
+            others = [f" (process {one.pid})" for one in self.store.workers()]
+            raise RunStateError(f"A worker is already running here{''.join(others[:1])}: nothing to start.")
+        self.store.register_worker(self.id, os.getpid(), tell_slots(self.slots))
 
     def ask_to_leave(self) -> None:
         """From a signal: the loop ends at its next turn; a second time the runs are killed without waiting."""
@@ -92,48 +103,53 @@ class Worker:
         self.close()
 
     def run_once(self) -> None:
-        """One turn: beat, take back silent runs, look after the processes, fill the free slots."""
+        """One turn: beat, take back silent runs, look after the processes, fill the free slots, make room."""
         self._beat()
         self._take_back()
-        for child in self._children.values():
+        for child in self._children:
             self._watch(child)
         self._bury()
-        while free := [slot for slot in self.devices if slot not in self._children]:
+        while (free := self._free()) and self._has_room():
             record = self.store.claim(self.id, free)
             if record is None:
                 break
             self._start(record)
+        if self._limits and self._nightly.due():
+            for record in prune(self.store, self._limits):
+                self._say(f"Run {record.id} ({record.name}) was old and made room.")
 
     def close(self) -> None:
         """Ask every run to stop, wait, kill what stays, give all back to the queue, and leave."""
         self._leaving = True
-        for child in self._children.values():
+        for child in self._children:
             child.process.terminate()
         asked_at = self._now()
-        while any(child.process.poll() is None for child in self._children.values()):
+        while any(child.process.poll() is None for child in self._children):
             if self._now() - asked_at >= self._patience:
-                for child in self._children.values():
+                for child in self._children:
                     kill(child.process)
             self._beat()
             time.sleep(0.1)
         self._bury()
         self.store.remove_worker(self.id)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
         self._say("The worker has left.")
 
     def _beat(self) -> None:
         if self._now() - self._beaten_at >= _BEAT_SECONDS:
             self._beaten_at = self._now()
-            self.store.beat_worker(self.id, os.getpid(), ",".join(self.devices))
+            memory = sum(memory_bytes(child.process.pid) for child in self._children)
+            self.store.beat_worker(self.id, os.getpid(), tell_slots(self.slots), memory=memory)
 
     def _take_back(self) -> None:
-        now = self._now()
-        # After the machine slept, every heartbeat is old: the runs get one lease to show that they live.
-        if now - self._ticked_at > _SLEPT_SECONDS:
-            self._lapses_from = now + self._lease
-        self._ticked_at = now
-        if now >= self._lapses_from:
-            for record in self.store.requeue_lapsed(self._lease):
-                self._note(record, f"No sign of life for {self._lease:.0f} seconds: {record.state}.")
+        for record in self._watched.silent(self.store.list([RunState.RUNNING]), self.store.workers()):
+            reason = "The run gave no sign of life for too long."
+            after = self.store.reclaim(record, reason)
+            if after is not None:
+                self._say(f"Run {record.id}: {reason} Now {after.state}.")
+                LineWriter(self.store.folder(record.id) / "log.txt")(f"{reason} Now {after.state}.")
 
     def _watch(self, child: _Child) -> None:
         """Kill a process that lost its run, or that does not heed a cancel."""
@@ -147,22 +163,32 @@ class Worker:
                 kill(child.process)
 
     def _bury(self) -> None:
-        """Free the slots of ended processes; one that did not tell its end gets words for it."""
-        for slot, child in list(self._children.items()):
+        """Free the slots of ended processes; one that did not tell its end gets words for it.
+
+        While the store does not listen, the process is kept in mind, and told of at the next turn.
+        """
+        for child in list(self._children):
             code = child.process.poll()
             if code is None:
                 continue
-            del self._children[slot]
-            if self._held(child) is None:
-                continue
-            run, attempt = child.record, child.record.attempt
-            if self._leaving or child.asked_at is not None:
-                after = self.store.release(run.id, self.id, attempt=attempt)
-                self._note(after, f"The process was ended: {after.state}.")
+            if self._held(child) is not None:
+                self._tell_end(child, code)
+            self._children.remove(child)
+            child.log.close()
+
+    def _tell_end(self, child: _Child, code: int) -> None:
+        run, attempt = child.record, child.record.attempt
+        if self._leaving or child.asked_at is not None:
+            after = self.store.release(run.id, self.id, attempt=attempt)
+            words = "The process was ended:"
+        else:
+            words = obituary(code, last_lines(child.log.path, start=child.log_start))
+            if words == DISK_FULL:
+                after = self.store.release(run.id, self.id, attempt=attempt, reason=words)
             else:
-                words = obituary(code, last_lines(self._log(run), start=child.log_start))
                 after = self.store.abandon(run.id, self.id, words, attempt=attempt)
-                self._note(after, f"{words} Now {after.state}.")
+        self._say(f"Run {run.id}: {words} Now {after.state}.")
+        child.log(f"{words} Now {after.state}.")
 
     def _held(self, child: _Child) -> RunRecord | None:
         """The run's record if this child's attempt still holds it."""
@@ -173,75 +199,30 @@ class Worker:
         mine = record.state == RunState.RUNNING and record.worker == self.id and record.attempt == child.record.attempt
         return record if mine else None
 
+    def _free(self) -> list[str]:
+        free = list(self.slots)
+        for child in self._children:
+            free.remove(child.record.device)
+        return free
+
+    def _has_room(self) -> bool:
+        """Whether a run could save what it learns; says once when not, and once when there is room again."""
+        full = shutil.disk_usage(self.store.home).free < self._spare
+        if full != self._full:
+            self._say("The disk is full: runs wait until there is space." if full else "There is space on the disk.")
+        self._full = full
+        return not full
+
     def _start(self, record: RunRecord) -> None:
-        log = self._log(record)
-        log_start = log.stat().st_size if log.exists() else 0
         try:
+            log = LineWriter(self.store.folder(record.id) / "log.txt")
+            log_start = log.path.stat().st_size
             process = start(self._command(record), log)
+        except FencedError:
+            return
         except OSError as error:
             words = f"No process could be started for the run ({error.strerror}): check memory and disk, then retry."
             self.store.abandon(record.id, self.id, words, attempt=record.attempt)
             return
-        self._children[record.device] = _Child(record, process, log_start)
+        self._children.append(_Child(record, process, log, log_start))
         self._say(f"Run {record.id} started on {record.device}.")
-
-    def _note(self, record: RunRecord, text: str) -> None:
-        self._say(f"Run {record.id}: {text}")
-        append_line(self._log(record), text)
-
-    def _log(self, record: RunRecord) -> Path:
-        return self.store.folder(record.id) / "log.txt"
-
-
-def main(argv: Sequence[str]) -> int:
-    """Serve the queue, or be the process of one run. 0: left as asked, or another worker is there; 1: failed."""
-    parser = argparse.ArgumentParser(prog="python -m core worker", description="Work on queued runs until stopped.")
-    parser.add_argument("--home", type=Path, help="folder of the runs (TERRASTILL_HOME, or runs/ in the project)")
-    parser.add_argument("--execute", metavar="ID", help=argparse.SUPPRESS)
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
-    parser.add_argument("--attempt", type=int, help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-    store = RunStore(home=args.home)
-    if args.execute:
-        _execute(store, args.execute, args.worker, args.attempt)
-        return 0
-    return serve(store, command=partial(_command, store.home))
-
-
-def serve(store: RunStore, *, command: Command, pause: float = 0.5) -> int:
-    """Be this machine's worker until a signal; leaves at once when another one is."""
-    worker = Worker(store, command=command)
-    try:
-        worker.enter()
-    except RunStateError as error:
-        _say(str(error))
-        return 0
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.ask_to_leave())
-    worker.devices = find_devices()
-    _say(f"The worker (process {os.getpid()}) serves {store.home} on {', '.join(worker.devices)}.")
-    worker.loop(pause=pause)
-    return 0
-
-
-def _command(home: Path, record: RunRecord) -> list[str]:
-    holder = ["--worker", record.worker, "--attempt", str(record.attempt)]
-    return [sys.executable, "-m", "core.runs.worker", "--home", str(home), "--execute", record.id, *holder]
-
-
-def _execute(store: RunStore, run_id: str, worker: str, attempt: int) -> None:
-    """The life of a run's process. What is heavy is imported only now, once a signal would be heard."""
-    from core.runs.child import hold, perform
-
-    pulse = hold(store, run_id, worker, attempt)
-    from core.runs import jobs
-    from core.train.loop import RunCancelledError
-
-    perform(store, pulse, execute=jobs.execute, stopped=RunCancelledError)
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except TerrastillError as error:
-        sys.exit(str(error))

@@ -213,7 +213,8 @@ class _Trainer:
 
     def _load(self) -> bool:
         """Whether there was something to go on from. Raises `CheckpointError` where devices found different things."""
-        found = load_state(self.checkpoint, modules=self._modules(), optimiser=self.optimiser, scaler=self.scaler)
+        modules, optimiser, scaler = self._modules(), self.optimiser, self.scaler
+        found = load_state(self.checkpoint, modules=modules, optimiser=optimiser, scaler=scaler, emit=self.emit)
         if found is not None:
             self.progress, self.best = found
         position = -1 if found is None else self.progress.epoch * self.steps + self.progress.step

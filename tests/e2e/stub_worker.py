@@ -18,8 +18,8 @@ from core.errors import DataError
 from core.runs.child import hold, perform
 from core.runs.files import atomic_write
 from core.runs.records import LAST_CHECKPOINT, RunRecord
+from core.runs.serve import serve
 from core.runs.store import RunStore
-from core.runs.worker import serve
 from core.train.events import Cancelled, Emit, StepEvent
 
 STEP_SECONDS = 0.05

@@ -1,5 +1,6 @@
 """A small world for the views: two by two class maps, models that answer at once, and runs that need no worker."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -68,19 +69,22 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made.models["teacher"] = make_model("teacher", parameters=2_000_000)
     picture = Picture("scene_01", "a" * 64, np.zeros((2, 4, 3), np.uint8), TRUTH)
 
-    def predict_mask(loaded: str, _: Any) -> Any:
+    def predict_planes(loaded: str, _: Any) -> inference.Planes:
         made.predicted.append(loaded)
-        return MASKS[loaded]
+        return inference.Planes(MASKS[loaded], np.full((2, 4), 200, np.uint8), np.full((2, 4), 20, np.uint8))
 
     monkeypatch.setattr(artifacts, "models", lambda: made.models)
     monkeypatch.setattr(datasets, "scene_names", lambda: ["scene_01", "scene_02"])
     monkeypatch.setattr(datasets, "load_scene", lambda name: replace(picture, name=name, sha256=name * 4))
     monkeypatch.setattr(inference, "load", lambda name: name)
-    monkeypatch.setattr(inference, "predict_mask", predict_mask)
+    monkeypatch.setattr(inference, "predict_planes", predict_planes)
     monkeypatch.setattr(
         inference,
         "measure_speed",
-        lambda models: {name: inference.Speed(8.0 if name == "teacher" else 2.0, "a CPU", 15) for name in models},
+        lambda models: {
+            name: inference.Speed(took, took + 1, 65.536 / took / 1000, "a CPU", 15)
+            for name, took in ((name, 8.0 if name == "teacher" else 2.0) for name in models)
+        },
     )
     monkeypatch.setattr(
         estimates, "student_size", lambda base: estimates.Size(base * 30_000, base * 30_000_000, base / 8)
@@ -102,12 +106,18 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
+def header(blob: bytes) -> dict[str, Any]:
+    """The JSON in front of what `services.overlays.pack` gives."""
+    length = int.from_bytes(blob[:4], "little")
+    return dict(json.loads(blob[4 : 4 + length]))
+
+
 @pytest.fixture
 def viewer_payloads(world: World, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the viewer is given to show; its drawing is a browser's work (tests/e2e/test_app.py)."""
     import app.components.viewer as component
 
-    monkeypatch.setattr(component, "viewer", world.payloads.append)
+    monkeypatch.setattr(component, "viewer", lambda blob: world.payloads.append(header(blob)))
     return world.payloads
 
 

@@ -44,6 +44,10 @@ def test_the_table_has_size_speed_agreement_and_scores(view: View) -> None:
     assert table.loc["student", "Smaller"] == pytest.approx(20)
     assert table.loc["student", "Faster"] == pytest.approx(4)
     assert table.loc["student", "Agreement"] == pytest.approx(100 * 7 / 8)
+    assert table.loc["student", "Less work"] == pytest.approx(20)
+    assert (table.loc["student", "Latency (ms)"], table.loc["student", "Latency p95 (ms)"]) == (2, 3)
+    assert table.loc["student", "Throughput (MP/s)"] == pytest.approx(4 * table.loc["teacher", "Throughput (MP/s)"])
+    assert list(table.columns).index("Faster") < list(table.columns).index("Latency (ms)")
     assert pd.isna(table.loc["teacher", "Agreement"])
     assert table.loc["teacher", "mIoU"] == pytest.approx(100)
     # One of seven labelled pixels is wrong: Building 1 of 2, Land 2 of 3, the rest right; Water does not occur.
@@ -179,6 +183,20 @@ def test_counts_sort_as_numbers(view: View) -> None:
 
 
 def test_the_real_viewer_mounts(view: View) -> None:
-    page = view("compare", view="disagreement", opacity="80", hidden="2")
+    page = view("compare", view="disagreement", opacity="80", hidden="2", layout="swipe", pair="1.2", at="250.500.4000")
     assert not page.exception
-    assert page.session_state["viewer_initial"] == {"mode": "disagreement", "opacity": 80, "hidden": [2]}
+    assert page.session_state["viewer_initial"] == {
+        "layer": "disagreement",
+        "layout": "swipe",
+        "opacity": 80,
+        "hidden": [2],
+        "a": 1,
+        "b": 2,
+        "camera": {"x": 0.25, "y": 0.5, "zoom": 4},
+    }
+
+
+def test_a_link_with_nonsense_leaves_the_viewer_as_it_is(view: View) -> None:
+    page = view("compare", view="x", layout="-", opacity="high", hidden="2,3", pair="1", at="0.5", region="1.2.3")
+    assert not page.exception
+    assert page.session_state["viewer_initial"] == {}

@@ -1,11 +1,8 @@
 """What the pages rest on: packing masks, reading progress, estimating time, telling a gain, queueing a pair."""
 
-import base64
 import io
 import json
-import sys
 import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,53 +10,76 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 
 from app.components.charts import loss_chart, score_chart, smoothed
 from app.components.forecast import duration
-from app.services import artifacts, datasets, estimates, inference, launch, overlays, progress, runs, workers
+from app.services import artifacts, datasets, estimates, inference, launch, overlays, progress, runs
 from app.services.artifacts import short_count
 from app.services.inference import Quality, quality
 from app.services.overlays import Panel
 from app.services.stores import open_store
+from core import paths
 from core.classes import AERIAL
 from core.config import RunConfig
 from core.errors import CheckpointError, ImageError
 from core.runs.recorder import Recorder
-from core.runs.records import RunState
 from core.train.events import EpochEvent, StepEvent
-from tests.ui.conftest import CLASSES
+from tests.ui.conftest import CLASSES, header
 
 Shape = tuple[int, int]
 
 
-def pack(image: Any, mask: Any, title: str = "a") -> dict[str, Any]:
-    return overlays.pack(image, [Panel("teacher", title, "", mask)], classes=CLASSES, ignore_index=5)
+def planes_of(mask: Any) -> inference.Planes:
+    return inference.Planes(mask, mask + 100, 255 - mask)
 
 
-@pytest.mark.parametrize("shape", [(3, 5), (2048, 7), (2049, 7), (11, 4099)])
-def test_a_packed_mask_comes_back_whole_and_fits_its_picture(shape: Shape) -> None:
+def pack(image: Any, mask: Any, title: str = "a") -> bytes:
+    panel = Panel("teacher", title, "", overlays.encode(planes_of(mask)))
+    return overlays.pack(image, [panel], classes=CLASSES, ignore_index=5, ground=0.5)
+
+
+def test_planes_come_back_as_they_went_in() -> None:
+    random = np.random.default_rng(0)
+    given = inference.Planes(*(random.integers(0, 256, (7, 9), np.uint8) for _ in range(3)))
+    found = overlays.decode(overlays.encode(given))
+    for name in ("mask", "confidence", "entropy"):
+        assert np.array_equal(getattr(found, name), getattr(given, name))
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (4096, 7), (4097, 7), (11, 8195)])
+def test_packed_planes_come_back_whole_and_fit_their_picture(shape: Shape) -> None:
     random = np.random.default_rng(0)
     image, mask = random.integers(0, 255, (*shape, 3), np.uint8), random.integers(0, 6, shape, np.uint8)
-    packed = pack(image, mask)
-    plane = np.frombuffer(zlib.decompress(base64.b64decode(packed["panels"][0]["plane"])), np.uint8)
+    blob = pack(image, mask)
+    found = header(blob)
+    start = len(blob) - found["photo"][1] - found["panels"][0]["planes"][1]
+    offset, length = found["panels"][0]["planes"]
     step = -(-max(shape) // overlays.LARGEST_SIDE)
-    assert np.array_equal(plane.reshape(packed["height"], packed["width"]), mask[::step, ::step])
-    assert max(packed["height"], packed["width"]) <= overlays.LARGEST_SIDE
-    json.dumps(packed)
+    planes = overlays.decode(blob[start + offset : start + offset + length])
+    assert np.array_equal(planes.mask, mask[::step, ::step])
+    assert np.array_equal(planes.entropy, (255 - mask)[::step, ::step])
+    assert (found["height"], found["width"]) == planes.mask.shape
+    assert max(planes.mask.shape) <= overlays.LARGEST_SIDE
+    assert found["ground"] == 0.5 * step
 
 
 def test_the_packed_id_follows_every_part() -> None:
     image, mask = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)
     other = mask.copy()
     other[0, 0] = 1
-    ids = {
-        pack(image, mask)["id"],
-        pack(image, other)["id"],
-        pack(image, mask, "b")["id"],
-        pack(image + 200, mask)["id"],
-    }
-    assert len(ids) == 4
-    assert pack(image, mask)["id"] == pack(image.copy(), mask.copy())["id"]
+    blobs = (pack(image, mask), pack(image, other), pack(image, mask, "b"), pack(image + 200, mask))
+    assert len({header(blob)["id"] for blob in blobs}) == 4
+    assert pack(image, mask) == pack(image.copy(), mask.copy())
+
+
+def test_the_ground_resolution_of_the_shipped_geotiff_is_known() -> None:
+    file = (paths.SAMPLES / "georeferenced.tif").read_bytes()
+    with rasterio.open(paths.SAMPLES / "georeferenced.tif") as opened:
+        assert opened.crs.is_projected
+        assert datasets.read_upload("map.tif", file).ground == pytest.approx(opened.transform.a)
+    photo = (paths.SAMPLES / "images" / "scene_01.jpg").read_bytes()
+    assert datasets.read_upload("photo.jpg", photo).ground is None
 
 
 def test_quality_leaves_unlabelled_pixels_out_of_scores_only() -> None:
@@ -191,47 +211,6 @@ def test_a_picture_over_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         datasets.read_upload("big.png", b"x" * (1024**2 + 1))
 
 
-def test_one_worker_is_started_and_a_second_call_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    commands = []
-
-    class Process:
-        code: int | None = None
-
-        def poll(self) -> int | None:
-            return self.code
-
-    process = Process()
-
-    def start(command: list[str], _: Path) -> Process:
-        commands.append(command)
-        return process
-
-    monkeypatch.setattr(workers, "start", start)
-    monkeypatch.setattr(workers, "_started", workers._Started())
-    assert workers.worker_state(now=lambda: 0.0).state == "absent"
-    assert workers.ensure_worker(now=lambda: 0.0)
-    assert not workers.ensure_worker(now=lambda: 1.0)
-    assert workers.worker_state(now=lambda: 1.0).state == "starting"
-    process.code = 1
-    assert workers.ensure_worker(now=lambda: 2.0)
-    assert commands == [[sys.executable, "-m", "core", "worker"]] * 2
-    open_store().register_worker("w", 1, "cpu")
-    assert not workers.ensure_worker(now=lambda: 1000.0)
-    assert workers.worker_state(now=lambda: 1000.0).state == "idle"
-
-
-def test_a_queue_left_over_wakes_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    woken: list[bool] = []
-    monkeypatch.setattr(workers, "ensure_worker", lambda: woken.append(True) or True)
-    assert not workers.resume_queue()
-    run = open_store().add(launch.to_config(launch.Settings()))
-    assert workers.resume_queue()
-    open_store().request_cancel(run.id)
-    assert open_store().get(run.id).state == RunState.CANCELLED
-    assert not workers.resume_queue()
-    assert woken == [True]
-
-
 def test_charts_hold_what_they_are_given() -> None:
     losses = loss_chart([{"epoch": 0.5, "dice": 1.0}, {"epoch": 1.0, "dice": 1.0, "soft_targets": 0.2}])
     assert [trace.name for trace in losses.data] == ["Dice (labels)", "Soft targets (teacher)"]
@@ -261,9 +240,9 @@ def test_a_slow_machine_is_measured_less_often(monkeypatch: pytest.MonkeyPatch, 
 
     def compare(models: dict[str, Any], **options: Any) -> dict[str, benchmark.Latency]:
         asked.append(options["repeats"])
-        return {name: benchmark.Latency(1000 * seconds, 0, 0, 0, "a CPU", 1, 256, 1) for name in models}
+        return {name: benchmark.Latency(1000 * seconds, 7, 0, 3, "a CPU", 1, 256, 1) for name in models}
 
     monkeypatch.setattr(benchmark, "compare", compare)
     speed = inference.measure_speed({"a": SimpleNamespace(model=None)})["a"]
     assert asked == [1, repeats]
-    assert speed == inference.Speed(1000 * seconds, "a CPU", repeats)
+    assert speed == inference.Speed(1000 * seconds, 7, 3, "a CPU", repeats)

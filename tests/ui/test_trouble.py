@@ -155,7 +155,7 @@ def test_a_measurement_is_busy_when_a_run_starts_meanwhile(world: World, monkeyp
 
     def measure(ready: dict[str, Any]) -> dict[str, inference.Speed]:
         work(run_id)
-        return {name: inference.Speed(1.0, "a CPU", 3) for name in ready}
+        return {name: inference.Speed(1.0, 1.5, 65.5, "a CPU", 3) for name in ready}
 
     monkeypatch.setattr(inference, "measure_speed", measure)
     assert all(speed.busy for speed in caching.speeds(models[:2]).values())

@@ -16,7 +16,7 @@ from core import checkpoint, paths
 from core.checkpoint import ModelCard
 from core.classes import AERIAL
 from core.config import ModelConfig
-from core.errors import CheckpointError, TerrastillError
+from core.errors import CheckpointError, DiskFullError, TerrastillError
 from core.models import build_model, count_macs, count_parameters
 
 SMALL = ModelConfig("unet", {"base": 2})
@@ -249,10 +249,10 @@ def test_a_failing_write_leaves_the_model_that_was_there(
         raise OSError(28, "No space left on device")
 
     if fails == "weights":
-        monkeypatch.setattr(checkpoint, "save_file", no_space)
+        monkeypatch.setattr(checkpoint, "save_tensors", no_space)
     else:
         monkeypatch.setattr(ModelCard, "to_json", no_space)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskFullError, match="The disk is full"):
         checkpoint.save(saved, model, card)
     loaded = checkpoint.load(saved)
     with torch.no_grad():

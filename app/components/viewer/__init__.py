@@ -1,24 +1,49 @@
-"""Masks over a picture, side by side, composed in the browser: opacity, classes and zoom need no rerun."""
+"""Masks over a picture, compared and measured in the browser: nothing that is done in it needs a rerun."""
 
+import re
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from app import state
+from app.services.overlays import frame
 
 _HERE = Path(__file__).resolve().parent
+MODULES = (
+    "viewer/camera.mjs",
+    "viewer/layers.mjs",
+    "viewer/dom.mjs",
+    "viewer/blob.mjs",
+    "numbers/scores.mjs",
+    "numbers/report.mjs",
+    "numbers/tables.mjs",
+    "viewer/controls.mjs",
+    "viewer/stage.mjs",
+    "viewer/gestures.mjs",
+    "viewer/measuring.mjs",
+    "viewer/painting.mjs",
+    "viewer/saving.mjs",
+    "viewer/viewer.mjs",
+)
+"""Below app/components/, each after those that it imports."""
 
 
-def _read(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
+def bundle(modules: tuple[str, ...]) -> str:
+    """Modules as one: a component takes a single one. Only the last may have a default export."""
+    texts = [(_HERE.parent / name).read_text(encoding="utf-8") for name in modules]
+    alone = [re.sub(r"^import .*\n", "", text, flags=re.MULTILINE) for text in texts]
+    return "\n".join(re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE) for text in alone)
 
+
+_STYLES = ("viewer/viewer.css", "numbers/numbers.css")
 
 _mount = st.components.v2.component(
     "terrastill.viewer",
     html='<div class="viewer"></div>',
-    css=_read("viewer.css"),
-    js=_read("planes.js") + _read("viewer.js"),
+    css="".join(
+        (_HERE.parent / name).read_text(encoding="utf-8") for name in ("viewer/viewer.css", "numbers/numbers.css")
+    ),
+    js=bundle(MODULES),
 )
 
 _KEY = "viewer"
@@ -26,13 +51,12 @@ _INITIAL = "viewer_initial"
 
 
 @st.fragment
-def viewer(payload: dict[str, Any]) -> None:
+def viewer(payload: bytes) -> None:
     """Show what `services.overlays.pack` gave. The link follows what people set in it, without a run of the page."""
     # Read from the link when the viewer appears, then kept: a payload that changed with every touch would travel again.
     if _KEY not in st.session_state or _INITIAL not in st.session_state:
         st.session_state[_INITIAL] = state.viewer_state()
-    initial = st.session_state[_INITIAL]
-    _mount(key=_KEY, data={**payload, "initial": initial}, on_view_change=_remember)
+    _mount(key=_KEY, data=frame(st.session_state[_INITIAL]) + payload, on_view_change=_remember)
 
 
 def _remember() -> None:

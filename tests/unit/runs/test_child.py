@@ -1,5 +1,6 @@
 """The process of a run: every end reaches the store in its own word, and life is shown by working alone."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,13 +9,14 @@ from typing import Any
 import pytest
 
 from core.config import RunConfig
-from core.errors import ConfigError, RunStateError, StoreError
+from core.errors import ConfigError, StoreError
 from core.runs.child import BEAT_SECONDS, Pulse, perform, progress_after
+from core.runs.files import atomic_write
 from core.runs.recorder import read_events
 from core.runs.records import RunState
 from core.runs.store import RunStore
 from core.train.events import Cancelled, Emit, EpochEvent, MessageEvent, StepEvent
-from tests.unit.runs.conftest import Clock
+from tests.unit.runs.conftest import Clock, lapse
 
 
 class StoppedError(Exception):
@@ -122,14 +124,10 @@ def test_an_orphan_gives_its_run_back(store: RunStore, pulse: Pulse, clock: Cloc
 @pytest.mark.parametrize("end", ["stops", "finishes"])
 def test_who_lost_the_run_leaves_its_successor_alone(store: RunStore, pulse: Pulse, clock: Clock, end: str) -> None:
     clock.pass_(500)
-    store.requeue_lapsed(120)
+    lapse(store, pulse.record.id)
     successor = store.claim("w", ["cpu"])
-    if end == "stops":
-        _perform(store, pulse, _stop_when_told)
-        assert pulse.lost
-    else:
-        with pytest.raises(RunStateError):
-            _perform(store, pulse, lambda _emit, _cancelled: {})
+    _perform(store, pulse, _stop_when_told if end == "stops" else lambda _emit, _cancelled: {})
+    assert pulse.lost
     assert store.list()[0] == successor
 
 
@@ -170,6 +168,55 @@ def test_a_store_that_is_busy_costs_a_beat_and_not_the_run(
     clock.pass_(BEAT_SECONDS)
     pulse.feel(_step(5))
     assert store.list()[0].heartbeat_at == clock()
+
+
+def _short(message: str) -> Body:
+    def run_short(_emit: Emit, _cancelled: Cancelled) -> dict[str, Any]:
+        raise RuntimeError(message)
+
+    return run_short
+
+
+SHORT = "CUDA out of memory. Tried to allocate 2.00 GiB."
+
+
+def test_a_run_short_of_memory_is_tried_once_more_in_half(store: RunStore, pulse: Pulse, config: RunConfig) -> None:
+    _perform(store, pulse, _short(SHORT))
+    (run,) = store.list()
+    assert (run.state, run.error) == (RunState.QUEUED, "Ran out of memory at batch 16 on cpu; try 8.")
+    assert run.config == replace(config, train=replace(config.train, accumulate=2))
+    again = store.claim("w", ["cpu"])
+    assert again is not None
+    _perform(store, Pulse(store, again), _short(SHORT))
+    (run,) = store.list()
+    assert (run.state, run.error) == (RunState.FAILED, "Ran out of memory at batch 8 on cpu; try 4.")
+
+
+def test_other_runtime_errors_pass_through(store: RunStore, pulse: Pulse) -> None:
+    with pytest.raises(RuntimeError, match="shapes"):
+        _perform(store, pulse, _short("The shapes do not fit."))
+    assert store.list()[0].state == RunState.RUNNING
+
+
+def test_a_full_disk_puts_the_run_back_with_a_plain_sentence(
+    store: RunStore, pulse: Pulse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(_emit: Emit, _cancelled: Cancelled) -> dict[str, Any]:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "write_bytes", _no_space)
+            atomic_write(store.folder(pulse.record.id) / "student.json", b"x")
+        return {}
+
+    _perform(store, pulse, save)
+    (run,) = store.list()
+    assert (run.state, run.lapses) == (RunState.QUEUED, 0)
+    assert run.error is not None
+    assert run.error.startswith("The disk is full: student.json could not be written in ")
+    assert run.error.endswith("Free some space, or delete old runs. Then the run goes on.")
+
+
+def _no_space(*_: object) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_progress_only_grows_and_ends_at_one() -> None:

@@ -4,7 +4,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,13 @@ from core.config import RunConfig, TrainConfig
 from core.errors import RunNotFoundError, RunStateError
 from core.runs.records import RunState
 from core.runs.store import MAX_LAPSES, RunStore
-from tests.unit.runs.conftest import Clock, claimed, make_checkpoint
+from tests.unit.runs.conftest import Clock, claimed, lapse, make_checkpoint
+
+
+@pytest.fixture
+def store(any_store: RunStore) -> RunStore:
+    """Every test here is part of the contract, and runs over each database."""
+    return any_store
 
 
 def _on(device: str) -> RunConfig:
@@ -28,15 +33,15 @@ def test_the_oldest_run_is_claimed_first_and_its_row_stays(store: RunStore, conf
     assert [run.id for run in store.list([RunState.QUEUED])] == [second.id]
 
 
-def test_many_workers_never_claim_the_same_run(tmp_path: Path, config: RunConfig) -> None:
-    store = RunStore(home=tmp_path)
+def test_many_workers_never_claim_the_same_run(store: RunStore, store_url: str, config: RunConfig) -> None:
     wanted = {store.add(config).id for _ in range(24)}
     ids: list[str] = []
 
     def work(name: str) -> None:
-        mine = RunStore(home=tmp_path)
+        mine = RunStore(store_url, home=store.home)
         while record := mine.claim(name, ["cpu"]):
             ids.append(record.id)
+        mine.close()
 
     threads = [threading.Thread(target=work, args=(f"w{number}",)) for number in range(4)]
     for thread in threads:
@@ -120,12 +125,9 @@ WORDS: dict[str, Word] = {
 
 
 @pytest.mark.parametrize("word", WORDS.values(), ids=WORDS)
-def test_only_the_holder_of_this_attempt_may_speak(
-    store: RunStore, config: RunConfig, clock: Clock, word: Word
-) -> None:
+def test_only_the_holder_of_this_attempt_may_speak(store: RunStore, config: RunConfig, word: Word) -> None:
     run = claimed(store, config)
-    clock.pass_(500)
-    store.requeue_lapsed(120)
+    lapse(store, run.id)
     again = store.claim("w", ["cpu"])
     assert again is not None
     for worker, attempt in (("other", None), ("w", run.attempt)):
@@ -137,38 +139,42 @@ def test_only_the_holder_of_this_attempt_may_speak(
         word(store, "20260101-000000-0000", "w", None)
 
 
-def test_a_silent_run_returns_three_times_and_then_fails_in_words(
-    store: RunStore, config: RunConfig, clock: Clock
-) -> None:
-    store.add(config)
-    for lapse in range(1, MAX_LAPSES + 1):
+def test_a_silent_run_returns_three_times_and_then_fails_in_words(store: RunStore, config: RunConfig) -> None:
+    run = store.add(config)
+    for count in range(1, MAX_LAPSES + 1):
         store.claim("w", ["cpu"])
-        clock.pass_(119)
-        assert store.requeue_lapsed(120) == []
-        clock.pass_(2)
-        (back,) = store.requeue_lapsed(120)
-        assert (back.state, back.lapses, back.worker, back.device) == (RunState.QUEUED, lapse, "", "auto")
+        back = lapse(store, run.id)
+        assert back is not None
+        assert (back.state, back.lapses, back.worker, back.device) == (RunState.QUEUED, count, "", "auto")
     store.claim("w", ["cpu"])
-    clock.pass_(121)
-    (failed,) = store.requeue_lapsed(120)
+    failed = lapse(store, run.id)
+    assert failed is not None
     assert failed.state == RunState.FAILED
     assert failed.error is not None
-    assert failed.error.startswith("The run gave no sign of life for 120 seconds. It was started again 3 times")
+    assert failed.error.startswith("The run gave no sign of life. It was started again 3 times")
 
 
-def test_a_beating_run_is_left_alone(store: RunStore, config: RunConfig, clock: Clock) -> None:
+def test_one_sign_of_life_since_it_was_looked_at_keeps_a_run(store: RunStore, config: RunConfig) -> None:
     run = claimed(store, config)
-    for _ in range(5):
-        clock.pass_(100)
-        store.heartbeat(run.id, "w", 0.1)
-        assert store.requeue_lapsed(120) == []
+    seen = store.get(run.id)
+    store.heartbeat(run.id, "w", 0.1)
+    assert store.reclaim(seen, "Silent.") is None
+    assert store.get(run.id).state == RunState.RUNNING
+    assert store.reclaim(store.get(run.id), "Silent.") is not None
+    assert store.reclaim(store.get(run.id), "Silent.") is None
+
+
+def test_of_two_that_take_a_run_back_one_does(store: RunStore, config: RunConfig) -> None:
+    seen = claimed(store, config)
+    assert store.reclaim(seen, "Silent.") is not None
+    again = store.claim("w", ["cpu"])
+    assert store.reclaim(seen, "Silent.") is None
+    assert again == store.get(seen.id)
 
 
 @pytest.mark.parametrize("saved", [True, False])
-@pytest.mark.parametrize("way", ["release", "abandon", "lapse"])
-def test_a_cancelled_run_never_returns_to_the_queue(
-    store: RunStore, config: RunConfig, clock: Clock, way: str, saved: bool
-) -> None:
+@pytest.mark.parametrize("way", ["release", "abandon", "narrow", "lapse"])
+def test_a_cancelled_run_never_returns_to_the_queue(store: RunStore, config: RunConfig, way: str, saved: bool) -> None:
     run = claimed(store, config)
     if saved:
         make_checkpoint(store, run.id)
@@ -177,9 +183,10 @@ def test_a_cancelled_run_never_returns_to_the_queue(
         store.release(run.id, "w")
     elif way == "abandon":
         store.abandon(run.id, "w", "It died.")
+    elif way == "narrow":
+        store.narrow(run.id, "w", config, "Memory ran out.")
     else:
-        clock.pass_(121)
-        store.requeue_lapsed(120)
+        lapse(store, run.id)
     assert store.get(run.id).state == RunState.CANCELLED
 
 
@@ -191,7 +198,7 @@ def test_leaving_counts_no_lapse(store: RunStore, config: RunConfig) -> None:
     assert store.get(run.id).lapses == 0
 
 
-def test_a_dead_run_goes_on_only_from_amake_checkpoint(store: RunStore, config: RunConfig) -> None:
+def test_a_dead_run_goes_on_only_from_a_checkpoint(store: RunStore, config: RunConfig) -> None:
     without = claimed(store, config)
     failed = store.abandon(without.id, "w", "It died.")
     assert (failed.state, failed.error) == (RunState.FAILED, "It died.")
@@ -210,7 +217,42 @@ def test_a_run_added_by_its_worker_is_never_claimed_by_another(store: RunStore) 
     assert store.finish(run.id, "inline", {}, attempt=1).state == RunState.DONE
 
 
-def test_a_silent_run_without_worker_still_lapses(store: RunStore, clock: Clock) -> None:
+def test_a_silent_run_without_worker_still_lapses(store: RunStore) -> None:
     run = store.add(_on("cpu"), worker="inline")
-    clock.pass_(121)
-    assert [back.id for back in store.requeue_lapsed(120)] == [run.id]
+    back = lapse(store, run.id)
+    assert back is not None
+    assert (back.id, back.state) == (run.id, RunState.QUEUED)
+
+
+def test_a_higher_priority_goes_first_and_then_the_older(store: RunStore, config: RunConfig) -> None:
+    names = [store.add(config, priority=priority).id for priority in (0, 2, -1, 2, 0)]
+    order = [names[at] for at in (1, 3, 0, 4, 2)]
+    assert [run.id for run in store.queue()] == order
+    assert [run.id for run in iter(lambda: store.claim("w", ["cpu"]), None)] == order
+
+
+def test_a_run_can_be_put_before_all_that_wait(store: RunStore, config: RunConfig) -> None:
+    first, second, last = (store.add(config) for _ in range(3))
+    assert store.prioritise(last.id).priority == 1
+    store.prioritise(second.id)
+    assert [run.id for run in store.queue()] == [second.id, last.id, first.id]
+    store.claim("w", ["cpu"])
+    with pytest.raises(RunStateError, match="only a waiting run"):
+        store.prioritise(second.id)
+
+
+def test_a_run_that_lacked_memory_waits_with_its_new_settings(store: RunStore, config: RunConfig) -> None:
+    run = claimed(store, config)
+    smaller = replace(config, train=replace(config.train, accumulate=2))
+    after = store.narrow(run.id, "w", smaller, "Ran out of memory.", attempt=1)
+    assert (after.state, after.narrowed, after.lapses, after.error) == (RunState.QUEUED, 1, 0, "Ran out of memory.")
+    again = store.claim("w", ["cpu"])
+    assert again is not None
+    assert (again.config, again.error) == (smaller, None)
+
+
+def test_no_end_is_before_its_beginning(store: RunStore, config: RunConfig, clock: Clock) -> None:
+    run = claimed(store, config)
+    clock.pass_(-86_400)
+    done = store.finish(run.id, "w", {})
+    assert done.finished_at == done.started_at

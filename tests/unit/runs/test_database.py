@@ -8,7 +8,7 @@ from sqlalchemy import URL, insert, select, text
 
 from core.errors import StoreError
 from core.runs.database import Database
-from core.runs.tables import SCHEMA
+from core.runs.tables import SCHEMA, SCHEMA_VERSION
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_writes_are_durable_and_readers_are_never_blocked(url: URL) -> None:
     with database.write() as writer:
         writer.execute(insert(SCHEMA).values(version=7))
         with database.read() as reader:
-            assert reader.scalars(select(SCHEMA.c.version)).all() == [1]
+            assert reader.scalars(select(SCHEMA.c.version)).all() == [SCHEMA_VERSION]
 
 
 def test_what_a_writer_has_read_stays_true_until_it_is_done(url: URL) -> None:
@@ -61,7 +61,7 @@ def test_a_failed_change_leaves_nothing_behind(url: URL) -> None:
     with pytest.raises(StoreError, match="cannot be used"):
         change_twice()
     with database.read() as connection:
-        assert connection.scalars(select(SCHEMA.c.version)).all() == [1]
+        assert connection.scalars(select(SCHEMA.c.version)).all() == [SCHEMA_VERSION]
 
 
 def test_two_processes_may_create_the_store_at_once(url: URL) -> None:

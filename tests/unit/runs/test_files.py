@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import DiskFullError
 from core.runs.files import append_line, atomic_write, last_lines, remove_folder
 
 
@@ -15,7 +16,7 @@ def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path: Path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", no_disk)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskFullError, match="The disk is full"):
         atomic_write(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in path.parent.iterdir()] == ["file.json"]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import NullPool, create_engine, text
 
 from core.errors import RunStateError
 from core.runs.database import Database
@@ -21,14 +22,28 @@ def dead() -> int:
     return process.pid
 
 
-def test_a_worker_is_known_while_it_beats(store: RunStore, clock: Clock) -> None:
+def test_a_worker_is_known_while_it_lives_whatever_the_clock_does(store: RunStore, clock: Clock) -> None:
     store.beat_worker("w", os.getpid(), "cpu")
-    clock.pass_(WORKER_LEASE - 1)
-    assert [worker.id for worker in store.workers()] == ["w"]
-    store.beat_worker("w", os.getpid(), "cuda:0,cpu")
-    clock.pass_(WORKER_LEASE - 1)
+    for jump in (3600, -7200, -86_400, 0):
+        clock.pass_(jump)
+        assert [worker.id for worker in store.workers()] == ["w"]
+    store.beat_worker("w", os.getpid(), "cuda:0,cpu", memory=7)
     (worker,) = store.workers()
-    assert (worker.device, worker.beat_at - worker.started_at) == ("cuda:0,cpu", WORKER_LEASE - 1)
+    assert (worker.device, worker.memory, worker.beat_at) == ("cuda:0,cpu", 7, clock())
+
+
+def test_another_program_that_got_the_number_of_a_dead_worker_is_not_taken_for_it(store: RunStore) -> None:
+    store.register_worker("dead", os.getpid(), "cpu")
+    with create_engine(f"sqlite:///{store.home / 'runs.db'}", poolclass=NullPool).begin() as connection:
+        connection.execute(text("update workers set born = born - 100"))
+    assert store.workers() == []
+
+
+def test_a_worker_elsewhere_is_known_while_it_beats(store: RunStore, clock: Clock, dead: int) -> None:
+    there = WorkerRegistry(Database(f"sqlite:///{store.home / 'runs.db'}"), now=clock, host="elsewhere")
+    there.register("theirs", dead, "cuda:0")
+    clock.pass_(WORKER_LEASE - 1)
+    assert [worker.id for worker in store.workers()] == ["theirs"]
     clock.pass_(2)
     assert store.workers() == []
 
@@ -46,13 +61,6 @@ def test_a_killed_worker_holds_no_place(store: RunStore, dead: int) -> None:
     store.register_worker("killed", dead, "cpu")
     assert not process_exists(dead)
     assert store.workers() == []
-    store.register_worker("next", os.getpid(), "cpu")
-    assert [worker.id for worker in store.workers()] == ["next"]
-
-
-def test_a_silent_worker_loses_its_place(store: RunStore, clock: Clock) -> None:
-    store.register_worker("silent", os.getpid(), "cpu")
-    clock.pass_(WORKER_LEASE + 1)
     store.register_worker("next", os.getpid(), "cpu")
     assert [worker.id for worker in store.workers()] == ["next"]
 

@@ -4,13 +4,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, NullPool, create_engine, text
 
 from core.config import RunConfig, TrainConfig
 from core.errors import ConfigError, RunNotFoundError, RunStateError, StoreError
 from core.runs.records import RunRecord, RunState
 from core.runs.store import RunStore
 from tests.unit.runs.conftest import Clock, claimed, make_checkpoint
+
+
+@pytest.fixture
+def store(any_store: RunStore) -> RunStore:
+    """Every test here is part of the contract, and runs over each database."""
+    return any_store
 
 
 def _in(store: RunStore, state: RunState, config: RunConfig) -> RunRecord:
@@ -42,10 +48,13 @@ def test_settings_out_of_range_leave_no_trace(store: RunStore, config: RunConfig
     assert [path for path in store.home.iterdir() if path.is_dir()] == []
 
 
-def test_two_runs_of_the_same_second_get_two_ids(tmp_path: Path, clock: Clock, config: RunConfig) -> None:
+def test_two_runs_of_the_same_second_get_two_ids(
+    store_url: str, tmp_path: Path, clock: Clock, config: RunConfig
+) -> None:
     tokens = iter(["aaaa", "aaaa", "bbbb"])
-    store = RunStore(home=tmp_path, now=clock, token=lambda: next(tokens))
+    store = RunStore(store_url, home=tmp_path / "home", now=clock, token=lambda: next(tokens))
     first, second = store.add(config), store.add(config)
+    store.close()
     assert (first.id[-4:], second.id[-4:]) == ("aaaa", "bbbb")
 
 
@@ -150,9 +159,11 @@ def test_no_text_leads_out_of_the_home(store: RunStore, text: str) -> None:
         store.delete(text)
 
 
-def test_settings_of_another_version_fail_alone_and_in_words(store: RunStore, config: RunConfig) -> None:
+def test_settings_of_another_version_fail_alone_and_in_words(
+    store: RunStore, store_url: str, config: RunConfig
+) -> None:
     old, new = store.add(config), store.add(config)
-    with create_engine(f"sqlite:///{store.home / 'runs.db'}").begin() as connection:
+    with engine(store_url).begin() as connection:
         connection.execute(text("update runs set config = '{\"colour\": 1}' where id = :id"), {"id": old.id})
     assert {run.id for run in store.list()} == {old.id, new.id}
     taken = store.claim("w", ["cpu"])
@@ -164,16 +175,24 @@ def test_settings_of_another_version_fail_alone_and_in_words(store: RunStore, co
     assert "cannot be read" in failed.error
 
 
-def test_a_second_opening_finds_everything(store: RunStore, config: RunConfig) -> None:
+def test_a_second_opening_finds_everything(store: RunStore, store_url: str, config: RunConfig) -> None:
     run = store.add(config)
-    assert RunStore(home=store.home).get(run.id) == run
+    again = RunStore(store_url, home=store.home)
+    assert again.get(run.id) == run
+    again.close()
 
 
-def test_a_store_of_another_version_is_refused(store: RunStore) -> None:
-    with create_engine(f"sqlite:///{store.home / 'runs.db'}").begin() as connection:
+def test_a_store_of_a_newer_version_is_refused(store: RunStore, store_url: str) -> None:
+    del store
+    with engine(store_url).begin() as connection:
         connection.execute(text("update schema_version set version = 99"))
     with pytest.raises(StoreError, match="version 99"):
-        RunStore(home=store.home)
+        RunStore(store_url)
+
+
+def engine(url: str) -> Engine:
+    """The database itself, past the store; nothing of it stays open."""
+    return create_engine(url, poolclass=NullPool)
 
 
 def test_a_file_that_is_no_database_is_told_in_words(tmp_path: Path) -> None:

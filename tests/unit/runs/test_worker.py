@@ -11,8 +11,11 @@ import pytest
 
 from core import paths
 from core.config import RunConfig, TrainConfig
+from core.errors import StoreError
+from core.runs.process import DISK_FULL
 from core.runs.records import LAST_CHECKPOINT, RunRecord, RunState
 from core.runs.store import RunStore
+from core.runs.watch import WINDOW_SECONDS
 from core.runs.worker import Worker
 from tests.unit.runs.conftest import Clock
 
@@ -31,8 +34,8 @@ Make = Callable[..., Worker]
 def make(store: RunStore, clock: Clock) -> Iterator[Make]:
     made: list[Worker] = []
 
-    def worker(script: list[str] = SLEEP, devices: tuple[str, ...] = ("cpu",)) -> Worker:
-        made.append(Worker(store, command=lambda _: script, devices=devices, now=clock, say=lambda _: None))
+    def worker(script: list[str] = SLEEP, slots: tuple[str, ...] = ("cpu",)) -> Worker:
+        made.append(Worker(store, command=lambda _: script, slots=slots, spare=0, now=clock, say=lambda _: None))
         return made[-1]
 
     yield worker
@@ -42,8 +45,8 @@ def make(store: RunStore, clock: Clock) -> Iterator[Make]:
         one.close()
 
 
-def _process(worker: Worker, slot: str = "cpu") -> subprocess.Popen[bytes]:
-    return worker._children[slot].process
+def _process(worker: Worker) -> subprocess.Popen[bytes]:
+    return worker._children[-1].process
 
 
 def _run(store: RunStore) -> RunRecord:
@@ -62,7 +65,7 @@ def _until_buried(worker: Worker) -> None:
 def test_one_run_a_slot(store: RunStore, config: RunConfig, make: Make) -> None:
     for _ in range(3):
         store.add(config)
-    worker = make(devices=("cuda:0", "cpu"))
+    worker = make(slots=("cuda:0", "cpu"))
     worker.run_once()
     assert sorted(run.device for run in store.list([RunState.RUNNING])) == ["cpu", "cuda:0"]
     worker.run_once()
@@ -131,7 +134,7 @@ def test_a_silent_run_is_killed_and_started_again(store: RunStore, config: RunCo
     worker = make()
     worker.run_once()
     first = _process(worker)
-    for _ in range(7):
+    for _ in range(8):
         clock.pass_(20)
         worker.run_once()
     assert first.poll() == -signal.SIGKILL
@@ -140,20 +143,66 @@ def test_a_silent_run_is_killed_and_started_again(store: RunStore, config: RunCo
     assert _process(worker).poll() is None
 
 
-def test_a_machine_that_slept_does_not_blame_its_runs(
+def test_a_hung_run_is_started_again_within_twice_its_window(
     store: RunStore, config: RunConfig, make: Make, clock: Clock
 ) -> None:
     store.add(config)
     worker = make()
     worker.run_once()
-    clock.pass_(8 * 3600)
-    worker.run_once()
-    assert (_run(store).attempt, _run(store).lapses) == (1, 0)
-    assert _process(worker).poll() is None
-    for _ in range(7):
-        clock.pass_(20)
+    began = clock()
+    while _run(store).attempt == 1:
+        clock.pass_(2)
         worker.run_once()
-    assert _run(store).lapses == 1
+    assert WINDOW_SECONDS < clock() - began < 2 * WINDOW_SECONDS
+
+
+def test_a_device_may_have_several_slots(store: RunStore, config: RunConfig, make: Make) -> None:
+    for _ in range(4):
+        store.add(config)
+    worker = make(slots=("cuda:0", "cuda:0", "cpu"))
+    worker.enter()
+    worker.run_once()
+    assert sorted(run.device for run in store.list([RunState.RUNNING])) == ["cpu", "cuda:0", "cuda:0"]
+    assert [one.device for one in store.workers()] == ["cuda:0=2,cpu"]
+
+
+def test_without_space_no_run_is_started(store: RunStore, config: RunConfig, clock: Clock) -> None:
+    store.add(config)
+    said: list[str] = []
+    worker = Worker(store, command=lambda _: SLEEP, spare=2**62, now=clock, say=said.append)
+    for _ in range(3):
+        worker.run_once()
+    assert _run(store).state == RunState.QUEUED
+    assert said == ["The disk is full: runs wait until there is space."]
+
+
+def test_a_death_for_want_of_space_waits_and_counts_no_lapse(store: RunStore, config: RunConfig, make: Make) -> None:
+    store.add(config)
+    worker = make(_dies("raise OSError(28, 'No space left on device')"))
+    worker.run_once()
+    _until_buried(worker)
+    run = _run(store)
+    assert (run.state, run.lapses, run.error) == (RunState.QUEUED, 0, DISK_FULL)
+
+
+def test_an_end_that_the_store_does_not_hear_is_told_again(
+    store: RunStore, config: RunConfig, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add(config)
+    worker = make(_dies("exit(1)"))
+    worker.run_once()
+    _process(worker).wait(20)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStore, "abandon", _no_store)
+        with pytest.raises(StoreError):
+            worker._bury()
+    assert _run(store).state == RunState.RUNNING
+    worker._bury()
+    assert _run(store).state == RunState.FAILED
+
+
+def _no_store(*_: object, **__: object) -> None:
+    raise StoreError("The run store cannot be used.")
 
 
 def test_a_run_deaf_to_its_cancel_is_killed(store: RunStore, config: RunConfig, make: Make, clock: Clock) -> None:
@@ -221,7 +270,7 @@ def test_a_run_for_another_device_waits(store: RunStore, config: RunConfig, make
 
 
 def test_the_worker_never_loads_torch() -> None:
-    question = "import core.runs.worker, sys; print('torch' in sys.modules, 'numpy' in sys.modules)"
+    question = "import core.runs.serve, sys; print('torch' in sys.modules, 'numpy' in sys.modules)"
     answer = subprocess.run(
         [sys.executable, "-c", question], cwd=paths.ROOT, capture_output=True, text=True, check=True, env=os.environ
     )

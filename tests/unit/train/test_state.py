@@ -1,5 +1,6 @@
 """Everything that a run needs to go on is written in one piece and comes back as it was."""
 
+import errno
 import json
 import math
 from pathlib import Path
@@ -10,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from core.config import TrainConfig
-from core.errors import CheckpointError
-from core.train import state
+from core.errors import CheckpointError, DiskFullError
+from core.train.events import Emit
 from core.train.optim import build_optimiser
 from core.train.state import Progress, load_state, save_state
 
@@ -42,8 +43,9 @@ class Run:
             best={"0.weight": torch.full((2, 2), 7.0)},
         )
 
-    def load(self, folder: Path) -> tuple[Progress, dict[str, torch.Tensor]] | None:
-        return load_state(folder, modules={"model": self.model}, optimiser=self.optimiser, scaler=self.scaler)
+    def load(self, folder: Path, emit: Emit = lambda _: None) -> tuple[Progress, dict[str, torch.Tensor]] | None:
+        modules: dict[str, nn.Module] = {"model": self.model}
+        return load_state(folder, modules=modules, optimiser=self.optimiser, scaler=self.scaler, emit=emit)
 
     def weights(self) -> torch.Tensor:
         return torch.cat([value.flatten().double() for value in self.model.state_dict().values()])
@@ -102,7 +104,7 @@ def test_nothing_there_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x80\x04K\x01."])
 def test_a_corrupt_file_says_what_to_delete(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state.safetensors").write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"delete .*state\.safetensors to start over"):
+    with pytest.raises(CheckpointError, match=r"delete .* to start over"):
         Run().load(tmp_path)
 
 
@@ -145,12 +147,13 @@ def test_a_failing_write_leaves_the_state_before(tmp_path: Path, monkeypatch: py
     weights = run.weights()
     run.step()
 
-    def no_space(_: object, path: Path, __: object) -> None:
-        Path(path).write_bytes(b"half")
-        raise OSError(28, "No space left on device")
+    def no_space(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(state, "save_file", no_space)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr(Path, "write_bytes", no_space)
+    with pytest.raises(DiskFullError, match="The disk is full"):
         run.save(tmp_path)
     other = Run(seed=5)
     found = other.load(tmp_path)

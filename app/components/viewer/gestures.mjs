@@ -1,0 +1,92 @@
+// What pointers, wheel and keys do on a picture. A part of Viewer.
+
+import { pixelAt, placed, spanned, visible } from "./camera.mjs";
+import { element } from "./dom.mjs";
+
+export const gestures = {
+  at(event) {
+    const { currentTarget: canvas } = event;
+    const box = canvas.getBoundingClientRect();
+    return { x: ((event.clientX - box.left) * canvas.width) / box.width, y: ((event.clientY - box.top) * canvas.height) / box.height };
+  },
+
+  grab(event) {
+    event.currentTarget.setPointerCapture(event.pointerId);
+    this.pointers.set(event.pointerId, this.at(event));
+    if (event.shiftKey || this.armed) this.corner = pixelAt(this.camera, this.at(event), this.scene, event.currentTarget);
+  },
+
+  drag(event) {
+    const at = this.at(event);
+    const pixel = pixelAt(this.camera, at, this.scene, event.currentTarget);
+    this.point(pixel);
+    const before = this.pointers.get(event.pointerId);
+    if (!before) return;
+    const others = [...this.pointers.entries()].filter(([id]) => id !== event.pointerId);
+    if (this.corner && pixel) {
+      this.view.region = spanned(this.corner, pixel, this.scene);
+      this.draw();
+    } else if (others.length === 1) {
+      const span = (point) => Math.hypot(point.x - others[0][1].x, point.y - others[0][1].y);
+      this.zoom(span(at) / Math.max(span(before), 1), at);
+    } else if (!this.corner) {
+      this.move(before.x - at.x, before.y - at.y);
+    }
+    this.pointers.set(event.pointerId, at);
+  },
+
+  release(event) {
+    this.pointers.delete(event.pointerId);
+    if (!this.corner) return;
+    this.corner = null;
+    if (this.armed) this.arm();
+    this.setRegion(this.view.region);
+  },
+
+  roll(event) {
+    if (event.deltaY > 0 && this.camera.zoom === 1) return;
+    event.preventDefault();
+    this.zoom(Math.exp(-event.deltaY / 300), this.at(event));
+  },
+
+  press(event) {
+    const { canvas } = this.surfaces[0];
+    const step = canvas.width / 10;
+    const opacity = (by) => this.change({ opacity: Math.min(100, Math.max(0, this.view.opacity + by)) });
+    const acts = {
+      ArrowLeft: () => this.move(-step, 0), ArrowRight: () => this.move(step, 0),
+      ArrowUp: () => this.move(0, -step), ArrowDown: () => this.move(0, step),
+      "+": () => this.zoom(1.5), "=": () => this.zoom(1.5), "-": () => this.zoom(1 / 1.5), 0: () => this.fit(),
+      "[": () => opacity(-10), "]": () => opacity(10), f: () => this.fullscreen(),
+      r: () => this.setRegion(visible(this.camera, this.scene, canvas)),
+      " ": () => (this.view.layout === "blink" ? this.blink() : this.view.layout !== "side" && this.change({ a: this.pair[1], b: this.pair[0] }, true)),
+      Escape: () => (this.view.cell ? this.change({ cell: null }, true) : this.setRegion(null)),
+    };
+    const index = Number(event.key) - 1;
+    const act = acts[event.key] || (index >= 0 && index < this.scene.classes.length ? () => this.toggle(index) : null);
+    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    act();
+  },
+
+  // Class and probability of every panel under the pointer, and a cross in each of them.
+  point(pixel) {
+    for (const { canvas, cross } of this.surfaces) {
+      cross.hidden = !pixel;
+      if (!pixel) continue;
+      const { scale, left, top } = placed(this.camera, this.scene, canvas);
+      const ratio = canvas.clientWidth / canvas.width;
+      cross.style.transform = `translate(${(left + scale * (pixel.x + 0.5)) * ratio}px, ${(top + scale * (pixel.y + 0.5)) * ratio}px)`;
+    }
+    if (!pixel) return this.readout.replaceChildren();
+    const { width, panels, classes, step } = this.scene;
+    const i = pixel.y * width + pixel.x;
+    const found = panels.map((panel) => {
+      const entry = classes[panel.plane[i]];
+      const sure = panel.confidence ? ` ${Math.round(panel.confidence[i] / 2.55)} %` : "";
+      return element("span", {}, `${panel.title} `, element("i", { class: "swatch", style: `background: rgb(${entry?.[this.view.colours]})` }),
+        element("b", {}, `${entry?.name ?? "unknown"}${sure}`));
+    });
+    return this.readout.replaceChildren(`x ${pixel.x * step}, y ${pixel.y * step}`, ...found);
+  },
+};

@@ -1,0 +1,72 @@
+// The pictures and what lies on them: pickers, divider, minimap, cross. A part of Viewer.
+
+import { LAYERS, KEYS } from "./controls.mjs";
+import { button, choice, element } from "./dom.mjs";
+
+export const stage = {
+  surface(panels) {
+    const titles = panels ? panels[0].title : this.pair.map((index) => this.scene.panels[index].title).join(" and ");
+    const canvas = element("canvas", {
+      tabindex: 0, role: "img", "aria-label": `${titles}: ${LAYERS[this.view.layer][0]}. ${KEYS}`,
+      onkeydown: (event) => this.press(event), onpointerup: (event) => this.release(event),
+      onpointercancel: (event) => this.release(event), onpointerleave: () => this.point(null),
+      ondblclick: (event) => this.zoom(2, this.at(event)),
+      onpointerdown: (event) => this.grab(event), onpointermove: (event) => this.drag(event),
+    });
+    canvas.addEventListener("wheel", (event) => this.roll(event), { passive: false });
+    const cross = element("i", { class: "cross", hidden: true });
+    const frame = element("div", { class: "frame" }, canvas, cross);
+    const caption = panels
+      ? [element("strong", {}, panels[0].title), element("span", {}, panels[0].note || "")] : this.pickers();
+    const figure = element("figure", { "data-role": panels ? panels[0].role : "pair" }, element("figcaption", {}, ...caption), frame);
+    const made = { canvas, cross, frame, figure, panels, scratch: new OffscreenCanvas(1, 1) };
+    if (!panels && this.view.layout === "swipe") frame.append((made.handle = this.divider(canvas)));
+    if (panels ? panels[0] === this.scene.panels[0] : true) frame.append(this.minimap(), (this.bar = element("span", { class: "bar", hidden: true })));
+    return made;
+  },
+
+  pickers() {
+    const options = this.scene.panels.map((panel, index) => [index, panel.title]);
+    const pick = (side, label) =>
+      choice(label, options, this.pair[side === "a" ? 0 : 1], (value) => this.change({ [side]: Number(value) }, true));
+    const named = { swipe: ["Left", "Right"], blink: ["First", "Second"], overlay: ["Filled", "Lines"] }[this.view.layout];
+    const stop = () => button(this.blinking ? "Pause" : "Go on", () => this.blink(), { class: "plain" });
+    return [element("div", { class: "pair" }, element("label", {}, named[0], " ", pick("a", named[0])),
+      element("label", {}, named[1], " ", pick("b", named[1])), this.view.layout === "blink" ? stop() : null)];
+  },
+
+  divider(canvas) {
+    const slide = (event) => {
+      const box = canvas.getBoundingClientRect();
+      this.change({ split: Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) });
+    };
+    const step = { ArrowLeft: -0.02, ArrowRight: 0.02, Home: -1, End: 1 };
+    return element("div", {
+      class: "divider", role: "slider", tabindex: 0, "aria-label": "Where the two meet", "aria-valuemin": 0, "aria-valuemax": 100,
+      onpointerdown: (event) => event.currentTarget.setPointerCapture(event.pointerId),
+      onpointermove: (event) => event.currentTarget.hasPointerCapture(event.pointerId) && slide(event),
+      onkeydown: (event) => {
+        if (!(event.key in step)) return;
+        event.preventDefault();
+        this.change({ split: Math.min(1, Math.max(0, this.view.split + step[event.key])) });
+      },
+    }, element("b", { "aria-hidden": "true" }));
+  },
+
+  minimap() {
+    const levels = this.scene.photo;
+    const canvas = element("canvas", { class: "map", role: "img", "aria-label": "Where in the picture this is; click to go there", hidden: true });
+    const small = levels[levels.length - 1];
+    Object.assign(canvas, { width: small.width, height: small.height });
+    canvas.getContext("2d").drawImage(small, 0, 0);
+    const go = (event) => {
+      const box = canvas.getBoundingClientRect();
+      this.look({ ...this.camera, x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height });
+    };
+    canvas.addEventListener("pointerdown", go);
+    canvas.addEventListener("pointermove", (event) => event.buttons && go(event));
+    this.mapFrame = element("i", { hidden: true });
+    this.map = element("div", { class: "map" }, canvas, this.mapFrame);
+    return this.map;
+  },
+};

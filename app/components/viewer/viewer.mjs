@@ -1,0 +1,215 @@
+// Masks over a picture, moved and zoomed in step. Nothing that is done here asks the server.
+
+import { decode, unpack } from "./blob.mjs";
+import { clamped, moved, visible, zoomed } from "./camera.mjs";
+import { element } from "./dom.mjs";
+import { layerOf } from "./layers.mjs";
+import { controls } from "./controls.mjs";
+import { gestures } from "./gestures.mjs";
+import { measuring } from "./measuring.mjs";
+import { painting } from "./painting.mjs";
+import { saving } from "./saving.mjs";
+import { stage } from "./stage.mjs";
+
+const BLINK_MS = 800;
+const MOST_KEPT = 4;
+const MOST_PIXELS = 6e6;
+const instances = new WeakMap();
+
+class Viewer {
+  constructor(root) {
+    this.root = root;
+    this.view = {
+      layout: "side", layer: "classes", opacity: 60, hidden: new Set(), colours: "safe", a: null, b: null, split: 0.5,
+      region: null, cell: null, pair: null, measure: null,
+    };
+    this.camera = { zoom: 1, x: 0.5, y: 0.5 };
+    this.pointers = new Map();
+    this.kept = new Map();
+    this.surfaces = [];
+    this.blinking = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.observer = new ResizeObserver(() => this.draw());
+    this.observer.observe(root);
+    this.full = () => this.build();
+    document.addEventListener("fullscreenchange", this.full);
+    this.blinker = setInterval(() => this.blinking && this.view.layout === "blink" && this.swap(), BLINK_MS);
+  }
+
+  start({ hidden, camera, ...initial }) {
+    Object.assign(this.view, initial, { hidden: new Set(hidden || []) });
+    if (camera) this.camera = camera;
+  }
+
+  async show(id, scene, report) {
+    this.report = report;
+    if (this.id === id) return;
+    this.id = id;
+    const decoded = this.kept.get(id) || (await decode(scene));
+    if (this.id !== id) return;
+    this.keep(id, decoded);
+    const same = this.scene && this.scene.width === decoded.width && this.scene.height === decoded.height;
+    if (this.scene && !same) Object.assign(this, { camera: { zoom: 1, x: 0.5, y: 0.5 }, view: { ...this.view, region: null } });
+    this.scene = decoded;
+    const { region } = this.view;
+    const fits = region && region.width && region.height && region.x + region.width <= decoded.width && region.y + region.height <= decoded.height;
+    if (!fits) this.view.region = null;
+    this.view.cell = null;
+    this.truth = decoded.panels.find((panel) => panel.role === "truth");
+    if (this.view.layer === "errors" && !this.truth) this.view.layer = "classes";
+    this.build();
+    this.root.dataset.ready = "true";
+    this.root.dataset.scene = id;
+  }
+
+  // What was looked at last is there at once when somebody comes back to it; large pictures are not kept.
+  keep(id, decoded) {
+    this.kept.delete(id);
+    this.kept.set(id, decoded);
+    const pixels = () => [...this.kept.values()].reduce((total, { width, height }) => total + width * height, 0);
+    while (this.kept.size > 1 && (this.kept.size > MOST_KEPT || pixels() > MOST_PIXELS)) this.kept.delete(this.kept.keys().next().value);
+  }
+
+  get pair() {
+    const models = this.scene.panels.map((_, index) => index).filter((index) => this.scene.panels[index] !== this.truth);
+    const one = this.scene.panels[this.view.a] ? this.view.a : models[0];
+    const other = this.scene.panels[this.view.b] ? this.view.b : models[1] ?? 0;
+    return [one, other];
+  }
+
+  build() {
+    this.stage = element("div", { class: "stage" });
+    this.readout = element("p", { class: "readout" });
+    this.numbers = element("section", { class: "numbers", "aria-label": "Numbers" });
+    const picture = element("div", { class: "picture" }, this.stage, this.readout);
+    this.root.replaceChildren(this.toolbar(), this.legend(), element("div", { class: "body" }, picture, this.numbers));
+    this.root.dataset.full = String(document.fullscreenElement !== null && this.root.matches(":fullscreen"));
+    this.surfaces = this.view.layout === "side" ? this.scene.panels.map((panel) => this.surface([panel])) : [this.surface(null)];
+    this.stage.dataset.count = this.surfaces.length;
+    this.stage.replaceChildren(...this.surfaces.map(({ figure }) => figure));
+    this.repaint();
+    this.count();
+  }
+
+  change(part, rebuild = false) {
+    Object.assign(this.view, part);
+    if ("hidden" in part || rebuild) this.build();
+    else this.draw();
+    this.tell();
+  }
+
+  toggle(index) {
+    const hidden = new Set(this.view.hidden);
+    if (!hidden.delete(index)) hidden.add(index);
+    this.recolour(hidden);
+  }
+
+  solo(index) {
+    const others = this.scene.classes.map((_, other) => other).filter((other) => other !== index);
+    const alone = others.every((other) => this.view.hidden.has(other)) && !this.view.hidden.has(index);
+    this.recolour(new Set(alone ? [] : others));
+  }
+
+  recolour(hidden) {
+    this.view.hidden = hidden;
+    for (const entry of this.root.querySelectorAll("[data-class]")) {
+      const shown = String(!hidden.has(Number(entry.dataset.class)));
+      entry.setAttribute("aria-pressed", shown);
+      entry.parentElement.dataset.shown = shown;
+    }
+    this.repaint();
+    this.tell();
+  }
+
+  tell() {
+    clearTimeout(this.timer);
+    const { hidden, cell, ...view } = this.view;
+    this.timer = setTimeout(() => this.report({ ...view, hidden: [...hidden].sort((one, other) => one - other), camera: this.camera }), 700);
+  }
+
+  swap() {
+    [this.view.a, this.view.b] = this.pair.toReversed();
+    this.repaint();
+  }
+
+  blink() {
+    this.blinking = !this.blinking;
+    this.build();
+  }
+
+  arm() {
+    this.armed = !this.armed;
+    this.root.querySelector("[data-tool]").setAttribute("aria-pressed", String(this.armed));
+    this.stage.dataset.armed = String(this.armed);
+  }
+
+  fullscreen() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else this.root.requestFullscreen();
+  }
+
+  setRegion(region) {
+    this.view.region = region;
+    this.draw();
+    this.count();
+    this.tell();
+  }
+
+  look(camera) {
+    const [{ canvas }] = this.surfaces;
+    this.camera = clamped(camera, this.scene, canvas);
+    this.moving = performance.now();
+    this.draw();
+    if (!this.view.region) this.count();
+    this.tell();
+  }
+
+  zoom(factor, at) {
+    const [{ canvas }] = this.surfaces;
+    this.look(zoomed(this.camera, factor, at || { x: canvas.width / 2, y: canvas.height / 2 }, this.scene, canvas));
+  }
+
+  move(dx, dy) {
+    this.look(moved(this.camera, dx, dy, this.scene, this.surfaces[0].canvas));
+  }
+
+  fit() {
+    this.look({ zoom: 1, x: 0.5, y: 0.5 });
+  }
+
+  repaint() {
+    for (const panel of this.scene.panels) {
+      panel.layer = layerOf(panel, this.scene, this.view);
+      panel.lines = layerOf(panel, this.scene, { ...this.view, layer: "classes", cell: null });
+    }
+    this.draw();
+  }
+
+  get rect() {
+    return this.view.region || visible(this.camera, this.scene, this.surfaces[0].canvas);
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    clearInterval(this.blinker);
+    document.removeEventListener("fullscreenchange", this.full);
+    this.observer.disconnect();
+  }
+}
+
+Object.assign(Viewer.prototype, controls, gestures, measuring, painting, saving, stage);
+
+export default function ({ parentElement, data, setStateValue }) {
+  const root = parentElement.querySelector(".viewer");
+  const { session, scene } = unpack(data);
+  let viewer = instances.get(root);
+  if (!viewer) {
+    viewer = new Viewer(root);
+    viewer.start(session);
+    instances.set(root, viewer);
+  }
+  viewer.show(scene.id, scene, (view) => setStateValue("view", view));
+  return () => {
+    viewer.stop();
+    instances.delete(root);
+  };
+}

@@ -1,0 +1,184 @@
+"""The half of the store that workers use: taking a run, holding it, and giving it back. The contract is in store.py."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Row, Select, exists, select
+
+from core import paths
+from core.config import RunConfig
+from core.errors import FencedError, RunNotFoundError, RunStateError, StoreError
+from core.runs import fence
+from core.runs.database import Database
+from core.runs.records import LAST_CHECKPOINT, RunRecord, RunState, choose_slot
+from core.runs.tables import RUNS, change, find, read_settings
+
+MAX_LAPSES = 3
+_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
+
+
+class Claims:
+    """What `RunStore` gives to workers and to the processes of runs."""
+
+    def __init__(self, url: str | None, home: Path | None, now: Callable[[], float]) -> None:
+        self.home = (home or paths.home()).resolve()
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"The folder {self.home} cannot be made ({error.strerror})"
+            raise StoreError(f"{reason}: set TERRASTILL_HOME to a folder that can be written to.") from error
+        self._now = now
+        url = url or paths.store_url()
+        self._database = Database(url or URL.create("sqlite", database=str(self.home / "runs.db")))
+
+    def close(self) -> None:
+        """Give all connections to the database back."""
+        self._database.close()
+
+    def folder(self, run_id: str) -> Path:
+        """The folder of a run. Raises `RunNotFoundError` for a text that cannot be the id of one (`..`, say)."""
+        if not _ID.fullmatch(run_id):
+            raise RunNotFoundError(f"{run_id!r} is not the id of a run: choose one from the list of runs.")
+        return self.home / run_id
+
+    def has_checkpoint(self, run_id: str) -> bool:
+        """Whether the run can go on from where it stopped."""
+        return (self.folder(run_id) / LAST_CHECKPOINT).exists()
+
+    def claim(self, worker: str, devices: Sequence[str]) -> RunRecord | None:
+        """Take the first queued run that suits one of the free slots in `devices` (best first), or None."""
+        while True:
+            record = self._claim_row(worker, devices)
+            if record is None:
+                return None
+            try:
+                fence.take(self.folder(record.id), record.attempt)
+            except FencedError:
+                # Stopped for so long between the two that another attempt has begun: it is not ours any more.
+                continue
+            except OSError as error:
+                words = f"Its folder cannot be written ({error.strerror}): check the disk, then retry."
+                self.fail(record.id, worker, words, attempt=record.attempt)
+                continue
+            return record
+
+    def _claim_row(self, worker: str, devices: Sequence[str]) -> RunRecord | None:
+        with self._database.write() as connection:
+            for run_id, wanted in connection.execute(in_turn(RUNS.c.id, RUNS.c.wanted)).all():
+                slot = choose_slot(wanted, devices)
+                if slot is None:
+                    continue
+                # One row is locked at a time: whoever claims beside us skips it and takes the next.
+                waiting = select(RUNS).where(RUNS.c.id == run_id, RUNS.c.state == RunState.QUEUED)
+                row = connection.execute(waiting.with_for_update(skip_locked=True)).one_or_none()
+                if row is None:
+                    continue
+                if problem := read_settings(row)[1]:
+                    self._end(connection, row, RunState.FAILED, error=problem)
+                    continue
+                now = self._now()
+                times = {"heartbeat_at": now, "started_at": row.started_at or now, "beats": row.beats + 1}
+                holder = {"worker": worker, "device": slot, "attempt": row.attempt + 1}
+                return change(connection, run_id, state=RunState.RUNNING, error=None, **holder, **times)
+        return None
+
+    def heartbeat(self, run_id: str, worker: str, progress: float, *, attempt: int | None = None) -> RunRecord:
+        """Say that a run moves. The record that comes back also tells whether to cancel. Raises `RunStateError`."""
+        with self._held(run_id, worker, attempt) as (connection, row):
+            signs = {"heartbeat_at": self._now(), "beats": row.beats + 1}
+            return change(connection, run_id, progress=min(max(progress, 0.0), 1.0), **signs)
+
+    def finish(self, run_id: str, worker: str, summary: dict[str, Any], *, attempt: int | None = None) -> RunRecord:
+        """running → done, with what the run found."""
+        with self._held(run_id, worker, attempt) as (connection, row):
+            return self._end(connection, row, RunState.DONE, summary=json.dumps(summary), progress=1.0)
+
+    def fail(self, run_id: str, worker: str, error: str, *, attempt: int | None = None) -> RunRecord:
+        """running → failed, with a sentence for the person."""
+        with self._held(run_id, worker, attempt) as (connection, row):
+            return self._end(connection, row, RunState.FAILED, error=error)
+
+    def release(self, run_id: str, worker: str, *, attempt: int | None = None, reason: str | None = None) -> RunRecord:
+        """The process stopped in good order: running → cancelled if that was wanted, else → queued, with a reason.
+
+        No lapse is counted.
+        """
+        with self._held(run_id, worker, attempt) as (connection, row):
+            if row.cancel_requested:
+                return self._end(connection, row, RunState.CANCELLED)
+            return _queue(connection, row, error=reason)
+
+    def narrow(
+        self, run_id: str, worker: str, config: RunConfig, reason: str, *, attempt: int | None = None
+    ) -> RunRecord:
+        """Memory ran out: running → queued with settings that take less of it (cancelled if that was wanted)."""
+        with self._held(run_id, worker, attempt) as (connection, row):
+            if row.cancel_requested:
+                return self._end(connection, row, RunState.CANCELLED)
+            return _queue(connection, row, config=config.to_json(), narrowed=row.narrowed + 1, error=reason)
+
+    def abandon(self, run_id: str, worker: str, error: str, *, attempt: int | None = None) -> RunRecord:
+        """The process of a run died: back to queued with `last.ckpt` and returns left, else failed with `error`."""
+        with self._held(run_id, worker, attempt) as (connection, row):
+            fence.close(self.folder(run_id))
+            if row.cancel_requested or self.has_checkpoint(run_id):
+                return self._return(connection, row, error)
+            return self._end(connection, row, RunState.FAILED, error=error)
+
+    def reclaim(self, record: RunRecord, reason: str) -> RunRecord | None:
+        """Take a run back that has given no sign of life since `record` was read, or None when it has.
+
+        Its process loses the right to write into the folder before the row says that nobody holds it.
+        """
+        with self._database.write() as connection:
+            row = find(connection, record.id)
+            if (row.state, row.attempt, row.beats) != (RunState.RUNNING, record.attempt, record.beats):
+                return None
+            fence.close(self.folder(record.id))
+            return self._return(connection, row, reason)
+
+    @contextmanager
+    def _held(self, run_id: str, worker: str, attempt: int | None) -> Iterator[tuple[Connection, Row[Any]]]:
+        """A write transaction on a run that this worker holds, in this attempt when one is named."""
+        with self._database.write() as connection:
+            row = find(connection, run_id)
+            if row.state != RunState.RUNNING or row.worker != worker or attempt not in (None, row.attempt):
+                raise RunStateError(f"Run {run_id} is {row.state} and not held by worker {worker} any more.")
+            yield connection, row
+
+    def _end(self, connection: Connection, row: Row[Any], state: RunState, **values: Any) -> RunRecord:
+        # A clock that was set back must not end a run before it began.
+        finished = max(self._now(), row.started_at or row.created_at)
+        return change(connection, row.id, state=state, worker="", finished_at=finished, **values)
+
+    def _return(self, connection: Connection, row: Row[Any], reason: str) -> RunRecord:
+        """What becomes of a run that lost its process."""
+        if row.cancel_requested:
+            return self._end(connection, row, RunState.CANCELLED)
+        if row.lapses >= MAX_LAPSES:
+            error = f"{reason} It was started again {MAX_LAPSES} times without reaching the end: look at its log."
+            return self._end(connection, row, RunState.FAILED, error=error)
+        return _queue(connection, row, lapses=row.lapses + 1)
+
+
+def in_turn(*columns: Any) -> Select[Any]:
+    """The queued runs that may start, in the order in which they will. A control waits for the run it controls."""
+    controlled = RUNS.alias()
+    unfinished = controlled.c.state.in_((RunState.QUEUED, RunState.RUNNING))
+    waits = exists().where(controlled.c.id == RUNS.c.control_of, unfinished)
+    return select(*columns).where(RUNS.c.state == RunState.QUEUED, ~waits).order_by(*QUEUE_ORDER)
+
+
+QUEUE_ORDER = (RUNS.c.priority.desc(), RUNS.c.sequence)
+
+
+def _queue(connection: Connection, row: Row[Any], **values: Any) -> RunRecord:
+    waiting = {"state": RunState.QUEUED, "worker": "", "device": row.wanted, "heartbeat_at": None}
+    return change(connection, row.id, **waiting, **values)
+
+
+queue_again = _queue
