@@ -122,13 +122,14 @@ class DistillConfig:
 class TrainConfig:
     """How long and how fast. `learning_rate` is the peak of the one-cycle (or cosine) schedule.
 
-    `match_seconds` lengthens the run to about that many seconds of training (whole epochs, never fewer than
-    `epochs`): so a control gets a budget equal to the run it controls for. `ema` is the decay of the averaged weights
-    that are scored and shipped (0: none). `compile` tries torch.compile where there is a C++ compiler, and
-    CUDA graphs on a GPU, and keeps what is quickest: a minute at the start, then faster steps. `start_from` names a trained model of the same architecture
-    and classes whose weights the run begins with (None: fresh weights). `accumulate` cuts a batch into that many parts
-    whose gradients are averaged before the step: memory for one part at a time. `devices` share the run: each takes
-    `batch_size` images a step, and what is learnt is what one device would learn from all of them at once.
+    `match_seconds` lengthens the run to about that many seconds of training (whole epochs, never fewer than `epochs`):
+    so a control gets a budget equal to the run it controls for. `ema` is the decay of the averaged weights that are
+    scored and shipped (0: none). `compile` tries torch.compile where there is a C++ compiler, and CUDA graphs on a
+    GPU, and keeps what is quickest: a minute at the start, then faster steps. `start_from` names a trained model of
+    the same architecture and classes whose weights the run begins with (None: fresh weights). `accumulate` cuts a
+    batch into that many parts whose gradients are averaged before the step: memory for one part at a time. `devices`
+    share the run: each takes `batch_size` images a step, and what is learnt is what one device would learn from all of
+    them at once.
     """
 
     epochs: int = 10

@@ -96,7 +96,7 @@ class _Trainer:
         )
 
     def _translate(self) -> None:
-        """Run the model in the quickest way, and after a resume in the way it was run in before, if that still works."""
+        """Run the model in the quickest way; after a resume in the way it was run in before, if that still works."""
         task, config = self.task, self.task.config
         candidates = ways(task.model, task.normaliser.device)
         views = max(1, config.train.batch_size // config.train.accumulate)

@@ -34,7 +34,7 @@ def _graphed(model: nn.Module) -> Forward:
 
     def forward(pixels: Tensor) -> Tensor:
         # What the last replay gave may be overwritten from here on.
-        torch.compiler.cudagraph_mark_step_begin()
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         logits: Tensor = replayed(pixels)
         return logits
 
