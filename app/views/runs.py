@@ -11,7 +11,8 @@ from app.components.linked import linked_select
 from app.components.report_button import report_button
 from app.components.run_live import run_live
 from app.components.run_table import picked, run_label, run_table
-from app.services import artifacts, progress, queue, report_contents, runs, workers
+from app.components.sign_in import person
+from app.services import access, artifacts, progress, queue, report_contents, runs, workers
 from app.services.runs import Run
 
 
@@ -55,9 +56,11 @@ def _actions(run: Run) -> None:
     """Only what fits the run's state is offered."""
     with st.container(horizontal=True, width="content"), plainly():
         if run.active and not run.cancel_requested and st.button("Cancel", icon=":material/block:", key="cancel"):
+            access.require(person(), "launch")
             runs.cancel(run.id)
             st.rerun()
         if run.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:", key="retry"):
+            access.require(person(), "launch")
             runs.retry(run.id)
             workers.ensure_worker()
             st.rerun()
@@ -65,12 +68,14 @@ def _actions(run: Run) -> None:
             _use_student(run)
             report_button(lambda: report_contents.of_run(run), name=f"run-{run.id}", key="report")
         if run.state == "queued" and st.button("Run next", icon=":material/vertical_align_top:", key="first"):
+            access.require(person(), "launch")
             queue.move_to_front(run.id)
             st.rerun()
         if run.copyable and st.button("Edit a copy", icon=":material/edit:", key="copy"):
             _edit_copy(run)
         label = "Unpin" if run.pinned else "Pin"
         if st.button(label, icon=":material/keep:", key="pin", help="A pinned run is never deleted to make room."):
+            access.require(person(), "launch")
             runs.pin(run.id, not run.pinned)
             st.rerun()
         if run.state != "running":
@@ -135,6 +140,7 @@ def _delete(run: Run) -> None:
     with st.popover("Delete", icon=":material/delete:"):
         st.write("This removes the run, its curves and its student for good.")
         if st.button("Delete for good", type="primary", key="delete"):
+            access.require(person(), "delete")
             runs.delete(run.id)
             st.session_state.pop(state.RUN, None)
             st.query_params.pop(state.RUN, None)
