@@ -31,13 +31,15 @@ export const stage = {
 
   pickers() {
     const options = this.scene.panels.map((panel, index) => [index, panel.title]);
-    const pick = (side, label) =>
-      choice(label, options, this.pair[side === "a" ? 0 : 1], (value) => this.change({ [side]: Number(value) }, true));
+    const pick = (place, label) => choice(label, options, this.pair[place], (value) => {
+      const [a, b] = this.pair.with(place, Number(value));
+      this.change({ a, b }, true);
+    });
     const names = { swipe: ["Left", "Right"], blink: ["First", "Second"], overlay: ["Filled", "Lines"] };
     const named = names[this.view.layout];
     const stop = () => button(this.blinking ? "Pause" : "Go on", () => this.blink(), { class: "plain" });
-    return [element("div", { class: "pair" }, element("label", {}, named[0], " ", pick("a", named[0])),
-      element("label", {}, named[1], " ", pick("b", named[1])), this.view.layout === "blink" ? stop() : null)];
+    return [element("div", { class: "pair" }, element("label", {}, named[0], " ", pick(0, named[0])),
+      element("label", {}, named[1], " ", pick(1, named[1])), this.view.layout === "blink" ? stop() : null)];
   },
 
   divider(canvas) {
