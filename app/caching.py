@@ -19,12 +19,12 @@ from app.services import (
     datasets,
     estimates,
     exports,
+    galleries,
     inference,
     launch,
     map_views,
     overlays,
     softening,
-    verdicts,
     workers,
 )
 from app.services.artifacts import Model
@@ -98,14 +98,15 @@ def _planes(picture: Picture, model: Model) -> bytes:
     return overlays.encode(inference.predict_planes(loaded(model), picture.image))
 
 
-def _mask(picture: Picture, model: Model) -> Mask:
+def mask(picture: Picture, model: Model) -> Mask:
+    """What the model makes of the picture, class indices (H, W)."""
     return overlays.decode(planes(picture, model)).mask
 
 
 def _quality(picture: Picture, model: Model, teacher: Model) -> inference.Quality:
-    reference = None if model.identity == teacher.identity else _mask(picture, teacher)
+    reference = None if model.identity == teacher.identity else mask(picture, teacher)
     return inference.quality(
-        _mask(picture, model),
+        mask(picture, model),
         reference=reference,
         truth=picture.mask,
         classes=model.classes,
@@ -122,9 +123,9 @@ def _payload(picture: Picture, models: tuple[Model, ...]) -> bytes:
     )
 
 
-def _verdict(picture: Picture, pair: tuple[Model, Model]) -> verdicts.Verdict:
+def _verdict(picture: Picture, pair: tuple[Model, Model]) -> galleries.Verdict:
     teacher, student = pair
-    return verdicts.judge(
+    return galleries.judge(
         picture,
         teacher=planes(picture, teacher),
         student=planes(picture, student),

@@ -1,103 +1,113 @@
-"""A student beside its teacher on many pictures: one short verdict each, and the worst first."""
+"""Whether a teacher was worth it: a distillation beside its control, over all seeds that there are."""
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from app.services.runs import Run
 
-from app.services.datasets import Picture
-from app.services.overlays import decode
-from core.agreement import kappa
-from core.classes import ClassMap
-from core.metrics import confusion_matrix, scores
+_NO_DIFFERENCE = 0.05
+"""Points that one decimal does not show."""
 
-Mask = NDArray[np.uint8]
 
-THUMBNAIL = 320
-_UNLIKE = np.array([236, 32, 96], np.float32)
-ORDERS = {"disagreement": "Disagreement", "iou": "Student's IoU", "gap": "Lost against the teacher"}
+def gain(run: Run, control: Run | None) -> tuple[str, float] | None:
+    """What the distillation brought over its control, in a sentence and in points; None until both are done."""
+    if control is None or run.best_miou5 is None or control.best_miou5 is None:
+        return None
+    if run.state != "done" or control.state != "done":
+        return None
+    points = 100 * (run.best_miou5 - control.best_miou5)
+    figures = f"mIoU {100 * run.best_miou5:.1f} % with the teacher, {100 * control.best_miou5:.1f} % with labels only"
+    budget = "same seed, same training time"
+    if abs(points) < _NO_DIFFERENCE:
+        return f"Distilling made no difference: {figures} ({budget}).", points
+    verb = "gained" if points > 0 else "lost"
+    against = "over" if points > 0 else "against"
+    sentence = f"Distilling {verb} {abs(points):.1f} points {against} its control: {figures} ({budget})."
+    if points > 0:
+        sentence += _gap_closed(run.best_miou5, control.best_miou5, run.teacher_miou5)
+    return sentence, points
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Fractions from 0 to 1; None where undefined. `kappa` may be below 0.
+    """Whether the teacher was worth it. `tone` is `good` where several seeds show it, `bad` for a loss, else `open`."""
 
-    `teacher` and `student` are the mIoU against the known mask, `per_class` the student's IoU of each class, against
-    the known mask or, without one, against the teacher. `thumbnail` is a WebP with the disagreement in pink.
+    sentence: str
+    tone: Literal["good", "bad", "open"]
+
+
+def verdict(run: Run, known: Iterable[Run]) -> Verdict | None:
+    """What distilling brought over labels alone, by all finished seeds of these settings; None until `run` is done.
+
+    `run` is a distillation or its control. With two seeds or more: the mean gain and its sample standard deviation.
     """
+    by_id = {other.id: other for other in known}
+    run = by_id.get(run.control_of or "", run)
+    told = gain(run, by_id.get(run.control or ""))
+    if told is None:
+        return None
+    # A seed counts once, however often it was launched: the run that is looked at, else the newest.
+    alike = [other for other in by_id.values() if other.kind == "distill" and other.settings_key == run.settings_key]
+    alike.sort(key=lambda other: (other.id == run.id, other.created_at))
+    scores: dict[int, tuple[float, float]] = {}
+    for other in alike:
+        control = by_id.get(other.control or "")
+        if control is not None and gain(other, control) is not None:
+            scores[other.seed] = (other.best_miou5 or 0.0, control.best_miou5 or 0.0)
+    coming = {other.seed for other in alike if _under_way(other, by_id)} - scores.keys()
+    if len(scores) == 1:
+        return _of_one_seed(*told, coming=len(coming))
+    return _over_seeds([scores[seed] for seed in sorted(scores)], run.teacher_miou5, coming=len(coming))
 
-    name: str
-    agreement: float
-    kappa: float | None
-    teacher: float | None
-    student: float | None
-    per_class: dict[str, float | None]
-    thumbnail: bytes
+
+def _under_way(run: Run, by_id: Mapping[str, Run]) -> bool:
+    """Whether it may still become a pair with its control."""
+    control = by_id.get(run.control or "")
+    return control is not None and (run.active or (run.state == "done" and control.active))
 
 
-def judge(
-    picture: Picture,
-    *,
-    teacher: bytes,
-    student: bytes,
-    classes: Sequence[tuple[str, tuple[int, int, int]]],
-    ignore_index: int,
-) -> Verdict:
-    """`teacher` and `student` as `overlays.encode` gives what they say of `picture`."""
-    taught, learnt = decode(teacher).mask, decode(student).mask
-    class_map = ClassMap(tuple(name for name, _ in classes), tuple(colour for _, colour in classes), ignore_index)
-    between = confusion_matrix(learnt, taught, len(classes))
-    found = scores(between if picture.mask is None else _matrix(learnt, picture.mask, classes), class_map)
-    own = None if picture.mask is None else _known(found.miou5)
-    best = None if picture.mask is None else _known(scores(_matrix(taught, picture.mask, classes), class_map).miou5)
-    return Verdict(
-        name=picture.name,
-        agreement=float((taught == learnt).mean()),
-        kappa=_known(kappa(between)),
-        teacher=best,
-        student=own,
-        per_class={name: _known(score.iou) for name, score in found.per_class.items()},
-        thumbnail=_thumbnail(picture.image, taught != learnt),
+def _of_one_seed(sentence: str, points: float, *, coming: int) -> Verdict:
+    advice = "the others are still to come" if coming else "launch more seeds"
+    sentence += f" One seed cannot tell luck from gain: {advice}."
+    return Verdict(sentence, "bad" if points <= -_NO_DIFFERENCE else "open")
+
+
+def _over_seeds(scores: Sequence[tuple[float, float]], teacher: float | None, *, coming: int) -> Verdict:
+    """By pairs of scores, with the teacher and without. Judged as the figures are shown, so that words fit them."""
+    gains = [100 * (ours - labels) for ours, labels in scores]
+    mean, spread = _shown(statistics.mean(gains)), _shown(statistics.stdev(gains))
+    ours, labels = (statistics.mean(column) for column in zip(*scores, strict=True))
+    words: tuple[str, Literal["good", "bad", "open"]] = ("within the spread: not shown to help", "open")
+    if mean > spread:
+        words = ("worth it", "good")
+    elif mean < -spread:
+        words = ("the teacher hurt", "bad")
+    sentence = (
+        f"{_signed(mean)} ± {spread:.1f} mIoU over its control ({len(scores)} seeds): {words[0]}. "
+        f"On average {100 * ours:.1f} % with the teacher, {100 * labels:.1f} % with labels only (same seeds, same "
+        f"training time); by seed {', '.join(_signed(_shown(points)) for points in gains)}."
     )
+    if words[1] == "good":
+        sentence += _gap_closed(ours, labels, teacher)
+    if coming:
+        sentence += f" {coming} more seed{'s are' if coming > 1 else ' is'} still to come."
+    return Verdict(sentence, words[1])
 
 
-def worst_first(verdicts: Sequence[Verdict], *, order: str, class_name: str | None = None) -> list[Verdict]:
-    """Sorted by a key of `ORDERS`; with a class, those where it occurs, by its IoU. What has no value comes last."""
-    if class_name is not None:
-        there = [verdict for verdict in verdicts if verdict.per_class.get(class_name) is not None]
-        return sorted(there, key=lambda verdict: verdict.per_class[class_name] or 0.0)
-    if order == "iou":
-        return sorted(verdicts, key=lambda verdict: _last(verdict.student))
-    if order == "gap":
-        return sorted(verdicts, key=lambda verdict: _last(_minus(verdict.student, verdict.teacher)))
-    return sorted(verdicts, key=lambda verdict: verdict.agreement)
+def _shown(points: float) -> float:
+    """To one decimal, and never minus zero."""
+    return round(points, 1) + 0.0
 
 
-def _matrix(mask: Mask, truth: Mask, classes: Sequence[object]) -> NDArray[np.int64]:
-    return confusion_matrix(mask, truth, len(classes))
+def _signed(points: float) -> str:
+    return f"{points:+.1f}".replace("-", "−")
 
 
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def _minus(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other
-
-
-def _last(value: float | None) -> float:
-    return float("inf") if value is None else value
-
-
-def _thumbnail(image: Mask, unlike: NDArray[np.bool_]) -> bytes:
-    """Every pixel of it the mean of its block; the pinker, the more pixels of the block differ."""
-    from core.image import encode_webp
-
-    step = -(-max(image.shape[:2]) // THUMBNAIL)
-    height, width = (max(1, side // step) for side in image.shape[:2])
-    block = (height, min(step, image.shape[0]), width, min(step, image.shape[1]))
-    whole = (slice(block[0] * block[1]), slice(block[2] * block[3]))
-    small = image[whole].reshape(*block, 3).mean(axis=(1, 3), dtype=np.float32)
-    share = unlike[whole].reshape(block).mean(axis=(1, 3), dtype=np.float32)[..., None] * 0.75
-    return encode_webp(np.round(small * (1 - share) + _UNLIKE * share).astype(np.uint8), quality=80)
+def _gap_closed(distilled: float, labels: float, teacher: float | None) -> str:
+    """How far a gain goes towards the teacher's score; nothing where there is no gap."""
+    if teacher is None or teacher <= labels:
+        return ""
+    closed = (distilled - labels) / (teacher - labels)
+    return f" That closes {100 * closed:.0f} % of the gap to the teacher's {100 * teacher:.1f} %."

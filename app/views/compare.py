@@ -8,10 +8,11 @@ from app import caching, state
 from app.components.empty import empty_state
 from app.components.guard import plainly
 from app.components.linked import linked_multiselect, linked_select
-from app.components.picture_choice import OpenPicture, choose_picture
+from app.components.picture_choice import OpenPicture, choose_picture, scene_title
+from app.components.report_button import report_button
 from app.components.score_table import score_table
 from app.components.viewer import viewer
-from app.services import artifacts
+from app.services import artifacts, report_contents
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 from app.services.inference import Quality
@@ -92,7 +93,7 @@ def _choose_students(models: dict[str, Model], teacher: Model) -> list[Model]:
         fitting,
         name=state.STUDENTS,
         default=usual or fitting[:1],
-        most=MOST_STUDENTS,
+        most=artifacts.MOST_STUDENTS,
         title=lambda name: models[name].label,
         wrap=True,
         placeholder="Choose one to three models",
@@ -117,6 +118,19 @@ def _results(picture: Picture, models: tuple[Model, ...], qualities: Mapping[str
         score_table(models, qualities, speeds)
         if models[0].name == "teacher" and not picture.private:
             st.caption(_OTHER_DATA)
+        report_button(
+            lambda: report_contents.of_comparison(
+                picture_name=scene_title(picture.name),
+                image=picture.image,
+                truth=picture.mask,
+                models=models,
+                masks={model.name: caching.mask(picture, model) for model in models},
+                qualities=qualities,
+                speeds=speeds,
+            ),
+            name=f"compare-{picture.name}",
+            key="report",
+        )
 
 
 with plainly():

@@ -9,10 +9,10 @@ from app.components.empty import empty_state
 from app.components.guard import plainly
 from app.components.linked import linked_select
 from app.components.picture_choice import scene_title
-from app.services import artifacts, collections, verdicts
+from app.services import artifacts, collections, galleries
 from app.services.artifacts import Model
 from app.services.collections import Entry
-from app.services.verdicts import Verdict
+from app.services.galleries import Verdict
 
 _SEEN = "gallery_seen"
 _AT_ONCE = 24
@@ -113,7 +113,7 @@ def _look(collection: str, folder: str, entries: list[Entry], *, teacher: Model,
 
 def _show(found: list[Verdict], link: dict[str, str]) -> None:
     known = any(verdict.student is not None for verdict in found)
-    orders = verdicts.ORDERS if known else {"disagreement": verdicts.ORDERS["disagreement"]}
+    orders = galleries.ORDERS if known else {"disagreement": galleries.ORDERS["disagreement"]}
     classes = [_EVERY, *found[0].per_class]
     left, middle, right = st.columns([1, 1, 2.2], gap="medium", vertical_alignment="bottom")
     with left:
@@ -121,7 +121,7 @@ def _show(found: list[Verdict], link: dict[str, str]) -> None:
     with middle:
         wanted = linked_select("Class", classes, name=state.CLASS)
     class_name = None if wanted == _EVERY else wanted
-    ordered = verdicts.worst_first(found, order=order, class_name=class_name)
+    ordered = galleries.worst_first(found, order=order, class_name=class_name)
     with right:
         st.markdown(_summary(ordered, class_name))
     most = st.session_state.setdefault(_SHOWN, _AT_ONCE)

@@ -125,7 +125,7 @@ def view(world: World) -> Callable[..., AppTest]:
     """Open a view by name, with query parameters, and run it once."""
     del world
 
-    def open_view(name: str, **query: str | list[str]) -> AppTest:
+    def open_view(name: str, /, **query: str | list[str]) -> AppTest:
         test = AppTest.from_file(str(VIEWS / f"{name}.py"), default_timeout=60)
         for key, value in query.items():
             test.query_params[key] = value

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.services import access, collections, inference, overlays, verdicts
+from app.services import access, collections, galleries, inference, overlays
 from app.services.collections import Entry
 from app.services.datasets import Picture
-from app.services.verdicts import Verdict
+from app.services.galleries import Verdict
 from core.errors import DatasetNotFoundError
 from core.image import encode_png, read_rgb
 from tests.ui.conftest import CLASSES, MASKS, TRUTH, World, words
@@ -38,7 +38,7 @@ def planes(mask: np.ndarray) -> bytes:
 
 def judged(truth: np.ndarray | None) -> Verdict:
     picture = Picture("a", "a", np.zeros((2, 4, 3), np.uint8), truth)
-    return verdicts.judge(
+    return galleries.judge(
         picture, teacher=planes(MASKS["teacher"]), student=planes(MASKS["student"]), classes=CLASSES, ignore_index=5
     )
 
@@ -63,12 +63,12 @@ def test_a_thumbnail_is_pink_where_models_differ() -> None:
     student = np.zeros((700, 900), np.uint8)
     student[:350] = 1
     picture = Picture("a", "a", image, None)
-    found = verdicts.judge(
+    found = galleries.judge(
         picture, teacher=planes(np.zeros_like(student)), student=planes(student), classes=CLASSES, ignore_index=5
     )
     with Image.open(io.BytesIO(found.thumbnail)) as opened:
         small = np.asarray(opened.convert("RGB"), int)
-    assert max(small.shape[:2]) <= verdicts.THUMBNAIL
+    assert max(small.shape[:2]) <= galleries.THUMBNAIL
     assert small[10, 10, 0] > 150 > 90 > small[-10, 10, 0]
 
 
@@ -79,7 +79,7 @@ def test_the_worst_comes_first_whatever_it_is_judged_by() -> None:
     given = [one("a", 0.9, 0.3, None), one("b", 0.5, 0.8, 0.7), one("c", 0.7, None, 0.1)]
 
     def names(**by: str) -> str:
-        return "".join(verdict.name for verdict in verdicts.worst_first(given, **{"order": "disagreement", **by}))
+        return "".join(verdict.name for verdict in galleries.worst_first(given, **{"order": "disagreement", **by}))
 
     assert (names(), names(order="iou"), names(order="gap")) == ("bca", "abc", "abc")
     assert names(class_name="Road") == "cb"

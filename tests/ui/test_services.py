@@ -13,7 +13,7 @@ import pytest
 
 from app.components.charts import loss_chart, score_chart, smoothed
 from app.components.forecast import duration
-from app.services import artifacts, datasets, estimates, inference, launch, progress, runs
+from app.services import artifacts, datasets, estimates, inference, launch, progress, runs, verdicts
 from app.services.artifacts import short_count
 from app.services.inference import Quality, quality
 from app.services.stores import open_store
@@ -101,7 +101,7 @@ def run_of(state: str = "done", **changes: Any) -> runs.Run:
     [(0.60, 0.50, "gained 10.0 points"), (0.50, 0.60, "lost 10.0 points"), (0.5, 0.5001, "made no difference")],
 )
 def test_a_gain_is_told_with_its_sign(distilled: float, control: float, said: str) -> None:
-    told = runs.gain(run_of(best_miou5=distilled, teacher_miou5=0.7), run_of(best_miou5=control))
+    told = verdicts.gain(run_of(best_miou5=distilled, teacher_miou5=0.7), run_of(best_miou5=control))
     assert told is not None
     sentence, points = told
     assert said in sentence
@@ -110,8 +110,8 @@ def test_a_gain_is_told_with_its_sign(distilled: float, control: float, said: st
 
 
 def test_no_gain_is_told_before_both_are_done() -> None:
-    assert runs.gain(run_of(best_miou5=0.5), None) is None
-    assert runs.gain(run_of(best_miou5=0.5), run_of("running", best_miou5=0.4)) is None
+    assert verdicts.gain(run_of(best_miou5=0.5), None) is None
+    assert verdicts.gain(run_of(best_miou5=0.5), run_of("running", best_miou5=0.4)) is None
 
 
 def test_one_unreadable_card_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
