@@ -22,6 +22,7 @@ def table_rows(rows: Sequence[Row], titles: Mapping[str, str]) -> list[dict[str,
             "Median (ms)": row.p50_ms,
             "± (%)": None if row.half_width is None else 100 * row.half_width,
             "p95 (ms)": row.p95_ms,
+            "Processor (ms)": row.cpu_ms,
             "Mpx/s": row.megapixels_per_second,
             "Cold start (s)": None if row.cold_ms is None else row.cold_ms / 1000,
             "Memory (MB)": row.peak_memory_mb,
@@ -51,6 +52,9 @@ def benchmark_table(rows: Sequence[Row], titles: Mapping[str, str]) -> None:
             "Median (ms)": number(format="%.1f", help="From a picture's bytes to its logits."),
             "± (%)": number(format="%.1f", help="Half the 95 % interval of the median."),
             "p95 (ms)": number(format="%.1f"),
+            "Processor (ms)": number(
+                format="%.1f", help="Processor's time, all threads together: it does not grow when others work here."
+            ),
             "Mpx/s": number(format="%.2f"),
             "Cold start (s)": number(format="%.2f", help="From starting a process to its first answer."),
             "Memory (MB)": number(format="%.0f", help="Most that a process of its own took."),

@@ -14,7 +14,8 @@ from app.components.guard import plainly
 from app.components.linked import linked_segments, linked_select
 from app.components.pareto import AXES, pareto_chart
 from app.components.report_button import report_button
-from app.services import artifacts, benchmarks, report_contents
+from app.components.sign_in import person
+from app.services import access, artifacts, benchmarks, report_contents
 from app.services.artifacts import Model
 from app.services.benchmarks import Result, Row
 
@@ -111,7 +112,10 @@ def _pareto(rows: Sequence[Row], titles: Mapping[str, str], result: Result) -> N
 def _delete(result: Result) -> None:
     with st.popover("Delete", icon=":material/delete:"):
         st.write("This removes the result for good.")
-        if st.button("Delete for good", type="primary", key="delete"):
+        if not st.button("Delete for good", type="primary", key="delete"):
+            return
+        with plainly():
+            access.require(person(), "delete")
             benchmarks.delete(result.id)
             st.session_state.pop(state.BENCHMARK, None)
             st.query_params.pop(state.BENCHMARK, None)
