@@ -1,6 +1,7 @@
 """`export`: a model as ONNX, checked against PyTorch, in a zip with what is needed to use it."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     files = {file.replace("model", name, 1): content for file, content in exported.files.items()}
     files[f"{name}.zip"] = archive(exported)
     for file, content in files.items():
-        write_aside(args.out / file, lambda path, content=content: path.write_bytes(content))
+        write_aside(args.out / file, partial(Path.write_bytes, data=content))
     if args.json:
         parities = {file: found.to_json() for file, found in exported.parities.items()}
         sizes = {str(args.out / file): len(content) for file, content in files.items()}
