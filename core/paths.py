@@ -21,3 +21,8 @@ def store_url() -> str | None:
 def dubai_root() -> Path:
     """Where the Dubai dataset is looked for and downloaded to: `TERRASTILL_DUBAI`, or `data/dubai/` in the project."""
     return Path(os.environ.get("TERRASTILL_DUBAI") or ROOT / "data" / "dubai")
+
+
+def wants_tensorboard() -> bool:
+    """Whether runs also write for TensorBoard: `TERRASTILL_TENSORBOARD` is set, and not to 0."""
+    return os.environ.get("TERRASTILL_TENSORBOARD", "0") not in ("", "0")

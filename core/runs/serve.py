@@ -30,6 +30,11 @@ def main(argv: Sequence[str]) -> int:
         limits.gigabytes if args.keep_gb is None else args.keep_gb,
     )
     command = partial(_command, store.home)
+    if args.engine == "ray":
+        from core.runs.ray import serve as serve_cluster
+
+        options = {"window": args.window, "limits": limits, "lock": args.lock}
+        return serve_cluster(store, address=args.address, cpus=args.run_cpus, command=command, **options)
     return serve(store, command=command, slots=args.slots, window=args.window, limits=limits, lock=args.lock)
 
 
@@ -42,6 +47,16 @@ def _arguments() -> argparse.ArgumentParser:
         default=os.environ.get("TERRASTILL_SLOTS") or None,
         help="how many runs go on at once on each device (TERRASTILL_SLOTS, or one on each there is)",
     )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default=os.environ.get("TERRASTILL_ENGINE") or "local",
+        help="where runs go on: on this machine, or on a Ray cluster (TERRASTILL_ENGINE; docs/SCALE.md)",
+    )
+    parser.add_argument(
+        "--address", default=os.environ.get("RAY_ADDRESS") or "auto", help="of the Ray cluster (RAY_ADDRESS, or auto)"
+    )
+    parser.add_argument("--run-cpus", type=float, default=1.0, help="processors that a run on the cluster takes")
     parser.add_argument(
         "--window", type=float, default=WINDOW_SECONDS, help="seconds of silence after which a run is started again"
     )

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.components.viewer import MODULES, bundle
+from app.components.bundle import bundle
+from app.components.viewer import MODULES
 from core.agreement import border_agreement, calibration, kappa
 from core.classes import AERIAL
 from core.metrics import confusion_matrix, scores

@@ -50,6 +50,7 @@ class Viewer {
     const same = this.scene && this.scene.width === decoded.width && this.scene.height === decoded.height;
     if (this.scene && !same) Object.assign(this, { camera: { zoom: 1, x: 0.5, y: 0.5 }, view: { ...this.view, region: null } });
     this.scene = decoded;
+    this.found = null;
     const { region } = this.view;
     const fits = region && region.width && region.height && region.x + region.width <= decoded.width && region.y + region.height <= decoded.height;
     if (!fits) this.view.region = null;
@@ -76,7 +77,11 @@ class Viewer {
     return [one, other];
   }
 
+  // Everything anew; what had the keyboard's focus gets it back.
   build() {
+    const focused = this.root.getRootNode().activeElement;
+    const keyOf = (node) => `${node.tagName} ${node.getAttribute("aria-label")} ${node.closest("figure")?.dataset.role} ${node.textContent}`;
+    const key = focused && this.root.contains(focused) ? keyOf(focused) : null;
     this.stage = element("div", { class: "stage" });
     this.readout = element("p", { class: "readout" });
     this.numbers = element("section", { class: "numbers", "aria-label": "Numbers" });
@@ -87,6 +92,8 @@ class Viewer {
     this.stage.dataset.count = this.surfaces.length;
     this.stage.replaceChildren(...this.surfaces.map(({ figure }) => figure));
     this.repaint();
+    if (this.found) this.tabulate();
+    if (key) [...this.root.querySelectorAll("button, canvas, select, input, summary")].find((node) => keyOf(node) === key)?.focus();
     this.count();
   }
 
