@@ -73,9 +73,9 @@ class DistillConfig:
     `losses` gives each distillation loss (`LOGIT_LOSSES`, `FEATURE_LOSSES`) its weight. Losses on features compare the
     modules named by `student_layer` and `teacher_layer` (None: the deepest features of the encoder). With
     `average_flips` the teacher's logits are averaged over the four mirror images of a view.
-    `cache_views` > 0 stores the teacher's logits for that many epochs of views and replays them in turn, so that a
+    `cache_views` > 0 stores the teacher's answers to that many epochs of views and replays them in turn, so that a
     later epoch costs the student alone; 0 runs the teacher at every step. `cache_form` is how a stored logit is
-    written: `uint8` takes half the disk of `float16`.
+    written: `uint8` takes half the disk of `float16`, which stored features always have.
     """
 
     teacher: str = "teacher"
@@ -115,8 +115,6 @@ class DistillConfig:
                 found.append(f"There is no loss {name}; there are {', '.join(LOGIT_LOSSES + FEATURE_LOSSES)}.")
             elif not is_number(weight) or not 0 < weight <= 10_000:
                 found.append(f"The weight of {name} must be above 0 and at most 10,000, not {weight}.")
-        if self.uses_features and self.cache_views:
-            found.append("Losses on features need the teacher at every step: set the cached views to 0.")
         return found
 
 
@@ -124,13 +122,14 @@ class DistillConfig:
 class TrainConfig:
     """How long and how fast. `learning_rate` is the peak of the one-cycle (or cosine) schedule.
 
-    `match_seconds` lengthens the run to about that many seconds of training (whole epochs, never fewer than
-    `epochs`): so a control gets a budget equal to the run it controls for. `ema` is the decay of the averaged weights
-    that are scored and shipped (0: none). `compile` translates the model with torch.compile where there is a C++
-    compiler: a minute at the start, then faster steps. `start_from` names a trained model of the same architecture
-    and classes whose weights the run begins with (None: fresh weights). `accumulate` cuts a batch into that many parts
-    whose gradients are averaged before the step: memory for one part at a time. `devices` share the run: each takes
-    `batch_size` images a step, and what is learnt is what one device would learn from all of them at once.
+    `match_seconds` lengthens the run to about that many seconds of training (whole epochs, never fewer than `epochs`):
+    so a control gets a budget equal to the run it controls for. `ema` is the decay of the averaged weights that are
+    scored and shipped (0: none). `compile` tries torch.compile where there is a C++ compiler, and CUDA graphs on a
+    GPU, and keeps what is quickest: a minute at the start, then faster steps. `start_from` names a trained model of
+    the same architecture and classes whose weights the run begins with (None: fresh weights). `accumulate` cuts a
+    batch into that many parts whose gradients are averaged before the step: memory for one part at a time. `devices`
+    share the run: each takes `batch_size` images a step, and what is learnt is what one device would learn from all of
+    them at once.
     """
 
     epochs: int = 10

@@ -104,7 +104,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
         group.add_argument(flag, dest=name, type=type(default), default=default, help=f"{text} (default: {default})")
     group.add_argument("--start-from", metavar="NAME", help="a trained model whose weights to begin with")
-    group.add_argument("--compile", action="store_true", help="translate the model where there is a C++ compiler")
+    group.add_argument(
+        "--compile", action="store_true", help="try torch.compile (and CUDA graphs), and keep what is quickest"
+    )
     group.add_argument("--crop", type=int, default=_DATA.crop, help=f"side of a training view (default: {_DATA.crop})")
     group.add_argument(
         "--views", type=int, metavar="N", help="training views an epoch (default: as many as fit the images)"

@@ -53,7 +53,7 @@ class TiffPicture:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
                 self._file = _open(self._memory, source)
-                self._bands = choose_bands(self._file, asked)
+                self._bands = choose_bands(self._file, asked, premultiplied=layout.premultiplied)
                 self._stretch = _stretch(self._file, self._bands)
                 self._table = (
                     colour_table(self._file, self._bands.numbers[0]) if len(self._bands.numbers) == 1 else None

@@ -24,7 +24,8 @@ class Tap:
     """
 
     def __init__(self, model: nn.Module, layer: str | None = None) -> None:
-        self._module = _find(model, layer)
+        self.layer = layer or DEFAULT_LAYERS.get(type(model), "")
+        self._module = _find(model, self.layer)
         self._held: Tensor | None = None
 
     def take(self) -> Tensor:
@@ -47,19 +48,24 @@ class Tap:
         self._held = output[-1] if isinstance(output, (list, tuple)) else output
 
 
-@torch.no_grad()
-def channels(model: nn.Module, layer: str | None = None, *, size: int = 64) -> int:
+def channels(model: nn.Module, layer: str | None = None) -> int:
     """How many channels that module gives."""
+    return feature_shape(model, layer, size=64)[0]
+
+
+@torch.no_grad()
+def feature_shape(model: nn.Module, layer: str | None = None, *, size: int) -> tuple[int, int, int]:
+    """Channels, height and width of what that module gives for one picture of `size` x `size` pixels."""
     training = model.training
     device = next(model.parameters()).device
     with Tap(model, layer) as tap:
         model.eval()(torch.zeros(1, 3, size, size, device=device))
         model.train(training)
-        return int(tap.take().shape[1])
+        found = tap.take().shape
+    return found[1], found[2], found[3]
 
 
-def _find(model: nn.Module, layer: str | None) -> nn.Module:
-    name = DEFAULT_LAYERS.get(type(model), "") if layer is None else layer
+def _find(model: nn.Module, name: str) -> nn.Module:
     modules: dict[str, nn.Module] = dict(model.named_modules())
     if not name or name not in modules:
         near = get_close_matches(name, modules, n=5) or [key for key in modules if key][:5]

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from core import checkpoint
 from core.classes import AERIAL, ClassMap
-from core.config import RunConfig
+from core.config import DistillConfig, RunConfig
 from core.data import open_split
 from core.data.splits import Split
 from core.device import autocast_dtype, choose, share_of
 from core.errors import CheckpointError, ConfigError, DeviceError, ModelError
 from core.models import build_model, count_parameters, without_pretraining
+from core.models.tap import feature_shape
 from core.train.teacher_cache import bytes_needed
 
 _SPARE_BYTES = 500_000_000
@@ -54,12 +55,19 @@ def _disk(config: RunConfig, runs: Path) -> list[str]:
     needed = _SPARE_BYTES
     if config.distill is not None and config.distill.cache_views:
         views = config.data.views_per_epoch or _USUAL_VIEWS
+        try:
+            features = _stored_features(config, config.distill, runs)
+        except CheckpointError:
+            return []  # Said once, where the teacher is looked at.
+        except ModelError as error:
+            return [str(error)]
         needed += bytes_needed(
             epochs=config.distill.cache_views,
             views=views,
             outputs=AERIAL.outputs,
             crop=config.data.crop,
             form=config.distill.cache_form,
+            features=features,
         )
     runs.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(runs).free
@@ -69,6 +77,15 @@ def _disk(config: RunConfig, runs: Path) -> list[str]:
         f"The run needs about {needed / 1e9:.1f} GB of disk and {free / 1e9:.1f} GB are free: delete old runs, or "
         "cache fewer views."
     ]
+
+
+def _stored_features(config: RunConfig, distill: DistillConfig, runs: Path) -> tuple[int, int, int] | None:
+    """The shape of the teacher's features of one view where they are stored. Raises `ModelError`."""
+    if not distill.uses_features:
+        return None
+    card = checkpoint.load_card(checkpoint.resolve(distill.teacher, runs=runs))
+    teacher = build_model(without_pretraining(card.model), outputs=card.classes.outputs)
+    return feature_shape(teacher, distill.teacher_layer, size=config.data.crop)
 
 
 def _teacher(config: RunConfig, runs: Path, class_map: ClassMap, warnings: list[str]) -> list[str]:

@@ -12,6 +12,8 @@ from typing import Protocol
 from core import paths
 from core.errors import ConfigError
 
+SPARE_BYTES = 200_000_000
+"""With less disk than this no run is started: it could not save."""
 DISK_FULL = "The disk is full: free some space, and the run goes on."
 _CAUSES = (
     ("out of memory", "Memory ran out: choose a smaller batch size, a smaller crop or a smaller student, then retry."),
@@ -125,6 +127,11 @@ def parse_slots(text: str, devices: Sequence[str]) -> list[str]:
 def tell_slots(slots: Sequence[str]) -> str:
     """`["cuda:0", "cuda:0", "cpu"]` → `cuda:0=2,cpu`, for people and for the list of workers."""
     return ",".join(name if (n := slots.count(name)) == 1 else f"{name}={n}" for name in dict.fromkeys(slots))
+
+
+def count_slots(told: str) -> int:
+    """How many runs may go on at once, from what `tell_slots` gave."""
+    return sum(int(part.partition("=")[2] or 1) for part in told.split(",") if part)
 
 
 def memory_bytes(pid: int) -> int:

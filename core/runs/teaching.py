@@ -1,7 +1,7 @@
 """The teacher's part in a run: who it is, what it scores, and how its answers reach the student."""
 
 import hashlib
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from core.config import FEATURE_LOSSES, RunConfig
 from core.errors import ConfigError
 from core.evaluate import evaluate
 from core.losses.features import FeatureTerms
-from core.models.tap import Tap, channels
+from core.models.tap import Tap, channels, feature_shape
 from core.train import teacher_cache
 from core.train.events import Cancelled, Emit, MessageEvent, TeacherEvent
 from core.train.step import FrozenTeacher, Normaliser
@@ -52,12 +52,13 @@ def with_teacher(
         average_flips=distill.average_flips,
     )
     teaching = Teaching(loaded, _teacher_score(task, loaded, emit, cancelled))
+    if tap is not None:
+        task = _with_features(task, loaded)
     if not distill.cache_views:
-        if tap is not None:
-            resources.enter_context(tap)
-            task = _with_features(task, loaded)
+        resources.enter_context(tap or nullcontext())
         return replace(task, answers=lambda batch: teacher.answer(batch.images)), teaching
-    cache = _cache(task, teacher, folder, emit, cancelled)
+    with tap or nullcontext():
+        cache = _cache(task, teacher, folder, emit, cancelled)
     if cache is None:
         raise RunCancelledError
     task = replace(task, config=_less(task.config, cache.seconds), answers=cache.answer, view_epochs=cache.epochs)
@@ -116,16 +117,19 @@ def load_teacher(name: str, class_map: ClassMap, device: torch.device, runs: Pat
 def _cache(
     task: Task, teacher: FrozenTeacher, folder: Path, emit: Emit, cancelled: Cancelled
 ) -> teacher_cache.TeacherCache | None:
-    config = task.config
+    config, tap = task.config, teacher.tap
     assert config.distill is not None
+    shape = feature_shape(teacher.model, tap.layer, size=config.data.crop) if tap else None
     size = teacher_cache.bytes_needed(
         epochs=config.distill.cache_views,
         views=task.views,
         outputs=task.class_map.outputs,
         crop=config.data.crop,
         form=config.distill.cache_form,
+        features=shape,
     )
-    emit(MessageEvent(f"The teacher's answers will take {_in_words(size)} of disk while the run lasts."))
+    what = f"The teacher's answers, with its features at {tap.layer}," if tap else "The teacher's answers"
+    emit(MessageEvent(f"{what} will take {_in_words(size)} of disk while the run lasts."))
     return teacher_cache.build(
         folder / f"{CACHE}.logits",
         teacher=teacher,
@@ -139,11 +143,13 @@ def _cache(
             "teacher": _fingerprint(teacher),
             "data": asdict(config.data),
             "average_flips": config.distill.average_flips,
+            "layer": tap.layer if tap else None,
             "seed": config.train.seed,
             "batch_size": config.train.images_per_step,
         },
         emit=emit,
         cancelled=cancelled,
+        features=shape,
         group=task.group,
     )
 

@@ -11,12 +11,13 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from core.errors import FencedError, RunError, RunNotFoundError, RunStateError
+from core.errors import DiskFullError, FencedError, RunError, RunNotFoundError, RunStateError
 from core.runs import single
 from core.runs.files import LineWriter, last_lines
-from core.runs.process import DISK_FULL, Process, obituary, start, tell_slots
+from core.runs.process import DISK_FULL, SPARE_BYTES, Process, obituary, start, tell_slots
 from core.runs.prune import Limits, Nightly, prune
 from core.runs.records import RunRecord, RunState
 from core.runs.store import RunStore
@@ -24,16 +25,16 @@ from core.runs.watch import WINDOW_SECONDS, Watch
 
 PATIENCE_SECONDS = 20.0
 """How long a run that was asked to stop may take before it is killed."""
-SPARE_BYTES = 200_000_000
-"""With less disk than this no run is started: it could not save."""
 _BEAT_SECONDS = 5.0
 
 Command = Callable[[RunRecord], list[str]]
 
 
 def say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    """One line on standard output; where that is a file on a full disk, the worker goes on without it."""
+    with suppress(OSError):
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
 
 
 @dataclass
@@ -95,7 +96,7 @@ class Worker:
         while not self._leaving:
             try:
                 self.run_once()
-            except RunError as error:
+            except (RunError, DiskFullError) as error:
                 # The runs in progress need their worker more than it needs this turn.
                 self._say(str(error))
             time.sleep(pause)
@@ -218,6 +219,9 @@ class Worker:
             log_start = log.path.stat().st_size
             process = self._launch(record, log)
         except FencedError:
+            return
+        except DiskFullError:
+            self.store.release(record.id, self.id, attempt=record.attempt, reason=DISK_FULL)
             return
         except OSError as error:
             words = f"No process could be started for the run ({error.strerror}): check memory and disk, then retry."

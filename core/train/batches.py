@@ -18,7 +18,8 @@ _AHEAD = 3
 class Batch:
     """`images` uint8 (B, H, W, 3) on the CPU, `labels` int64 (B, H, W), and which of the epoch's `views` they are.
 
-    `first` is where the whole batch begins, of which these views may be one device's share.
+    `first` is where the whole batch begins, of which these views may be one device's share; `turn` how often they have
+    been seen before.
     """
 
     images: Tensor
@@ -26,6 +27,7 @@ class Batch:
     epoch: int
     first: int
     views: Sequence[int]
+    turn: int = 0
 
 
 def epoch_batches(
@@ -38,6 +40,7 @@ def epoch_batches(
     workers: int = 1,
     group: Group = ALONE,
     parts: int = 1,
+    turn: int = 0,
 ) -> Iterator[Batch]:
     """The whole batches of one epoch from `start_step` on; views that do not fill a batch are left out.
 
@@ -50,7 +53,7 @@ def epoch_batches(
         whole = range(first, first + batch_size)
         images, masks = sampler.batch(epoch, whole, only=mine)
         views = whole if mine is None else [whole[position] for position in mine]
-        return Batch(torch.from_numpy(images), torch.from_numpy(masks).long(), epoch, first, views)
+        return Batch(torch.from_numpy(images), torch.from_numpy(masks).long(), epoch, first, views, turn)
 
     steps = iter(range(start_step, views // batch_size))
     with ThreadPoolExecutor(max_workers=workers) as pool:

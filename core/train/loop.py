@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from core.train.pace import Pace
 from core.train.state import Progress, load_state, save_state
 from core.train.step import Stepper
 from core.train.task import Outcome, RunCancelledError, Task
+from core.train.translate import PLAIN, quickest, ways
 from core.train.validate import Validation, epoch_event, validate
 
 __all__ = ["Outcome", "RunCancelledError", "Task", "fit"]
@@ -55,7 +57,7 @@ class _Trainer:
         )
         self.stepper = Stepper(
             model=task.model,
-            forward=torch.compile(task.model) if task.compile else task.model,
+            forward=task.model,
             normaliser=task.normaliser,
             optimiser=self.optimiser,
             scaler=self.scaler,
@@ -79,6 +81,8 @@ class _Trainer:
     def run(self, resume: bool) -> Outcome:
         if resume and self._load():
             self.emit(MessageEvent(f"Going on from epoch {self.progress.epoch + 1}, step {self.progress.step}."))
+        if self.task.compile and self.progress.epoch < self.progress.epochs:
+            self._translate()
         while self.progress.epoch < self.progress.epochs:
             self._epoch()
             if self.group.leads and self._validates():
@@ -90,6 +94,17 @@ class _Trainer:
         return Outcome(
             self.best, done.best_scores, done.best_miou5, done.best_epoch, done.epochs, done.seconds, done.collapsed
         )
+
+    def _translate(self) -> None:
+        """Run the model in the quickest way; after a resume in the way it was run in before, if that still works."""
+        task, config = self.task, self.task.config
+        candidates = ways(task.model, task.normaliser.device)
+        views = max(1, config.train.batch_size // config.train.accumulate)
+        pixels = task.normaliser(torch.zeros((views, config.data.crop, config.data.crop, 3), dtype=torch.uint8))
+        known = self.progress.way
+        tried = {name: way for name, way in candidates.items() if not known or name in (known, PLAIN)}
+        self.progress.way = quickest(tried, task.model, pixels, dtype=task.dtype, emit=self.emit, prefer=known)
+        self.stepper = replace(self.stepper, forward=candidates[self.progress.way])
 
     def _epoch(self) -> None:
         task, progress = self.task, self.progress
@@ -124,9 +139,11 @@ class _Trainer:
     def _batches(self) -> Iterator[Batch]:
         """What is left of this epoch: a resumed run goes on at the batch after its last."""
         task, progress, train = self.task, self.progress, self.task.config.train
+        turn, epoch = divmod(progress.epoch, task.view_epochs) if task.view_epochs else (0, progress.epoch)
         return epoch_batches(
             task.sampler,
-            epoch=progress.epoch % task.view_epochs if task.view_epochs else progress.epoch,
+            epoch=epoch,
+            turn=turn,
             views=task.views,
             batch_size=train.images_per_step,
             start_step=progress.step,

@@ -25,7 +25,8 @@ _HEADER = ("progress", "groups", "scaler")
 
 @dataclass
 class Progress:
-    """Where a run is. `step` counts the steps of this epoch that are done; `steps` is the total of the whole run."""
+    """Where a run is. `step` counts the steps of this epoch that are done; `way` is how the model is run
+    (`core.train.translate`), where that was looked for."""
 
     epoch: int = 0
     step: int = 0
@@ -36,6 +37,7 @@ class Progress:
     best_scores: dict[str, Any] = field(default_factory=dict)
     collapsed: bool = False
     sums: dict[str, float] = field(default_factory=dict)
+    way: str = ""
 
 
 def save_state(

@@ -1,7 +1,7 @@
 """One optimiser step on one batch: the same code for a labels-only run and for a distillation."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -143,7 +143,7 @@ class Stepper:
             teacher=answer.features.to(valid.device, non_blocking=True),
             valid=valid,
             temperature=self.config.distill.temperature,
-            seed=hash((self.config.train.seed, batch.epoch, batch.first)),
+            seed=hash((self.config.train.seed, batch.epoch, batch.first, batch.turn)),
             share=(self.group.rank, self.group.size),
         )
         return losses
@@ -178,7 +178,13 @@ def _cut(batch: Batch, parts: int, devices: int) -> list[Batch]:
         return [batch]
     size = len(batch.images) // parts
     return [
-        Batch(images, labels, batch.epoch, batch.first + at * size * devices, batch.views[at * size : (at + 1) * size])
+        replace(
+            batch,
+            images=images,
+            labels=labels,
+            first=batch.first + at * size * devices,
+            views=batch.views[at * size : (at + 1) * size],
+        )
         for at, (images, labels) in enumerate(zip(batch.images.chunk(parts), batch.labels.chunk(parts), strict=True))
     ]
 

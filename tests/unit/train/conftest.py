@@ -70,6 +70,7 @@ def tiny_task(**changes: Any) -> Task:
                 "normaliser": Normaliser.of((127.0,) * 3, (128.0,) * 3, CPU),
                 "dtype": torch.float32,
                 "views": 16,
+                "compile": train.compile,
             }
             | own
         )

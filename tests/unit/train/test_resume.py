@@ -1,62 +1,18 @@
 """A run that was stopped and resumed is, bit for bit, the run that was not."""
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from core.config import DistillConfig
 from core.train import loop
-from core.train.batches import Batch
-from core.train.events import EpochEvent
-from core.train.loop import Outcome, RunCancelledError, Task
-from core.train.step import Answer
+from core.train.loop import Task
+from tests.unit.train.story import AVERAGED, PLAIN, SPARSE, Story, differing, teacher
 
 MakeTask = Callable[..., Task]
 Folders = Callable[[str], Path]
-
-PLAIN: dict[str, Any] = {}
-AVERAGED = {"ema": 0.9}
-SPARSE = {"validate_every": 2, "schedule": "cosine"}
-
-
-def teacher(batch: Batch) -> Answer:
-    """An answer that depends on the view alone."""
-    red = batch.images[..., 0].float() / 64
-    return Answer(torch.stack([torch.sin(red + at) * 3 for at in range(5)], dim=1))
-
-
-class Story:
-    """A run from its start to its end, stopped at some steps on the way; what it left and what it told."""
-
-    def __init__(self, make: Callable[[], Task], make_ear: Callable[..., Any], folder: Path, *stops: int) -> None:
-        self.losses: list[tuple[int, dict[str, float], float | None]] = []
-        for stop_at in (*stops, None):
-            ear, task = make_ear(stop_at=stop_at), make()
-            with contextlib.suppress(RunCancelledError):
-                self.outcome: Outcome = ear.run(task, folder)
-            self.losses += [(event.epoch, event.losses, event.miou5) for event in ear.of(EpochEvent)]
-        self.tensors = load_file(folder / "last.ckpt" / "state.safetensors")
-
-
-def differing(one: Story, other: Story) -> list[str]:
-    assert one.tensors.keys() == other.tensors.keys()
-    found = [key for key, value in one.tensors.items() if not torch.equal(value, other.tensors[key])]
-    found += [
-        f"shipped {key}"
-        for key, value in one.outcome.weights.items()
-        if not torch.equal(value, other.outcome.weights[key])
-    ]
-    mine, theirs = one.outcome, other.outcome
-    if (mine.scores, mine.best_epoch, mine.epochs) != (theirs.scores, theirs.best_epoch, theirs.epochs):
-        found.append("outcome")
-    if one.losses != other.losses:
-        found.append("losses")
-    return found
 
 
 # Five looks at `cancelled` an epoch: one before each of its four steps, one while it validates.

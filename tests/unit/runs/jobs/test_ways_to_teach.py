@@ -10,9 +10,10 @@ import torch
 from core import checkpoint
 from core.config import FEATURE_LOSSES, LOGIT_LOSSES, DistillConfig, RunConfig
 from core.errors import ConfigError
-from core.runs import jobs
+from core.runs import checks, jobs
 from core.train.events import EpochEvent, MessageEvent
 from core.train.loop import Task
+from core.train.step import FrozenTeacher
 from tests.unit.ear import Ear
 from tests.unit.runs.jobs.kit import run, save_model, weights
 
@@ -63,6 +64,48 @@ def test_mirrored_views_are_averaged(distilled: RunConfig, runs: Path, caught: l
     assert not torch.allclose(plain, averaged, atol=1e-3)
 
 
+def test_stored_features_teach_what_live_ones_do_and_the_teacher_rests(
+    distilled: RunConfig, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An epoch costs the student alone: all that differs is the rounding to half precision."""
+    asked = []
+    answer = FrozenTeacher.answer
+    monkeypatch.setattr(FrozenTeacher, "answer", lambda *given: asked.append(len(given[1])) or answer(*given))
+    losses = {"hint": 1.0, "masked_generation": 1.0, "soft_targets": 1.0}
+    told, times = {}, {}
+    for name, cache_views in (("live", 0), ("stored", 1)):
+        asked.clear()
+        ear, slow = Ear(), replace(distilled.train, epochs=3, learning_rate=1e-9)
+        run(replace(taught(distilled, losses=losses, cache_views=cache_views), train=slow), runs, name, ear)
+        told[name], times[name] = ear, sum(asked)
+    assert times == {"live": 3 * 8, "stored": 8}
+    words = "The teacher's answers, with its features at encoder.4, will take 1 MB of disk while the run lasts."
+    assert MessageEvent(words) in told["stored"].events
+    live, stored = (told[name].of(EpochEvent)[0].losses for name in ("live", "stored"))
+    assert live == pytest.approx(stored, rel=2e-3)
+    assert live != stored
+    first, *later = [event.losses["masked_generation"] for event in told["stored"].of(EpochEvent)]
+    assert all(loss != pytest.approx(first, rel=1e-3) for loss in later), "the same positions are hidden in every epoch"
+    assert not list((runs / "stored").glob("teacher_cache.*"))
+
+
+def test_a_layer_that_the_teacher_lacks_is_refused_before_queueing(distilled: RunConfig, runs: Path) -> None:
+    config = taught(distilled, losses={"hint": 1.0}, cache_views=1, teacher_layer="encoder.9")
+    with pytest.raises(ConfigError, match=r"no module encoder\.9"):
+        jobs.check(config, runs=runs)
+
+
+def test_the_disk_that_stored_features_need_is_asked_for(
+    distilled: RunConfig, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    needed = checks.bytes_needed
+    monkeypatch.setattr(checks, "bytes_needed", lambda **given: asked.append(needed(**given)) or asked[-1])
+    for losses in ({"soft_targets": 1.0}, {"hint": 1.0}):
+        jobs.check(taught(distilled, losses=losses, cache_views=3), runs=runs)
+    assert asked[1] - asked[0] == 3 * 8 * 64 * 2 * 2 * 2, "epochs, views, channels, height, width, bytes"
+
+
 def test_pictures_without_labels_are_added_to_those_with(
     distilled: RunConfig, runs: Path, caught: list[Task], tmp_path: Path
 ) -> None:
@@ -81,7 +124,6 @@ def test_pictures_without_labels_are_added_to_those_with(
     [
         ({"mix": 0.3}, {"alpha": 0.5}, "alpha 0"),
         ({"transfer": "samples"}, None, "without a teacher"),
-        ({}, {"losses": {"hint": 1.0}, "cache_views": 2}, "cached views to 0"),
         ({}, {"losses": {"softtargets": 1.0}}, "There is no loss softtargets"),
         ({}, {"losses": {}}, "at least one loss"),
         ({}, {"losses": {"soft_targets": 0.0}}, "above 0"),

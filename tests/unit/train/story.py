@@ -1,0 +1,75 @@
+"""A run from its start to its end, stopped or killed on the way, and how two of them differ."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from core.train.batches import Batch
+from core.train.events import EpochEvent, MessageEvent
+from core.train.step import Answer
+from core.train.task import Outcome, RunCancelledError, Task
+from tests.unit.ear import Ear
+
+PLAIN: dict[str, Any] = {}
+AVERAGED = {"ema": 0.9}
+SPARSE = {"validate_every": 2, "schedule": "cosine"}
+
+
+def teacher(batch: Batch) -> Answer:
+    """An answer that depends on the view alone."""
+    red = batch.images[..., 0].float() / 64
+    return Answer(torch.stack([torch.sin(red + at) * 3 for at in range(5)], dim=1))
+
+
+class KilledError(Exception):
+    """Nobody in the loop waits for this one: as after a kill, what is on the disk by then is all there is."""
+
+
+class Fragile(Ear):
+    """Kills the run at look number `stop_at`, instead of asking it to stop."""
+
+    def cancelled(self) -> bool:
+        if super().cancelled():
+            raise KilledError
+        return False
+
+
+class Story:
+    """A run from its start to its end, stopped at some steps on the way; what it left and what it told."""
+
+    def __init__(self, make: Callable[[], Task], make_ear: Callable[..., Any], folder: Path, *stops: int) -> None:
+        losses: dict[int, tuple[dict[str, float], float | None]] = {}
+        self.steps, self.told = 0, list[str]()
+        for stop_at in (*stops, None):
+            ear, task = make_ear(stop_at=stop_at), make()
+            task.model.register_forward_pre_hook(lambda module, _: self._count(module.training))
+            with contextlib.suppress(RunCancelledError, KilledError):
+                self.outcome: Outcome = ear.run(task, folder)
+            self.told += [event.text for event in ear.of(MessageEvent)]
+            # What a killed run told after it had last saved is told again.
+            losses |= {event.epoch: (event.losses, event.miou5) for event in ear.of(EpochEvent)}
+        self.losses = losses
+        self.tensors = load_file(folder / "last.ckpt" / "state.safetensors")
+
+    def _count(self, training: bool) -> None:
+        self.steps += training
+
+
+def differing(one: Story, other: Story) -> list[str]:
+    assert one.tensors.keys() == other.tensors.keys()
+    found = [key for key, value in one.tensors.items() if not torch.equal(value, other.tensors[key])]
+    found += [
+        f"shipped {key}"
+        for key, value in one.outcome.weights.items()
+        if not torch.equal(value, other.outcome.weights[key])
+    ]
+    mine, theirs = one.outcome, other.outcome
+    if (mine.scores, mine.best_epoch, mine.epochs) != (theirs.scores, theirs.best_epoch, theirs.epochs):
+        found.append("outcome")
+    if one.losses != other.losses:
+        found.append("losses")
+    return found

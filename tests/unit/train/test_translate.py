@@ -1,0 +1,141 @@
+"""The quickest way to run a model is found by trying; what fails is left out with its reason."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from core.train import loop, translate
+from core.train.events import Event, MessageEvent
+from core.train.task import RunCancelledError, Task
+from core.train.translate import PLAIN, Forward, quickest
+from tests.unit.train.story import Story, differing
+
+PIXELS = torch.zeros(2, 3, 8, 8)
+
+
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Dropout(0.5))
+
+
+def slower(net: nn.Module, seconds: float) -> Forward:
+    def forward(pixels: Tensor) -> Tensor:
+        time.sleep(seconds)
+        found: Tensor = net(pixels)
+        return found
+
+    return forward
+
+
+def failing(error: Exception) -> Forward:
+    def forward(_: Tensor) -> Tensor:
+        raise error
+
+    return forward
+
+
+def failing_backwards(net: nn.Module) -> Forward:
+    """As where only the gradient cannot be translated."""
+
+    def forward(pixels: Tensor) -> Tensor:
+        found: Tensor = net(pixels)
+        found.register_hook(failing(RuntimeError("no kernel")))
+        return found
+
+    return forward
+
+
+def pick(candidates: dict[str, Forward], net: nn.Module, **more: Any) -> tuple[str, list[Event]]:
+    told: list[Event] = []
+    return quickest(candidates, net, PIXELS, dtype=torch.float32, emit=told.append, **more), told
+
+
+def test_the_quickest_is_taken_and_the_log_has_the_figures() -> None:
+    net = model()
+    found, told = pick({PLAIN: slower(net, 0.02), "translated": net, "as a graph": slower(net, 0.05)}, net)
+    assert found == "translated"
+    (message,) = told
+    assert isinstance(message, MessageEvent)
+    assert message.text.startswith("The model is run translated (a forward and backward pass: as it is 2")
+
+
+@pytest.mark.parametrize("fails", ["forwards", "backwards"])
+def test_a_way_that_fails_is_left_out_with_its_reason(fails: str) -> None:
+    net = model()
+    broken = failing(RuntimeError("no kernel\nmore")) if fails == "forwards" else failing_backwards(net)
+    found, told = pick({PLAIN: slower(net, 0.01), "as a CUDA graph": broken}, net)
+    assert found == PLAIN
+    assert told[0] == MessageEvent("The model cannot be run as a CUDA graph here: no kernel", "warning")
+
+
+def test_what_really_cannot_be_translated_falls_back() -> None:
+    """`torch.compile` itself, with a backend that refuses."""
+    net = model()
+
+    def refuse(*_: object) -> Any:
+        raise NotImplementedError("no compiler for this")
+
+    found, told = pick({PLAIN: net, "translated": torch.compile(net, backend=refuse)}, net)
+    assert found == PLAIN
+    assert isinstance(told[0], MessageEvent)
+    assert told[0].text.startswith("The model cannot be run translated here: ")
+    assert told[0].level == "warning"
+
+
+def test_a_model_that_fails_as_it_is_has_no_way_out() -> None:
+    with pytest.raises(RuntimeError, match="out of memory"):
+        pick({PLAIN: failing(RuntimeError("out of memory"))}, model())
+
+
+def test_what_was_taken_before_is_taken_again_where_it_works() -> None:
+    net = model()
+    slow = slower(net, 0.02)
+    assert pick({PLAIN: net, "translated": slow}, net, prefer="translated")[0] == "translated"
+    assert pick({PLAIN: net, "translated": failing(RuntimeError("x"))}, net, prefer="translated")[0] == PLAIN
+
+
+def test_trying_leaves_the_model_and_the_random_numbers_as_they_were() -> None:
+    net = model()
+    before, state = {key: value.clone() for key, value in net.state_dict().items()}, torch.get_rng_state()
+    pick({PLAIN: net, "other": slower(net, 0.0)}, net)
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_a_run_goes_on_in_the_way_it_was_run_in(
+    make_task: Callable[..., Task],
+    make_ear: Callable[..., Any],
+    folders: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Although another one is quicker by then."""
+    quick: list[str] = []
+
+    def ways(net: nn.Module, _: torch.device) -> dict[str, Forward]:
+        return {name: net if name == quick[-1] else slower(net, 0.01) for name in (PLAIN, "translated")}
+
+    monkeypatch.setattr(loop, "ways", ways)
+    folder = folders("one")
+    for now, stop_at in (("translated", 2), (PLAIN, None)):
+        quick.append(now)
+        ear = make_ear(stop_at=stop_at)
+        try:
+            ear.run(make_task(compile=True), folder)
+        except RunCancelledError:
+            assert stop_at
+        (said,) = (event.text for event in ear.of(MessageEvent) if event.text.startswith("The model is run"))
+        assert said.startswith("The model is run translated")
+    alone = Story(lambda: make_task(compile=False), make_ear, folders("alone"))
+    twin = Story(lambda: make_task(compile=True), make_ear, folders("twin"))
+    assert differing(alone, twin) == [], "trying changed what is learnt"
+
+
+def test_a_graph_is_only_tried_on_cuda() -> None:
+    assert set(translate.ways(model(), torch.device("cpu"))) == {PLAIN, "translated"}
+    assert set(translate.ways(model(), torch.device("cuda"))) == {PLAIN, "translated", "as a CUDA graph"}
