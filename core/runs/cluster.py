@@ -6,6 +6,7 @@ worker would start there, and waits for it; nothing of a run lies in Ray, so tha
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from core.runs.seats import Machine, Seat
 NO_START = 127
 """The exit code of a process that could not be started where it was sent."""
 _KILL_SECONDS = 5.0
+_KNOCK_SECONDS = 10.0
 
 
 class Cluster:
@@ -36,13 +38,14 @@ class Cluster:
         # The machines import this file, wherever Ray was started there.
         environment = {"env_vars": {"PYTHONPATH": str(paths.ROOT)}}
         try:
+            _knock(address)
             ray.init(
                 address=address,
                 runtime_env=environment,
                 log_to_driver=False,
                 logging_level="ERROR",
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"No Ray cluster answers at {address}: start one with ray start --head, or give its address."
             ) from error
@@ -68,6 +71,13 @@ class Cluster:
     def close(self) -> None:
         """Leave the cluster; it goes on."""
         self._ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Ray itself calls a host that is not there for minutes. Raises `OSError`."""
+    host, _, port = address.rpartition(":")
+    if host and "/" not in host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
 
 
 def _machine(node: Mapping[str, Any]) -> Machine:

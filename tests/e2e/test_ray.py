@@ -130,7 +130,7 @@ def curve(folder: Path) -> list[int]:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
-    return [event.step for event in accumulator.Scalars("train/total")]
+    return [event.step for event in accumulator.Scalars("train/cross_entropy")]
 
 
 def kill_machine(cluster: Any, node: Any) -> None:
