@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 from benchmarks.reliability.kit import Figures, end, ended, fork, open_store, p95, scratch
 from core.config import RunConfig
+from core.errors import StoreError
 from core.files import write_aside
 from core.runs import fence
 from core.runs.child import Pulse, perform
@@ -58,12 +60,15 @@ def work(home: Path, url: str | None, name: str, started: Path) -> None:
     """A worker that does its jobs itself, until it is ended: the harder case, for nobody watches it from beside."""
     store = open_store(home, url)
     while True:
-        record = store.claim(f"{name}-{os.getpid()}", ["cpu"])
-        if record is None:
-            time.sleep(0.02)
-            continue
-        append_line(started, f"{record.id} {record.attempt} {os.getpid()} {time.monotonic():.3f}")
-        perform(store, Pulse(store, record), execute=partial(job, attempt=record.attempt), stopped=StoppedError)
+        # A server ends the transaction of a process that was stopped within one: its job is taken back then.
+        with suppress(StoreError):
+            record = store.claim(f"{name}-{os.getpid()}", ["cpu"])
+            if record is None:
+                time.sleep(0.02)
+                continue
+            append_line(started, f"{record.id} {record.attempt} {os.getpid()} {time.monotonic():.3f}")
+            execute = partial(job, attempt=record.attempt)
+            perform(store, Pulse(store, record), execute=execute, stopped=StoppedError)
 
 
 @dataclass
