@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,18 @@ class StoppedError(Exception):
 
 
 def job(
-    config: RunConfig, folder: Path, *, emit: Emit, cancelled: Cancelled, runs: Path, resume: bool = True
+    config: RunConfig,
+    folder: Path,
+    *,
+    emit: Emit,
+    cancelled: Cancelled,
+    runs: Path,
+    resume: bool = True,
+    attempt: int = 0,
 ) -> dict[str, Any]:
     """Write a few files, each with the name of who wrote it."""
     del config, runs, resume
-    mine = f"{os.getpid()} {_attempt(folder)}"
+    mine = f"{os.getpid()} {attempt}"
     for number in range(_FILES):
         if cancelled():
             raise StoppedError
@@ -44,10 +52,6 @@ def job(
         emit(MessageEvent(mine))
         time.sleep(0.005)
     return {"by": mine}
-
-
-def _attempt(folder: Path) -> str:
-    return max(path.name for path in folder.glob(".attempt-*"))
 
 
 def work(home: Path, url: str | None, name: str, started: Path) -> None:
@@ -59,7 +63,7 @@ def work(home: Path, url: str | None, name: str, started: Path) -> None:
             time.sleep(0.02)
             continue
         append_line(started, f"{record.id} {record.attempt} {os.getpid()} {time.monotonic():.3f}")
-        perform(store, Pulse(store, record), execute=job, stopped=StoppedError)
+        perform(store, Pulse(store, record), execute=partial(job, attempt=record.attempt), stopped=StoppedError)
 
 
 @dataclass
