@@ -73,7 +73,7 @@ def _table(found: Sequence[Run]) -> None:
         selection_mode="multi-row",
         column_config={
             "Run": st.column_config.TextColumn(pinned=True),
-            "Pinned": st.column_config.CheckboxColumn(help="Never deleted to make room.", width="small"),
+            "Pinned": st.column_config.TextColumn(help="A pinned run is never deleted to make room."),
             "mIoU": st.column_config.NumberColumn(format="%.1f %%", help="Best on the validation images."),
         },
         placeholder="–",
@@ -110,13 +110,13 @@ def _row(run: Run) -> dict[str, Any]:
         "Run": run.name,
         "Id": run.id[-4:],
         "State": STATES[run.state][0],
-        "Pinned": run.pinned,
         "mIoU": None if run.best_miou5 is None else 100 * run.best_miou5,
         "Student": run.student,
         "Teacher": run.teacher or "none",
         "Dataset": run.dataset,
         "Took": _took(run),
         "Created": datetime.datetime.fromtimestamp(run.created_at).strftime("%d %b %H:%M"),
+        "Pinned": "Pinned" if run.pinned else "",
     }
 
 

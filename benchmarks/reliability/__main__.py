@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.reliability import disk, queue, service, training
+from benchmarks.reliability import queue
 from benchmarks.reliability.kit import Figures, show
 from tests import postgres
 
@@ -40,9 +40,54 @@ def without_the_fence(**arguments: Any) -> Figures:
     return queue.stops(fenced=False, **arguments)
 
 
+# torch makes a process slow to fork, so it is imported by the shows that train alone.
+
+
+def kills(**arguments: Any) -> Figures:
+    from benchmarks.reliability import training
+
+    return training.kills(**arguments)
+
+
+def clocks() -> Figures:
+    from benchmarks.reliability import service
+
+    return service.clocks()
+
+
+def cancels(**arguments: Any) -> Figures:
+    from benchmarks.reliability import service
+
+    return service.cancels(**arguments)
+
+
+def reruns(**arguments: Any) -> Figures:
+    from benchmarks.reliability import beside
+
+    return beside.reruns(**arguments)
+
+
+def full() -> Figures:
+    from benchmarks.reliability import disk
+
+    return disk.full()
+
+
+def full_run() -> Figures:
+    from benchmarks.reliability import disk
+
+    return disk.full_run()
+
+
+def corrupt() -> Figures:
+    from benchmarks.reliability import disk
+
+    return disk.corrupt()
+
+
 KILLS, STOPS, WRITERS = {"count": 15, "lease": 2.0}, {"jobs": 25}, {"each": 3}
 SHOWS = {
-    "kills": Show("kill -9 of a training process at 50 points", training.kills, {"at_random": 2, "in_saves": 3}),
+    "kills": Show("kill -9 of a training process at 50 points", kills, {"at_random": 2, "in_saves": 3}),
     "queue": Show("300 kills on the queue alone", queue.kills, KILLS),
     "queue-postgresql": Show("the same over PostgreSQL", over_postgresql(queue.kills), KILLS),
     "stops": Show("two workers, 200 jobs, one stopped past its lease and continued", queue.stops, STOPS),
@@ -50,11 +95,12 @@ SHOWS = {
     "stops-unfenced": Show("the same without the fence: the negative control", without_the_fence, STOPS),
     "writers": Show("20 writers at once", queue.writers, WRITERS),
     "writers-postgresql": Show("the same over PostgreSQL", over_postgresql(queue.writers), WRITERS),
-    "clocks": Show("the clock jumps by an hour and a day, and a run hangs", service.clocks),
-    "full": Show("the disk is full at 10 points of a save", disk.full),
-    "full-run": Show("the disk fills up under a run", disk.full_run),
-    "corrupt": Show("one bit changed at 40 places", disk.corrupt),
-    "cancels": Show("how soon a cancel is heard", service.cancels, {"queued": 5, "running": 2}),
+    "clocks": Show("the clock jumps by an hour and a day, and a run hangs", clocks),
+    "full": Show("the disk is full at 10 points of a save", full),
+    "full-run": Show("the disk fills up under a run", full_run),
+    "corrupt": Show("one bit changed at 40 places", corrupt),
+    "reruns": Show("how soon a page answers beside a run", reruns, {"turns": 1, "each": 5}),
+    "cancels": Show("how soon a cancel is heard", cancels, {"queued": 5, "running": 2}),
 }
 
 

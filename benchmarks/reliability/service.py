@@ -42,7 +42,7 @@ def children(process: subprocess.Popen[bytes]) -> list[int]:
     return [int(pid) for pid in text.split()]
 
 
-def _moves(store: RunStore, run_id: str, *, within: float = 180.0) -> None:
+def moves(store: RunStore, run_id: str, *, within: float = 180.0) -> None:
     """Wait until a run makes steps."""
     before = store.get(run_id).progress
     wait_until(lambda: store.get(run_id).progress > before, within=within, what=f"steps of {store.get(run_id)}")
@@ -63,7 +63,7 @@ def clocks(*, window: float = 60.0) -> Figures:
         run = store.add(config).id
         preload = {"LD_PRELOAD": str(clock), "CLOCK_OFFSET": str(offset)}
         with worker(home, "--slots", "cpu=1", "--window", str(window), **preload) as process:
-            _moves(store, run)
+            moves(store, run)
             figures: Figures = {"jumps": len(JUMPS), "jumps that the run saw": 0, "jumps that hid the worker": 0}
             for jump in JUMPS:
                 _jump(store, run, offset, jump, figures)
@@ -82,7 +82,7 @@ def _jump(store: RunStore, run: str, offset: Path, jump: int, figures: Figures) 
     aside.replace(offset)
     before = store.get(run).heartbeat_at or 0.0
     figures["jumps that hid the worker"] += not store.workers()
-    _moves(store, run)
+    moves(store, run)
     time.sleep(6)
     figures["jumps that hid the worker"] += not store.workers()
     figures["jumps that the run saw"] += abs((store.get(run).heartbeat_at or 0.0) - before) > HOUR / 2
@@ -98,13 +98,13 @@ def _negative_times(store: RunStore, run: str) -> Figures:
 def _hang(store: RunStore, run: str, offset: Path, process: subprocess.Popen[bytes], window: float) -> Figures:
     """Stop the run's process, a day back, and time until another one makes steps."""
     offset.write_text(str(-DAY))
-    _moves(store, run)
+    moves(store, run)
     attempt, (hung,) = store.get(run).attempt, children(process)
     os.kill(hung, signal.SIGSTOP)
     began = time.monotonic()
     wait_until(lambda: store.get(run).attempt > attempt, within=4 * window, what="the hung run to be started again")
     found = time.monotonic() - began
-    _moves(store, run)
+    moves(store, run)
     return {"window, s": window, "a hung run is started again within, s": found, "windows": found / window}
 
 
@@ -128,7 +128,7 @@ def cancels(queued: int = 40, running: int = 20) -> Figures:
         with worker(home, "--slots", "cpu=1") as process:
             for _ in range(running):
                 run = store.add(config).id
-                _moves(store, run)
+                moves(store, run)
                 pids = children(process)
                 began = time.monotonic()
                 runs.cancel(run)

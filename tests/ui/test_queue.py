@@ -94,7 +94,7 @@ def test_a_pinned_run_says_so_and_can_be_let_go(view: View) -> None:
     page.button(key="pin").click().run()
     assert open_store().get(run).pinned
     assert "Unpin" in buttons(page)
-    assert list(page.dataframe[0].value["Pinned"]) == [False, True]
+    assert list(page.dataframe[0].value["Pinned"]) == ["", "Pinned"]
     page.button(key="pin").click().run()
     assert not open_store().get(run).pinned
 

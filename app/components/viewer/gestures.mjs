@@ -1,19 +1,21 @@
 // What pointers, wheel and keys do on a picture. A part of Viewer.
 
 import { pixelAt, placed, spanned, visible } from "./camera.mjs";
-import { element } from "./dom.mjs";
+import { element } from "../web/dom.mjs";
 
 export const gestures = {
   at(event) {
     const { currentTarget: canvas } = event;
     const box = canvas.getBoundingClientRect();
-    return { x: ((event.clientX - box.left) * canvas.width) / box.width, y: ((event.clientY - box.top) * canvas.height) / box.height };
+    const [across, down] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    return { x: across * canvas.width, y: down * canvas.height };
   },
 
   grab(event) {
     event.currentTarget.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, this.at(event));
-    if (event.shiftKey || this.armed) this.corner = pixelAt(this.camera, this.at(event), this.scene, event.currentTarget);
+    const pixel = pixelAt(this.camera, this.at(event), this.scene, event.currentTarget);
+    if (event.shiftKey || this.armed) this.corner = pixel;
   },
 
   drag(event) {
@@ -59,7 +61,7 @@ export const gestures = {
       "+": () => this.zoom(1.5), "=": () => this.zoom(1.5), "-": () => this.zoom(1 / 1.5), 0: () => this.fit(),
       "[": () => opacity(-10), "]": () => opacity(10), f: () => this.fullscreen(),
       r: () => this.setRegion(visible(this.camera, this.scene, canvas)),
-      " ": () => (this.view.layout === "blink" ? this.blink() : this.view.layout !== "side" && this.change({ a: this.pair[1], b: this.pair[0] }, true)),
+      " ": () => this.space(),
       Escape: () => (this.view.cell ? this.change({ cell: null }, true) : this.setRegion(null)),
     };
     const index = Number(event.key) - 1;
@@ -69,6 +71,12 @@ export const gestures = {
     act();
   },
 
+  space() {
+    const [one, other] = this.pair;
+    if (this.view.layout === "blink") this.blink();
+    else if (this.view.layout !== "side") this.change({ a: other, b: one }, true);
+  },
+
   // Class and probability of every panel under the pointer, and a cross in each of them.
   point(pixel) {
     for (const { canvas, cross } of this.surfaces) {
@@ -76,7 +84,8 @@ export const gestures = {
       if (!pixel) continue;
       const { scale, left, top } = placed(this.camera, this.scene, canvas);
       const ratio = canvas.clientWidth / canvas.width;
-      cross.style.transform = `translate(${(left + scale * (pixel.x + 0.5)) * ratio}px, ${(top + scale * (pixel.y + 0.5)) * ratio}px)`;
+      const [x, y] = [left + scale * (pixel.x + 0.5), top + scale * (pixel.y + 0.5)];
+      cross.style.transform = `translate(${x * ratio}px, ${y * ratio}px)`;
     }
     if (!pixel) return this.readout.replaceChildren();
     const { width, panels, classes, step } = this.scene;
@@ -84,7 +93,8 @@ export const gestures = {
     const found = panels.map((panel) => {
       const entry = classes[panel.plane[i]];
       const sure = panel.confidence ? ` ${Math.round(panel.confidence[i] / 2.55)} %` : "";
-      return element("span", {}, `${panel.title} `, element("i", { class: "swatch", style: `background: rgb(${entry?.[this.view.colours]})` }),
+      const style = `background: rgb(${entry?.[this.view.colours]})`;
+      return element("span", {}, `${panel.title} `, element("i", { class: "swatch", style }),
         element("b", {}, `${entry?.name ?? "unknown"}${sure}`));
     });
     return this.readout.replaceChildren(`x ${pixel.x * step}, y ${pixel.y * step}`, ...found);

@@ -10,7 +10,8 @@ export const painting = {
       this.frame = 0;
       const start = performance.now();
       const moving = start - (this.moving || 0) < 150;
-      for (const surface of this.surfaces) this.drawSurface(surface, moving ? 1 : Math.min(2, window.devicePixelRatio || 1));
+      const ratio = moving ? 1 : Math.min(2, window.devicePixelRatio || 1);
+      for (const surface of this.surfaces) this.drawSurface(surface, ratio);
       this.around();
       this.root.dataset.frames = Number(this.root.dataset.frames || 0) + 1;
       clearTimeout(this.sharpen);
@@ -54,7 +55,7 @@ export const painting = {
       context.globalAlpha = alpha;
       context.drawImage(scratch, 0, 0);
     };
-    const [one, other] = surface.panels ? [surface.panels[0], null] : this.pair.map((index) => this.scene.panels[index]);
+    const [one, other] = surface.panels || this.pair.map((index) => this.scene.panels[index]);
     const cut = this.view.layout === "swipe" && other ? Math.round(canvas.width * this.view.split) : canvas.width;
     out.fill(0);
     compose(out, canvas, place, this.scene, one.layer, 0, cut);
@@ -95,9 +96,11 @@ export const painting = {
     const { width, height, ground } = this.scene;
     const share = (value, whole) => `${(100 * value) / whole}%`;
     Object.assign(this.mapFrame.style, {
-      left: share(part.x, width), top: share(part.y, height), width: share(part.width, width), height: share(part.height, height),
+      left: share(part.x, width), top: share(part.y, height),
+      width: share(part.width, width), height: share(part.height, height),
     });
-    for (const { canvas: each } of this.surfaces) each.style.touchAction = this.camera.zoom > 1 || this.armed ? "none" : "pan-y";
+    const touch = this.camera.zoom > 1 || this.armed ? "none" : "pan-y";
+    for (const { canvas: each } of this.surfaces) each.style.touchAction = touch;
     this.bar.hidden = !ground;
     if (!ground) return;
     const { pixels, label } = scaleBar(ground, placed(this.camera, this.scene, canvas).scale * ratio, 120);

@@ -95,7 +95,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     Image.new("RGB", (5000, 5000)).save(tmp_path / "wide.png", compress_level=1)
     with (
         pytest.raises(ImageError, match="needs more than 60 MB"),
-        Picture(tmp_path / "wide.png", limits=Limits(memory=100 * 1024**2)),
+        Picture(tmp_path / "wide.png", limits=Limits(memory=60 * 1024**2)),
     ):
         pass
 
