@@ -4,8 +4,9 @@
 
 The store, over SQLite and over a PostgreSQL server that writes to its disk: seconds to queue the runs, to claim one
 among them, and to finish one; heartbeats at the pace of that many runs (one a second each), and how many it could
-take. The clients are processes that share the runs among them. The checkpoint: bytes of `last.ckpt` and seconds to
-write one, for each kind of model.
+take. The clients are processes that share the runs among them. `cpu_ms` are milliseconds of processor that a client
+spends on one: they say the same on a busy machine. The checkpoint: bytes of `last.ckpt` and seconds to write one, for
+each kind of model.
 """
 
 import argparse
@@ -72,7 +73,7 @@ def measure_store(url: str | None, home: Path, args: argparse.Namespace) -> Figu
     assert len(ids) == args.gpus
     store.close()
     for name, pace in (("paced", 1.0), ("unpaced", 0.0)):
-        seconds = beat(url, home, ids, pace, args)
+        seconds, figures[f"{name}_beat_cpu_ms"] = beat(url, home, ids, pace, args)
         figures[f"{name}_beats_a_second"] = len(seconds) / args.seconds
         figures[f"{name}_beat_p50_ms"] = statistics.median(seconds) * 1000
         figures[f"{name}_beat_p95_ms"] = p95(seconds) * 1000
@@ -86,6 +87,7 @@ def measure_store(url: str | None, home: Path, args: argparse.Namespace) -> Figu
 def measure_claims(store: RunStore) -> Figures:
     """A run's whole dealings with the store besides its beats."""
     claims, ends = [], []
+    busy = time.process_time()
     for _ in range(_CLAIMS):
         began = time.perf_counter()
         record = store.claim("w", ["cpu"])
@@ -95,6 +97,7 @@ def measure_claims(store: RunStore) -> Figures:
         claims.append(claimed - began)
         ends.append(time.perf_counter() - claimed)
     return {
+        "claim_and_finish_cpu_ms": (time.process_time() - busy) / _CLAIMS * 1000,
         "claim_p50_ms": statistics.median(claims) * 1000,
         "claim_p95_ms": p95(claims) * 1000,
         "finish_p50_ms": statistics.median(ends) * 1000,
@@ -107,18 +110,21 @@ def watch(store: RunStore) -> None:
     store.workers()
 
 
-def beat(url: str | None, home: Path, ids: list[str], pace: float, args: argparse.Namespace) -> list[float]:
-    """Seconds of each heartbeat: every run once each `pace` seconds, or without a pause."""
+def beat(
+    url: str | None, home: Path, ids: list[str], pace: float, args: argparse.Namespace
+) -> tuple[list[float], float]:
+    """Seconds of each heartbeat, every run once each `pace` seconds or without a pause; and ms of processor."""
     parts = [part for number in range(args.processes) if (part := ids[number :: args.processes])]
     with multiprocessing.get_context("spawn").Pool(len(parts)) as pool:
         answers = pool.starmap(beat_some, [(url, home, part, pace, args.seconds) for part in parts])
-    return [seconds for answer in answers for seconds in answer]
+    seconds = [one for answer, _ in answers for one in answer]
+    return seconds, sum(busy for _, busy in answers) / len(seconds) * 1000
 
 
-def beat_some(url: str | None, home: Path, ids: list[str], pace: float, duration: float) -> list[float]:
+def beat_some(url: str | None, home: Path, ids: list[str], pace: float, duration: float) -> tuple[list[float], float]:
     store = RunStore(url, home=home)
     found = []
-    began = time.monotonic()
+    began, busy = time.monotonic(), time.process_time()
     turn = 0
     while (now := time.monotonic()) - began < duration:
         due = began + (turn + 1) * pace / len(ids)
@@ -126,8 +132,9 @@ def beat_some(url: str | None, home: Path, ids: list[str], pace: float, duration
             time.sleep(due - now)
         found.append(timed(lambda: store.heartbeat(ids[turn % len(ids)], "w", 0.5)))  # noqa: B023 (called at once)
         turn += 1
+    busy = time.process_time() - busy
     store.close()
-    return found
+    return found, busy
 
 
 def measure_checkpoint(name: str) -> Figures:

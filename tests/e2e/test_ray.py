@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from PIL import Image
 
 from core import paths
 from core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from core.runs.recorder import read_events, read_metrics
 from core.runs.records import RunState
 from core.runs.store import RunStore
 
@@ -26,7 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),
     pytest.mark.skipif(not Path("/proc").is_dir(), reason="the processes of a node are found in /proc"),
 ]
-EPOCHS = 30
+EPOCHS, EVERY, VIEWS, BATCH = 40, 5, 32, 4
 PATIENCE = 150.0
 
 
@@ -85,7 +86,8 @@ def until(seen: Callable[[], object], what: str) -> float:
 def tree(pid: int) -> dict[int, str]:
     """A process with all below it, each with its command line."""
     try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        children = " ".join((thread / "children").read_text() for thread in threads).split()
         found = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()}
     except OSError:
         return {}
@@ -107,9 +109,9 @@ def pictures(folder: Path) -> Path:
     return folder
 
 
-def queue(store: RunStore, name: str, root: Path, epochs: int) -> str:
-    data = DataConfig(dataset="folder", root=str(root), crop=32, views_per_epoch=32)
-    train = TrainConfig(epochs=epochs, batch_size=4, device="cpu", precision="float32", validate_every=5)
+def queue(store: RunStore, name: str, root: Path) -> str:
+    data = DataConfig(dataset="folder", root=str(root), crop=32, views_per_epoch=VIEWS)
+    train = TrainConfig(epochs=EPOCHS, batch_size=BATCH, device="cpu", precision="float32", validate_every=EVERY)
     return store.add(RunConfig("train", name, data, ModelConfig("unet", {"base": 2}), train)).id
 
 
@@ -117,35 +119,56 @@ def log(store: RunStore, run_id: str) -> str:
     return (store.folder(run_id) / "log.txt").read_text()
 
 
+def starts(store: RunStore, run_id: str) -> int:
+    """How often a process began to work on a run."""
+    events, _ = read_events(store.folder(run_id) / "events.jsonl")
+    return sum(event["type"] == "start" for event in events)
+
+
+def curve(folder: Path) -> list[int]:
+    """The steps that TensorBoard shows of a run."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    return [event.step for event in accumulator.Scalars("train/total")]
+
+
+def kill_machine(cluster: Any, node: Any) -> None:
+    """What a power cut does: all that runs on a node is gone at once, the training process included."""
+    for pid in tree(node.all_processes["raylet"][0].process.pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    cluster.remove_node(node, allow_graceful=False)
+
+
 def test_a_run_outlives_its_machine_and_another_is_cancelled(
     cluster: Any, store: RunStore, worker: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    assert worker.poll() is None
     root = pictures(tmp_path / "pictures")
-    ids = [queue(store, name, root, 10_000) for name in ("first", "second")]
-    until(lambda: all(store.has_checkpoint(run) for run in ids), "both runs train")
+    ids = [queue(store, name, root) for name in ("first", "second")]
+    until(lambda: worker.poll() is not None or all(store.has_checkpoint(run) for run in ids), "both runs train")
     assert [store.get(run).state for run in ids] == [RunState.RUNNING] * 2
+    third = queue(store, "third", root)
 
     (node,) = cluster.worker_nodes
-    lost = tree(node.all_processes["raylet"][0].process.pid)
-    (victim,) = [run for run in ids if any(f"--execute {run}" in line for line in lost.values())]
-    other = next(run for run in ids if run != victim)
-    third = queue(store, "third", root, EPOCHS)
-    for pid in lost:
-        os.kill(pid, signal.SIGKILL)
-    cluster.remove_node(node, allow_graceful=False)
-    until(lambda: store.get(victim).state == RunState.QUEUED, "the run of the lost machine waits again")
-    assert "was lost" in log(store, victim)
-    assert store.get(other).state == RunState.RUNNING
-    at_least = store.get(victim).progress
-
+    lines = tree(node.all_processes["raylet"][0].process.pid).values()
+    (victim,) = [run for run in ids if any(f"--execute {run}" in line for line in lines)]
+    (other,) = [run for run in ids if run != victim]
+    kill_machine(cluster, node)
     store.request_cancel(other)
     assert until(lambda: store.get(other).state == RunState.CANCELLED, "the cancel") < 15
-    until(lambda: store.get(victim).state == RunState.RUNNING, "the run goes on")
-    until(lambda: store.get(victim).progress > at_least, "the run gets further")
+
+    until(lambda: all(store.get(run).state.final for run in (victim, third)), "the runs that are left end")
+    resumed, fresh = store.get(victim), store.get(third)
+    assert (resumed.state, resumed.attempt, resumed.lapses) == (RunState.DONE, 2, 1), log(store, victim)
+    assert (fresh.state, fresh.attempt, fresh.lapses) == (RunState.DONE, 1, 0), log(store, third)
+    assert [starts(store, run) for run in (victim, other, third)] == [2, 1, 1]
+    assert "was lost, and the run's process with it. Now queued." in log(store, victim)
     assert "Going on from epoch" in log(store, victim)
-    assert (store.get(victim).attempt, store.get(victim).lapses) == (2, 1)
-    store.request_cancel(victim)
-    until(lambda: store.get(third).state.final, "the third run ends")
-    done = store.get(third)
-    assert (done.state, done.attempt) == (RunState.DONE, 1), log(store, third)
+    for run in (victim, third):
+        rows = read_metrics(store.folder(run) / "metrics.csv")
+        assert [int(row["epoch"]) for row in rows] == list(range(EVERY, EPOCHS + 1, EVERY))
+        assert (store.folder(run) / "student.safetensors").is_file()
+    steps = curve(store.folder(victim) / "tb")
+    assert steps == sorted(set(steps))
+    assert steps[-1] == EPOCHS * VIEWS // BATCH
