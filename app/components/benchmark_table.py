@@ -1,5 +1,6 @@
 """The rows of a benchmark as a table: ratios first, because they hold on other machines too."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -67,6 +68,12 @@ def benchmark_table(rows: Sequence[Row], titles: Mapping[str, str]) -> None:
         placeholder=_MISSING,
         alt="What each model costs to run in each runtime",
     )
+
+
+def result_title(result: Result) -> str:
+    """For menus: `24 Nov 20:53 · student, unet2`."""
+    began = datetime.datetime.fromtimestamp(result.created_at)
+    return f"{began.strftime('%d %b %H:%M')} · {', '.join(result.plan.models)}"
 
 
 def machine_line(result: Result) -> str:

@@ -8,7 +8,7 @@ import streamlit as st
 from app import caching, state
 from app.components.benchmark_form import benchmark_form
 from app.components.benchmark_job import benchmark_job
-from app.components.benchmark_table import benchmark_table, busy_note, machine_line
+from app.components.benchmark_table import benchmark_table, busy_note, machine_line, result_title
 from app.components.empty import empty_state
 from app.components.guard import plainly
 from app.components.linked import linked_segments, linked_select
@@ -47,7 +47,7 @@ def _result(found: Sequence[Result], models: Mapping[str, Model]) -> None:
             name=state.BENCHMARK,
             always=True,
             gone="That result is gone. The newest one is shown instead.",
-            title=lambda result_id: _title(by_id[result_id]),
+            title=lambda result_id: result_title(by_id[result_id]),
             width=340,
         )
         result = by_id[chosen]
@@ -77,12 +77,6 @@ def _rows_of(result: Result) -> list[Row]:
 def _setting(key: str) -> str:
     size, batch, threads = key.split("-")
     return f"{batch} × {size}², {threads} thread{'s' if threads != '1' else ''}"
-
-
-def _title(result: Result) -> str:
-    day, clock = result.id.split("-")[:2]
-    names = ", ".join(result.plan.models)
-    return f"{day[6:]}.{day[4:6]}. {clock[:2]}:{clock[2:4]} · {names}"
 
 
 def _pareto(rows: Sequence[Row], titles: Mapping[str, str], result: Result) -> None:

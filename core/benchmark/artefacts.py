@@ -82,7 +82,7 @@ class Workshop:
             run = _torch_run(loaded, self._device, threads, compiled=runtime == "compiled")
         else:
             file = self.exported(model, int8=runtime == "onnx-int8")
-            run = self._session(file, runtime, threads).run
+            run = _session_run(self._session(file, runtime, threads))
         return Artefact(model, runtime, threads, loaded.card, file, file.stat().st_size, run)
 
     def exported(self, model: str, *, int8: bool) -> Path:
@@ -119,6 +119,10 @@ class Workshop:
             return OpenVinoModel(file, threads=threads)
         gpu = self._device.type == "cuda"
         return OnnxModel(file, threads=threads, providers=["CUDAExecutionProvider"] if gpu else [])
+
+
+def _session_run(session: OnnxModel | OpenVinoModel) -> Run:
+    return lambda images: np.asarray(session.run(images), np.float32)
 
 
 def _torch_run(loaded: checkpoint.Loaded, device: torch.device, threads: int, *, compiled: bool) -> Run:

@@ -87,9 +87,14 @@ class _Job:
         for kind in self.kinds if self.plan.cold else []:
             self.step(f"Starting {kind[0]} in {kind[1]} in a fresh process")
             if artefact := self.artefacts.get((*kind, self.plan.threads[0])):
-                options = {"threads": artefact.threads, "size": self.plan.sizes[0], "device": self.plan.device}
                 try:
-                    found[kind] = cold.measure(runtime=artefact.runtime, file=artefact.file, **options)
+                    found[kind] = cold.measure(
+                        runtime=artefact.runtime,
+                        file=artefact.file,
+                        threads=artefact.threads,
+                        size=self.plan.sizes[0],
+                        device=self.plan.device,
+                    )
                 except TerrastillError as error:
                     self.problems[kind] = str(error)
         return found

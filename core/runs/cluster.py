@@ -76,10 +76,13 @@ def _machine(node: Mapping[str, Any]) -> Machine:
 
 
 class RemoteProcess:
-    """A run's process on a machine of the cluster. `lost`: it ended with its machine, and nobody knows how."""
+    """A run's process on a machine of the cluster.
+
+    `lost`: it ended with its machine, and nobody knows how. `began`: whether it ever had its place there.
+    """
 
     def __init__(self, ray: Any, actor: Any, command: list[str], log: Path, machine: str) -> None:
-        self.machine, self.lost = machine, False
+        self.machine, self.lost, self.began = machine, False, True
         self._ray, self._actor = ray, actor
         self._there = actor.is_there.remote()
         self._answer = actor.run.remote(command, str(log), _environment())
@@ -93,6 +96,7 @@ class RemoteProcess:
                 self._code = int(self._ray.get(self._answer))
             except self._ray.exceptions.RayError:
                 self._code, self.lost = -signal.SIGKILL, True
+                self.began = self._had_place()
             self._dismiss()
         return self._code
 
@@ -119,6 +123,13 @@ class RemoteProcess:
     def memory(self) -> int:
         """Not known from here."""
         return 0
+
+    def _had_place(self) -> bool:
+        try:
+            self._ray.get(self._there)
+        except self._ray.exceptions.RayError:
+            return False
+        return True
 
     def _is_ready(self, answer: Any) -> bool:
         return bool(self._ray.wait([answer], timeout=0)[0])

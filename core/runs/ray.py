@@ -20,6 +20,8 @@ from core.runs.worker import Child, Worker, say
 
 _LOOK_SECONDS = 2.0
 _BEAT_SECONDS = 5.0
+_DOUBT_SECONDS = 60.0
+"""How long nothing goes to a machine that lost a run: Ray takes up to half a minute to see that one is gone."""
 
 
 class RayWorker(Worker):
@@ -34,7 +36,7 @@ class RayWorker(Worker):
 
     def look(self) -> None:
         """See which machines there are. Raises `RunError`."""
-        self._seats.look(self._cluster.machines())
+        self._seats.look(self._cluster.machines(), self._now())
         self.slots = self._seats.all()
 
     def run_once(self) -> None:
@@ -89,20 +91,27 @@ class RayWorker(Worker):
             self._seats.give_back(self._taken.pop(key))
 
     def _tell_end(self, child: Child, code: int) -> None:
-        process = child.process
+        process, run = child.process, child.record
         assert isinstance(process, RemoteProcess)
+        if process.lost:
+            self._seats.doubt(self._taken[_key(run)].machine, self._now() + _DOUBT_SECONDS)
         stopped = self._leaving or child.asked_at is not None
         if stopped or not (process.lost or code == NO_START):
             super()._tell_end(child, code)
             return
-        words = f"The machine {process.machine} was lost, and the run's process with it."
-        if code == NO_START:
-            words = (
-                f"The machine {process.machine} could not start the run: it needs this project at {paths.ROOT}, and "
-                f"the folder {self.store.home} on a disk that all machines share."
-            )
-        after = self.store.abandon(child.record.id, self.id, words, attempt=child.record.attempt)
-        self._say(f"Run {child.record.id}: {words} Now {after.state}.")
+        if process.lost and not process.began:
+            # Nothing has happened to the run: no lapse.
+            words = f"The machine {process.machine} took no run."
+            after = self.store.release(run.id, self.id, attempt=run.attempt, reason=words)
+        else:
+            words = f"The machine {process.machine} was lost, and the run's process with it."
+            if code == NO_START:
+                words = (
+                    f"The machine {process.machine} could not start the run: it needs this project at {paths.ROOT}, "
+                    f"and the folder {self.store.home} on a disk that all machines share."
+                )
+            after = self.store.abandon(run.id, self.id, words, attempt=run.attempt)
+        self._say(f"Run {run.id}: {words} Now {after.state}.")
         child.log(f"{words} Now {after.state}.")
 
 

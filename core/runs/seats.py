@@ -42,10 +42,17 @@ class Seats:
         self._machines: dict[str, Machine] = {}
         self._taken: list[Seat] = []
         self._blocked: set[str] = set()
+        self._doubted: dict[str, float] = {}
 
-    def look(self, machines: Iterable[Machine]) -> None:
-        """These machines are there now."""
-        there = {machine.id: machine for machine in machines}
+    def doubt(self, machine: Machine, until: float) -> None:
+        """Offer nothing of a machine that lost a process, until then: the cluster may take a while to see that it is
+        gone, and a run must not be sent there again and again."""
+        self._doubted[machine.id] = until
+        self._machines.pop(machine.id, None)
+
+    def look(self, machines: Iterable[Machine], now: float) -> None:
+        """These machines are there at this time (seconds, on any clock that only goes forward)."""
+        there = {one.id: one for one in machines if self._doubted.get(one.id, now) <= now}
         if there != self._machines:
             self._machines = there
             self._blocked.clear()

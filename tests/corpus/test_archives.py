@@ -53,7 +53,7 @@ def test_no_malicious_checkpoint_runs_or_loads(tmp_path: Path) -> None:
         stem = tmp_path / name
         stem.with_name(name + ".safetensors").write_bytes(data)
         stem.with_name(name + ".json").write_text(card, encoding="utf-8")
-        with pytest.raises(CheckpointError, match=".") as refusal:
+        with pytest.raises(CheckpointError, match=r".") as refusal:
             checkpoint.load(stem)
         assert "\n" not in str(refusal.value), name
         count += 1

@@ -14,7 +14,7 @@ from torch.nn.functional import softmax
 from app.services import softening
 from core.losses.soft_targets import pixel_divergence, soft_target_kl
 from tests.ui.conftest import CLASSES, World, header, words
-from tests.ui.test_viewer_js import HERE, NODE, needs_node
+from tests.ui.test_viewer_js import HERE, NODE
 
 View = Callable[..., AppTest]
 
@@ -124,15 +124,3 @@ def _with_models(view: View, world: World) -> AppTest:
 
     world.models.update({name: make_model(name) for name in ("teacher", "student")})
     return view("temperature", **{"from": "upload"})
-
-
-@needs_node
-def test_its_modules_are_valid_as_one() -> None:
-    from app.components.bundle import bundle
-    from app.components.temperature import MODULES
-
-    text = bundle(MODULES)
-    done = subprocess.run(
-        [str(NODE), "--input-type=module", "--check"], input=text, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.components.bundle import bundle, read
 
-MODULES = ("viewer/dom.mjs", "viewer/layers.mjs", "temperature/soft.mjs", "temperature/temperature.mjs")
+MODULES = ("web/dom.mjs", "viewer/layers.mjs", "temperature/soft.mjs", "temperature/temperature.mjs")
 KEY = "temperature_view"
 
 _mount = st.components.v2.component(

@@ -1,4 +1,4 @@
-// Softened distributions of single pixels, right and wrong. The right one is core/losses/soft_targets.py, held by a test.
+// Softened distributions of single pixels: right, as in core/losses/soft_targets.py, and wrong. Held by a test.
 
 // IEEE half precision, little-endian, as numbers.
 export function halves(bytes) {
@@ -12,7 +12,8 @@ export function halves(bytes) {
 }
 
 // The logits of pixel `i` out of planes (classes, pixels).
-export const pixel = (logits, i, classes, pixels) => Array.from({ length: classes }, (_, index) => logits[index * pixels + i]);
+export const pixel = (logits, i, classes, pixels) =>
+  Array.from({ length: classes }, (_, index) => logits[index * pixels + i]);
 
 // q_i = exp(z_i / T) / sum_j exp(z_j / T)
 export function softened(logits, temperature) {
@@ -33,7 +34,8 @@ export function entropy(shares) {
 
 export function divergence(teacher, student, temperature) {
   const [wanted, found] = [softened(teacher, temperature), softened(student, temperature)];
-  return wanted.reduce((sum, share, i) => sum + (share > 0 ? share * Math.log(share / Math.max(found[i], 1e-300)) : 0), 0);
+  const part = (share, i) => (share > 0 ? share * Math.log(share / Math.max(found[i], 1e-300)) : 0);
+  return wanted.reduce((sum, share, i) => sum + part(share, i), 0);
 }
 
 // Of KL(teacher || student) at T times `factor`, by the student's logits: factor / T * (student's share - teacher's).

@@ -1,8 +1,9 @@
 // A window of a picture with teacher's and student's logits: what temperature does to them, pixel by pixel.
 
-import { button, element, table } from "../viewer/dom.mjs";
+import { button, element, table } from "../web/dom.mjs";
 import { packed, ramp } from "../viewer/layers.mjs";
-import { entropy, entropyMap, gradient, halves, onProbabilities, pixel, size, softened, softmaxTwice } from "./soft.mjs";
+import { entropy, entropyMap, gradient, halves, onProbabilities, pixel } from "./soft.mjs";
+import { size, softened, softmaxTwice } from "./soft.mjs";
 
 const opened = new WeakMap();
 const [COLDEST, HOTTEST] = [0.5, 20];
@@ -15,7 +16,8 @@ const toStep = (temperature) => Math.log(temperature / COLDEST) / Math.log(HOTTE
 function header(bytes) {
   const end = 4 + new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   const { parts, ...json } = JSON.parse(new TextDecoder().decode(bytes.subarray(4, end)));
-  return { ...json, parts: Object.fromEntries(Object.entries(parts).map(([name, [at, length]]) => [name, bytes.subarray(end + at, end + at + length)])) };
+  const cut = ([at, length]) => bytes.subarray(end + at, end + at + length);
+  return { ...json, parts: Object.fromEntries(Object.entries(parts).map(([name, span]) => [name, cut(span)])) };
 }
 
 const picture = (webp) => createImageBitmap(new Blob([webp], { type: "image/webp" }));
@@ -33,7 +35,8 @@ class Softener {
     if (!this.scene) this.temperature = scene.temperature;
     this.scene = scene;
     const pixels = scene.width * scene.height;
-    this.models = ["teacher", "student"].map((role) => ({ role, title: scene[role], logits: halves(scene.parts[role]) }));
+    const roles = ["teacher", "student"];
+    this.models = roles.map((role) => ({ role, title: scene[role], logits: halves(scene.parts[role]) }));
     const [crop, overview] = await Promise.all([picture(scene.parts.crop), picture(scene.parts.overview)]);
     if (this.scene.id !== scene.id) return;
     Object.assign(this, { crop, overview, pixels });
@@ -47,7 +50,8 @@ class Softener {
     const { width, classes } = this.scene;
     let [best, furthest] = [0, -1];
     for (let i = 0; i < this.pixels; i += 7) {
-      const [wanted, found] = this.models.map(({ logits }) => softened(pixel(logits, i, classes.length, this.pixels), 1));
+      const at = ({ logits }) => softened(pixel(logits, i, classes.length, this.pixels), 1);
+      const [wanted, found] = this.models.map(at);
       const apart = wanted.reduce((sum, value, index) => sum + Math.abs(value - found[index]), 0);
       if (apart > furthest) [best, furthest] = [i, apart];
     }
@@ -62,7 +66,8 @@ class Softener {
         onclick: (event) => this.choose(event), onkeydown: (event) => this.step(event),
       });
       const cross = element("i", { class: "cross" });
-      return { title, canvas, cross, figure: element("figure", {}, element("figcaption", {}, title), element("div", { class: "frame" }, canvas, cross)) };
+      const frame = element("div", { class: "frame" }, canvas, cross);
+      return { title, canvas, cross, figure: element("figure", {}, element("figcaption", {}, title), frame) };
     };
     this.maps = [map("The image"), ...this.models.map(({ title }) => map(`Entropy of ${title}`))];
     this.maps[0].canvas.getContext("2d").drawImage(this.crop, 0, 0, width, height);
@@ -75,10 +80,12 @@ class Softener {
     this.side = element("section", { class: "side", "aria-live": "polite" });
     const scale = [0, 0.25, 0.5, 0.75, 1].map((value) => `rgb(${ramp(value)})`);
     this.root.replaceChildren(
-      element("div", { class: "bar-of-heat" }, element("label", {}, "Temperature ", this.slider, this.heatTold), ...usual),
+      element("div", { class: "bar-of-heat" },
+        element("label", {}, "Temperature ", this.slider, this.heatTold), ...usual),
       element("div", { class: "body" },
         element("div", {}, element("div", { class: "maps" }, ...this.maps.map(({ figure }) => figure)),
-          element("p", { class: "key" }, "certain", element("i", { style: `background: linear-gradient(90deg, ${scale})` }), "undecided"), this.where()),
+          element("p", { class: "key" }, "certain",
+            element("i", { style: `background: linear-gradient(90deg, ${scale})` }), "undecided"), this.where()),
         this.side));
     this.heat(this.temperature);
   }
@@ -87,7 +94,8 @@ class Softener {
   where() {
     const { place } = this.scene;
     const canvas = element("canvas", {
-      width: this.overview.width, height: this.overview.height, role: "img", tabindex: 0, "aria-label": "The whole image; click to look elsewhere",
+      width: this.overview.width, height: this.overview.height, role: "img", tabindex: 0,
+      "aria-label": "The whole image; click to look elsewhere",
       onclick: (event) => this.ask({ x: event.offsetX / canvas.clientWidth, y: event.offsetY / canvas.clientHeight }),
       onkeydown: (event) => {
         const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
@@ -98,7 +106,8 @@ class Softener {
     });
     const context = canvas.getContext("2d");
     context.drawImage(this.overview, 0, 0);
-    const box = [place.x * canvas.width, place.y * canvas.height, place.width * canvas.width, place.height * canvas.height];
+    const { width, height } = canvas;
+    const box = [place.x * width, place.y * height, place.width * width, place.height * height];
     for (const [colour, lineWidth] of [["#000", 9], ["#fff", 5]]) {
       Object.assign(context, { strokeStyle: colour, lineWidth });
       context.strokeRect(...box);
@@ -121,7 +130,8 @@ class Softener {
     if (!by) return;
     event.preventDefault();
     const { width, height } = this.scene;
-    this.spot = { x: Math.min(width - 1, Math.max(0, this.spot.x + by[0])), y: Math.min(height - 1, Math.max(0, this.spot.y + by[1])) };
+    const within = (value, most) => Math.min(most - 1, Math.max(0, value));
+    this.spot = { x: within(this.spot.x + by[0], width), y: within(this.spot.y + by[1], height) };
     this.explain();
   }
 
@@ -144,8 +154,10 @@ class Softener {
   explain() {
     const { width, height, classes } = this.scene;
     const { x, y } = this.spot;
-    for (const { cross } of this.maps) Object.assign(cross.style, { left: `${(100 * (x + 0.5)) / width}%`, top: `${(100 * (y + 0.5)) / height}%` });
-    const [teacher, student] = this.models.map(({ logits }) => pixel(logits, y * width + x, classes.length, this.pixels));
+    const at = { left: `${(100 * (x + 0.5)) / width}%`, top: `${(100 * (y + 0.5)) / height}%` };
+    for (const { cross } of this.maps) Object.assign(cross.style, at);
+    const here = ({ logits }) => pixel(logits, y * width + x, classes.length, this.pixels);
+    const [teacher, student] = this.models.map(here);
     const T = this.temperature;
     const right = softened(teacher, T);
     const wrong = [onProbabilities(teacher, T), softmaxTwice(teacher, T)];
@@ -154,31 +166,41 @@ class Softener {
     this.side.replaceChildren(
       element("h3", {}, `Pixel x ${x}, y ${y}`),
       this.bars(right, softened(student, T)),
-      table("What the teacher teaches here: by the paper, and by two mistakes", ["softmax(z / T)", "softmax(p / T)", "softmax twice"], rows),
+      table("What the teacher teaches here: by the paper, and by two mistakes",
+        ["softmax(z / T)", "softmax(p / T)", "softmax twice"], rows),
       this.gradients(teacher, student));
   }
 
   bars(teacher, student) {
-    const bar = (value, kind) => element("span", { class: "track" }, element("i", { class: kind, style: `width: ${100 * value}%` }), element("b", {}, share(value)));
-    const rows = this.scene.classes.map(({ name }, i) => element("div", { class: "row" }, element("span", {}, name), bar(teacher[i], "teacher"), bar(student[i], "student")));
-    const key = this.models.map(({ role, title }) => element("span", { class: "track" }, element("i", { class: `swatch ${role}` }), title));
+    const bar = (value, kind) => element("span", { class: "track" },
+      element("i", { class: kind, style: `width: ${100 * value}%` }), element("b", {}, share(value)));
+    const rows = this.scene.classes.map(({ name }, i) => element("div", { class: "row" },
+      element("span", {}, name), bar(teacher[i], "teacher"), bar(student[i], "student")));
+    const key = this.models.map(({ role, title }) =>
+      element("span", { class: "track" }, element("i", { class: `swatch ${role}` }), title));
     return element("div", { class: "bars" }, element("div", { class: "row" }, element("span", {}), ...key), ...rows);
   }
 
   // Length of the gradient over T, with the factor T² and without.
   gradients(teacher, student) {
     const temperatures = Array.from({ length: LINES }, (_, i) => atStep(i / (LINES - 1)));
-    const lines = [temperatures.map((T) => size(gradient(teacher, student, T))), temperatures.map((T) => size(gradient(teacher, student, T, 1)))];
+    const [scaled, plain] = [(T) => size(gradient(teacher, student, T)), (T) => size(gradient(teacher, student, T, 1))];
+    const lines = [temperatures.map(scaled), temperatures.map(plain)];
     const most = Math.max(...lines.flat(), 1e-6);
-    const path = (values) => values.map((value, i) => `${i ? "L" : "M"}${(100 * i) / (LINES - 1)} ${50 - (50 * value) / most}`).join("");
-    const [now, plain] = [size(gradient(teacher, student, this.temperature)), size(gradient(teacher, student, this.temperature, 1))];
-    const told = `Length of the gradient on the student's logits at T = ${this.temperature.toFixed(1)}: ${now.toFixed(3)} with T², ${plain.toFixed(3)} without.`;
+    const place = (value, i) => `${(100 * i) / (LINES - 1)} ${50 - (50 * value) / most}`;
+    const path = (values) => values.map((value, i) => (i ? "L" : "M") + place(value, i)).join("");
+    const [now, without] = [scaled(this.temperature), plain(this.temperature)].map((value) => value.toFixed(3));
+    const told = `Length of the gradient on the student's logits at T = ${this.temperature.toFixed(1)}: ` +
+      `${now} with T², ${without} without.`;
     const holder = element("div", {});
     const at = 100 * toStep(this.temperature);
-    holder.innerHTML = `<svg viewBox="-1 -1 102 52" role="img" preserveAspectRatio="none"><path class="with" d="${path(lines[0])}"/><path class="without" d="${path(lines[1])}"/>
+    holder.innerHTML = `<svg viewBox="-1 -1 102 52" role="img" preserveAspectRatio="none">
+      <path class="with" d="${path(lines[0])}"/><path class="without" d="${path(lines[1])}"/>
       <line x1="${at}" x2="${at}" y1="0" y2="50"/></svg>`;
     holder.firstChild.setAttribute("aria-label", told);
-    const ends = element("p", { class: "ends" }, `T = ${COLDEST}`, element("span", {}, element("i", { class: "with" }), "with T²", element("i", { class: "without" }), "without"), `T = ${HOTTEST}`);
+    const key = element("span", {}, element("i", { class: "with" }), "with T²",
+      element("i", { class: "without" }), "without");
+    const ends = element("p", { class: "ends" }, `T = ${COLDEST}`, key, `T = ${HOTTEST}`);
     return element("figure", { class: "gradients" }, element("figcaption", {}, told), holder.firstChild, ends);
   }
 }
@@ -187,7 +209,8 @@ export default function ({ parentElement, data, setStateValue, setTriggerValue }
   const root = parentElement.querySelector(".temperature");
   const softener = opened.get(root) || new Softener(root);
   opened.set(root, softener);
-  softener.show(data, (place) => setTriggerValue("place", place), (temperature) => setStateValue("temperature", temperature));
+  const tell = (temperature) => setStateValue("temperature", temperature);
+  softener.show(data, (place) => setTriggerValue("place", place), tell);
   return () => {
     clearTimeout(softener.timer);
     opened.delete(root);

@@ -9,7 +9,7 @@ from app.services.overlays import frame
 MODULES = (
     "viewer/camera.mjs",
     "viewer/layers.mjs",
-    "viewer/dom.mjs",
+    "web/dom.mjs",
     "viewer/blob.mjs",
     "numbers/scores.mjs",
     "numbers/report.mjs",

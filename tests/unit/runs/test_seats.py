@@ -11,7 +11,7 @@ BIG, SMALL, PLAIN = Machine("1", "big", 4, 16.0), Machine("2", "small", 2, 8.0),
 
 def seats(*machines: Machine, cpus: float = 1.0) -> Seats:
     made = Seats(cpus=cpus)
-    made.look(machines)
+    made.look(machines, 0.0)
     return made
 
 
@@ -53,16 +53,26 @@ def test_a_large_run_is_not_starved_by_small_ones() -> None:
 def test_a_new_machine_opens_what_was_blocked() -> None:
     made = seats(SMALL)
     assert made.take(GPU, 4) is None
-    made.look([SMALL])
+    made.look([SMALL], 1.0)
     assert made.free() == []
-    made.look([SMALL, BIG])
+    made.look([SMALL, BIG], 2.0)
     assert made.free() == [GPU]
 
 
 def test_a_lost_machine_offers_nothing() -> None:
     made = seats(BIG, PLAIN)
-    made.look([PLAIN])
+    made.look([PLAIN], 1.0)
     assert (made.free(), made.largest()) == ([CPU], 0)
+
+
+def test_a_machine_that_lost_a_run_is_left_alone_for_a_while() -> None:
+    made = seats(BIG, SMALL)
+    made.doubt(BIG, until=60.0)
+    assert made.largest() == 2
+    made.look([BIG, SMALL], 59.0)
+    assert made.largest() == 2
+    made.look([BIG, SMALL], 60.0)
+    assert made.largest() == 4
 
 
 @pytest.mark.parametrize("seed", range(20))

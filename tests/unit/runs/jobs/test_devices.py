@@ -61,6 +61,7 @@ def curve(ear: Ear) -> list[float]:
     return [loss for event in ear.of(EpochEvent) for loss in event.losses.values()]
 
 
+@pytest.mark.timeout(400)  # Two processes are started: seconds on an idle machine, minutes on a busy one.
 def test_stopped_and_resumed_two_devices_make_the_model_of_one_with_twice_the_batch(
     shared: RunConfig, runs: Path, started: list["subprocess.Popen[bytes]"]
 ) -> None:
