@@ -182,5 +182,5 @@ def _mask(loaded: checkpoint.Loaded, picture: Path) -> np.ndarray:
     from core.export.torch_answer import logits
 
     with Image.open(picture) as opened:
-        image = np.asarray(opened.convert("RGB"))
+        image = np.array(opened.convert("RGB"))
     return logits(loaded.model, loaded.card, image[None])[0].argmax(axis=0)
