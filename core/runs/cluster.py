@@ -166,20 +166,23 @@ class _Attendant:
                 )
         except OSError:
             return NO_START
-        if self._ended:
-            self.end(self._ended)
+        self._pass_on()
         return self._process.wait()
 
     def end(self, number: int) -> None:
         """Send a signal to the process; a kill reaches all that it started. One that has not begun never will."""
         self._ended = number
-        if self._process is None or self._process.poll() is not None:
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """A signal may come in the very moment in which the process begins."""
+        if not self._ended or self._process is None or self._process.poll() is not None:
             return
         with suppress(ProcessLookupError):
-            if number == signal.SIGKILL:
-                os.killpg(self._process.pid, number)
+            if self._ended == signal.SIGKILL:
+                os.killpg(self._process.pid, signal.SIGKILL)
             else:
-                self._process.send_signal(number)
+                self._process.send_signal(self._ended)
 
 
 def _environment() -> dict[str, str]:
