@@ -1,7 +1,7 @@
 """How fast and in how much memory a large GeoTIFF is segmented, beside the model alone on ready tensors.
 
     python benchmarks/large_image.py [--side 4096] [--models teacher student] [--threads 1] [--json]
-    python benchmarks/large_image.py --memory [--side 20000]
+    python benchmarks/large_image.py --memory [--side 20000] [--sparse]
 
 Speed: a seeded GeoTIFF (a shipped scene, repeated and mirrored) from the door for strangers to the mask on disk, in
 megapixels of the picture a second, and the model alone on tensors of the same windows. The two take turns, so that a
@@ -43,8 +43,11 @@ TURNS = 3
 _ROWS = 1024
 
 
-def make_picture(path: Path, side: int) -> None:
-    """A tiled, deflated GeoTIFF of side x side pixels of 0.3 m, written row by row."""
+def make_picture(path: Path, side: int, *, sparse: bool = False) -> None:
+    """A tiled, deflated GeoTIFF of side x side pixels of 0.3 m, written row by row.
+
+    `sparse`: only the blocks along the diagonal hold data, as after a flight across; the rest is not even stored.
+    """
     from core.image import read_rgb
 
     scene = read_rgb(next(iter(sorted((paths.SAMPLES / "images").glob("*")))))[:_ROWS, :_ROWS]
@@ -53,11 +56,13 @@ def make_picture(path: Path, side: int) -> None:
     profile = {"driver": "GTiff", "width": side, "height": side, "count": 3, "dtype": "uint8", "photometric": "RGB"}
     place = {"crs": "EPSG:32640", "transform": rasterio.Affine(0.3, 0, 327150, 0, -0.3, 2783400)}
     layout = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "DEFLATE", "zlevel": 1, "BIGTIFF": "YES"}
+    layout |= {"SPARSE_OK": True, "nodata": 0} if sparse else {}
     with rasterio.open(path, "w", **profile, **place, **layout) as file:
         for y in range(0, side, _ROWS):
             tall = min(_ROWS, side - y)
             turned = row if y // _ROWS % 2 == 0 else row[::-1]
-            file.write(np.moveaxis(turned[:tall], 2, 0), window=Window(0, y, side, tall))
+            x, wide = (y, min(_ROWS, side - y)) if sparse else (0, side)
+            file.write(np.moveaxis(turned[:tall, x : x + wide], 2, 0), window=Window(x, y, wide, tall))
 
 
 def raw_speed(loaded: checkpoint.Loaded, device: torch.device, tiling: Tiling, count: int) -> float:
@@ -133,10 +138,10 @@ def _children(pid: int) -> list[int]:
         return []
 
 
-def memory(side: int, model: str, folder: Path) -> dict[str, Any]:
+def memory(side: int, model: str, folder: Path, *, sparse: bool) -> dict[str, Any]:
     sizes = {"small": 64, "large": side}
     for name, pixels in sizes.items():
-        make_picture(folder / f"{name}.tif", pixels)
+        make_picture(folder / f"{name}.tif", pixels, sparse=sparse)
     base, _ = peak_megabytes(folder / "small.tif", model, folder / "out", "--tif")
     most, seconds = peak_megabytes(folder / "large.tif", model, folder / "out", "--tif", "--areas")
     return {
@@ -155,6 +160,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--sparse", action="store_true", help="with --memory: only the diagonal holds data")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -162,7 +168,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if args.memory:
-            rows = [memory(args.side or 20_000, model, folder) for model in args.models]
+            rows = [memory(args.side or 20_000, model, folder, sparse=args.sparse) for model in args.models]
         else:
             side, tiling = args.side or 4096, Tiling(tile=args.tile, overlap=args.overlap, batch=args.batch)
             make_picture(folder / "picture.tif", side)

@@ -14,7 +14,7 @@ from core.paths import ROOT
 from tests.architecture import imports, modules
 
 # Where the import name is not the package's name.
-PACKAGES = {"pil": "pillow"}
+PACKAGES = {"pil": "pillow", "skimage": "scikit-image"}
 
 
 def _requirements(name: str) -> dict[str, Requirement]:

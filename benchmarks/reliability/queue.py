@@ -7,12 +7,15 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.reliability.kit import Figures, end, ended, fork, open_store, p95, scratch
 from core.config import RunConfig
+from core.errors import StoreError
 from core.files import write_aside
 from core.runs import fence
 from core.runs.child import Pulse, perform
@@ -32,11 +35,18 @@ class StoppedError(Exception):
 
 
 def job(
-    config: RunConfig, folder: Path, *, emit: Emit, cancelled: Cancelled, runs: Path, resume: bool = True
+    config: RunConfig,
+    folder: Path,
+    *,
+    emit: Emit,
+    cancelled: Cancelled,
+    runs: Path,
+    resume: bool = True,
+    attempt: int = 0,
 ) -> dict[str, Any]:
     """Write a few files, each with the name of who wrote it."""
     del config, runs, resume
-    mine = f"{os.getpid()} {_attempt(folder)}"
+    mine = f"{os.getpid()} {attempt}"
     for number in range(_FILES):
         if cancelled():
             raise StoppedError
@@ -46,20 +56,19 @@ def job(
     return {"by": mine}
 
 
-def _attempt(folder: Path) -> str:
-    return max(path.name for path in folder.glob(".attempt-*"))
-
-
 def work(home: Path, url: str | None, name: str, started: Path) -> None:
     """A worker that does its jobs itself, until it is ended: the harder case, for nobody watches it from beside."""
     store = open_store(home, url)
     while True:
-        record = store.claim(f"{name}-{os.getpid()}", ["cpu"])
-        if record is None:
-            time.sleep(0.02)
-            continue
-        append_line(started, f"{record.id} {record.attempt} {os.getpid()} {time.monotonic():.3f}")
-        perform(store, Pulse(store, record), execute=job, stopped=StoppedError)
+        # A server ends the transaction of a process that was stopped within one: its job is taken back then.
+        with suppress(StoreError):
+            record = store.claim(f"{name}-{os.getpid()}", ["cpu"])
+            if record is None:
+                time.sleep(0.02)
+                continue
+            append_line(started, f"{record.id} {record.attempt} {os.getpid()} {time.monotonic():.3f}")
+            execute = partial(job, attempt=record.attempt)
+            perform(store, Pulse(store, record), execute=execute, stopped=StoppedError)
 
 
 @dataclass

@@ -77,10 +77,10 @@ def clocks(*, window: float = 60.0) -> Figures:
 
 
 def _jump(store: RunStore, run: str, offset: Path, jump: int, figures: Figures) -> None:
+    before = store.get(run).heartbeat_at or 0.0
     aside = offset.with_suffix(".part")
     aside.write_text(str(jump))
     aside.replace(offset)
-    before = store.get(run).heartbeat_at or 0.0
     figures["jumps that hid the worker"] += not store.workers()
     moves(store, run)
     time.sleep(6)

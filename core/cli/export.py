@@ -30,9 +30,8 @@ def run(args: argparse.Namespace) -> int:
     from core.files import write_aside
 
     stem = checkpoint.resolve(args.model)
-    exported = export(
-        stem, argmax=args.argmax, int8=args.int8, data=data_config(args), say=_silence if args.json else say
-    )
+    tell = _silence if args.json else say
+    exported = export(stem, argmax=args.argmax, int8=args.int8, data=data_config(args), say=tell)
     name = stem.parent.name if stem.name == "student" and stem.parent.name != "checkpoints" else stem.name
     files = {file.replace("model", name, 1): content for file, content in exported.files.items()}
     files[f"{name}.zip"] = archive(exported)

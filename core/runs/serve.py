@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from core import paths
 from core.errors import RunStateError, TerrastillError
 from core.runs.process import find_devices, parse_slots, tell_slots
 from core.runs.prune import Limits
@@ -44,7 +45,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--slots",
         metavar="cuda:0=1,cpu=1",
-        default=os.environ.get("TERRASTILL_SLOTS") or None,
+        default=paths.slots(),
         help="how many runs go on at once on each device (TERRASTILL_SLOTS, or one on each there is)",
     )
     parser.add_argument(

@@ -48,11 +48,11 @@ def test_what_comes_from_outside_is_escaped() -> None:
 
 
 def test_numbers_are_rounded_and_gaps_are_dashes() -> None:
-    page = render(
-        "t", [Section("s", [Table([{"a": 0.123456, "b": None, "c": 1234567, "d": float("nan"), "e": True}])])]
-    )
+    rows = [{"a": 0.123456, "b": None, "c": 1234567, "d": float("nan"), "e": True, "f": None}, {"b": 1}]
+    page = render("t", [Section("s", [Table(rows)])])
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", page)
-    assert cells == ["0.123", "–", "1,234,567", "–", "True"]
+    assert cells == ["0.123", "–", "1,234,567", "–", "True", "–", "1", "–", "–", "–"]
+    assert ">f<" not in page
 
 
 def test_settings_are_flattened() -> None:

@@ -4,8 +4,8 @@ import { pixelAt, placed, spanned, visible } from "./camera.mjs";
 import { element } from "../web/dom.mjs";
 
 export const gestures = {
-  at(event) {
-    const { currentTarget: canvas } = event;
+  // In canvas pixels. A canvas may change its resolution between two events, so pointers are kept as they came.
+  at(event, canvas = event.currentTarget) {
     const box = canvas.getBoundingClientRect();
     const [across, down] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
     return { x: across * canvas.width, y: down * canvas.height };
@@ -13,7 +13,7 @@ export const gestures = {
 
   grab(event) {
     event.currentTarget.setPointerCapture(event.pointerId);
-    this.pointers.set(event.pointerId, this.at(event));
+    this.pointers.set(event.pointerId, { clientX: event.clientX, clientY: event.clientY });
     const pixel = pixelAt(this.camera, this.at(event), this.scene, event.currentTarget);
     if (event.shiftKey || this.armed) this.corner = pixel;
   },
@@ -22,19 +22,20 @@ export const gestures = {
     const at = this.at(event);
     const pixel = pixelAt(this.camera, at, this.scene, event.currentTarget);
     this.point(pixel);
-    const before = this.pointers.get(event.pointerId);
-    if (!before) return;
+    if (!this.pointers.has(event.pointerId)) return;
+    const before = this.at(this.pointers.get(event.pointerId), event.currentTarget);
     const others = [...this.pointers.entries()].filter(([id]) => id !== event.pointerId);
     if (this.corner && pixel) {
       this.view.region = spanned(this.corner, pixel, this.scene);
       this.draw();
     } else if (others.length === 1) {
-      const span = (point) => Math.hypot(point.x - others[0][1].x, point.y - others[0][1].y);
+      const fixed = this.at(others[0][1], event.currentTarget);
+      const span = (point) => Math.hypot(point.x - fixed.x, point.y - fixed.y);
       this.zoom(span(at) / Math.max(span(before), 1), at);
     } else if (!this.corner) {
       this.move(before.x - at.x, before.y - at.y);
     }
-    this.pointers.set(event.pointerId, at);
+    this.pointers.set(event.pointerId, { clientX: event.clientX, clientY: event.clientY });
   },
 
   release(event) {

@@ -3,6 +3,8 @@
 import { clamped, placed, scaleBar, visible } from "./camera.mjs";
 import { compose, outlined } from "./layers.mjs";
 
+const [QUICK_MS, SLOW_MS] = [20, 45];
+
 export const painting = {
   draw() {
     if (!this.scene || this.frame) return;
@@ -10,13 +12,24 @@ export const painting = {
       this.frame = 0;
       const start = performance.now();
       const moving = start - (this.moving || 0) < 150;
-      const ratio = moving ? 1 : Math.min(2, window.devicePixelRatio || 1);
+      const full = Math.min(2, window.devicePixelRatio || 1);
+      const ratio = moving ? Math.min(full, this.affordable(start)) : full;
       for (const surface of this.surfaces) this.drawSurface(surface, ratio);
       this.around();
       this.root.dataset.frames = Number(this.root.dataset.frames || 0) + 1;
       clearTimeout(this.sharpen);
-      if (moving && window.devicePixelRatio > 1) this.sharpen = setTimeout(() => this.draw(), 180);
+      if (ratio < full) this.sharpen = setTimeout(() => this.draw(), 180);
     });
+  },
+
+  // Canvas pixels for each CSS pixel while the picture moves: half of them where frames come too late.
+  affordable(start) {
+    const since = start - (this.started || 0);
+    this.started = start;
+    if (since < 250) this.pace = 0.8 * (this.pace || 16) + 0.2 * since;
+    if (this.pace > SLOW_MS) this.coarse = true;
+    if (this.pace < QUICK_MS) this.coarse = false;
+    return this.coarse ? 0.5 : 1;
   },
 
   drawSurface(surface, ratio) {

@@ -179,3 +179,12 @@ def test_asked_bands_are_read_and_impossible_ones_refused(tmp_path: Path) -> Non
         np.testing.assert_array_equal(picture.read(0, 0, 20, 30)[0], np.moveaxis(bands[[3, 1, 0]], 0, 2))
     with pytest.raises(ImageError, match="has 4 bands: name bands from 1 to 4"):
         Picture(tmp_path / "a.tif", bands=(5, 2, 1))
+
+
+def test_reading_in_this_process_leaves_its_settings_alone(tmp_path: Path) -> None:
+    from core.image import read_rgb
+
+    before = dict(os.environ)
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "a.tif")
+    read_rgb(tmp_path / "a.tif")
+    assert dict(os.environ) == before
