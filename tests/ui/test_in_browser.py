@@ -91,3 +91,5 @@ def test_every_answer_is_isolated_and_files_have_their_types(tmp_path: Path, mon
         assert answer.headers["cross-origin-opener-policy"] == "same-origin"
         assert answer.headers["cross-origin-embedder-policy"] == "require-corp"
     assert client.get("/onnxruntime-web/../main.py").status_code == 404
+    monkeypatch.setattr(mount.app, "all_directories", [tmp_path / "not" / "there"])
+    assert client.get("/onnxruntime-web/ort.wasm").status_code == 404
