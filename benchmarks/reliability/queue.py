@@ -99,8 +99,9 @@ def kills(count: int = 300, *, workers: int = 4, url: str | None = None, lease: 
         pids = [fork(lambda: work(home, url, "w", started), log=home / "output.txt") for _ in range(workers)]
         ids: list[str] = []
         while len(reclaims.killed) < count:
-            while len(store.queue()) < 2 * workers:
-                ids.append(store.add(CONFIG).id)
+            reclaims.turn()
+            # As many as are taken in a moment, and no endless race with the workers: the watcher must have its turns.
+            ids.extend(store.add(CONFIG).id for _ in range(2 * workers - len(store.queue())))
             time.sleep(chance.uniform(0.0, 0.25))
             place = chance.randrange(workers)
             end(pids[place])
