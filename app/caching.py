@@ -13,7 +13,20 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.services import benchmarks, datasets, estimates, exports, inference, launch, map_views, overlays, workers
+from app.services import (
+    benchmarks,
+    collections,
+    datasets,
+    estimates,
+    exports,
+    galleries,
+    inference,
+    launch,
+    map_views,
+    overlays,
+    softening,
+    workers,
+)
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 
@@ -27,6 +40,12 @@ _KEYS: dict[str | type, Any] = {Model: lambda model: model.identity, Picture: la
 def scene(name: str) -> Picture:
     """A shipped scene with its mask."""
     return datasets.load_scene(name)
+
+
+@st.cache_data(max_entries=16, ttl=600, show_spinner=False)
+def of_collection(collection: str, name: str, folder: str) -> Picture:
+    """A picture of a dataset or a folder; read again after ten minutes, because a folder may have changed."""
+    return collections.open_picture(collection, name, folder)
 
 
 @st.cache_data(max_entries=2, scope="session", show_spinner=False)
@@ -79,14 +98,15 @@ def _planes(picture: Picture, model: Model) -> bytes:
     return overlays.encode(inference.predict_planes(loaded(model), picture.image))
 
 
-def _mask(picture: Picture, model: Model) -> Mask:
+def mask(picture: Picture, model: Model) -> Mask:
+    """What the model makes of the picture, class indices (H, W)."""
     return overlays.decode(planes(picture, model)).mask
 
 
 def _quality(picture: Picture, model: Model, teacher: Model) -> inference.Quality:
-    reference = None if model.identity == teacher.identity else _mask(picture, teacher)
+    reference = None if model.identity == teacher.identity else mask(picture, teacher)
     return inference.quality(
-        _mask(picture, model),
+        mask(picture, model),
         reference=reference,
         truth=picture.mask,
         classes=model.classes,
@@ -103,6 +123,25 @@ def _payload(picture: Picture, models: tuple[Model, ...]) -> bytes:
     )
 
 
+def _verdict(picture: Picture, pair: tuple[Model, Model]) -> galleries.Verdict:
+    teacher, student = pair
+    return galleries.judge(
+        picture,
+        teacher=planes(picture, teacher),
+        student=planes(picture, student),
+        classes=teacher.classes,
+        ignore_index=teacher.ignore_index,
+    )
+
+
+def _logits(picture: Picture, model: Model, at: softening.Window) -> NDArray[np.float16]:
+    return softening.logits(loaded(model), picture.image, at)
+
+
+verdict = _kept(_verdict, entries=512)
+"""(picture, (teacher, student)) → how the two compare on it, with a thumbnail."""
+logits = _kept(_logits, entries=32)
+"""(picture, model, window) → what the model says of the window, float16 (C, h, w)."""
 planes = _kept(_planes, entries=64)
 """(picture, model) → what the model makes of the picture, as a PNG of three planes: a tenth of the arrays."""
 quality = _kept(_quality, entries=128)

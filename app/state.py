@@ -14,6 +14,15 @@ SOURCE: Final = "from"
 SCENE: Final = "scene"
 TEACHER: Final = "teacher"
 STUDENTS: Final = "students"
+COLLECTION: Final = "set"
+FOLDER: Final = "folder"
+PICTURE: Final = "picture"
+USE: Final = "part"
+ORDER: Final = "order"
+CLASS: Final = "class"
+STUDENT: Final = "student"
+PLACE: Final = "window"
+TEMPERATURE: Final = "t"
 RUN: Final = "run"
 MODEL: Final = "model"
 BENCHMARK: Final = "benchmark"
@@ -67,6 +76,25 @@ def number_from_link(key: str, name: str, default: int | None) -> None:
         number = text.removeprefix("-").isdecimal() and len(text) < 16
         st.session_state[key] = None if text == NOTHING else int(text) if number else last(key, default)
     remember(key, st.session_state[key])
+
+
+def linked(name: str) -> str:
+    """What the link says, as text; empty where it says nothing."""
+    return str(st.query_params.get(name, ""))
+
+
+def place_from_link() -> tuple[float, float]:
+    """Where to look: fractions of the picture's width and height, the middle where the link says nothing."""
+    numbers = _numbers(PLACE)
+    return (min(numbers[0], 1000) / 1000, min(numbers[1], 1000) / 1000) if len(numbers) == 2 else (0.5, 0.5)
+
+
+def place_to_link(across: float, down: float) -> None:
+    to_link(PLACE, f"{round(1000 * across)}.{round(1000 * down)}", default="500.500")
+
+
+def temperature_from_link(default: float, *, least: float, most: float) -> float:
+    return min(most, max(least, _number(linked(TEMPERATURE), default)))
 
 
 def remember(key: str, value: Any) -> None:

@@ -39,6 +39,12 @@ class Isolated:
         await self.app(scope, receive, send_isolated if scope["type"] == "http" else send)
 
 
-# `check_dir=False`: the folder may come later, by `make web`; until then these addresses are not found.
-ROUTES = [Mount(f"/{RUNTIME_URL.rstrip('/')}", StaticFiles(directory=RUNTIME, check_dir=False))]
+class LaterFiles(StaticFiles):
+    """Files of a folder that may come later, by `make web`; until then they are not found."""
+
+    async def check_config(self) -> None:
+        """That the folder is not there yet is no mistake."""
+
+
+ROUTES = [Mount(f"/{RUNTIME_URL.rstrip('/')}", LaterFiles(directory=RUNTIME, check_dir=False))]
 MIDDLEWARE = [Middleware(Isolated)]

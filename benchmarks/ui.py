@@ -1,15 +1,20 @@
-"""How soon the app's first page can be used, and how long a rerun on cached results takes.
+"""What the app's first page costs: how soon it can be used, how long a rerun takes, how smoothly the viewer moves.
 
-    python benchmarks/ui.py [--reruns 30] [--json]
+    python benchmarks/ui.py [--reruns 30] [--comparisons 200] [--side 4096] [--json]
 
 First page, from the first answer of a freshly started server: until its controls can be used, and until the masks of
-the default models are drawn. Rerun: from a click on a scene that was looked at before until the viewer shows it, and
-from a click on a class or the opacity, which never leave the browser, until the next frame.
+the default models are drawn. First paint: a new visitor opens what the server has looked at before. Rerun: from a click
+on a scene that was looked at before until the viewer shows it. Opacity: from a touch of it, which never leaves the
+browser, until the next frame. Frames: a wheel turned without a pause over four panels of `--side`² pixels; `idle` is
+how often the same browser calls back with nothing to draw. Memory: of the server after a round of all scenes, and after
+`--comparisons`. The bars are for an idle machine; the load beside the figures tells what to make of a miss.
 """
 
 import argparse
 import json
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -17,87 +22,140 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from benchmarks.serving import browser, serve
+from benchmarks.viewer_page import make_world, open_viewer
 
-PATIENCE_MS = 180_000
+PATIENCE_MS = 300_000
 READY = ".viewer[data-ready]"
-FIRST_USABLE, RERUN = 3.0, 0.3
-"""The bars, in seconds."""
+SCENES = 12
+BARS = {"first_usable_s": 3.0, "first_paint_s": 1.0, "rerun_p95_s": 0.3, "frames_per_s": 20, "memory_growth_mb": 50}
+
+_OTHER_SCENE = """id => [...document.querySelectorAll('*')].some(host =>
+    host.shadowRoot?.querySelector('.viewer[data-ready]:not([data-scene="' + id + '"])'))"""
+_TOUCH = """async slider => {
+    const start = performance.now();
+    slider.value = (Number(slider.value) + 7) % 100;
+    slider.dispatchEvent(new Event('input'));
+    await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    return (performance.now() - start) / 1000;
+}"""
+_ROLL = """async ([seconds, roll]) => {
+    const root = document.querySelector('.viewer');
+    const canvas = root.querySelector('.frame > canvas');
+    const box = canvas.getBoundingClientRect();
+    const drawn = () => Number(root.dataset.frames);
+    const [before, start] = [drawn(), performance.now()];
+    let turns = 0;
+    for (; performance.now() - start < 1000 * seconds; turns++) {
+        const deltaY = turns % 40 < 20 ? -25 : 25;
+        const at = { clientX: box.left + box.width / 3, clientY: box.top + box.height / 3 };
+        if (roll) canvas.dispatchEvent(new WheelEvent('wheel', { deltaY, ...at, cancelable: true }));
+        await new Promise(requestAnimationFrame);
+    }
+    const took = (performance.now() - start) / 1000;
+    return (roll ? drawn() - before : turns) / took;
+}"""
 
 
-def measure(reruns: int) -> dict[str, float]:
-    """All figures in seconds."""
+def measure(*, reruns: int, comparisons: int, side: int) -> dict[str, float]:
+    """Every figure, its unit at the end of its name."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         with browser() as chromium, serve(home, log=home / "server.log") as (address, answered):
             page = chromium.new_page(viewport={"width": 1400, "height": 1000})
-            page.goto(address)
+            sizes: list[int] = []
+            page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: sizes.append(len(frame))))
+            page.goto(address, timeout=PATIENCE_MS)
             page.get_by_role("combobox").nth(2).wait_for(timeout=PATIENCE_MS)
-            usable = time.monotonic() - answered
+            figures = {"first_usable_s": time.monotonic() - answered}
             page.locator(READY).wait_for(timeout=PATIENCE_MS)
-            drawn = time.monotonic() - answered
+            figures |= {"first_masks_s": time.monotonic() - answered, "payload_kb": max(sizes) / 1000}
             page.get_by_text("warm runs").wait_for(timeout=PATIENCE_MS)
-            figures = {"first_usable": usable, "first_masks": drawn}
-            figures |= _quantiles("rerun", _scene_reruns(page, reruns))
-            return figures | _quantiles("opacity", _touches(page, reruns))
+            figures["first_paint_s"] = _first_paint(chromium, address)
+            figures |= _quantiles("rerun", [_go_to(page, 2 - turn % 2) for turn in range(reruns + 2)][2:])
+            slider = page.get_by_label("Opacity of the masks")
+            figures |= _quantiles("opacity", [float(slider.evaluate(_TOUCH)) for _ in range(reruns)])
+            figures |= _memory(page, comparisons)
+            page.close()
+            return figures | _frames(chromium, side)
 
 
-def _scene_reruns(page: Page, reruns: int) -> list[float]:
-    """Go to and fro between two scenes; the first visit of each is not counted."""
+def _first_paint(chromium: Browser, address: str) -> float:
+    """The median of three new visitors, each with an empty cache."""
     taken = []
-    for turn in range(reruns + 2):
-        wanted = f"Scene {2 - turn % 2}"
-        before = page.locator(READY).get_attribute("data-scene")
-        page.get_by_role("combobox", name="Scene").click()
-        option = page.get_by_role("option", name=wanted, exact=True)
-        option.wait_for()
+    for _ in range(3):
+        context = chromium.new_context(viewport={"width": 1400, "height": 1000})
+        page = context.new_page()
         start = time.monotonic()
-        option.click()
-        page.wait_for_function(
-            """id => [...document.querySelectorAll('*')].some(host =>
-                host.shadowRoot?.querySelector('.viewer[data-ready]:not([data-scene="' + id + '"])'))""",
-            arg=before,
-            polling=10,
-            timeout=PATIENCE_MS,
-        )
-        if turn >= 2:
-            taken.append(time.monotonic() - start)
-        page.get_by_text("warm runs").wait_for(timeout=PATIENCE_MS)
+        page.goto(address, timeout=PATIENCE_MS)
+        page.locator(READY).wait_for(timeout=PATIENCE_MS)
+        taken.append(time.monotonic() - start)
+        context.close()
+    return statistics.median(taken)
+
+
+def _go_to(page: Page, scene: int) -> float:
+    """Seconds from the click on a scene until the viewer shows it; waits for the rest of the page afterwards."""
+    before = page.locator(READY).get_attribute("data-scene")
+    page.get_by_role("combobox", name="Scene").click()
+    option = page.get_by_role("option", name=f"Scene {scene}", exact=True)
+    option.wait_for(timeout=PATIENCE_MS)
+    start = time.monotonic()
+    option.click()
+    page.wait_for_function(_OTHER_SCENE, arg=before, polling=10, timeout=PATIENCE_MS)
+    taken = time.monotonic() - start
+    page.get_by_text("warm runs").wait_for(timeout=PATIENCE_MS)
     return taken
 
 
-def _touches(page: Page, reruns: int) -> list[float]:
-    """Move the opacity and wait for the next frame, in the page itself."""
-    script = """async slider => {
-        const start = performance.now();
-        slider.value = (Number(slider.value) + 7) % 100;
-        slider.dispatchEvent(new Event('input'));
-        await new Promise(requestAnimationFrame);
-        await new Promise(requestAnimationFrame);
-        return (performance.now() - start) / 1000;
-    }"""
-    slider = page.get_by_label("Opacity of the masks")
-    return [float(slider.evaluate(script)) for _ in range(reruns)]
+def _memory(page: Page, comparisons: int) -> dict[str, float]:
+    """Of the server, in megabytes: once every scene is in its caches, and after going round and round."""
+    if not comparisons:
+        return {}
+    for scene in range(SCENES, 0, -1):
+        _go_to(page, scene)
+    start = _server_memory()
+    for turn in range(1, comparisons + 1):
+        _go_to(page, 1 + turn % SCENES)
+    return {"memory_mb": start, "memory_growth_mb": _server_memory() - start}
+
+
+def _server_memory() -> float:
+    listing = ["ps", "-o", "rss=,args=", "--ppid", str(os.getpid())]
+    lines = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.splitlines()
+    return int(next(line for line in lines if "streamlit run" in line).split()[0]) * 1024 / 1e6
+
+
+def _frames(chromium: Browser, side: int) -> dict[str, float]:
+    page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(PATIENCE_MS)
+    open_viewer(page, make_world(side, side))
+    idle = page.evaluate(_ROLL, [3, False])
+    return {"frames_per_s": page.evaluate(_ROLL, [5, True]), "idle_frames_per_s": idle}
 
 
 def _quantiles(name: str, seconds: list[float]) -> dict[str, float]:
     ordered = sorted(seconds)
-    return {f"{name}_p50": statistics.median(ordered), f"{name}_p95": ordered[int(0.95 * (len(ordered) - 1))]}
+    return {f"{name}_p50_s": statistics.median(ordered), f"{name}_p95_s": ordered[int(0.95 * (len(ordered) - 1))]}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--reruns", type=int, default=30, help="how often each rerun is timed (default: 30)")
+    parser.add_argument("--comparisons", type=int, default=200, help="how many before memory is read again; 0: none")
+    parser.add_argument("--side", type=int, default=4096, help="pixels along the picture that is moved (default: 4096)")
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     args = parser.parse_args()
-    figures = {name: round(value, 4) for name, value in measure(args.reruns).items()}
-    bars = {"first_usable": FIRST_USABLE, "rerun_p95": RERUN}
+    found = measure(reruns=args.reruns, comparisons=args.comparisons, side=args.side)
+    figures = {name: round(value, 4) for name, value in found.items()}
+    figures["load"] = round(os.getloadavg()[0], 2)
     if not args.json:
-        print(f"{'':<16}{'seconds':>9}{'bar':>7}")
+        print(f"{'':<20}{'figure':>12}{'bar':>8}")
         for name, value in figures.items():
-            print(f"{name:<16}{value:>9.3f}{bars.get(name, ''):>7}")
+            print(f"{name:<20}{value:>12.3f}{BARS.get(name, ''):>8}")
     print(json.dumps(figures))
 
 

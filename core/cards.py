@@ -17,6 +17,7 @@ from core.typed import misfits
 
 SCHEMA = 1
 _LARGEST_CARD = 1_000_000
+_WIDEST = 2048
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _card_from_json(data: Any, name: str) -> ModelCard:
         values["classes"] = ClassMap.from_json(data["classes"])
         for key in ("mean", "std"):
             values[key] = tuple(data[key])
-        if wrong := [*misfits(ModelCard, values), *values["model"].problems()]:
+        if wrong := [*misfits(ModelCard, values), *values["model"].problems(), *_outsized(values["model"].arguments)]:
             raise ConfigError(wrong)
         if not all(map(math.isfinite, values["mean"])) or not all(0 < value < math.inf for value in values["std"]):
             raise ValueError("mean must be finite and std above zero")
@@ -113,6 +114,17 @@ def _card_from_json(data: Any, name: str) -> ModelCard:
         raise CheckpointError(
             f"{name} is not a complete model card ({error}): use the file that came with the weights."
         ) from error
+
+
+def _outsized(arguments: dict[str, Any]) -> list[str]:
+    """Numbers in a card that would build a network of many gigabytes before its weights could be compared with it."""
+    numbers = [
+        (name, number)
+        for name, value in arguments.items()
+        for number in (value if isinstance(value, list) else [value])
+        if isinstance(number, int | float)
+    ]
+    return [f"{name} is {number:g}, over {_WIDEST:,}." for name, number in numbers if not abs(number) <= _WIDEST]
 
 
 def beside(stem: Path, ending: str) -> Path:

@@ -13,7 +13,7 @@ from torch import nn
 from core.cards import SCHEMA, ModelCard, available, beside, load_card, resolve
 from core.errors import CheckpointError, ModelError
 from core.files import write_aside
-from core.models import build_model
+from core.models import build_model, without_pretraining
 
 __all__ = ["SCHEMA", "Loaded", "ModelCard", "available", "load", "load_card", "resolve", "save"]
 
@@ -49,8 +49,12 @@ def load(stem: Path, *, device: torch.device | str = "cpu") -> Loaded:
     if not weights.is_file():
         raise CheckpointError(f"The weights {weights.name} are missing beside their card in {weights.parent}.")
     try:
-        model = build_model(card.model, outputs=card.classes.outputs)
-        model.load_state_dict(load_file(weights))
+        tensors = load_file(weights)
+        if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
+            raise ModelError(f"{broken[0][:80]} holds values that are no numbers")
+        # A card from elsewhere must not make this machine fetch anything.
+        model = build_model(without_pretraining(card.model), outputs=card.classes.outputs)
+        model.load_state_dict(tensors)
     except (SafetensorError, RuntimeError, ModelError, OSError) as error:
         # torch says in the first line that something is wrong, and in the second what.
         lines = str(error).splitlines()

@@ -18,6 +18,22 @@ def store_url() -> str | None:
     return os.environ.get("TERRASTILL_STORE") or None
 
 
+def slots() -> str | None:
+    """How many runs the worker does at once on which device: `TERRASTILL_SLOTS`, or None for one on each there is."""
+    return os.environ.get("TERRASTILL_SLOTS") or None
+
+
+def keep() -> dict[str, str]:
+    """What stays when old runs are pruned, as it was typed: `TERRASTILL_KEEP_DAYS` and `TERRASTILL_KEEP_GB`."""
+    names = ("TERRASTILL_KEEP_DAYS", "TERRASTILL_KEEP_GB")
+    return {name: os.environ[name].strip() for name in names if os.environ.get(name, "").strip()}
+
+
 def dubai_root() -> Path:
     """Where the Dubai dataset is looked for and downloaded to: `TERRASTILL_DUBAI`, or `data/dubai/` in the project."""
     return Path(os.environ.get("TERRASTILL_DUBAI") or ROOT / "data" / "dubai")
+
+
+def wants_tensorboard() -> bool:
+    """Whether runs also write for TensorBoard: `TERRASTILL_TENSORBOARD` is set, and not to 0."""
+    return os.environ.get("TERRASTILL_TENSORBOARD", "0") not in ("", "0")

@@ -28,8 +28,9 @@ def dubai() -> Path:
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes into the runs of the person who starts it."""
     monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path_factory.mktemp("home")))
-    for name in ("STORE", "SLOTS", "KEEP_DAYS", "KEEP_GB"):
+    for name in ("STORE", "SLOTS", "KEEP_DAYS", "KEEP_GB", "TENSORBOARD", "ENGINE"):
         monkeypatch.delenv(f"TERRASTILL_{name}", raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -24,8 +24,11 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def server(folder: Path | None = None) -> Iterator[str]:
-    """Start a server and give the URL of a database in it. It refuses to run as root, so it gets a user of its own."""
+def server(folder: Path | None = None, *, durable: bool = False) -> Iterator[str]:
+    """Start a server and give the URL of a database in it. It refuses to run as root, so it gets a user of its own.
+
+    A test need not wait for the disk; a measurement is worth nothing unless it does: `durable`.
+    """
     where = programs()
     assert where is not None, MISSING
     folder = folder or Path(tempfile.mkdtemp(prefix="postgres-"))
@@ -33,7 +36,8 @@ def server(folder: Path | None = None) -> Iterator[str]:
     data = folder / "data"
     command = [where / "initdb", "--auth=trust", "--username=terrastill", "--encoding=UTF8", "--no-sync", "-D", data]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, user=owner)
-    options = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200", "-k", folder]
+    fsync = "fsync=on" if durable else "fsync=off"
+    options = ["-c", "listen_addresses=", "-c", fsync, "-c", "max_connections=200", "-k", folder]
     process = subprocess.Popen(
         [where / "postgres", "-D", data, *options], stderr=subprocess.DEVNULL, cwd=folder, user=owner
     )

@@ -38,6 +38,8 @@ STORE_PARTS = (
 )
 STORE = (*BASE, *(f"core.runs.{name}" for name in STORE_PARTS))
 JOBS = tuple(f"core.runs.{name}" for name in ("jobs", "checks", "teaching", "followers", "follow"))
+WORKERS = ("worker", "serve", "child", "process", "ray", "cluster", "seats")
+TRACKING = ("core.runs.tracking", "core.runs.trackers")
 PAGES = ("app.services", "app.state", "app.caching", "app.components", "app.web_runtime")
 
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.
@@ -56,8 +58,9 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.export.session": BASE,
     "core.runs": STORE,
     "core.runs.recorder": (*STORE, "core.image", "core.imagery", "core.data.palette", "core.train.events"),
+    **dict.fromkeys(TRACKING, (*STORE, *TRACKING, "core.train.events")),
     **dict.fromkeys(JOBS, (*TASKS, *JOBS, "core.runs.process", "core.runs.files")),
-    **dict.fromkeys((f"core.runs.{name}" for name in ("worker", "serve", "child", "process")), (*TASKS, "core.runs")),
+    **dict.fromkeys((f"core.runs.{name}" for name in WORKERS), (*TASKS, "core.runs")),
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
     **dict.fromkeys(("app.main", "app.shell"), (*PAGES, "app.views")),

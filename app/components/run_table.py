@@ -23,17 +23,25 @@ STATES = {
 TICK_SECONDS = 1.5
 _TABLE = "runs_table"
 _CHOSEN = "runs_table_chosen"
+_PICKED = "runs_table_picked"
 
 
 def run_table(found: Sequence[Run]) -> None:
     """All runs, newest first; drawn again every `TICK_SECONDS` while one is active.
 
-    Choosing a row selects that run for the page: draw the table before the menu of runs.
+    Choosing a row selects that run for the page: draw the table before the menu of runs. Several rows may be chosen;
+    `picked` gives them.
     """
     if (chosen := st.session_state.pop(_CHOSEN, None)) is not None:
         st.session_state[state.RUN] = chosen
     live = any(run.active for run in found)
     st.fragment(run_every=TICK_SECONDS if live else None)(draw_table)(live)
+
+
+def picked(found: Sequence[Run]) -> list[Run]:
+    """The runs whose rows are chosen, as long as they are there."""
+    by_id = {run.id: run for run in found}
+    return [by_id[run_id] for run_id in st.session_state.get(_PICKED, []) if run_id in by_id]
 
 
 def draw_table(live: bool) -> None:
@@ -50,8 +58,11 @@ def _table(found: Sequence[Run]) -> None:
     ids = [run.id for run in found]
 
     def choose() -> None:
-        if rows := st.session_state[_TABLE].selection.rows:
-            st.session_state[_CHOSEN] = ids[rows[0]]
+        before, now = st.session_state.get(_PICKED, []), [ids[row] for row in st.session_state[_TABLE].selection.rows]
+        st.session_state[_PICKED] = now
+        if now:
+            # Of several, the one that was just added is looked at.
+            st.session_state[_CHOSEN] = next((run_id for run_id in now if run_id not in before), now[0])
 
     st.dataframe(
         [_row(run) for run in found],
@@ -59,9 +70,10 @@ def _table(found: Sequence[Run]) -> None:
         key=_TABLE,
         height=min(38 + 35 * len(found), 290),
         on_select=choose,
-        selection_mode="single-row",
+        selection_mode="multi-row",
         column_config={
             "Run": st.column_config.TextColumn(pinned=True),
+            "Pinned": st.column_config.TextColumn(help="A pinned run is never deleted to make room."),
             "mIoU": st.column_config.NumberColumn(format="%.1f %%", help="Best on the validation images."),
         },
         placeholder="–",
@@ -104,6 +116,7 @@ def _row(run: Run) -> dict[str, Any]:
         "Dataset": run.dataset,
         "Took": _took(run),
         "Created": datetime.datetime.fromtimestamp(run.created_at).strftime("%d %b %H:%M"),
+        "Pinned": "Pinned" if run.pinned else "",
     }
 
 
@@ -111,4 +124,5 @@ def _took(run: Run) -> str:
     """From its start to its end; a run that was cancelled in the queue has no start."""
     if run.finished_at is None:
         return ""
-    return "–" if run.started_at is None else duration(run.finished_at - run.started_at)
+    # A clock that was set back while it ran must not show a time below zero.
+    return "–" if run.started_at is None else duration(max(0.0, run.finished_at - run.started_at))

@@ -21,6 +21,8 @@ def worker_status() -> None:
         label, colour, icon = _WORDS[found.state]
         st.badge(label, color=colour, icon=icon)
         st.caption(_details(found))
+        if found.full:
+            st.warning("The disk is full: runs wait until there is space. Delete old ones.", icon=":material/warning:")
         waiting = found.queued + found.running
         if found.state == "absent" and waiting and st.button("Start the worker", key="start_worker"):
             workers.ensure_worker()
@@ -30,7 +32,24 @@ def worker_status() -> None:
 def _details(found: workers.WorkerState) -> str:
     queue = f"{found.queued} waiting" if found.queued else "queue empty"
     if found.state == "working":
-        return f"{found.running} running, {queue} · {found.device}"
+        memory = f" · {found.memory / 1e9:.1f} GB" if found.memory else ""
+        return f"{_current(found)}  \n{queue.capitalize()} · {_devices(found)}{memory}"
     if found.state == "absent":
         return "It starts with the next launch." if not found.queued + found.running else queue.capitalize()
-    return f"{queue.capitalize()} · {found.device}" if found.device else queue.capitalize()
+    return f"{queue.capitalize()} · {_devices(found)}" if found.device else queue.capitalize()
+
+
+def _current(found: workers.WorkerState) -> str:
+    """The run under way by its name, or how many there are. What a person typed is shown, never drawn."""
+    if found.running != 1:
+        return f"{found.running} running"
+    return "".join(f"\\{letter}" if letter in _MARKS else letter for letter in found.current[0])
+
+
+_MARKS = "\\`*_{}[]()<>#+-.!|~:$"
+
+
+def _devices(found: workers.WorkerState) -> str:
+    """`cuda:0 (2 slots), cpu`"""
+    parts = (part.strip().partition("=") for part in found.device.split(","))
+    return ", ".join(f"{name} ({slots} slots)" if slots else name for name, _, slots in parts)

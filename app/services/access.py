@@ -8,7 +8,7 @@ limits below, and no file of the server is opened. Signing in itself is Streamli
     may_launch = ["*@example.org"]       # e-mail addresses, * for any part
     may_delete = ["admin@example.org"]
     launches_an_hour = 20                # by one person
-    waiting_runs = 10                    # by one person, queued and running
+    waiting_runs = 10                    # queued and running on this server
     predictions_an_hour = 60             # by one person
     images = "/srv/imagery"              # what the page for own images may open
 """
@@ -130,5 +130,5 @@ def take_launch(person: Person, *, waiting: int, count: int) -> None:
     access = read_access()
     require(person, "launch", access)
     if waiting + count > access.waiting_runs:
-        raise RunStateError(f"At most {access.waiting_runs} runs wait at a time: cancel one, or come back later.")
+        raise RunStateError(f"At most {access.waiting_runs} runs wait here at a time: cancel one, or come back later.")
     RATES.take(person, "launches", access.launches_an_hour, count)

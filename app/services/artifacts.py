@@ -10,6 +10,8 @@ from core.cards import available, load_card, resolve
 from core.config import ModelConfig
 from core.errors import CheckpointError
 
+MOST_STUDENTS = 3
+"""How many Compare shows beside a teacher."""
 _FAMILIES = {"compact": "Compact", "unet": "U-Net"}
 _KNOWN_ENCODERS = {"tu-tf_efficientnet_lite0": "EfficientNet-Lite0"}
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ __all__ = ["RUNTIMES", "Job", "Result", "Row", "cancel", "choices", "delete", "f
 SIZES, BATCHES = (256, 512, 1024), (1, 4, 16)
 CAREFUL = {"Quick": (0.1, 8, 6.0), "Careful": (0.03, 20, 30.0)}
 """How well a median must be known (half its interval at 95 %), fewest repeats, most seconds a case."""
+_children: list[subprocess.Popen[bytes]] = []
+"""What this server started; asked from time to time, so that none stays a zombie."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,10 @@ def start(
         score=None if labelled == "none" else DataConfig(labelled),
     )
     plan.cases()
+    return _launch(plan)
+
+
+def _launch(plan: Plan) -> str:
     if (now := job()) is not None and now.running:
         raise BenchmarkError("Another benchmark is running, and two would spoil each other: stop it, or wait for it.")
     tidy()
@@ -93,9 +100,9 @@ def start(
     (folder / "plan.json").write_text(json.dumps(plan.to_json()), encoding="utf-8")
     command = [sys.executable, "-m", "core", "benchmark", "--id", made, "--config", str(folder / "plan.json")]
     try:
-        process = start_process(
-            [*command, "--id", made, "--progress", str(folder / "progress.json")], folder / "log.txt"
-        )
+        with (folder / "log.txt").open("ab") as log:
+            process = start_process([*command, "--progress", str(folder / "progress.json")], log)
+        _children.append(process)
     except OSError as error:
         raise BenchmarkError(f"The benchmark could not be started ({error.strerror or error}).") from error
     (folder / "pid").write_text(str(process.pid), encoding="utf-8")
@@ -166,11 +173,9 @@ def _progress(folder: Path) -> dict[str, Any]:
 
 def _alive(folder: Path) -> bool:
     """Whether the process that was started for this folder still runs; its number may belong to another by now."""
+    _children[:] = [child for child in _children if child.poll() is None]
     try:
         pid = int((folder / "pid").read_text())
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
     except (OSError, ValueError):
         return False
     try:

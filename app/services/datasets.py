@@ -72,7 +72,7 @@ def read_upload(name: str, data: bytes) -> Picture:
     label = shown(name)
     if len(data) > UPLOAD_MEGABYTES * 1024**2:
         raise ImageError(f"{label} is larger than {UPLOAD_MEGABYTES} MB: crop it or save it with compression.")
-    with picture_of(data, name=label, limits=Limits(memory=_DECODING_BYTES)) as picture:
+    with picture_of(data, name=label, limits=Limits(memory=_DECODING_BYTES, seconds=10, patience=30)) as picture:
         height, width = picture.info.height, picture.info.width
         if height * width > UPLOAD_MEGAPIXELS * 1_000_000 * 1.05:
             raise ImageError(

@@ -23,6 +23,7 @@ MOST_REPEATS, FEWEST_REPEATS = 15, 3
 SPEED_SECONDS = 5.0
 """About how long measuring may take: on a busy machine it is repeated less often."""
 LATENCY_SIZE = 256
+MARGIN = 64
 WHOLE = 1280
 """Pictures up to this side go through a model in one piece: overlapping tiles would cost twice the time."""
 
@@ -84,6 +85,26 @@ def predict_planes(loaded: "Loaded", image: NDArray[np.uint8]) -> Planes:
         card = loaded.card
         found = predict(loaded.model, image, mean=card.mean, std=card.std, device=choose(), tile=WHOLE)
     return Planes(found.mask, _bytes(found.confidence), _bytes(found.entropy))
+
+
+def window_logits(
+    loaded: "Loaded", image: NDArray[np.uint8], *, x: int, y: int, width: int, height: int
+) -> NDArray[np.float16]:
+    """Logits (C, height, width) in a part of a picture, each pixel's largest at 0. Raises `ImageError`.
+
+    The model sees `MARGIN` pixels around the part. What comes out of the softmax tells the logits up to a constant.
+    """
+    from core.device import choose
+    from core.infer.predict import predict
+
+    top, left = max(0, y - MARGIN), max(0, x - MARGIN)
+    seen = np.ascontiguousarray(image[top : y + height + MARGIN, left : x + width + MARGIN])
+    with _DEVICE:
+        card = loaded.card
+        found = predict(loaded.model, seen, mean=card.mean, std=card.std, device=choose(), tile=WHOLE)
+    part = found.probabilities[:, y - top : y - top + height, x - left : x - left + width]
+    log = np.log(np.maximum(part, np.finfo(np.float32).tiny))
+    return (log - log.max(axis=0)).astype(np.float16)
 
 
 def _bytes(shares: NDArray[np.float32]) -> NDArray[np.uint8]:

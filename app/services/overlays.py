@@ -67,7 +67,7 @@ def pack(
     from core.image import encode_webp
 
     step = -(-max(image.shape[:2]) // LARGEST_SIDE)
-    photo = _shrink(image, step)
+    photo = shrink(image, step)
     parts = [encode_webp(photo), *(_thin(panel.planes, step) for panel in panels)]
     ends = np.cumsum([len(part) for part in parts]).tolist()
     spans = [[end - len(part), len(part)] for part, end in zip(parts, ends, strict=True)]
@@ -113,7 +113,7 @@ def _thin(png: bytes, step: int) -> bytes:
     return png if step == 1 else encode_png(np.ascontiguousarray(read_raw(png)[::step, ::step]))
 
 
-def _shrink(image: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+def shrink(image: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
     """Every `step`-th pixel, each the mean of its block as far as the block is whole."""
     if step == 1:
         return image

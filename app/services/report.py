@@ -63,12 +63,13 @@ class Section:
 _STYLE = """
 :root { color-scheme: light; }
 body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; color: #1f2421; background: #fcfbf8;
-  margin: 0 auto; max-width: 68rem; padding: 2.5rem 1.25rem 4rem; }
+  margin: 0 auto; max-width: 78rem; padding: 2.5rem 1.25rem 4rem; }
 h1 { font-size: 1.8rem; margin: 0 0 .25rem; } h2 { font-size: 1.2rem; margin: 2.25rem 0 .6rem; }
 .made, figcaption, caption { color: #5d635f; font-size: .88rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .92rem; margin: .5rem 0 1rem; }
 caption { text-align: left; padding-bottom: .35rem; }
 th, td { padding: .35rem .75rem .35rem 0; border-bottom: 1px solid #ddd8cc; text-align: left; vertical-align: top; }
+td:first-child { white-space: nowrap; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }
 figure { margin: 0 0 1rem; } figure img { width: 100%; border-radius: .4rem; display: block; }
@@ -129,7 +130,8 @@ def _picture(picture: Picture) -> str:
 
 
 def _table(table: Table) -> str:
-    names = list(dict.fromkeys(name for row in table.rows for name in row))
+    filled = [name for row in table.rows for name, value in row.items() if value is not None and value != ""]
+    names = [name for name in dict.fromkeys(name for row in table.rows for name in row) if name in filled]
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     rows = "".join(f"<tr>{''.join(_cell(row.get(name)) for name in names)}</tr>" for row in table.rows)
     caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""

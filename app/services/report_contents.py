@@ -117,6 +117,7 @@ def _benchmark_row(row: Row, titles: Mapping[str, str]) -> dict[str, Any]:
         "Median (ms)": row.p50_ms,
         "± (%)": None if row.half_width is None else 100 * row.half_width,
         "p95 (ms)": row.p95_ms,
+        "Processor (ms)": row.cpu_ms,
         "Mpx/s": row.megapixels_per_second,
         "Memory (MB)": row.peak_memory_mb,
         "File (MB)": row.bytes / 1e6,
@@ -134,6 +135,8 @@ def _comparison_row(
         "Smaller (×)": teacher.parameters / model.parameters if model.parameters else None,
         "Faster (×)": reference.latency_ms / speed.latency_ms if speed and reference else None,
         "Latency (ms)": speed.latency_ms if speed else None,
+        "p95 (ms)": speed.p95_ms if speed else None,
+        "Mpx/s": speed.megapixels_per_second if speed else None,
         "Parameters (M)": model.parameters / 1e6,
         "Agreement (%)": None if quality.agreement is None else 100 * quality.agreement,
     }

@@ -1,6 +1,7 @@
 """The process that trains: whether one is alive, and starting one. It outlives the page and the server."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from app.services.stores import open_store
 from core import paths
 from core.errors import StoreError
 from core.runs import single
-from core.runs.process import start
+from core.runs.process import SPARE_BYTES, start
 from core.runs.records import RunState
 
 
@@ -18,7 +19,8 @@ from core.runs.records import RunState
 class WorkerState:
     """`queued` and `running` count runs; `device` lists the slots of the workers that are alive.
 
-    `memory` is what the processes of their runs take, in bytes (0: not known); `current` names the runs under way.
+    `memory` is what the processes of their runs take, in bytes (0: not known); `current` names the runs under way;
+    `full`: no run is started for want of disk.
     """
 
     state: Literal["working", "idle", "starting", "absent"]
@@ -27,6 +29,7 @@ class WorkerState:
     running: int
     memory: int = 0
     current: tuple[str, ...] = ()
+    full: bool = False
 
 
 def worker_state() -> WorkerState:
@@ -47,6 +50,7 @@ def worker_state() -> WorkerState:
         running=len(under_way),
         memory=sum(worker.memory for worker in alive),
         current=tuple(run.name for run in under_way),
+        full=shutil.disk_usage(store.home).free < SPARE_BYTES,
     )
 
 

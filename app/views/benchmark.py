@@ -8,13 +8,14 @@ import streamlit as st
 from app import caching, state
 from app.components.benchmark_form import benchmark_form
 from app.components.benchmark_job import benchmark_job
-from app.components.benchmark_table import benchmark_table, busy_note, machine_line
+from app.components.benchmark_table import benchmark_table, busy_note, machine_line, result_title
 from app.components.empty import empty_state
 from app.components.guard import plainly
 from app.components.linked import linked_segments, linked_select
 from app.components.pareto import AXES, pareto_chart
 from app.components.report_button import report_button
-from app.services import artifacts, benchmarks, report_contents
+from app.components.sign_in import person
+from app.services import access, artifacts, benchmarks, report_contents
 from app.services.artifacts import Model
 from app.services.benchmarks import Result, Row
 
@@ -46,7 +47,7 @@ def _result(found: Sequence[Result], models: Mapping[str, Model]) -> None:
             name=state.BENCHMARK,
             always=True,
             gone="That result is gone. The newest one is shown instead.",
-            title=lambda result_id: _title(by_id[result_id]),
+            title=lambda result_id: result_title(by_id[result_id]),
             width=340,
         )
         result = by_id[chosen]
@@ -78,12 +79,6 @@ def _setting(key: str) -> str:
     return f"{batch} × {size}², {threads} thread{'s' if threads != '1' else ''}"
 
 
-def _title(result: Result) -> str:
-    day, clock = result.id.split("-")[:2]
-    names = ", ".join(result.plan.models)
-    return f"{day[6:]}.{day[4:6]}. {clock[:2]}:{clock[2:4]} · {names}"
-
-
 def _pareto(rows: Sequence[Row], titles: Mapping[str, str], result: Result) -> None:
     st.subheader("Accuracy against cost", anchor=False)
     if not any(row.miou5 is not None and row.p50_ms is not None for row in rows):
@@ -111,7 +106,10 @@ def _pareto(rows: Sequence[Row], titles: Mapping[str, str], result: Result) -> N
 def _delete(result: Result) -> None:
     with st.popover("Delete", icon=":material/delete:"):
         st.write("This removes the result for good.")
-        if st.button("Delete for good", type="primary", key="delete"):
+        if not st.button("Delete for good", type="primary", key="delete"):
+            return
+        with plainly():
+            access.require(person(), "delete")
             benchmarks.delete(result.id)
             st.session_state.pop(state.BENCHMARK, None)
             st.query_params.pop(state.BENCHMARK, None)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import state
+from app.components.benchmark_table import busy_note, result_title
 from app.components.cost_table import cost_table, headline
 from app.components.empty import empty_state
 from app.components.guard import plainly
@@ -26,6 +27,8 @@ def main() -> None:
     task = _task()
     rows = costs.costs(task, result.rows, teacher=result.plan.teacher)
     titles = {name: model.label for name, model in artifacts.models().items()}
+    if note := busy_note(result):
+        st.warning(note, icon=":material/warning:")
     headline(rows, result.plan.teacher, titles)
     cost_table(rows, titles)
     _notes(task, result, any(row.kilowatt_hours is not None for row in rows))
@@ -37,7 +40,7 @@ def _choose(found: Sequence[Result]) -> Result:
         "Measured",
         list(by_id),
         name=state.BENCHMARK,
-        title=lambda result_id: f"{result_id[:8]} {result_id[9:13]} · {', '.join(by_id[result_id].plan.models)}",
+        title=lambda result_id: result_title(by_id[result_id]),
         width=340,
     )
     return by_id[chosen]
@@ -61,7 +64,7 @@ def _task() -> costs.Task:
 
 def _notes(task: costs.Task, result: Result, energy: bool) -> None:
     notes = [
-        f"{task.megapixels / 1e6:,.3g} million megapixels, windows of 512² sharing 64 pixels included.",
+        f"{task.megapixels:,.0f} megapixels, what windows of 512² share (64 pixels) included.",
         "Price in the currency that you gave it in, for the models alone: reading and writing images comes on top.",
         f"Speeds: {result.machine.get('processor', 'unknown processor')}, the fastest setting of each runtime.",
     ]

@@ -1,26 +1,25 @@
 """Compare: a teacher and its students on one picture."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import streamlit as st
 
 from app import caching, state
 from app.components.empty import empty_state
 from app.components.guard import plainly
-from app.components.linked import linked_multiselect, linked_segments, linked_select
+from app.components.linked import linked_multiselect, linked_select
+from app.components.picture_choice import OpenPicture, choose_picture, scene_title
+from app.components.report_button import report_button
 from app.components.score_table import score_table
 from app.components.viewer import viewer
-from app.services import artifacts, datasets
+from app.services import artifacts, report_contents
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 from app.services.inference import Quality
 
-OpenPicture = Callable[[], Picture | None]
-
 MOST_STUDENTS = 3
 _MEASURED = "measured_speeds"
 _SHOWN = "viewer_shown"
-_UPLOAD = "upload"
 _OTHER_DATA = (
     "The shipped models were trained on photographs of Dubai, and the shipped scenes are synthetic: "
     "scores here are lower than on the data they were made for."
@@ -69,12 +68,9 @@ def _nothing(*, any_model: bool, refused: bool) -> None:
 
 def _choose(models: dict[str, Model]) -> tuple[OpenPicture, Model | None, list[Model]]:
     """The widgets above the pictures: image, teacher, students."""
-    first, second, middle, right = st.columns([0.9, 0.8, 1.6, 1.9], gap="medium")
+    first, second, middle, right = st.columns([1.35, 0.9, 1.5, 1.75], gap="medium")
     upload_row = st.container()
-    with first:
-        source = _choose_source()
-    with upload_row if source == "upload" else second:
-        open_picture = _uploaded() if source == "upload" else _shipped()
+    open_picture = choose_picture(first, second, upload_row)
     if not models:
         return open_picture, None, []
     with middle:
@@ -97,43 +93,12 @@ def _choose_students(models: dict[str, Model], teacher: Model) -> list[Model]:
         fitting,
         name=state.STUDENTS,
         default=usual or fitting[:1],
-        most=MOST_STUDENTS,
+        most=artifacts.MOST_STUDENTS,
         title=lambda name: models[name].label,
         wrap=True,
         placeholder="Choose one to three models",
     )
     return [models[name] for name in chosen]
-
-
-def _choose_source() -> str:
-    titles = {"scene": "Shipped", "upload": "Upload"} if datasets.scene_names() else {"upload": "Upload"}
-    return linked_segments("Image", titles, name=state.SOURCE)
-
-
-def _shipped() -> OpenPicture:
-    name = linked_select("Scene", datasets.scene_names(), name=state.SCENE, title=_scene_title)
-    return lambda: caching.scene(name)
-
-
-def _uploaded() -> OpenPicture:
-    limit = f"PNG, JPEG or TIFF, at most {datasets.UPLOAD_MEGABYTES} MB and {datasets.UPLOAD_MEGAPIXELS} megapixels."
-    file = st.file_uploader(
-        f"{limit} Kept for this session only.",
-        type=list(datasets.UPLOAD_TYPES),
-        max_upload_size=datasets.UPLOAD_MEGABYTES,
-        key=_UPLOAD,
-        on_change=_keep_upload,
-    )
-    kept = state.last(_UPLOAD, None)
-    if file is None and kept is not None:
-        st.caption(f"{kept[0]} is still here; another file takes its place.")
-    return lambda: None if kept is None else caching.upload(*kept)
-
-
-def _keep_upload() -> None:
-    """Streamlit drops a file when its widget is out of sight; its bytes stay until it is removed or replaced."""
-    file = st.session_state[_UPLOAD]
-    state.remember(_UPLOAD, None if file is None else (file.name, file.getvalue()))
 
 
 def _results(picture: Picture, models: tuple[Model, ...], qualities: Mapping[str, Quality]) -> None:
@@ -153,12 +118,19 @@ def _results(picture: Picture, models: tuple[Model, ...], qualities: Mapping[str
         score_table(models, qualities, speeds)
         if models[0].name == "teacher" and not picture.private:
             st.caption(_OTHER_DATA)
-
-
-def _scene_title(name: str) -> str:
-    """`scene_01` → `Scene 1`; the names of uploads stay as they are."""
-    head, _, number = name.partition("_")
-    return f"Scene {int(number)}" if head == "scene" and number.isdigit() else name
+        report_button(
+            lambda: report_contents.of_comparison(
+                picture_name=scene_title(picture.name),
+                image=picture.image,
+                truth=picture.mask,
+                models=models,
+                masks={model.name: caching.mask(picture, model) for model in models},
+                qualities=qualities,
+                speeds=speeds,
+            ),
+            name=f"compare-{picture.name}",
+            key="report",
+        )
 
 
 with plainly():

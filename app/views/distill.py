@@ -10,7 +10,8 @@ from app.components.forecast import size_figures, time_figures
 from app.components.guard import plainly, show_problems
 from app.components.loss_form import LossForm, show_costs
 from app.components.run_form import run_form, student_slider
-from app.services import artifacts, datasets, estimates, launch, workers
+from app.components.sign_in import person
+from app.services import access, artifacts, datasets, estimates, launch, workers
 from app.services.artifacts import Model
 from app.services.ways import listens_inside
 
@@ -96,6 +97,8 @@ def _launch(settings: launch.Settings) -> None:
     """Read the data once more before queueing, so that a broken pair is told here and not in a failed run."""
     with st.spinner("Checking the data …"):
         caching.split_summary(launch.data_key(settings))
+    busy = workers.worker_state()
+    access.take_launch(person(), waiting=busy.queued + busy.running, count=settings.seeds)
     run_id = launch.launch(settings)
     workers.ensure_worker()
     st.switch_page("views/runs.py", query_params={state.RUN: run_id})

@@ -10,8 +10,9 @@ from app.components.guard import plainly
 from app.components.linked import linked_select
 from app.components.report_button import report_button
 from app.components.run_live import run_live
-from app.components.run_table import run_label, run_table
-from app.services import artifacts, progress, report_contents, runs, workers
+from app.components.run_table import picked, run_label, run_table
+from app.components.sign_in import person
+from app.services import access, artifacts, progress, queue, report_contents, runs, workers
 from app.services.runs import Run
 
 
@@ -26,6 +27,7 @@ def main() -> None:
             st.switch_page("views/distill.py")
         return
     run_table(found)
+    _compare_picked(picked(found))
     run = _selected(found)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -54,17 +56,57 @@ def _actions(run: Run) -> None:
     """Only what fits the run's state is offered."""
     with st.container(horizontal=True, width="content"), plainly():
         if run.active and not run.cancel_requested and st.button("Cancel", icon=":material/block:", key="cancel"):
+            access.require(person(), "launch")
             runs.cancel(run.id)
             st.rerun()
         if run.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:", key="retry"):
+            access.require(person(), "launch")
             runs.retry(run.id)
             workers.ensure_worker()
             st.rerun()
         if run.state == "done":
             _use_student(run)
             report_button(lambda: report_contents.of_run(run), name=f"run-{run.id}", key="report")
+        if run.state == "queued" and st.button("Run next", icon=":material/vertical_align_top:", key="first"):
+            access.require(person(), "launch")
+            queue.move_to_front(run.id)
+            st.rerun()
+        if run.copyable and st.button("Edit a copy", icon=":material/edit:", key="copy"):
+            _edit_copy(run)
+        label = "Unpin" if run.pinned else "Pin"
+        if st.button(label, icon=":material/keep:", key="pin", help="A pinned run is never deleted to make room."):
+            access.require(person(), "launch")
+            runs.pin(run.id, not run.pinned)
+            st.rerun()
         if run.state != "running":
             _delete(run)
+
+
+def _edit_copy(run: Run) -> None:
+    """Open Distill with these settings; launching there makes a new run."""
+    known = {other.id: other for other in runs.list_runs()}
+    original = known.get(run.control_of or "", run)
+    link: dict[str, str | list[str]] = {**queue.copied_settings(run.id)}
+    link[state.LOSSES] = state.weights_for_link(original.losses)
+    st.switch_page("views/distill.py", query_params=link)
+
+
+def _compare_picked(chosen: Sequence[Run]) -> None:
+    """Students of several rows side by side; Compare takes three."""
+    if len(chosen) < 2:
+        return
+    done = [run for run in chosen if run.state == "done"]
+    why = None
+    if len(chosen) > artifacts.MOST_STUDENTS:
+        why = f"Compare shows {artifacts.MOST_STUDENTS} students at a time: choose fewer rows."
+    elif len(done) < len(chosen):
+        why = "Only runs that are done have a student: choose other rows."
+    label = f"Compare the {len(chosen)} selected"
+    if st.button(label, icon=":material/compare:", key="compare_picked", disabled=why is not None, help=why):
+        link: dict[str, str | list[str]] = {state.STUDENTS: [run.id for run in chosen]}
+        if teacher := next((run.teacher for run in chosen if run.teacher), None):
+            link[state.TEACHER] = teacher
+        st.switch_page("views/compare.py", query_params=link)
 
 
 def _use_student(run: Run) -> None:
@@ -98,6 +140,7 @@ def _delete(run: Run) -> None:
     with st.popover("Delete", icon=":material/delete:"):
         st.write("This removes the run, its curves and its student for good.")
         if st.button("Delete for good", type="primary", key="delete"):
+            access.require(person(), "delete")
             runs.delete(run.id)
             st.session_state.pop(state.RUN, None)
             st.query_params.pop(state.RUN, None)

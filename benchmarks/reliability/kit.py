@@ -27,17 +27,20 @@ def fork(work: Callable[[], object], *, log: Path | None = None) -> int:
     pid = os.fork()
     if pid:
         return pid
+    code = 1
     try:
         if log is not None:
             descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             os.dup2(descriptor, 1)
             os.dup2(descriptor, 2)
         work()
-        os._exit(0)
-    except (Exception, KeyboardInterrupt):  # noqa: BLE001 (the end of a process: told in full, and nothing goes on)
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
+        code = 0
+    finally:
+        # The end of this process, whatever it is: nothing of the one it was forked from may go on in it.
+        if code:
+            traceback.print_exc()
+            sys.stderr.flush()
+        os._exit(code)
 
 
 def ended(pid: int) -> int | None:

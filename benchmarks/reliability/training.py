@@ -1,4 +1,4 @@
-"""`kill -9` of a training process, at random and inside the write of a checkpoint, against a twin that nobody disturbs."""
+"""`kill -9` of a training process, at random and inside a checkpoint's write, against a twin that nobody disturbs."""
 
 import os
 import random

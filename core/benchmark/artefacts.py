@@ -1,5 +1,6 @@
 """A model in a runtime, ready to answer: from pictures in bytes to logits, the same way whatever runs it."""
 
+import hashlib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,12 +82,13 @@ class Workshop:
             run = _torch_run(loaded, self._device, threads, compiled=runtime == "compiled")
         else:
             file = self.exported(model, int8=runtime == "onnx-int8")
-            run = self._session(file, runtime, threads).run
+            run = _session_run(self._session(file, runtime, threads))
         return Artefact(model, runtime, threads, loaded.card, file, file.stat().st_size, run)
 
     def exported(self, model: str, *, int8: bool) -> Path:
         """The ONNX file of a model, made on first use and compared with PyTorch. Raises `ExportError`."""
-        file = self._folder / f"{_as_name(model)}{'-int8' if int8 else ''}.onnx"
+        kind = "int8" if int8 else "float32"
+        file = self._folder / f"{_as_name(model)}-{kind}-{self._state(model)}.onnx"
         if file.is_file():
             return file
         loaded = self.loaded(model)
@@ -100,14 +102,27 @@ class Workshop:
         found = compare(OnnxModel(content, threads=1), loaded.model.cpu(), loaded.card, tiles)
         insist(found, least=SAME_CLASS_INT8 if int8 else SAME_CLASS)
         loaded.model.to(self._device)
+        for old in self._folder.glob(f"{_as_name(model)}-{kind}-????????????.onnx"):
+            old.unlink(missing_ok=True)
         write_aside(file, lambda path: path.write_bytes(content))
         return file
+
+    def _state(self, model: str) -> str:
+        """Changes with the weights and with what INT8 is calibrated on: a file of other weights must not be timed."""
+        stem = checkpoint.resolve(model)
+        digest = hashlib.sha256(stem.with_name(stem.name + ".safetensors").read_bytes())
+        digest.update(repr(self._calibration).encode())
+        return digest.hexdigest()[:12]
 
     def _session(self, file: Path, runtime: str, threads: int) -> OnnxModel | OpenVinoModel:
         if runtime == "openvino":
             return OpenVinoModel(file, threads=threads)
         gpu = self._device.type == "cuda"
         return OnnxModel(file, threads=threads, providers=["CUDAExecutionProvider"] if gpu else [])
+
+
+def _session_run(session: OnnxModel | OpenVinoModel) -> Run:
+    return lambda images: np.asarray(session.run(images), np.float32)
 
 
 def _torch_run(loaded: checkpoint.Loaded, device: torch.device, threads: int, *, compiled: bool) -> Run:

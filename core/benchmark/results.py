@@ -19,7 +19,8 @@ SCHEMA = 1
 class Row:
     """One case. Times in milliseconds from a picture's bytes to its logits; `problem` says why there are none.
 
-    `low_ms` to `high_ms` holds the true median with 95 % confidence. `faster` and `smaller` are the teacher's latency
+    `low_ms` to `high_ms` holds the true median with 95 % confidence; `cpu_ms` is the processor's time, which does not
+    grow when others work on the machine. `faster` and `smaller` are the teacher's latency
     (in its first runtime, same settings) and bytes divided by this one's; `miou5` is of this very file.
     """
 
@@ -32,6 +33,7 @@ class Row:
     p95_ms: float | None = None
     low_ms: float | None = None
     high_ms: float | None = None
+    cpu_ms: float | None = None
     repeats: int = 0
     megapixels_per_second: float | None = None
     faster: float | None = None

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from core import checkpoint
 from core.benchmark import cold, energy, machine, turns
 from core.benchmark.artefacts import Artefact, Pictures, Workshop
 from core.benchmark.plan import Case, Plan
 from core.benchmark.results import Result, Row, new_id
 from core.benchmark.scores import score
-from core.benchmark.spread import Spread
 from core.data import open_split
 from core.data.scene import Scene
 from core.errors import ConfigError, TerrastillError
@@ -70,16 +70,16 @@ class _Job:
             except TerrastillError as error:
                 self.problems[model, runtime] = str(error)
 
-    def time(self) -> dict[Case, tuple[Spread, float | None]]:
+    def time(self) -> dict[Case, tuple[turns.Timed, float | None]]:
         """The spread of every case that could be made, and its joules a megapixel where they can be read."""
-        found: dict[Case, tuple[Spread, float | None]] = {}
+        found: dict[Case, tuple[turns.Timed, float | None]] = {}
         for (size, batch, threads), group in self.groups:
             self.step(f"Timing {batch} × {size}² on {threads} thread{'s' if threads > 1 else ''}")
             pictures = _pictures(size, batch)
             ready = {case: self.artefacts[(*case.artefact, threads)] for case in group if self._made(case)}
             work = {case: _pass(artefact, pictures) for case, artefact in ready.items()}
-            for case, spread in turns.take_turns(work, self.plan, cancelled=self.cancelled).items():
-                found[case] = (spread, _joules_per_megapixel(work[case], pictures))
+            for case, timed in turns.take_turns(work, self.plan, cancelled=self.cancelled).items():
+                found[case] = (timed, _joules_per_megapixel(work[case], pictures))
         return found
 
     def start_cold(self) -> dict[tuple[str, str], cold.ColdStart]:
@@ -87,9 +87,14 @@ class _Job:
         for kind in self.kinds if self.plan.cold else []:
             self.step(f"Starting {kind[0]} in {kind[1]} in a fresh process")
             if artefact := self.artefacts.get((*kind, self.plan.threads[0])):
-                options = {"threads": artefact.threads, "size": self.plan.sizes[0], "device": self.plan.device}
                 try:
-                    found[kind] = cold.measure(runtime=artefact.runtime, file=artefact.file, **options)
+                    found[kind] = cold.measure(
+                        runtime=artefact.runtime,
+                        file=artefact.file,
+                        threads=artefact.threads,
+                        size=self.plan.sizes[0],
+                        device=self.plan.device,
+                    )
                 except TerrastillError as error:
                     self.problems[kind] = str(error)
         return found
@@ -116,9 +121,12 @@ def run(
 ) -> Result:
     """Measure everything in `plan`. Exported files go to `folder`, and are taken from there when they are there.
 
-    Raises `ConfigError` for a plan that cannot be, what the data raises that is scored on, `CancelledError`.
+    Raises `ConfigError` for a plan that cannot be, `CheckpointError` for a model that is not there, what the data
+    raises that is scored on, and `CancelledError`.
     """
     begun, load = time.time(), machine.load()
+    for name in dict.fromkeys(case.model for case in plan.cases()):
+        checkpoint.load_card(checkpoint.resolve(name))
     job = _Job(plan, folder, emit, cancelled)
     scenes, scored_on = scored_scenes(plan)
     job.make()
@@ -178,7 +186,7 @@ def _joules_per_megapixel(run: Callable[[], object], pictures: Pictures) -> floa
 def _row(
     job: _Job,
     case: Case,
-    timed: tuple[Spread, float | None] | None,
+    timed: tuple[turns.Timed, float | None] | None,
     started: cold.ColdStart | None,
     miou5: float | None,
 ) -> Row:
@@ -188,10 +196,10 @@ def _row(
         macs = round(artefact.card.macs_256 * case.batch * (case.size / 256) ** 2)
         known |= {"parameters": artefact.card.parameters, "macs": macs, "bytes": artefact.bytes}
     if timed is not None:
-        spread, joules = timed
+        spread, joules = timed[0].spread, timed[1]
         pixels = case.batch * case.size**2 / 1e6
         known |= {"p50_ms": spread.p50_ms, "p95_ms": spread.p95_ms, "low_ms": spread.low_ms, "high_ms": spread.high_ms}
-        known |= {"repeats": spread.repeats, "joules_per_megapixel": joules}
+        known |= {"repeats": spread.repeats, "cpu_ms": timed[0].cpu_ms, "joules_per_megapixel": joules}
         known |= {"megapixels_per_second": pixels / max(spread.p50_ms / 1000, 1e-9)}
     if started is not None and case.size == job.plan.sizes[0]:
         known |= {"cold_ms": started.cold_ms, "peak_memory_mb": started.peak_memory_mb}

@@ -117,7 +117,8 @@ def _table(found: "Result") -> None:
     """Ratios first: they are what holds on another machine too."""
     say(f"{found.machine['processor']}, {found.machine['cores']} cores · load before {found.load_before or 0:.1f}")
     say(
-        f"{'model':<18} {'runtime':<11} {'pictures':>10} {'threads':>7} {'faster':>8} {'p50':>11} {'±':>6} {'p95':>11} "
+        f"{'model':<18} {'runtime':<11} {'pictures':>10} {'threads':>7} {'faster':>8} {'p50':>11} {'±':>6} "
+        f"{'p95':>11} {'processor':>11} "
         f"{'Mpx/s':>7} {'cold':>9} {'memory':>9} {'file':>9} {'mIoU-5':>8}"
     )
     for row in found.rows:
@@ -129,7 +130,8 @@ def _line(row: "Row") -> str:
     if row.p50_ms is None:
         return f"{head} {row.problem or 'not measured'}"
     within = 100 * (row.half_width or 0)
-    times = f"{_or_dash(row.faster, '×')} {row.p50_ms:>8.1f} ms {within:>4.1f} % {row.p95_ms or 0:>8.1f} ms"
+    times = f"{_or_dash(row.faster, '×')} {row.p50_ms:>8.1f} ms {within:>4.1f} %"
+    times += f" {row.p95_ms or 0:>8.1f} ms {row.cpu_ms or 0:>8.1f} ms"
     cold = f"{row.cold_ms / 1000:>7.2f} s" if row.cold_ms is not None else f"{'–':>9}"
     memory = f"{row.peak_memory_mb:>6.0f} MB" if row.peak_memory_mb is not None else f"{'–':>9}"
     more = f"{row.megapixels_per_second or 0:>7.2f} {cold} {memory} {row.bytes / 1e6:>6.2f} MB {percent(row.miou5):>8}"

@@ -57,7 +57,7 @@ def add(verbs: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from core.cli.runs import submit
+    from core.cli.submit import submit
 
     config = read_config(args.config, "distill") if args.config else _config(args)
     return submit(config, control=args.control, check_only=args.check, queue=args.queue, as_json=args.json)

@@ -1,6 +1,7 @@
 """`export`: a model as ONNX, checked against PyTorch, in a zip with what is needed to use it."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,23 @@ def add(verbs: Any) -> None:
     verb.set_defaults(run=run)
 
 
+def _silence(_: str) -> None:
+    """Where JSON was asked for."""
+
+
 def run(args: argparse.Namespace) -> int:
     from core import checkpoint
     from core.export.make import archive, export
     from core.files import write_aside
 
     stem = checkpoint.resolve(args.model)
-    tell = (lambda _: None) if args.json else say
+    tell = _silence if args.json else say
     exported = export(stem, argmax=args.argmax, int8=args.int8, data=data_config(args), say=tell)
     name = stem.parent.name if stem.name == "student" and stem.parent.name != "checkpoints" else stem.name
     files = {file.replace("model", name, 1): content for file, content in exported.files.items()}
     files[f"{name}.zip"] = archive(exported)
     for file, content in files.items():
-        write_aside(args.out / file, lambda path, content=content: path.write_bytes(content))
+        write_aside(args.out / file, partial(Path.write_bytes, data=content))
     if args.json:
         parities = {file: found.to_json() for file, found in exported.parities.items()}
         sizes = {str(args.out / file): len(content) for file, content in files.items()}

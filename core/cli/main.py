@@ -8,13 +8,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from core.cli import benchmark, data, distill, evaluate, export, predict, train, worker
+from core.cli import benchmark, data, distill, evaluate, export, predict, runs, train, worker
 from core.cli.terminal import complain
 from core.errors import TerrastillError
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
-VERBS = (data, train, distill, evaluate, predict, benchmark, export, worker)
+VERBS = (data, train, distill, evaluate, predict, benchmark, export, runs, worker)
 
 
 def parser() -> argparse.ArgumentParser:

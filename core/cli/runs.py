@@ -1,67 +1,84 @@
-"""What `train` and `distill` do with their settings: check them, queue them, or carry them out here and now."""
+"""`runs`: the list of runs, and what can be done with one: cancel, retry, first, pin, unpin, delete, prune."""
 
-from core.cli.inline import run_now
-from core.cli.terminal import percent, say, say_json, warn
-from core.config import RunConfig
-from core.runs import jobs
-from core.runs.follow import follow_torchrun
-from core.runs.records import RunRecord
-from core.runs.store import RunStore
-from core.train.group import own_rank
+import argparse
+import time
+from typing import Any
+
+from core.cli.terminal import percent, say, say_json
+
+_DEEDS = ("cancel", "retry", "first", "pin", "unpin", "delete")
 
 
-def submit(config: RunConfig, *, control: bool, check_only: bool, queue: bool, as_json: bool) -> int:
-    """Take a run (and its control, which trains the same student on labels alone for as long) from the command line.
+def add(verbs: Any) -> None:
+    verb = verbs.add_parser(
+        "runs",
+        help="list runs; cancel, retry, move, pin, delete or prune them",
+        description="Without anything, the list of all runs. `first` puts a waiting run before all others.",
+    )
+    verb.add_argument("deed", nargs="?", choices=["list", *_DEEDS, "prune"], default="list")
+    verb.add_argument("ids", nargs="*", metavar="ID", help="runs, by their ids")
+    verb.add_argument("--keep-days", type=float, help="prune: delete what ended longer ago")
+    verb.add_argument("--keep-gb", type=float, help="prune: delete the oldest above so much disk")
+    verb.add_argument("--check", action="store_true", help="prune: only say what would be deleted")
+    verb.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    verb.set_defaults(run=run)
 
-    Raises `ConfigError` when the settings cannot be run, and what the run raises when it is done here.
-    """
-    if own_rank() > 0:
-        # torchrun started this process to share the work of the first one, which alone keeps the store.
-        return 0 if check_only or queue else follow_torchrun()
+
+def run(args: argparse.Namespace) -> int:
+    """Raises `RunError` for an id that is none, or a deed that does not fit the run's state."""
+    from core.errors import ConfigError
+    from core.runs.store import RunStore
+
     store = RunStore()
-    warnings = jobs.check(config.validate(), runs=store.home)
-    warn(warnings)
-    if check_only:
-        _say_checked(warnings, as_json=as_json)
-        return 0
-    first = store.add(config) if queue else run_now(config, store)
-    records = [first]
-    if control:
-        labels_only = config.as_control(first.id)
-        records.append(store.add(labels_only) if queue else run_now(labels_only, store))
-    if as_json:
-        say_json({"runs": [_facts(record) for record in records], "gain": gain(records)})
+    if args.deed in _DEEDS:
+        if not args.ids:
+            raise ConfigError(f"Name the run to {args.deed}: python -m core runs shows their ids.")
+        for run_id in args.ids:
+            _do(store, args.deed, run_id)
+        records = [record for record in store.list() if record.id in args.ids]
+    elif args.deed == "prune":
+        records = _prune(store, args)
+    else:
+        records = store.list()
+    if args.json:
+        say_json({"runs": [_facts(record) for record in records]})
         return 0
     for record in records:
-        _say_run(record, store)
-    if (points := gain(records)) is not None:
-        say(f"Gain over the control: {100 * points:+.1f} points of mIoU-5.")
+        say(_line(record))
+    if not records:
+        say("No runs." if args.deed != "delete" else "Deleted.")
     return 0
 
 
-def gain(records: list[RunRecord]) -> float | None:
-    """By how much the first run's best mIoU-5 is above the second's, when both are done."""
-    if len(records) != 2 or not all(record.summary for record in records):
-        return None
-    first, second = (float(record.summary["best_miou5"]) for record in records)
-    return first - second
+def _do(store: Any, deed: str, run_id: str) -> None:
+    deeds = {
+        "cancel": store.request_cancel,
+        "retry": store.retry,
+        "first": store.prioritise,
+        "pin": store.pin,
+        "unpin": lambda name: store.pin(name, False),
+        "delete": store.delete,
+    }
+    deeds[deed](run_id)
 
 
-def _say_checked(warnings: list[str], *, as_json: bool) -> None:
-    if as_json:
-        say_json({"ok": True, "warnings": warnings})
-    else:
-        say("This run can start.")
+def _prune(store: Any, args: argparse.Namespace) -> list[Any]:
+    from core.errors import ConfigError
+    from core.runs.prune import Limits, candidates, prune
+
+    limits = Limits(args.keep_days, args.keep_gb)
+    if not limits:
+        raise ConfigError("Say what to keep: --keep-days 90, --keep-gb 50, or both. Pinned runs always stay.")
+    return candidates(store, limits) if args.check else prune(store, limits)
 
 
-def _facts(record: RunRecord) -> dict[str, object]:
-    facts = {"id": record.id, "name": record.name, "state": str(record.state)}
-    return {**facts, "control_of": record.config.control_of, "summary": record.summary}
+def _facts(record: Any) -> dict[str, Any]:
+    facts = {"id": record.id, "name": record.name, "state": str(record.state), "progress": record.progress}
+    facts |= {"priority": record.priority, "pinned": record.pinned, "attempt": record.attempt}
+    return {**facts, "device": record.device, "error": record.error, "summary": record.summary}
 
 
-def _say_run(record: RunRecord, store: RunStore) -> None:
-    if not record.summary:
-        say(f"{record.id} is {record.state}: the worker does it (python -m core worker, or the app's own).")
-        return
-    score = percent(record.summary.get("best_miou5")).strip()
-    say(f"{record.id} is done: mIoU-5 {score} on the validation images. It is in {store.folder(record.id)}.")
+def _line(record: Any) -> str:
+    done = percent(record.summary.get("best_miou5")) if record.summary else f"{100 * record.progress:5.0f} %"
+    when = time.strftime("%d %b %H:%M", time.localtime(record.created_at))
+    return f"{record.id}  {record.state:<9}  {done:>8}  {when}  {'pinned ' if record.pinned else ''}{record.name}"

@@ -24,7 +24,7 @@ def add(verbs: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from core.cli.runs import submit
+    from core.cli.submit import submit
 
     config = read_config(args.config, "train") if args.config else _config(args)
     return submit(config, control=False, check_only=args.check, queue=args.queue, as_json=args.json)

@@ -4,7 +4,6 @@ What a picture needs before the network is part of the graph (edge padding, chan
 nobody who uses the file has to know it.
 """
 
-import io
 import json
 import logging
 import warnings
@@ -92,7 +91,6 @@ def translate(model: nn.Module, multiple: int) -> onnx.ModelProto:
 
 
 def _traced(model: nn.Module, example: Tensor, sizes: dict[int, object] | None) -> onnx.ModelProto:
-    buffer = io.BytesIO()
     try:
         with evaluating(model), _quietly():
             program = torch.onnx.export(
@@ -106,11 +104,11 @@ def _traced(model: nn.Module, example: Tensor, sizes: dict[int, object] | None) 
                 verbose=False,
             )
         assert program is not None
-        program.save(buffer)
+        made: onnx.ModelProto = program.model_proto
     except (torch.onnx.errors.OnnxExporterError, RuntimeError, ValueError, TypeError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise ExportError(f"This model cannot be translated to ONNX ({reason}).") from error
-    return onnx.load_model_from_string(buffer.getvalue())
+    return made
 
 
 def free_sizes(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -64,7 +64,13 @@ class OpenVinoModel:
             import openvino
         except ImportError as error:
             raise ExportError("OpenVINO is not installed: pip install openvino.") from error
-        hints = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        hints = {
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            # Bound to one core, it would wait for whoever else is there.
+            "ENABLE_CPU_PINNING": False,
+        }
         try:
             compiled = openvino.Core().compile_model(os.fspath(source), "CPU", hints)
         except RuntimeError as error:

@@ -2,9 +2,11 @@
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 INPUT, LOGITS, MASK = "image", "logits", "mask"
@@ -85,7 +87,7 @@ def _after(end: str, *, cut: str | None, argmax: bool) -> list[NodeProto]:
 
 
 def _constants(mean: Sequence[float], std: Sequence[float], multiple: int) -> list[TensorProto]:
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "mean": np.asarray(mean, np.float32).reshape(1, 3, 1, 1),
         "std": np.asarray(std, np.float32).reshape(1, 3, 1, 1),
         "multiple": np.asarray([multiple, multiple], np.int64),

@@ -25,11 +25,11 @@ class Bands:
     notes: tuple[str, ...] = ()
 
 
-def choose_bands(file: DatasetReader, asked: tuple[int, ...] | None) -> Bands:
+def choose_bands(file: DatasetReader, asked: tuple[int, ...] | None, *, premultiplied: bool) -> Bands:
     """See above. Raises `ImageError` whose message is the end of a sentence."""
     meanings = list(file.colorinterp)
     alpha = meanings.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in meanings else None
-    premultiplied = bool(alpha) and file.tags(alpha, ns="IMAGE_STRUCTURE").get("ALPHA") == "PREMULTIPLIED"
+    premultiplied = premultiplied and alpha is not None
     if asked is not None:
         if not all(1 <= number <= file.count for number in asked):
             raise ImageError(f"has {file.count} bands: name bands from 1 to {file.count}.")

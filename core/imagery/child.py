@@ -67,7 +67,10 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     limits = Limits(**first["limits"])
     # GDAL and its tables are loaded before memory is counted.
     if first["warm"]:
-        import core.imagery.geotiff  # noqa: F401
+        from core.imagery.geotiff import CACHE_MB, GDAL_SETTINGS
+
+        # For PROJ too, which reads no settings of rasterio's.
+        os.environ.update({**GDAL_SETTINGS, "GDAL_CACHEMAX": str(CACHE_MB)})
     confine(limits)
     allow_seconds(limits.seconds)
     try:

@@ -7,6 +7,7 @@ import json
 import os
 import select
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,9 @@ class Picture:
     def _look(self, path: Path) -> str:
         """The kind by content. A missing file and another kind are told here, without a process."""
         try:
+            # A pipe or a device would never come to an end, or never begin.
+            if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
+                raise self._refusal("is no file: choose a picture.")
             with path.open("rb") as file:
                 first = file.read(FIRST_BYTES)
         except (OSError, ValueError) as error:

@@ -5,7 +5,6 @@ no neighbours on the disk (.ovr, .aux.xml, .tfw), no network.
 """
 
 import math
-import os
 import warnings
 from pathlib import Path
 from typing import TypeVar
@@ -30,7 +29,6 @@ GDAL_SETTINGS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
     "GDAL_GEOREF_SOURCES": "INTERNAL",
-    "GDAL_CACHEMAX": "64",
     "GDAL_NUM_THREADS": "1",
     "GDAL_HTTP_MAX_RETRY": "0",
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "{none}",
@@ -40,6 +38,8 @@ GDAL_SETTINGS = {
 }
 _Value = TypeVar("_Value", bound=np.generic)
 _SAMPLE_SIDE, _SAMPLE_GRID, _SMALL = 128, 8, 4_000_000
+# In bytes for rasterio, in MB for the environment of a process.
+CACHE_MB = 64
 _DAMAGED = "cannot be read: the TIFF is damaged or of a kind that is not known."
 
 
@@ -47,13 +47,12 @@ class TiffPicture:
     """An open TIFF. Raises `ImageError` whose message is the end of a sentence."""
 
     def __init__(self, source: Path | bytes, layout: Layout, limits: Limits, asked: tuple[int, ...] | None) -> None:
-        os.environ.update(GDAL_SETTINGS)
         self._memory = MemoryFile(source) if isinstance(source, bytes) else None
         try:
-            with warnings.catch_warnings():
+            with settings(), warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
                 self._file = _open(self._memory, source)
-                self._bands = choose_bands(self._file, asked)
+                self._bands = choose_bands(self._file, asked, premultiplied=layout.premultiplied)
                 self._stretch = _stretch(self._file, self._bands)
                 self._table = (
                     colour_table(self._file, self._bands.numbers[0]) if len(self._bands.numbers) == 1 else None
@@ -82,11 +81,12 @@ class TiffPicture:
 
     def _window(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
         try:
-            values = np.moveaxis(self._file.read(self._bands.numbers, window=window), 0, 2)
-            valid = _valid(self._file, values, window) if self.info.may_lack_data else None
-            rgb = self._to_rgb(values)
-            if self._bands.premultiplied and self._bands.alpha:
-                rgb = divide_by_alpha(rgb, self._file.read(self._bands.alpha, window=window).astype(np.uint8))
+            with settings():
+                values = np.moveaxis(self._file.read(self._bands.numbers, window=window), 0, 2)
+                valid = _valid(self._file, values, window) if self.info.may_lack_data else None
+                rgb = self._to_rgb(values)
+                if self._bands.premultiplied and self._bands.alpha:
+                    rgb = divide_by_alpha(rgb, self._file.read(self._bands.alpha, window=window).astype(np.uint8))
         except (RasterioError, ValueError) as error:
             raise ImageError(_DAMAGED) from error
         return rgb, valid
@@ -105,6 +105,11 @@ class TiffPicture:
         self._file.close()
         if self._memory is not None:
             self._memory.close()
+
+
+def settings() -> rasterio.Env:
+    """GDAL as it is to be, for as long as the block lasts."""
+    return rasterio.Env(GDAL_CACHEMAX=CACHE_MB * 1024**2, **GDAL_SETTINGS)
 
 
 def turn(array: NDArray[_Value], orientation: int) -> NDArray[_Value]:

@@ -1,6 +1,5 @@
 """Masks that are stored as TIFF: the values themselves instead of colours to look at."""
 
-import os
 import warnings
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from rasterio.io import MemoryFile
 
 from core.errors import ImageError
 from core.imagery.decode import check_layout
-from core.imagery.geotiff import GDAL_SETTINGS, colour_table
+from core.imagery.geotiff import colour_table, settings
 from core.imagery.limits import Limits
 from core.imagery.tiffs import read_layout
 
@@ -22,10 +21,9 @@ def read_tiff_mask(source: Path | bytes, limits: Limits) -> tuple[NDArray[np.gen
 
     Raises `ImageError` whose message is the end of a sentence.
     """
-    os.environ.update(GDAL_SETTINGS)
     data = source if isinstance(source, bytes) else source.read_bytes()
     try:
-        with warnings.catch_warnings(), MemoryFile(data) as memory:
+        with settings(), warnings.catch_warnings(), MemoryFile(data) as memory:
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             check_layout(read_layout(memory, most_pages=limits.pages), limits)
             with memory.open(driver="GTiff") as file:

@@ -14,10 +14,10 @@ from core.errors import ImageError
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = (
     254, 256, 257, 258, 259, 262, 274, 277,
 )  # fmt: skip
-_ROWS_PER_STRIP, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT, _INK_SET = 278, 284, 322, 323, 332
+_ROWS_PER_STRIP, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT, _EXTRA_SAMPLES = 278, 284, 322, 323, 338
 _WANTED = {
     _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _PLANAR,
-    _TILE_WIDTH, _TILE_HEIGHT, _INK_SET,
+    _TILE_WIDTH, _TILE_HEIGHT, _EXTRA_SAMPLES,
 }  # fmt: skip
 _TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _MOST_TAGS = 4096
@@ -29,7 +29,10 @@ MIN_IS_WHITE, PALETTE, SEPARATED, YCBCR = 0, 3, 5, 6
 
 @dataclass(frozen=True)
 class Layout:
-    """The first page: `bits` of a sample, `samples` a pixel, the decoded `block_bytes` of one strip or tile."""
+    """The first page: `bits` of a sample, `samples` a pixel, the decoded `block_bytes` of one strip or tile.
+
+    `premultiplied`: colours were multiplied by their alpha.
+    """
 
     width: int
     height: int
@@ -40,6 +43,7 @@ class Layout:
     orientation: int
     block_bytes: int
     pages: int
+    premultiplied: bool
 
     @property
     def unknown_colours(self) -> str | None:
@@ -78,6 +82,7 @@ def _layout(tags: dict[int, int], pages: int) -> Layout:
         orientation=tags.get(_ORIENTATION, 1),
         block_bytes=wide * tall * together * max(8, bits) // 8,
         pages=pages,
+        premultiplied=tags.get(_EXTRA_SAMPLES) == 1,
     )
 
 

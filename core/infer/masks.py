@@ -26,7 +26,7 @@ from core.imagery.limits import Info
 from core.infer.raster import NO_DATA, Strip
 
 _BLOCK = 512
-_SETTINGS = {"GDAL_CACHEMAX": 128, "GDAL_NUM_THREADS": "1", "GDAL_PAM_ENABLED": "NO"}
+_SETTINGS = {"GDAL_CACHEMAX": 128 * 1024**2, "GDAL_NUM_THREADS": "1", "GDAL_PAM_ENABLED": "NO"}
 _PROBABILITY_STEPS = 254
 
 

@@ -14,8 +14,9 @@ from core.files import staged
 from core.runs import fence
 from core.runs.memory import narrower, ran_out, shortage
 from core.runs.recorder import Recorder
-from core.runs.records import RunRecord
+from core.runs.records import RunRecord, RunState
 from core.runs.store import RunStore
+from core.runs.tracking import Tracking
 from core.train.events import Cancelled, Emit, EpochEvent, Event, MessageEvent, StepEvent
 
 BEAT_SECONDS = 1.0
@@ -107,8 +108,7 @@ def perform(store: RunStore, pulse: Pulse, *, execute: Execute, stopped: type[Ex
     folder = store.folder(held.id)
     with staged(folder, fence.stage(folder, held.attempt)):
         try:
-            recorder = Recorder(folder, held.config)
-            _perform(store, pulse, recorder, execute, stopped)
+            _perform(store, _Voice(store, pulse, folder), execute, stopped)
         except RunStateError:
             # Its successor has the run now: whoever wakes late leaves without a word.
             pulse.lost = True
@@ -119,32 +119,54 @@ def perform(store: RunStore, pulse: Pulse, *, execute: Execute, stopped: type[Ex
         fence.close(folder, held.attempt)
 
 
-def _perform(store: RunStore, pulse: Pulse, recorder: Recorder, execute: Execute, stopped: type[Exception]) -> None:
+class _Voice:
+    """All that hear what the job says: the folder, the store, and the trackers; it is an `Emit`."""
+
+    def __init__(self, store: RunStore, pulse: Pulse, folder: Path) -> None:
+        self.pulse, self._store = pulse, store
+        self._tracking = Tracking.from_environment(pulse.record, folder)
+        self.recorder = Recorder(folder, pulse.record.config)
+
+    def __call__(self, event: Event) -> None:
+        self.recorder(event)
+        self.pulse.feel(event)
+        if not self.pulse.lost:
+            self._tracking(event, self.recorder)
+
+    def track_end(self, state: RunState, summary: dict[str, Any] | None = None) -> None:
+        """Before the store hears of it: the worker ends a process whose run is over. A successor is left alone."""
+        held = self._store.get(self.pulse.record.id)
+        if (held.state, held.attempt) == (RunState.RUNNING, self.pulse.record.attempt):
+            stopped = held.cancel_requested and state == RunState.QUEUED
+            self._tracking.end(RunState.CANCELLED if stopped else state, self.recorder, summary)
+
+
+def _perform(store: RunStore, voice: _Voice, execute: Execute, stopped: type[Exception]) -> None:
+    pulse, recorder = voice.pulse, voice.recorder
     held = pulse.record
-
-    def emit(event: Event) -> None:
-        recorder(event)
-        pulse.feel(event)
-
     config = replace(held.config, train=replace(held.config.train, device=held.device))
-    emit(MessageEvent(f"Started on {held.device}, attempt {held.attempt}."))
+    voice(MessageEvent(f"Started on {held.device}, attempt {held.attempt}."))
     try:
-        summary = execute(config, recorder.folder, emit=emit, cancelled=pulse.cancelled, runs=store.home)
+        summary = execute(config, recorder.folder, emit=voice, cancelled=pulse.cancelled, runs=store.home)
     except stopped:
         if pulse.lost:
             return
+        voice.track_end(RunState.QUEUED)
         after = store.release(held.id, held.worker, attempt=held.attempt)
         recorder.log("Stopped as asked." if after.state.final else "Stopped to go on later.")
     except (DiskFullError, FencedError):
         raise
     except TerrastillError as error:
+        voice.track_end(RunState.FAILED)
         recorder.log(f"Failed: {error}")
         store.fail(held.id, held.worker, str(error), attempt=held.attempt)
     except (MemoryError, RuntimeError) as error:
         if not ran_out(error):
             raise
+        voice.track_end(RunState.QUEUED)
         _narrow(store, held, recorder)
     else:
+        voice.track_end(RunState.DONE, summary)
         store.finish(held.id, held.worker, summary, attempt=held.attempt)
         recorder.log("Done.")
 

@@ -1,5 +1,6 @@
 """The half of the store that workers use: taking a run, holding it, and giving it back. The contract is in store.py."""
 
+import errno
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,8 @@ _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 
 class Claims:
     """What `RunStore` gives to workers and to the processes of runs."""
+
+    max_lapses = MAX_LAPSES
 
     def __init__(self, url: str | None, home: Path | None, now: Callable[[], float]) -> None:
         self.home = (home or paths.home()).resolve()
@@ -61,6 +64,9 @@ class Claims:
                 # Stopped for so long between the two that another attempt has begun: it is not ours any more.
                 continue
             except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    self.release(record.id, worker, attempt=record.attempt, reason="The disk is full.")
+                    return None
                 words = f"Its folder cannot be written ({error.strerror}): check the disk, then retry."
                 self.fail(record.id, worker, words, attempt=record.attempt)
                 continue
@@ -159,8 +165,8 @@ class Claims:
         """What becomes of a run that lost its process."""
         if row.cancel_requested:
             return self._end(connection, row, RunState.CANCELLED)
-        if row.lapses >= MAX_LAPSES:
-            error = f"{reason} It was started again {MAX_LAPSES} times without reaching the end: look at its log."
+        if row.lapses >= self.max_lapses:
+            error = f"{reason} It was started again {row.lapses} times without reaching the end: look at its log."
             return self._end(connection, row, RunState.FAILED, error=error)
         return _queue(connection, row, lapses=row.lapses + 1)
 

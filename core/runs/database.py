@@ -70,7 +70,7 @@ class Database:
 
 
 def _advice(reason: str) -> str:
-    if "locked" in reason:
+    if "locked" in reason or "lock timeout" in reason:
         return f"has been busy for {BUSY_SECONDS} seconds: try again in a moment."
     if "disk is full" in reason or "No space left" in reason:
         return "cannot be written: the disk is full. Free some space, or delete old runs, then try again."
@@ -94,6 +94,8 @@ def _open_engine(url: str | URL) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", _prepare_postgresql)
     return engine
 
 
@@ -105,6 +107,15 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     _switch_to_wal(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    """A process that was stopped within a transaction must not hold everybody else up for ever."""
+    cursor = connection.cursor()
+    cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+    cursor.execute(f"SET idle_in_transaction_session_timeout = '{BUSY_SECONDS}s'")
+    cursor.close()
+    connection.commit()
 
 
 def _switch_to_wal(cursor: sqlite3.Cursor) -> None:

@@ -12,6 +12,8 @@ from typing import Protocol
 from core import paths
 from core.errors import ConfigError
 
+SPARE_BYTES = 200_000_000
+"""With less disk than this no run is started: it could not save."""
 DISK_FULL = "The disk is full: free some space, and the run goes on."
 _CAUSES = (
     ("out of memory", "Memory ran out: choose a smaller batch size, a smaller crop or a smaller student, then retry."),
@@ -27,12 +29,46 @@ class _Open(Protocol):
     def fileno(self) -> int: ...
 
 
-def start(command: Sequence[str], output: _Open, *, hand_over: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+class Process(Protocol):
+    """The process of a run, on this machine or on another one."""
+
+    def poll(self) -> int | None:
+        """How it ended (negative: the number of a signal); None while it works."""
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+
+    def kill(self) -> None:
+        """End it at once, with all that it started."""
+
+    def memory(self) -> int:
+        """Main memory that it takes, in bytes; 0 where that is not known."""
+
+
+class LocalProcess(subprocess.Popen[bytes]):
+    """One of this machine, in a session of its own."""
+
+    def kill(self) -> None:
+        """End it with all that it started, at once."""
+        if self.poll() is not None:
+            return
+        if os.name == "posix":
+            os.killpg(self.pid, signal.SIGKILL)
+        else:
+            super().kill()
+        self.wait()
+
+    def memory(self) -> int:
+        """Main memory that it has, in bytes."""
+        return memory_bytes(self.pid)
+
+
+def start(command: Sequence[str], output: _Open, *, hand_over: Sequence[int] = ()) -> LocalProcess:
     """Start a process that writes into `output`, and give it the open files in `hand_over`. Raises `OSError`.
 
     It has a session of its own: Ctrl-C reaches the worker alone, and a kill reaches all that the run started.
     """
-    return subprocess.Popen(
+    return LocalProcess(
         command,
         stdin=subprocess.DEVNULL,
         stdout=output.fileno(),
@@ -41,17 +77,6 @@ def start(command: Sequence[str], output: _Open, *, hand_over: Sequence[int] = (
         start_new_session=True,
         pass_fds=tuple(hand_over) if os.name == "posix" else (),
     )
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process with all that it started, at once."""
-    if process.poll() is not None:
-        return
-    if os.name == "posix":
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.wait()
 
 
 def obituary(code: int, lines: Sequence[str]) -> str:
@@ -102,6 +127,11 @@ def parse_slots(text: str, devices: Sequence[str]) -> list[str]:
 def tell_slots(slots: Sequence[str]) -> str:
     """`["cuda:0", "cuda:0", "cpu"]` → `cuda:0=2,cpu`, for people and for the list of workers."""
     return ",".join(name if (n := slots.count(name)) == 1 else f"{name}={n}" for name in dict.fromkeys(slots))
+
+
+def count_slots(told: str) -> int:
+    """How many runs may go on at once, from what `tell_slots` gave."""
+    return sum(int(part.partition("=")[2] or 1) for part in told.split(",") if part)
 
 
 def memory_bytes(pid: int) -> int:

@@ -1,11 +1,11 @@
 """Old runs make room: by age, and by the disk that all runs take. Never a pinned one, nor one that another needs."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core import paths
 from core.errors import ConfigError, RunError
 from core.runs.files import folder_bytes
 from core.runs.records import RunRecord, RunState
@@ -27,7 +27,8 @@ class Limits:
     @classmethod
     def from_environment(cls) -> "Limits":
         """`TERRASTILL_KEEP_DAYS` and `TERRASTILL_KEEP_GB`; without them nothing is pruned. Raises `ConfigError`."""
-        return cls(_number("TERRASTILL_KEEP_DAYS"), _number("TERRASTILL_KEEP_GB"))
+        typed = paths.keep()
+        return cls(*(_number(name, typed.get(name)) for name in ("TERRASTILL_KEEP_DAYS", "TERRASTILL_KEEP_GB")))
 
     def __bool__(self) -> bool:
         return self.days is not None or self.gigabytes is not None
@@ -91,9 +92,8 @@ def _needed(known: list[RunRecord]) -> set[str]:
     return needed
 
 
-def _number(name: str) -> float | None:
-    text = os.environ.get(name, "").strip()
-    if not text:
+def _number(name: str, text: str | None) -> float | None:
+    if text is None:
         return None
     try:
         value = float(text)

@@ -46,7 +46,7 @@ class WorkerRegistry:
             values = {"pid": pid, "device": device, "beat_at": self._now(), "memory": memory}
             if connection.execute(update(WORKERS).where(mine).values(**values)).rowcount:
                 return to_worker(connection.execute(select(WORKERS).where(mine)).one())
-            return self._enter(connection, worker_id, pid, device)
+            return self._enter(connection, worker_id, pid, device, memory)
 
     def leave(self, worker_id: str) -> None:
         """Take this worker out of the list."""
@@ -70,9 +70,11 @@ class WorkerRegistry:
             return process_exists(worker.pid) and worker.born in (0, birth(worker.pid))
         return abs(self._now() - worker.beat_at) <= WORKER_LEASE
 
-    def _enter(self, connection: Connection, worker_id: str, pid: int, device: str) -> WorkerRecord:
+    def _enter(self, connection: Connection, worker_id: str, pid: int, device: str, memory: int = 0) -> WorkerRecord:
         now = self._now()
-        worker = WorkerRecord(worker_id, pid, self._host, device, started_at=now, beat_at=now, born=birth(pid))
+        worker = WorkerRecord(
+            worker_id, pid, self._host, device, started_at=now, beat_at=now, memory=memory, born=birth(pid)
+        )
         connection.execute(insert(WORKERS).values(**vars(worker)))
         return worker
 

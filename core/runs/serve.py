@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from core import paths
 from core.errors import RunStateError, TerrastillError
 from core.runs.process import find_devices, parse_slots, tell_slots
 from core.runs.prune import Limits
@@ -30,6 +31,11 @@ def main(argv: Sequence[str]) -> int:
         limits.gigabytes if args.keep_gb is None else args.keep_gb,
     )
     command = partial(_command, store.home)
+    if args.engine == "ray":
+        from core.runs.ray import serve as serve_cluster
+
+        options = {"window": args.window, "limits": limits, "lock": args.lock}
+        return serve_cluster(store, address=args.address, cpus=args.run_cpus, command=command, **options)
     return serve(store, command=command, slots=args.slots, window=args.window, limits=limits, lock=args.lock)
 
 
@@ -39,9 +45,19 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--slots",
         metavar="cuda:0=1,cpu=1",
-        default=os.environ.get("TERRASTILL_SLOTS") or None,
+        default=paths.slots(),
         help="how many runs go on at once on each device (TERRASTILL_SLOTS, or one on each there is)",
     )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default=os.environ.get("TERRASTILL_ENGINE") or "local",
+        help="where runs go on: on this machine, or on a Ray cluster (TERRASTILL_ENGINE; docs/SCALE.md)",
+    )
+    parser.add_argument(
+        "--address", default=os.environ.get("RAY_ADDRESS") or "auto", help="of the Ray cluster (RAY_ADDRESS, or auto)"
+    )
+    parser.add_argument("--run-cpus", type=float, default=1.0, help="processors that a run on the cluster takes")
     parser.add_argument(
         "--window", type=float, default=WINDOW_SECONDS, help="seconds of silence after which a run is started again"
     )

@@ -8,16 +8,16 @@ import os
 import platform
 import secrets
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from core.errors import FencedError, RunError, RunNotFoundError, RunStateError
+from core.errors import DiskFullError, FencedError, RunError, RunNotFoundError, RunStateError
 from core.runs import single
 from core.runs.files import LineWriter, last_lines
-from core.runs.process import DISK_FULL, kill, memory_bytes, obituary, start, tell_slots
+from core.runs.process import DISK_FULL, SPARE_BYTES, Process, obituary, start, tell_slots
 from core.runs.prune import Limits, Nightly, prune
 from core.runs.records import RunRecord, RunState
 from core.runs.store import RunStore
@@ -25,24 +25,24 @@ from core.runs.watch import WINDOW_SECONDS, Watch
 
 PATIENCE_SECONDS = 20.0
 """How long a run that was asked to stop may take before it is killed."""
-SPARE_BYTES = 200_000_000
-"""With less disk than this no run is started: it could not save."""
 _BEAT_SECONDS = 5.0
 
 Command = Callable[[RunRecord], list[str]]
 
 
 def say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    """One line on standard output; where that is a file on a full disk, the worker goes on without it."""
+    with suppress(OSError):
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
 
 
 @dataclass
-class _Child:
+class Child:
     """The process of a run, its log and where its part of that begins, and since when it has been asked to stop."""
 
     record: RunRecord
-    process: subprocess.Popen[bytes]
+    process: Process
     log: LineWriter
     log_start: int
     asked_at: float | None = None
@@ -72,7 +72,7 @@ class Worker:
         self._command, self._patience, self._spare, self._now, self._say = command, patience, spare, now, say
         self._limits, self._nightly = limits or Limits(), Nightly()
         self._watched = Watch(window=window, now=now)
-        self._children: list[_Child] = []
+        self._children: list[Child] = []
         self._lock: int | None = None
         self._leaving = self._full = False
         self._beaten_at = float("-inf")
@@ -96,7 +96,7 @@ class Worker:
         while not self._leaving:
             try:
                 self.run_once()
-            except RunError as error:
+            except (RunError, DiskFullError) as error:
                 # The runs in progress need their worker more than it needs this turn.
                 self._say(str(error))
             time.sleep(pause)
@@ -127,7 +127,7 @@ class Worker:
         while any(child.process.poll() is None for child in self._children):
             if self._now() - asked_at >= self._patience:
                 for child in self._children:
-                    kill(child.process)
+                    child.process.kill()
             self._beat()
             time.sleep(0.1)
         self._bury()
@@ -140,7 +140,7 @@ class Worker:
     def _beat(self) -> None:
         if self._now() - self._beaten_at >= _BEAT_SECONDS:
             self._beaten_at = self._now()
-            memory = sum(memory_bytes(child.process.pid) for child in self._children)
+            memory = sum(child.process.memory() for child in self._children)
             self.store.beat_worker(self.id, os.getpid(), tell_slots(self.slots), memory=memory)
 
     def _take_back(self) -> None:
@@ -151,16 +151,16 @@ class Worker:
                 self._say(f"Run {record.id}: {reason} Now {after.state}.")
                 LineWriter(self.store.folder(record.id) / "log.txt")(f"{reason} Now {after.state}.")
 
-    def _watch(self, child: _Child) -> None:
+    def _watch(self, child: Child) -> None:
         """Kill a process that lost its run, or that does not heed a cancel."""
         record = self._held(child)
         if record is None:
             if child.process.poll() is None:
-                kill(child.process)
+                child.process.kill()
         elif record.cancel_requested:
             child.asked_at = child.asked_at or self._now()
             if self._now() - child.asked_at > self._patience:
-                kill(child.process)
+                child.process.kill()
 
     def _bury(self) -> None:
         """Free the slots of ended processes; one that did not tell its end gets words for it.
@@ -176,7 +176,7 @@ class Worker:
             self._children.remove(child)
             child.log.close()
 
-    def _tell_end(self, child: _Child, code: int) -> None:
+    def _tell_end(self, child: Child, code: int) -> None:
         run, attempt = child.record, child.record.attempt
         if self._leaving or child.asked_at is not None:
             after = self.store.release(run.id, self.id, attempt=attempt)
@@ -190,7 +190,7 @@ class Worker:
         self._say(f"Run {run.id}: {words} Now {after.state}.")
         child.log(f"{words} Now {after.state}.")
 
-    def _held(self, child: _Child) -> RunRecord | None:
+    def _held(self, child: Child) -> RunRecord | None:
         """The run's record if this child's attempt still holds it."""
         try:
             record = self.store.get(child.record.id)
@@ -217,12 +217,19 @@ class Worker:
         try:
             log = LineWriter(self.store.folder(record.id) / "log.txt")
             log_start = log.path.stat().st_size
-            process = start(self._command(record), log)
+            process = self._launch(record, log)
         except FencedError:
+            return
+        except DiskFullError:
+            self.store.release(record.id, self.id, attempt=record.attempt, reason=DISK_FULL)
             return
         except OSError as error:
             words = f"No process could be started for the run ({error.strerror}): check memory and disk, then retry."
             self.store.abandon(record.id, self.id, words, attempt=record.attempt)
             return
-        self._children.append(_Child(record, process, log, log_start))
+        self._children.append(Child(record, process, log, log_start))
         self._say(f"Run {record.id} started on {record.device}.")
+
+    def _launch(self, record: RunRecord, log: LineWriter) -> Process:
+        """Begin the process of a claimed run. Raises `OSError`."""
+        return start(self._command(record), log)

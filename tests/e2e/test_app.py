@@ -35,13 +35,13 @@ def page(tmp_path: Path) -> Iterator[Page]:
 
 def masks(page: Page, count: int) -> None:
     """Wait until this many panels are drawn, and check that they are not blank."""
-    page.locator(".viewer[data-ready] figure canvas").nth(count - 1).wait_for()
-    expect(page.locator(".viewer figure")).to_have_count(count)
+    page.locator(".viewer[data-ready] .frame > canvas").nth(count - 1).wait_for()
+    expect(page.locator(".viewer .stage figure")).to_have_count(count)
     page.wait_for_function(_COLOURS, arg=count)
 
 
 _COLOURS = """count => [...document.querySelectorAll('*')].some(host => {
-    const drawn = [...(host.shadowRoot?.querySelectorAll('.viewer figure canvas') ?? [])];
+    const drawn = [...(host.shadowRoot?.querySelectorAll('.viewer .frame > canvas') ?? [])];
     return drawn.length === count && drawn.every(canvas => {
         const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
         return new Set(new Uint32Array(data.buffer)).size > 20;
@@ -61,7 +61,7 @@ def look(page: Page) -> None:
     page.get_by_label("Opacity of the masks").fill("85")
     page.get_by_role("button", name="Road", exact=True).click()
     page.get_by_role("button", name="Disagreement").click()
-    page.wait_for_url(re.compile("view=disagreement.*hidden=2"))
+    page.wait_for_url(lambda url: all(part in url for part in ("view=disagreement", "hidden=2", "opacity=85")))
     link = page.url
     assert "opacity=85" in link
     shot(page, "2-disagreement")

@@ -11,7 +11,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app.services import artifacts, datasets, estimates, inference, launch, ways, workers
+from app.services import artifacts, datasets, estimates, inference, launch, softening, ways, workers
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 from core.classes import AERIAL
@@ -42,6 +42,11 @@ def make_model(name: str, *, parameters: int = 100_000, **changes: Any) -> Model
         from_run=False,
     )
     return replace(model, **changes)
+
+
+def make_speed(name: str) -> inference.Speed:
+    took = 8.0 if name == "teacher" else 2.0
+    return inference.Speed(took, took + 1, 65.536 / took / 1000, "a CPU", 15)
 
 
 @dataclass
@@ -78,14 +83,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(datasets, "load_scene", lambda name: replace(picture, name=name, sha256=name * 4))
     monkeypatch.setattr(inference, "load", lambda name: name)
     monkeypatch.setattr(inference, "predict_planes", predict_planes)
-    monkeypatch.setattr(
-        inference,
-        "measure_speed",
-        lambda models: {
-            name: inference.Speed(took, took + 1, 65.536 / took / 1000, "a CPU", 15)
-            for name, took in ((name, 8.0 if name == "teacher" else 2.0) for name in models)
-        },
-    )
+    monkeypatch.setattr(softening, "logits", lambda *_: np.zeros((5, 2, 4), np.float16))
+    monkeypatch.setattr(inference, "measure_speed", lambda models: {name: make_speed(name) for name in models})
     monkeypatch.setattr(
         estimates, "student_size", lambda base: estimates.Size(base * 30_000, base * 30_000_000, base / 8)
     )
@@ -126,7 +125,7 @@ def view(world: World) -> Callable[..., AppTest]:
     """Open a view by name, with query parameters, and run it once."""
     del world
 
-    def open_view(name: str, **query: str | list[str]) -> AppTest:
+    def open_view(name: str, /, **query: str | list[str]) -> AppTest:
         test = AppTest.from_file(str(VIEWS / f"{name}.py"), default_timeout=60)
         for key, value in query.items():
             test.query_params[key] = value

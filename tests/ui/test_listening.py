@@ -141,8 +141,8 @@ def test_seeds_multiply_the_time_and_the_first_run_is_shown(view: View, world: W
     assert [record.config.train.seed for record in records] == [0, 0, 1, 1, 2, 2]
     assert world.switched == [("views/runs.py", {"run": records[0].id})]
     assert [record.config.control_of for record in records[1::2]] == [record.id for record in records[::2]]
-    assert records[2].name == "U-Net 4 from teacher, seed 1"
-    assert records[3].name == "U-Net 4 from teacher, seed 1, control"
+    assert records[2].name == "Compact 4 from teacher, seed 1"
+    assert records[3].name == "Compact 4 from teacher, seed 1, control"
 
 
 @pytest.mark.parametrize("control", [True, False])
@@ -153,4 +153,4 @@ def test_names_of_seeds_stay_within_bounds_and_differ_in_seed_alone(control: boo
     assert len({record.name for record in records}) == len(records)
     assert len({record.config.train.seed for record in records}) == 5
     launch.launch(launch.Settings(control=False))
-    assert open_store().list()[0].name == "U-Net 4 from teacher"
+    assert open_store().list()[0].name == "Compact 4 from teacher"

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.services import access, map_views, mapping, names, workspaces
-from app.services.access import Access, Person, Rates
-from app.services.errors import ConfigError, ImageError, RunError
+from app.services import map_views, mapping, names, workspaces
+from app.services.access import Access, Person
+from app.services.errors import ImageError, RunError
 from app.services.mapping import Choice, Order
 from app.services.workspaces import Workspace
 from core import paths
@@ -200,41 +200,6 @@ def test_the_queue_is_bounded(workspace: Workspace, monkeypatch: pytest.MonkeyPa
     first.cancel()
 
 
-def test_a_person_may_do_so_much_an_hour_and_others_as_much() -> None:
-    clock = [0.0]
-    rates = Rates(now=lambda: clock[0])
-    rates.take(ANYBODY, "launches", 3, count=2)
-    with pytest.raises(RunError, match="At most 3 launches an hour"):
-        rates.take(ANYBODY, "launches", 3, count=2)
-    rates.take(ANYBODY, "launches", 3)
-    rates.take(Person("another"), "launches", 3, count=3)
-    rates.take(ANYBODY, "predictions", 3, count=3)
-    clock[0] = 3601.0
-    rates.take(ANYBODY, "launches", 3, count=3)
-
-
-def test_who_may_launch_and_delete_is_the_operators_word() -> None:
-    (paths.home() / access.FILE).write_text(
-        'sign_in = true\nmay_launch = ["*@example.org"]\nmay_delete = ["ann@example.org"]\n'
-    )
-    ann, bob = Person("s", "Ann@example.org"), Person("s", "bob@example.org")
-    assert [access.may(who, "launch") for who in (ann, bob, ANYBODY, Person("s", "x@evil.org"))] == [
-        True, True, False, False,
-    ]  # fmt: skip
-    assert [access.may(who, "delete") for who in (ann, bob, ANYBODY)] == [True, False, False]
-    with pytest.raises(RunError, match=r"does not let bob@example\.org delete"):
-        access.require(bob, "delete")
-    (paths.home() / access.FILE).unlink()
-    assert access.may(ANYBODY, "delete")
-
-
-@pytest.mark.parametrize("text", ["sign_in = 1", "colour = 2", "may_launch = 'x'", "not toml", "images = '/no/such'"])
-def test_an_access_file_that_cannot_be_meant_allows_nothing(text: str) -> None:
-    (paths.home() / access.FILE).write_text(text)
-    with pytest.raises(ConfigError, match=r"access\.toml"):
-        access.read_access()
-
-
 def test_an_empty_page_says_what_to_do(view: View) -> None:
     page = view("map")
     assert not page.exception
@@ -246,9 +211,7 @@ def test_an_upload_that_is_none_is_refused_in_one_sentence_and_nothing_of_it_is_
     page = view("map")
     page.file_uploader[0].set_value([("![x](http://evil).png", b"GIF89a", "image/png")]).run()
     assert not page.exception
-    assert [error.value for error in page.error] == [
-        "?x??http???evil?.png is a GIF: save it as PNG, JPEG or TIFF."
-    ] or ("is a GIF" in page.error[0].value and "[" not in page.error[0].value)
+    assert [error.value for error in page.error] == ["evil).png is a GIF: save it as PNG, JPEG or TIFF."]
 
 
 @pytest.mark.slow

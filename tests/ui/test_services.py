@@ -1,4 +1,4 @@
-"""What the pages rest on: packing masks, reading progress, estimating time, telling a gain, queueing a pair."""
+"""What the pages rest on: reading progress, estimating time, telling a gain, queueing a pair."""
 
 import io
 import json
@@ -10,76 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rasterio
 
 from app.components.charts import loss_chart, score_chart, smoothed
 from app.components.forecast import duration
-from app.services import artifacts, datasets, estimates, inference, launch, overlays, progress, runs
+from app.services import artifacts, datasets, estimates, inference, launch, progress, runs, verdicts
 from app.services.artifacts import short_count
 from app.services.inference import Quality, quality
-from app.services.overlays import Panel
 from app.services.stores import open_store
-from core import paths
 from core.classes import AERIAL
 from core.config import RunConfig
 from core.errors import CheckpointError, ImageError
 from core.runs.recorder import Recorder
 from core.train.events import EpochEvent, StepEvent
-from tests.ui.conftest import CLASSES, header
-
-Shape = tuple[int, int]
-
-
-def planes_of(mask: Any) -> inference.Planes:
-    return inference.Planes(mask, mask + 100, 255 - mask)
-
-
-def pack(image: Any, mask: Any, title: str = "a") -> bytes:
-    panel = Panel("teacher", title, "", overlays.encode(planes_of(mask)))
-    return overlays.pack(image, [panel], classes=CLASSES, ignore_index=5, ground=0.5)
-
-
-def test_planes_come_back_as_they_went_in() -> None:
-    random = np.random.default_rng(0)
-    given = inference.Planes(*(random.integers(0, 256, (7, 9), np.uint8) for _ in range(3)))
-    found = overlays.decode(overlays.encode(given))
-    for name in ("mask", "confidence", "entropy"):
-        assert np.array_equal(getattr(found, name), getattr(given, name))
-
-
-@pytest.mark.parametrize("shape", [(3, 5), (4096, 7), (4097, 7), (11, 8195)])
-def test_packed_planes_come_back_whole_and_fit_their_picture(shape: Shape) -> None:
-    random = np.random.default_rng(0)
-    image, mask = random.integers(0, 255, (*shape, 3), np.uint8), random.integers(0, 6, shape, np.uint8)
-    blob = pack(image, mask)
-    found = header(blob)
-    start = len(blob) - found["photo"][1] - found["panels"][0]["planes"][1]
-    offset, length = found["panels"][0]["planes"]
-    step = -(-max(shape) // overlays.LARGEST_SIDE)
-    planes = overlays.decode(blob[start + offset : start + offset + length])
-    assert np.array_equal(planes.mask, mask[::step, ::step])
-    assert np.array_equal(planes.entropy, (255 - mask)[::step, ::step])
-    assert (found["height"], found["width"]) == planes.mask.shape
-    assert max(planes.mask.shape) <= overlays.LARGEST_SIDE
-    assert found["ground"] == 0.5 * step
-
-
-def test_the_packed_id_follows_every_part() -> None:
-    image, mask = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)
-    other = mask.copy()
-    other[0, 0] = 1
-    blobs = (pack(image, mask), pack(image, other), pack(image, mask, "b"), pack(image + 200, mask))
-    assert len({header(blob)["id"] for blob in blobs}) == 4
-    assert pack(image, mask) == pack(image.copy(), mask.copy())
-
-
-def test_the_ground_resolution_of_the_shipped_geotiff_is_known() -> None:
-    file = (paths.SAMPLES / "georeferenced.tif").read_bytes()
-    with rasterio.open(paths.SAMPLES / "georeferenced.tif") as opened:
-        assert opened.crs.is_projected
-        assert datasets.read_upload("map.tif", file).ground == pytest.approx(opened.transform.a)
-    photo = (paths.SAMPLES / "images" / "scene_01.jpg").read_bytes()
-    assert datasets.read_upload("photo.jpg", photo).ground is None
+from tests.ui.conftest import CLASSES
 
 
 def test_quality_leaves_unlabelled_pixels_out_of_scores_only() -> None:
@@ -158,7 +101,7 @@ def run_of(state: str = "done", **changes: Any) -> runs.Run:
     [(0.60, 0.50, "gained 10.0 points"), (0.50, 0.60, "lost 10.0 points"), (0.5, 0.5001, "made no difference")],
 )
 def test_a_gain_is_told_with_its_sign(distilled: float, control: float, said: str) -> None:
-    told = runs.gain(run_of(best_miou5=distilled, teacher_miou5=0.7), run_of(best_miou5=control))
+    told = verdicts.gain(run_of(best_miou5=distilled, teacher_miou5=0.7), run_of(best_miou5=control))
     assert told is not None
     sentence, points = told
     assert said in sentence
@@ -167,8 +110,8 @@ def test_a_gain_is_told_with_its_sign(distilled: float, control: float, said: st
 
 
 def test_no_gain_is_told_before_both_are_done() -> None:
-    assert runs.gain(run_of(best_miou5=0.5), None) is None
-    assert runs.gain(run_of(best_miou5=0.5), run_of("running", best_miou5=0.4)) is None
+    assert verdicts.gain(run_of(best_miou5=0.5), None) is None
+    assert verdicts.gain(run_of(best_miou5=0.5), run_of("running", best_miou5=0.4)) is None
 
 
 def test_one_unreadable_card_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.services import launch, runs
+from app.services import launch, runs, verdicts
 from app.services.launch import Settings
 from app.services.stores import open_store
 from core.config import RunConfig
@@ -36,8 +36,8 @@ def first(found: Found) -> runs.Run:
     return next(run for run in found if run.kind == "distill" and run.seed == 0)
 
 
-def told(found: Found) -> runs.Verdict:
-    verdict = runs.verdict(first(found), found)
+def told(found: Found) -> verdicts.Verdict:
+    verdict = verdicts.verdict(first(found), found)
     assert verdict is not None
     return verdict
 
@@ -81,10 +81,10 @@ def test_one_seed_says_that_it_cannot_tell(gain: float, said: str, tone: str) ->
 
 def test_run_and_control_tell_the_same_and_an_unfinished_pair_tells_nothing() -> None:
     found = finished(1.0, 2.0, 3.0)
-    assert {runs.verdict(run, found) for run in found} == {told(found)}
+    assert {verdicts.verdict(run, found) for run in found} == {told(found)}
     waiting = [replace(run, state="running") if run.seed == 0 and run.control_of else run for run in found]
-    assert runs.verdict(first(waiting), waiting) is None
-    assert runs.verdict(replace(first(found), control=None), [replace(r, control=None) for r in found]) is None
+    assert verdicts.verdict(first(waiting), waiting) is None
+    assert verdicts.verdict(replace(first(found), control=None), [replace(r, control=None) for r in found]) is None
 
 
 def test_other_settings_other_states_and_runs_without_control_do_not_count() -> None:
@@ -117,9 +117,9 @@ def test_a_seed_launched_twice_counts_once() -> None:
         for run in found
         if run.seed == 0
     ]
-    assert runs.verdict(first(found), [*again, *found]) == told(found)
+    assert verdicts.verdict(first(found), [*again, *found]) == told(found)
     other = next(run for run in found if run.kind == "distill" and run.seed == 1)
-    newest = runs.verdict(other, [*again, *found])
+    newest = verdicts.verdict(other, [*again, *found])
     assert newest is not None
     assert "(2 seeds)" in newest.sentence
     assert "by seed +40.0, +2.0" in newest.sentence

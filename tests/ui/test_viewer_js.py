@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.components.viewer import MODULES, bundle
+from app.components import temperature
+from app.components.bundle import bundle
+from app.components.viewer import MODULES
 from core.agreement import border_agreement, calibration, kappa
 from core.classes import AERIAL
 from core.metrics import confusion_matrix, scores
@@ -18,6 +20,7 @@ from core.paths import ROOT
 
 NODE = shutil.which("node")
 COMPONENTS = ROOT / "app" / "components"
+FOLDERS = ("viewer", "numbers", "temperature", "web")
 HERE = ROOT / "tests" / "ui" / "js"
 RECT = {"x": 5, "y": 3, "width": 41, "height": 29}
 
@@ -37,25 +40,28 @@ def test_the_modules_keep_their_laws(name: str) -> None:
 
 
 @needs_node
-def test_the_modules_are_valid_as_one() -> None:
-    assert "import " not in "".join(line[:7] for line in bundle(MODULES).splitlines())
-    node("--input-type=module", "--check", given=bundle(MODULES))
+@pytest.mark.parametrize("modules", [MODULES, temperature.MODULES], ids=["viewer", "temperature"])
+def test_the_modules_are_valid_as_one(modules: tuple[str, ...]) -> None:
+    text = bundle(modules)
+    assert not any(line.startswith("import ") for line in text.splitlines())
+    node("--input-type=module", "--check", given=text)
 
 
 def test_every_module_is_bundled_and_each_after_those_it_needs() -> None:
-    files = [path for folder in ("viewer", "numbers") for path in (COMPONENTS / folder).glob("*.mjs")]
-    here = sorted(str(path.relative_to(COMPONENTS)) for path in files)
-    assert sorted(MODULES) == here
-    for position, name in enumerate(MODULES):
-        text = (COMPONENTS / name).read_text(encoding="utf-8")
-        needed = [line.split('"')[-2].split("/")[-1] for line in text.splitlines() if line.startswith("import ")]
-        assert set(needed) <= {other.split("/")[-1] for other in MODULES[:position]}, name
+    here = {str(path.relative_to(COMPONENTS)) for folder in FOLDERS for path in (COMPONENTS / folder).glob("*.mjs")}
+    assert {*MODULES, *temperature.MODULES} == here
+    for modules in (MODULES, temperature.MODULES):
+        for position, name in enumerate(modules):
+            lines = (COMPONENTS / name).read_text(encoding="utf-8").splitlines()
+            needed = [line.split('"')[-2].split("/")[-1] for line in lines if line.startswith("import ")]
+            assert set(needed) <= {other.split("/")[-1] for other in modules[:position]}, name
 
 
-def test_the_viewer_stays_small() -> None:
-    lengths = {path.name: len(path.read_text().splitlines()) for path in (COMPONENTS / "viewer").glob("*.mjs")}
-    assert sum(lengths.values()) <= 1000
-    assert max(lengths.values()) <= 250
+def test_the_viewer_stays_small_and_its_lines_short() -> None:
+    files = {path: path.read_text().splitlines() for folder in FOLDERS for path in (COMPONENTS / folder).glob("*.mjs")}
+    assert sum(len(lines) for path, lines in files.items() if path.parent.name == "viewer") <= 1000
+    assert max(len(lines) for lines in files.values()) <= 250
+    assert [path.name for path, lines in files.items() if max(map(len, lines)) > 120] == []
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,8 @@ async function measureOne(scene, panel, rect, inParts) {
   const teacher = scene.panels.find((other) => other.role === "teacher");
   const truth = scene.panels.find((other) => other.role === "truth");
   const own = { title: panel.title, role: panel.role, withTeacher: new Float64Array(count * count) };
-  if (!(await inParts((band) => confusion(teacher.plane, panel.plane, width, band, count, own.withTeacher)))) return null;
+  const compared = (band) => confusion(teacher.plane, panel.plane, width, band, count, own.withTeacher);
+  if (!(await inParts(compared))) return null;
   const columns = [...Array(count).keys()].map((column) => own.withTeacher.filter((_, i) => i % count === column));
   own.area = columns.map((column) => column.reduce((total, pixels) => total + pixels, 0) / (rect.width * rect.height));
   if (panel === teacher) own.withTeacher = null;
@@ -85,7 +86,8 @@ export const PER_CLASS = {
 
 export const summaryRows = (found) => {
   const rows = found.some((own) => own.teacher) ? SUMMARY : [];
-  return (found[0].truth ? [...rows, ...AGAINST_TRUTH] : rows).map(([name, help, cell]) => [name, help, found.map(cell)]);
+  const all = found[0].truth ? [...rows, ...AGAINST_TRUTH] : rows;
+  return all.map(([name, help, cell]) => [name, help, found.map(cell)]);
 };
 
 // A class and its cells for each measure that is there.
@@ -93,7 +95,8 @@ export const classRows = (found, classes, measure) =>
   classes.map(({ name }, index) => [name, found.map((own) => percent(PER_CLASS[measure][1](own, index)))]);
 
 export const classMeasures = (found) =>
-  Object.keys(PER_CLASS).filter((name) => found.some((own) => name === "area" || (name === "teacher" ? own.teacher : own.truth)));
+  Object.keys(PER_CLASS).filter((name) =>
+    found.some((own) => name === "area" || (name === "teacher" ? own.teacher : own.truth)));
 
 // The whole table for a spreadsheet.
 export function asCsv(found, classes, where) {
@@ -103,7 +106,8 @@ export function asCsv(found, classes, where) {
   const lines = [[where, ...found.map((own) => own.title)]];
   for (const [name, , cells] of summaryRows(found)) lines.push([name, ...cells]);
   for (const measure of classMeasures(found)) {
-    for (const [name, cells] of classRows(found, classes, measure)) lines.push([`${PER_CLASS[measure][0]}: ${name}`, ...cells]);
+    const title = PER_CLASS[measure][0];
+    for (const [name, cells] of classRows(found, classes, measure)) lines.push([`${title}: ${name}`, ...cells]);
   }
   return lines.map((cells) => cells.map(quoted).join(",")).join("\r\n");
 }

@@ -64,7 +64,7 @@ export function scores(counts, classes, ignore) {
   };
 }
 
-// Into `found` (of the size of `rect`): 1 where a pixel's class differs from its right or lower neighbour inside `rect`,
+// Into `found` (as large as `rect`): 1 where a pixel's class differs from its right or lower neighbour inside `rect`,
 // for the rows of `band`.
 export function borders(plane, width, rect, band = rect, found = new Uint8Array(rect.width * rect.height)) {
   const right = rect.width - 1;
@@ -74,7 +74,8 @@ export function borders(plane, width, rect, band = rect, found = new Uint8Array(
     const to = (y - rect.y) * rect.width;
     for (let x = 0; x <= right; x++) {
       const own = plane[from + x];
-      if ((x < right && own !== plane[from + x + 1]) || (y < bottom && own !== plane[from + x + width])) found[to + x] = 1;
+      const across = x < right && own !== plane[from + x + 1];
+      if (across || (y < bottom && own !== plane[from + x + width])) found[to + x] = 1;
     }
   }
   return found;

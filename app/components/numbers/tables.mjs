@@ -1,6 +1,6 @@
-// The column of numbers: whose part of the picture they are of, the tables, the confusion matrix, the reliability curve.
+// The column of numbers: what part of the picture they are of, tables, the confusion matrix, the reliability curve.
 
-import { choice, element, table } from "../viewer/dom.mjs";
+import { choice, element, table } from "../web/dom.mjs";
 import { PER_CLASS, classMeasures, classRows, percent, summaryRows } from "./report.mjs";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -8,7 +8,8 @@ const SVG = "http://www.w3.org/2000/svg";
 export function numbersOf(found, scene, chosen, act) {
   const heads = found.map((own) => own.title);
   const measures = classMeasures(found);
-  const measure = measures.includes(chosen.measure) ? chosen.measure : measures.find((name) => name === "iou") || measures[0];
+  const usual = measures.includes("iou") ? "iou" : measures[0];
+  const measure = measures.includes(chosen.measure) ? chosen.measure : usual;
   const options = measures.map((name) => [name, PER_CLASS[name][0]]);
   const rows = summaryRows(found);
   const perClass = classRows(found, scene.classes, measure)
@@ -16,7 +17,8 @@ export function numbersOf(found, scene, chosen, act) {
     .map(([name, cells]) => [name, "", cells]);
   return [
     rows.length ? table("Agreement and scores", heads, rows) : null,
-    element("label", { class: "pick" }, "Each class ", choice("Measure of each class", options, measure, (value) => act({ measure: value }))),
+    element("label", { class: "pick" }, "Each class ",
+      choice("Measure of each class", options, measure, (value) => act({ measure: value }))),
     table(PER_CLASS[measure][0], heads, perClass),
     ...confusionOf(found, scene, chosen, act),
   ].filter(Boolean);
@@ -35,7 +37,8 @@ function confusionOf(found, scene, chosen, act) {
   const own = found[Number(index)];
   const counts = against === "truth" ? own.withTruth : own.withTeacher;
   return [
-    element("label", { class: "pick" }, "Confusion ", choice("Confusion of", pairs, value, (pair) => act({ pair, cell: null }))),
+    element("label", { class: "pick" }, "Confusion ",
+      choice("Confusion of", pairs, value, (pair) => act({ pair, cell: null }))),
     matrix(counts, scene, { ...chosen, against }, act),
     against === "truth" ? reliability(own.calibration) : null,
   ];
@@ -49,7 +52,8 @@ function matrix(counts, { classes, ignore }, chosen, act) {
     const count = counts[wanted * classes.length + found];
     const share = row ? count / row : null;
     const { cell: shown } = chosen;
-    const pressed = Boolean(shown && shown.wanted === wanted && shown.found === found && shown.against === chosen.against);
+    const own = shown && shown.wanted === wanted && shown.found === found;
+    const pressed = Boolean(own && shown.against === chosen.against);
     const told = `${classes[wanted].name} taken for ${classes[found].name}: ${count.toLocaleString("en")} pixels`;
     return element("td", {}, element("button", {
       type: "button", title: told, "aria-label": told, "aria-pressed": String(pressed), style: `--share: ${share ?? 0}`,
@@ -62,25 +66,30 @@ function matrix(counts, { classes, ignore }, chosen, act) {
     element("caption", {}, "Per cent of each row; a click shows the pixels"),
     element("thead", {}, element("tr", {}, element("td", {}), ...columns.map(short))),
     element("tbody", {}, ...rows.filter((index) => index !== ignore).map((wanted) =>
-      element("tr", {}, element("th", { scope: "row" }, classes[wanted].name), ...columns.map((found) => cell(wanted, found))))));
+      element("tr", {}, element("th", { scope: "row" }, classes[wanted].name),
+        ...columns.map((found) => cell(wanted, found))))));
 }
 
 // Accuracy over confidence; the diagonal is a model that knows how sure it may be.
 function reliability({ ece, bins }) {
-  const told = bins.filter((bin) => bin.count).map((bin) => `${percent(bin.confidence)} sure, ${percent(bin.accuracy)} right`);
+  const filled = bins.filter((bin) => bin.count);
+  const told = filled.map((bin) => `${percent(bin.confidence)} sure, ${percent(bin.accuracy)} right`);
   const svg = document.createElementNS(SVG, "svg");
   const draw = (tag, attributes) => {
     const node = document.createElementNS(SVG, tag);
     Object.entries(attributes).forEach(([name, value]) => node.setAttribute(name, value));
     svg.append(node);
   };
-  const attributes = { viewBox: "-2 -2 104 104", role: "img", "aria-label": `Reliability: ${told.join("; ")}`, class: "curve" };
+  const label = `Reliability: ${told.join("; ")}`;
+  const attributes = { viewBox: "-2 -2 104 104", role: "img", "aria-label": label, class: "curve" };
   Object.entries(attributes).forEach(([name, value]) => svg.setAttribute(name, value));
   draw("rect", { x: 0, y: 0, width: 100, height: 100, class: "frame" });
   bins.forEach(({ count, accuracy }, index) => {
-    if (count) draw("rect", { x: 10 * index + 0.5, y: 100 - 100 * accuracy, width: 9, height: 100 * accuracy, class: "bar" });
+    const height = 100 * accuracy;
+    if (count) draw("rect", { x: 10 * index + 0.5, y: 100 - height, width: 9, height, class: "bar" });
   });
   draw("line", { x1: 0, y1: 100, x2: 100, y2: 0, class: "even" });
   return element("figure", { class: "reliability" },
-    element("figcaption", {}, `How often it is right (up), by how sure it is (across). Calibration error ${percent(ece)}.`), svg);
+    element("figcaption", {},
+      `How often it is right (up), by how sure it is (across). Calibration error ${percent(ece)}.`), svg);
 }

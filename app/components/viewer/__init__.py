@@ -1,18 +1,15 @@
 """Masks over a picture, compared and measured in the browser: nothing that is done in it needs a rerun."""
 
-import re
-from pathlib import Path
-
 import streamlit as st
 
 from app import state
+from app.components.bundle import bundle, read
 from app.services.overlays import frame
 
-_HERE = Path(__file__).resolve().parent
 MODULES = (
     "viewer/camera.mjs",
     "viewer/layers.mjs",
-    "viewer/dom.mjs",
+    "web/dom.mjs",
     "viewer/blob.mjs",
     "numbers/scores.mjs",
     "numbers/report.mjs",
@@ -28,21 +25,12 @@ MODULES = (
 """Below app/components/, each after those that it imports."""
 
 
-def bundle(modules: tuple[str, ...]) -> str:
-    """Modules as one: a component takes a single one. Only the last may have a default export."""
-    texts = [(_HERE.parent / name).read_text(encoding="utf-8") for name in modules]
-    alone = [re.sub(r"^import .*\n", "", text, flags=re.MULTILINE) for text in texts]
-    return "\n".join(re.sub(r"^export (?!default)", "", text, flags=re.MULTILINE) for text in alone)
-
-
 _STYLES = ("viewer/viewer.css", "numbers/numbers.css")
 
 _mount = st.components.v2.component(
     "terrastill.viewer",
     html='<div class="viewer"></div>',
-    css="".join(
-        (_HERE.parent / name).read_text(encoding="utf-8") for name in ("viewer/viewer.css", "numbers/numbers.css")
-    ),
+    css="".join(read(name) for name in _STYLES),
     js=bundle(MODULES),
 )
 

@@ -1,4 +1,4 @@
-// Where the picture lies on a canvas. A camera is its centre as fractions of the picture, and its zoom: 1 shows all of it.
+// Where the picture lies on a canvas. A camera is its centre as fractions of the picture, and its zoom: 1 shows it all.
 
 const MOST_ZOOM = 64;
 

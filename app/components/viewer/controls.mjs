@@ -1,26 +1,30 @@
 // Everything around the pictures that is pressed: layout, layers, opacity, classes, what is saved. A part of Viewer.
 
-import { button, element, group, save } from "./dom.mjs";
+import { button, element, group, save } from "../web/dom.mjs";
 import { ramp } from "./layers.mjs";
 import { asCsv } from "../numbers/report.mjs";
 
 export const LAYOUTS = { side: "Side by side", swipe: "Swipe", blink: "Blink", overlay: "Overlay" };
 export const LAYERS = {
   classes: ["Classes", "Each model's classes over the picture."],
-  disagreement: ["Disagreement", "Pink: a student differs from the teacher. On the teacher: the more students differ, the stronger."],
+  disagreement: ["Disagreement", "Pink: a student differs from the teacher. On the teacher: the more, the stronger."],
   confidence: ["Confidence", "How sure each model is of its class."],
   entropy: ["Entropy", "How undecided each model is between all classes."],
   errors: ["Errors", "Pink: the model differs from the known mask. Unlabelled pixels are left out."],
 };
-export const KEYS = "Arrows move, + and − zoom, 0 shows all. 1 to 9 switch classes, [ and ] the opacity. R measures what is in view, " +
-  "Escape the whole again. Space swaps or stops the blinking, F fills the screen. Shift and drag draws a region.";
+export const KEYS = "Arrows move, + and − zoom, 0 shows all. 1 to 9 switch classes, [ and ] the opacity. R measures " +
+  "what is in view, Escape the whole again. Space swaps or stops the blinking, F fills the screen. Shift and drag " +
+  "draws a region.";
 
 export const controls = {
   toolbar() {
     const pressed = (name, value, label) =>
-      button(label, () => this.change({ [name]: value, cell: null }, true), { [`data-${name}`]: value, "aria-pressed": String(this.view[name] === value) });
+      button(label, () => this.change({ [name]: value, cell: null }, true),
+        { [`data-${name}`]: value, "aria-pressed": String(this.view[name] === value) });
     const layouts = Object.entries(LAYOUTS).filter(([name]) => name === "side" || this.scene.panels.length > 1);
-    const layers = Object.entries(LAYERS).filter(([name]) => (name === "errors" ? this.truth : name !== "disagreement" || this.scene.panels.some((panel) => panel.role === "student")));
+    const students = this.scene.panels.some(({ role }) => role === "student");
+    const possible = { errors: Boolean(this.truth), disagreement: students };
+    const layers = Object.entries(LAYERS).filter(([name]) => possible[name] ?? true);
     this.slider = element("input", {
       type: "range", min: 0, max: 100, value: this.view.opacity, "aria-label": "Opacity of the masks",
       oninput: (event) => this.change({ opacity: Number(event.target.value) }),
@@ -31,33 +35,43 @@ export const controls = {
       group("Layout", ...layouts.map(([name, label]) => pressed("layout", name, label))),
       group("What the masks show", ...layers.map(([name, [label]]) => pressed("layer", name, label))),
       element("label", { class: "opacity" }, "Opacity", this.slider, this.percent),
-      group("Zoom", icon("−", "Zoom out", () => this.zoom(1 / 1.5)), icon("Fit", "Show the whole picture", () => this.fit()),
+      group("Zoom", icon("−", "Zoom out", () => this.zoom(1 / 1.5)),
+        icon("Fit", "Show the whole picture", () => this.fit()),
         icon("+", "Zoom in", () => this.zoom(1.5))),
       group("Tools",
-        button("Region", () => this.arm(), { "data-tool": "region", "aria-pressed": String(Boolean(this.armed)), title: "Draw a rectangle to measure" }),
+        button("Region", () => this.arm(), {
+          "data-tool": "region", "aria-pressed": String(Boolean(this.armed)), title: "Draw a rectangle to measure",
+        }),
         button("Full screen", () => this.fullscreen())),
       this.downloads(),
       element("details", { class: "menu" }, element("summary", {}, "Keys"), element("p", {}, KEYS)));
   },
 
   downloads() {
-    const layers = this.scene.panels.map((panel) => button(`${panel.title}: this layer, PNG`, () => this.saveLayer(panel)));
+    const layers = this.scene.panels.map((panel) =>
+      button(`${panel.title}: this layer, PNG`, () => this.saveLayer(panel)));
+    const csv = () => new Blob([asCsv(this.found, this.scene.classes, this.where())], { type: "text/csv" });
     return element("details", { class: "menu" }, element("summary", {}, "Save"), element("div", {}, ...layers,
-      button("Numbers, CSV", () => this.found && save("numbers.csv", new Blob([asCsv(this.found, this.scene.classes, this.where())], { type: "text/csv" }))),
+      button("Numbers, CSV", () => this.found && save("numbers.csv", csv())),
       button("What is shown, PNG", () => this.saveAll())));
   },
 
   legend() {
-    const entry = ({ name, ...colours }, index) => element("span", { class: "class", "data-shown": String(!this.view.hidden.has(index)) },
-      button(element("span", { class: "name" }, element("i", { class: "swatch", style: `background: rgb(${colours[this.view.colours]})` }), name),
-        () => this.toggle(index), { "data-class": index, "aria-label": name, "aria-pressed": String(!this.view.hidden.has(index)) }),
+    const shown = (index) => String(!this.view.hidden.has(index));
+    const named = (name, colour) => element("span", { class: "name" },
+      element("i", { class: "swatch", style: `background: rgb(${colour})` }), name);
+    const entry = ({ name, ...of }, index) => element("span", { class: "class", "data-shown": shown(index) },
+      button(named(name, of[this.view.colours]), () => this.toggle(index),
+        { "data-class": index, "aria-label": name, "aria-pressed": shown(index) }),
       button("only", () => this.solo(index), { class: "only", "aria-label": `Show only ${name}` }));
     const shares = ["confidence", "entropy"].includes(this.view.layer) && !this.view.cell;
     const stops = [0, 0.2, 0.4, 0.6, 0.8, 1].map((share) => `rgb(${ramp(share)})`);
-    const scale = element("span", { class: "ramp" }, "0 %", element("i", { style: `background: linear-gradient(90deg, ${stops})` }), "100 %");
+    const gradient = `background: linear-gradient(90deg, ${stops})`;
+    const scale = element("span", { class: "ramp" }, "0 %", element("i", { style: gradient }), "100 %");
     const own = this.view.colours === "colour";
     return element("div", { class: "legend", role: "group", "aria-label": "Classes" }, ...this.scene.classes.map(entry),
-      button("Dataset's colours", () => this.change({ colours: own ? "safe" : "colour" }, true), { class: "class colours", "aria-pressed": String(own) }),
+      button("Dataset's colours", () => this.change({ colours: own ? "safe" : "colour" }, true),
+        { class: "class colours", "aria-pressed": String(own) }),
       shares ? scale : null, element("p", { class: "hint" }, this.hint()));
   },
 
@@ -65,6 +79,7 @@ export const controls = {
     const { cell } = this.view;
     if (!cell) return LAYERS[this.view.layer][1];
     const [wanted, found] = [cell.wanted, cell.found].map((index) => this.scene.classes[index].name);
-    return `Pink: ${wanted} in the ${cell.against === "truth" ? "known mask" : "teacher"}, ${found} in the model. Escape ends this.`;
+    const where = cell.against === "truth" ? "known mask" : "teacher";
+    return `Pink: ${wanted} in the ${where}, ${found} in the model. Escape ends this.`;
   },
 };

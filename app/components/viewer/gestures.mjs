@@ -1,38 +1,41 @@
 // What pointers, wheel and keys do on a picture. A part of Viewer.
 
 import { pixelAt, placed, spanned, visible } from "./camera.mjs";
-import { element } from "./dom.mjs";
+import { element } from "../web/dom.mjs";
 
 export const gestures = {
-  at(event) {
-    const { currentTarget: canvas } = event;
+  // In canvas pixels. A canvas may change its resolution between two events, so pointers are kept as they came.
+  at(event, canvas = event.currentTarget) {
     const box = canvas.getBoundingClientRect();
-    return { x: ((event.clientX - box.left) * canvas.width) / box.width, y: ((event.clientY - box.top) * canvas.height) / box.height };
+    const [across, down] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    return { x: across * canvas.width, y: down * canvas.height };
   },
 
   grab(event) {
     event.currentTarget.setPointerCapture(event.pointerId);
-    this.pointers.set(event.pointerId, this.at(event));
-    if (event.shiftKey || this.armed) this.corner = pixelAt(this.camera, this.at(event), this.scene, event.currentTarget);
+    this.pointers.set(event.pointerId, { clientX: event.clientX, clientY: event.clientY });
+    const pixel = pixelAt(this.camera, this.at(event), this.scene, event.currentTarget);
+    if (event.shiftKey || this.armed) this.corner = pixel;
   },
 
   drag(event) {
     const at = this.at(event);
     const pixel = pixelAt(this.camera, at, this.scene, event.currentTarget);
     this.point(pixel);
-    const before = this.pointers.get(event.pointerId);
-    if (!before) return;
+    if (!this.pointers.has(event.pointerId)) return;
+    const before = this.at(this.pointers.get(event.pointerId), event.currentTarget);
     const others = [...this.pointers.entries()].filter(([id]) => id !== event.pointerId);
     if (this.corner && pixel) {
       this.view.region = spanned(this.corner, pixel, this.scene);
       this.draw();
     } else if (others.length === 1) {
-      const span = (point) => Math.hypot(point.x - others[0][1].x, point.y - others[0][1].y);
+      const fixed = this.at(others[0][1], event.currentTarget);
+      const span = (point) => Math.hypot(point.x - fixed.x, point.y - fixed.y);
       this.zoom(span(at) / Math.max(span(before), 1), at);
     } else if (!this.corner) {
       this.move(before.x - at.x, before.y - at.y);
     }
-    this.pointers.set(event.pointerId, at);
+    this.pointers.set(event.pointerId, { clientX: event.clientX, clientY: event.clientY });
   },
 
   release(event) {
@@ -59,7 +62,7 @@ export const gestures = {
       "+": () => this.zoom(1.5), "=": () => this.zoom(1.5), "-": () => this.zoom(1 / 1.5), 0: () => this.fit(),
       "[": () => opacity(-10), "]": () => opacity(10), f: () => this.fullscreen(),
       r: () => this.setRegion(visible(this.camera, this.scene, canvas)),
-      " ": () => (this.view.layout === "blink" ? this.blink() : this.view.layout !== "side" && this.change({ a: this.pair[1], b: this.pair[0] }, true)),
+      " ": () => this.space(),
       Escape: () => (this.view.cell ? this.change({ cell: null }, true) : this.setRegion(null)),
     };
     const index = Number(event.key) - 1;
@@ -69,6 +72,12 @@ export const gestures = {
     act();
   },
 
+  space() {
+    const [one, other] = this.pair;
+    if (this.view.layout === "blink") this.blink();
+    else if (this.view.layout !== "side") this.change({ a: other, b: one }, true);
+  },
+
   // Class and probability of every panel under the pointer, and a cross in each of them.
   point(pixel) {
     for (const { canvas, cross } of this.surfaces) {
@@ -76,7 +85,8 @@ export const gestures = {
       if (!pixel) continue;
       const { scale, left, top } = placed(this.camera, this.scene, canvas);
       const ratio = canvas.clientWidth / canvas.width;
-      cross.style.transform = `translate(${(left + scale * (pixel.x + 0.5)) * ratio}px, ${(top + scale * (pixel.y + 0.5)) * ratio}px)`;
+      const [x, y] = [left + scale * (pixel.x + 0.5), top + scale * (pixel.y + 0.5)];
+      cross.style.transform = `translate(${x * ratio}px, ${y * ratio}px)`;
     }
     if (!pixel) return this.readout.replaceChildren();
     const { width, panels, classes, step } = this.scene;
@@ -84,7 +94,8 @@ export const gestures = {
     const found = panels.map((panel) => {
       const entry = classes[panel.plane[i]];
       const sure = panel.confidence ? ` ${Math.round(panel.confidence[i] / 2.55)} %` : "";
-      return element("span", {}, `${panel.title} `, element("i", { class: "swatch", style: `background: rgb(${entry?.[this.view.colours]})` }),
+      const style = `background: rgb(${entry?.[this.view.colours]})`;
+      return element("span", {}, `${panel.title} `, element("i", { class: "swatch", style }),
         element("b", {}, `${entry?.name ?? "unknown"}${sure}`));
     });
     return this.readout.replaceChildren(`x ${pixel.x * step}, y ${pixel.y * step}`, ...found);

@@ -75,7 +75,8 @@ function cellLayer(panel, scene, { against, wanted, found }) {
 export function layerOf(panel, scene, view) {
   const teacher = scene.panels.find((other) => other.role === "teacher");
   const truth = scene.panels.find((other) => other.role === "truth");
-  if (view.cell && panel.role !== "truth" && panel.role !== view.cell.against) return cellLayer(panel, scene, view.cell);
+  const asked = view.cell && panel.role !== "truth" && panel.role !== view.cell.against;
+  if (asked) return cellLayer(panel, scene, view.cell);
   if (view.layer === "disagreement" && panel.role === "teacher") return voteLayer(panel, scene, view);
   if (view.layer === "disagreement" && panel.role === "student") return unlikeLayer(panel, teacher, scene, view, -1);
   if (view.layer === "errors" && truth && panel !== truth) return unlikeLayer(panel, truth, scene, view, scene.ignore);

@@ -1,6 +1,6 @@
 // The numbers of what is drawn or in view, counted while nothing moves. A part of Viewer.
 
-import { button, element } from "./dom.mjs";
+import { button, element } from "../web/dom.mjs";
 import { measure } from "../numbers/report.mjs";
 import { numbersOf } from "../numbers/tables.mjs";
 
@@ -37,7 +37,8 @@ export const measuring = {
       else this.tabulate();
     };
     const whole = this.view.region ? button("Whole", () => this.setRegion(null), { class: "plain" }) : null;
-    this.numbers.replaceChildren(element("p", { class: "where" }, this.where(), whole), ...numbersOf(this.found, this.scene, this.view, act));
+    const where = element("p", { class: "where" }, this.where(), whole);
+    this.numbers.replaceChildren(where, ...numbersOf(this.found, this.scene, this.view, act));
     this.numbers.dataset.where = this.where();
   },
 };

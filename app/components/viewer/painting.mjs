@@ -3,6 +3,8 @@
 import { clamped, placed, scaleBar, visible } from "./camera.mjs";
 import { compose, outlined } from "./layers.mjs";
 
+const [QUICK_MS, SLOW_MS] = [20, 45];
+
 export const painting = {
   draw() {
     if (!this.scene || this.frame) return;
@@ -10,12 +12,24 @@ export const painting = {
       this.frame = 0;
       const start = performance.now();
       const moving = start - (this.moving || 0) < 150;
-      for (const surface of this.surfaces) this.drawSurface(surface, moving ? 1 : Math.min(2, window.devicePixelRatio || 1));
+      const full = Math.min(2, window.devicePixelRatio || 1);
+      const ratio = moving ? Math.min(full, this.affordable(start)) : full;
+      for (const surface of this.surfaces) this.drawSurface(surface, ratio);
       this.around();
       this.root.dataset.frames = Number(this.root.dataset.frames || 0) + 1;
       clearTimeout(this.sharpen);
-      if (moving && window.devicePixelRatio > 1) this.sharpen = setTimeout(() => this.draw(), 180);
+      if (ratio < full) this.sharpen = setTimeout(() => this.draw(), 180);
     });
+  },
+
+  // Canvas pixels for each CSS pixel while the picture moves: half of them where frames come too late.
+  affordable(start) {
+    const since = start - (this.started || 0);
+    this.started = start;
+    if (since < 250) this.pace = 0.8 * (this.pace || 16) + 0.2 * since;
+    if (this.pace > SLOW_MS) this.coarse = true;
+    if (this.pace < QUICK_MS) this.coarse = false;
+    return this.coarse ? 0.5 : 1;
   },
 
   drawSurface(surface, ratio) {
@@ -54,7 +68,7 @@ export const painting = {
       context.globalAlpha = alpha;
       context.drawImage(scratch, 0, 0);
     };
-    const [one, other] = surface.panels ? [surface.panels[0], null] : this.pair.map((index) => this.scene.panels[index]);
+    const [one, other] = surface.panels || this.pair.map((index) => this.scene.panels[index]);
     const cut = this.view.layout === "swipe" && other ? Math.round(canvas.width * this.view.split) : canvas.width;
     out.fill(0);
     compose(out, canvas, place, this.scene, one.layer, 0, cut);
@@ -95,9 +109,11 @@ export const painting = {
     const { width, height, ground } = this.scene;
     const share = (value, whole) => `${(100 * value) / whole}%`;
     Object.assign(this.mapFrame.style, {
-      left: share(part.x, width), top: share(part.y, height), width: share(part.width, width), height: share(part.height, height),
+      left: share(part.x, width), top: share(part.y, height),
+      width: share(part.width, width), height: share(part.height, height),
     });
-    for (const { canvas: each } of this.surfaces) each.style.touchAction = this.camera.zoom > 1 || this.armed ? "none" : "pan-y";
+    const touch = this.camera.zoom > 1 || this.armed ? "none" : "pan-y";
+    for (const { canvas: each } of this.surfaces) each.style.touchAction = touch;
     this.bar.hidden = !ground;
     if (!ground) return;
     const { pixels, label } = scaleBar(ground, placed(this.camera, this.scene, canvas).scale * ratio, 120);

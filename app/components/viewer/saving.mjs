@@ -1,6 +1,6 @@
 // Pictures to take away. A part of Viewer.
 
-import { element, savePicture } from "./dom.mjs";
+import { element, savePicture } from "../web/dom.mjs";
 import { compose } from "./layers.mjs";
 
 export const saving = {
@@ -21,7 +21,8 @@ export const saving = {
     const sheet = element("canvas", { width, height: Math.max(...shown.map((canvas) => canvas.height)) + 84 });
     const context = sheet.getContext("2d");
     const style = getComputedStyle(this.root);
-    Object.assign(context, { fillStyle: style.getPropertyValue("--st-background-color") || "#fff", font: "15px sans-serif" });
+    const ground = style.getPropertyValue("--st-background-color") || "#fff";
+    Object.assign(context, { fillStyle: ground, font: "15px sans-serif" });
     context.fillRect(0, 0, sheet.width, sheet.height);
     const text = style.color;
     let x = gap;

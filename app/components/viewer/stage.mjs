@@ -1,7 +1,7 @@
 // The pictures and what lies on them: pickers, divider, minimap, cross. A part of Viewer.
 
 import { LAYERS, KEYS } from "./controls.mjs";
-import { button, choice, element } from "./dom.mjs";
+import { button, choice, element } from "../web/dom.mjs";
 
 export const stage = {
   surface(panels) {
@@ -18,21 +18,28 @@ export const stage = {
     const frame = element("div", { class: "frame" }, canvas, cross);
     const caption = panels
       ? [element("strong", {}, panels[0].title), element("span", {}, panels[0].note || "")] : this.pickers();
-    const figure = element("figure", { "data-role": panels ? panels[0].role : "pair" }, element("figcaption", {}, ...caption), frame);
+    const figure = element("figure", { "data-role": panels ? panels[0].role : "pair" },
+      element("figcaption", {}, ...caption), frame);
     const made = { canvas, cross, frame, figure, panels, scratch: new OffscreenCanvas(1, 1) };
     if (!panels && this.view.layout === "swipe") frame.append((made.handle = this.divider(canvas)));
-    if (panels ? panels[0] === this.scene.panels[0] : true) frame.append(this.minimap(), (this.bar = element("span", { class: "bar", hidden: true })));
+    if (!panels || panels[0] === this.scene.panels[0]) {
+      this.bar = element("span", { class: "bar", hidden: true });
+      frame.append(this.minimap(), this.bar);
+    }
     return made;
   },
 
   pickers() {
     const options = this.scene.panels.map((panel, index) => [index, panel.title]);
-    const pick = (side, label) =>
-      choice(label, options, this.pair[side === "a" ? 0 : 1], (value) => this.change({ [side]: Number(value) }, true));
-    const named = { swipe: ["Left", "Right"], blink: ["First", "Second"], overlay: ["Filled", "Lines"] }[this.view.layout];
+    const pick = (place, label) => choice(label, options, this.pair[place], (value) => {
+      const [a, b] = this.pair.with(place, Number(value));
+      this.change({ a, b }, true);
+    });
+    const names = { swipe: ["Left", "Right"], blink: ["First", "Second"], overlay: ["Filled", "Lines"] };
+    const named = names[this.view.layout];
     const stop = () => button(this.blinking ? "Pause" : "Go on", () => this.blink(), { class: "plain" });
-    return [element("div", { class: "pair" }, element("label", {}, named[0], " ", pick("a", named[0])),
-      element("label", {}, named[1], " ", pick("b", named[1])), this.view.layout === "blink" ? stop() : null)];
+    return [element("div", { class: "pair" }, element("label", {}, named[0], " ", pick(0, named[0])),
+      element("label", {}, named[1], " ", pick(1, named[1])), this.view.layout === "blink" ? stop() : null)];
   },
 
   divider(canvas) {
@@ -42,7 +49,8 @@ export const stage = {
     };
     const step = { ArrowLeft: -0.02, ArrowRight: 0.02, Home: -1, End: 1 };
     return element("div", {
-      class: "divider", role: "slider", tabindex: 0, "aria-label": "Where the two meet", "aria-valuemin": 0, "aria-valuemax": 100,
+      class: "divider", role: "slider", tabindex: 0,
+      "aria-label": "Where the two meet", "aria-valuemin": 0, "aria-valuemax": 100,
       onpointerdown: (event) => event.currentTarget.setPointerCapture(event.pointerId),
       onpointermove: (event) => event.currentTarget.hasPointerCapture(event.pointerId) && slide(event),
       onkeydown: (event) => {
@@ -55,13 +63,15 @@ export const stage = {
 
   minimap() {
     const levels = this.scene.photo;
-    const canvas = element("canvas", { class: "map", role: "img", "aria-label": "Where in the picture this is; click to go there", hidden: true });
+    const label = "Where in the picture this is; click to go there";
+    const canvas = element("canvas", { class: "map", role: "img", "aria-label": label, hidden: true });
     const small = levels[levels.length - 1];
     Object.assign(canvas, { width: small.width, height: small.height });
     canvas.getContext("2d").drawImage(small, 0, 0);
     const go = (event) => {
       const box = canvas.getBoundingClientRect();
-      this.look({ ...this.camera, x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height });
+      const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+      this.look({ ...this.camera, x, y });
     };
     canvas.addEventListener("pointerdown", go);
     canvas.addEventListener("pointermove", (event) => event.buttons && go(event));

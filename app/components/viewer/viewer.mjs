@@ -2,7 +2,7 @@
 
 import { decode, unpack } from "./blob.mjs";
 import { clamped, moved, visible, zoomed } from "./camera.mjs";
-import { element } from "./dom.mjs";
+import { element } from "../web/dom.mjs";
 import { layerOf } from "./layers.mjs";
 import { controls } from "./controls.mjs";
 import { gestures } from "./gestures.mjs";
@@ -48,10 +48,16 @@ class Viewer {
     if (this.id !== id) return;
     this.keep(id, decoded);
     const same = this.scene && this.scene.width === decoded.width && this.scene.height === decoded.height;
-    if (this.scene && !same) Object.assign(this, { camera: { zoom: 1, x: 0.5, y: 0.5 }, view: { ...this.view, region: null } });
+    if (this.scene && !same) {
+      this.camera = { zoom: 1, x: 0.5, y: 0.5 };
+      this.view.region = null;
+    }
     this.scene = decoded;
+    this.found = null;
     const { region } = this.view;
-    const fits = region && region.width && region.height && region.x + region.width <= decoded.width && region.y + region.height <= decoded.height;
+    const within = (from, size, whole) => size > 0 && from + size <= whole;
+    const { width, height } = decoded;
+    const fits = region && within(region.x, region.width, width) && within(region.y, region.height, height);
     if (!fits) this.view.region = null;
     this.view.cell = null;
     this.truth = decoded.panels.find((panel) => panel.role === "truth");
@@ -66,27 +72,38 @@ class Viewer {
     this.kept.delete(id);
     this.kept.set(id, decoded);
     const pixels = () => [...this.kept.values()].reduce((total, { width, height }) => total + width * height, 0);
-    while (this.kept.size > 1 && (this.kept.size > MOST_KEPT || pixels() > MOST_PIXELS)) this.kept.delete(this.kept.keys().next().value);
+    const tooMuch = () => this.kept.size > MOST_KEPT || pixels() > MOST_PIXELS;
+    while (this.kept.size > 1 && tooMuch()) this.kept.delete(this.kept.keys().next().value);
   }
 
   get pair() {
-    const models = this.scene.panels.map((_, index) => index).filter((index) => this.scene.panels[index] !== this.truth);
+    const { panels } = this.scene;
+    const models = [...panels.keys()].filter((index) => panels[index] !== this.truth);
     const one = this.scene.panels[this.view.a] ? this.view.a : models[0];
     const other = this.scene.panels[this.view.b] ? this.view.b : models[1] ?? 0;
     return [one, other];
   }
 
+  // Everything anew; what had the keyboard's focus gets it back.
   build() {
+    const focused = this.root.getRootNode().activeElement;
+    const keyOf = (node) =>
+      [node.tagName, node.getAttribute("aria-label"), node.closest("figure")?.dataset.role, node.textContent].join(" ");
+    const key = focused && this.root.contains(focused) ? keyOf(focused) : null;
     this.stage = element("div", { class: "stage" });
     this.readout = element("p", { class: "readout" });
     this.numbers = element("section", { class: "numbers", "aria-label": "Numbers" });
     const picture = element("div", { class: "picture" }, this.stage, this.readout);
     this.root.replaceChildren(this.toolbar(), this.legend(), element("div", { class: "body" }, picture, this.numbers));
     this.root.dataset.full = String(document.fullscreenElement !== null && this.root.matches(":fullscreen"));
-    this.surfaces = this.view.layout === "side" ? this.scene.panels.map((panel) => this.surface([panel])) : [this.surface(null)];
+    const each = this.view.layout === "side" ? this.scene.panels.map((panel) => [panel]) : [null];
+    this.surfaces = each.map((panels) => this.surface(panels));
     this.stage.dataset.count = this.surfaces.length;
     this.stage.replaceChildren(...this.surfaces.map(({ figure }) => figure));
     this.repaint();
+    if (this.found) this.tabulate();
+    const focusable = [...this.root.querySelectorAll("button, canvas, select, input, summary")];
+    if (key) focusable.find((node) => keyOf(node) === key)?.focus();
     this.count();
   }
 
@@ -123,7 +140,8 @@ class Viewer {
   tell() {
     clearTimeout(this.timer);
     const { hidden, cell, ...view } = this.view;
-    this.timer = setTimeout(() => this.report({ ...view, hidden: [...hidden].sort((one, other) => one - other), camera: this.camera }), 700);
+    const sorted = [...hidden].sort((one, other) => one - other);
+    this.timer = setTimeout(() => this.report({ ...view, hidden: sorted, camera: this.camera }), 700);
   }
 
   swap() {

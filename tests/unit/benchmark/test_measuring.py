@@ -99,7 +99,7 @@ def test_cases_take_turns_and_stop_when_all_are_known() -> None:
     found = turns.take_turns(work, PLAN, clock=clock)
     warm = 3
     assert calls == ["a"] * warm + ["b"] * warm + ["a", "b"] * PLAN.fewest
-    assert found["a"].p50_ms == pytest.approx(200)
+    assert found["a"].spread.p50_ms == pytest.approx(200)
 
 
 def test_a_steady_case_goes_on_while_another_is_unsteady() -> None:
@@ -109,8 +109,8 @@ def test_a_steady_case_goes_on_while_another_is_unsteady() -> None:
         "wild": clock.work("wild", lambda: draw.uniform(0.1, 1.0), calls),
     }
     found = turns.take_turns(work, PLAN, clock=clock)
-    assert found["steady"].repeats == found["wild"].repeats
-    assert PLAN.fewest < found["wild"].repeats <= PLAN.most
+    assert found["steady"].spread.repeats == found["wild"].spread.repeats
+    assert PLAN.fewest < found["wild"].spread.repeats <= PLAN.most
 
 
 def test_a_slow_case_leaves_when_its_time_is_up() -> None:
@@ -118,8 +118,8 @@ def test_a_slow_case_leaves_when_its_time_is_up() -> None:
     plan = Plan(models=("a",), fewest=20, seconds=30.0)
     work = {"slow": clock.work("slow", lambda: 10.0, calls), "quick": clock.work("quick", lambda: 0.01, calls)}
     found = turns.take_turns(work, plan, clock=clock)
-    assert found["slow"].repeats == 5
-    assert found["quick"].repeats == 20
+    assert found["slow"].spread.repeats == 5
+    assert found["quick"].spread.repeats == 20
 
 
 def test_timing_stops_when_asked() -> None:
@@ -156,3 +156,15 @@ def test_results_are_kept_and_broken_ones_named() -> None:
     assert found.unreadable == ["old.json", "broken.json"]
     with pytest.raises(BenchmarkError, match="measure again"):
         results.load(path.parent / "broken.json")
+
+
+def test_the_processors_time_is_told_beside_the_clocks() -> None:
+    clock, cpu, calls = Clock(), Clock(), list[str]()
+
+    def run() -> None:
+        clock.work("a", lambda: 0.3, calls)()
+        cpu.now += 0.1
+
+    found = turns.take_turns({"a": run}, PLAN, clock=clock, cpu_clock=cpu)
+    assert found["a"].spread.p50_ms == pytest.approx(300)
+    assert found["a"].cpu_ms == pytest.approx(100)

@@ -123,3 +123,28 @@ def test_impossible_plans_are_refused(stem: str, files: Path) -> None:
 def test_a_benchmark_stops_when_asked(stem: str, files: Path) -> None:
     with pytest.raises(CancelledError):
         run.run(quick(stem), folder=files, cancelled=lambda: True)
+
+
+def test_other_weights_make_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that was trained on under the same name is exported anew, and its old file goes."""
+    weights = tmp_path / "tiny.safetensors"
+    made: list[bytes] = []
+
+    class Model:
+        def SerializeToString(self) -> bytes:  # noqa: N802
+            made.append(weights.read_bytes())
+            return made[-1]
+
+    monkeypatch.setattr("core.benchmark.artefacts.to_onnx", lambda *_: Model())
+    monkeypatch.setattr("core.benchmark.artefacts.compare", lambda *_: None)
+    monkeypatch.setattr("core.benchmark.artefacts.insist", lambda *_, **__: None)
+    monkeypatch.setattr("core.benchmark.artefacts.OnnxModel", lambda *_, **__: None)
+    monkeypatch.setattr("core.benchmark.artefacts.training_tiles", lambda *_, **__: [])
+    monkeypatch.setattr("core.benchmark.artefacts.checkpoint.resolve", lambda _: tmp_path / "tiny")
+    monkeypatch.setattr(Workshop, "loaded", lambda *_: checkpoint.Loaded(torch.nn.Identity(), None))  # type: ignore[arg-type]
+    for content in (b"first", b"first", b"second"):
+        weights.write_bytes(content)
+        file = Workshop(tmp_path / "files").exported("tiny", int8=False)
+        assert file.read_bytes() == content
+    assert made == [b"first", b"second"]
+    assert list((tmp_path / "files").iterdir()) == [file]

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from core.cli import runs
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
 from core.paths import ROOT
 
@@ -22,7 +21,7 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunConfig, dict[str
         found.append((config, how))
         return 0
 
-    monkeypatch.setattr(runs, "submit", submit)
+    monkeypatch.setattr("core.cli.submit.submit", submit)
     return found
 
 

@@ -1,0 +1,82 @@
+"""Many pictures at once: the datasets that are here, and folders that the operator opened, name by name."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.services import access
+from app.services.datasets import Picture
+from core import paths
+from core.classes import AERIAL
+from core.data.folder import Pair, find_pairs, load_pair
+from core.data.splits import TEST_PART, TRAIN_PARTS, VAL_PART
+from core.errors import DatasetNotFoundError
+
+SAMPLES, DUBAI, FOLDER = "samples", "dubai", "folder"
+USES = {"all": "All", "train": "Train", "validate": "Validate", "test": "Test"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture of a collection; `use` is a key of `USES` where the dataset parts its pictures, else empty."""
+
+    name: str
+    use: str
+
+
+def titles() -> dict[str, str]:
+    """Collections that can be opened now, by name."""
+    found = {}
+    if (paths.SAMPLES / "images").is_dir():
+        found[SAMPLES] = "Shipped scenes"
+    if (paths.dubai_root() / "Tile 1" / "images").is_dir():
+        found[DUBAI] = "Dubai"
+    if access.read_access().images is not None:
+        found[FOLDER] = "Folder"
+    return found
+
+
+def entries(collection: str, folder: str = "") -> tuple[Entry, ...]:
+    """Every picture, in order. Raises `DatasetNotFoundError` with what to do."""
+    return tuple(Entry(pair.name, _use(collection, pair)) for pair in _pairs(collection, folder))
+
+
+def open_picture(collection: str, name: str, folder: str = "") -> Picture:
+    """A picture with its mask, where it has one. Raises `DatasetNotFoundError` and `PairError`."""
+    pair = next((pair for pair in _pairs(collection, folder) if pair.name == name), None)
+    if pair is None:
+        raise DatasetNotFoundError(f"There is no picture {name!r} in this collection: choose another one.")
+    scene, _ = load_pair(pair, AERIAL)
+    digest = hashlib.sha256(pair.image.read_bytes())
+    if pair.mask is not None:
+        digest.update(pair.mask.read_bytes())
+    return Picture(name, digest.hexdigest(), scene.image, scene.mask)
+
+
+def _pairs(collection: str, folder: str) -> list[Pair]:
+    return find_pairs(_root(collection, folder))[0]
+
+
+def _root(collection: str, folder: str) -> Path:
+    if collection == SAMPLES:
+        return paths.SAMPLES
+    if collection == DUBAI:
+        return paths.dubai_root()
+    opened = access.read_access().images
+    if opened is None:
+        raise DatasetNotFoundError("No folder of this server is opened: its operator names one in access.toml.")
+    root = Path(opened).expanduser().resolve()
+    wanted = (root / folder).resolve()
+    if not wanted.is_relative_to(root):
+        raise DatasetNotFoundError("This folder is not below the one that is opened here: check the path.")
+    if not wanted.is_dir():
+        raise DatasetNotFoundError(f"There is no folder {folder!r} below the one that is opened here: check the path.")
+    return wanted
+
+
+def _use(collection: str, pair: Pair) -> str:
+    if collection != DUBAI:
+        return ""
+    if pair.part in TRAIN_PARTS:
+        return "train"
+    return {VAL_PART: "validate", TEST_PART: "test"}.get(pair.part or 0, "")

@@ -1,0 +1,106 @@
+"""Temperature: what softening does to a teacher's answers, on the pixels of an image."""
+
+import streamlit as st
+
+from app import caching, state
+from app.components.empty import empty_state
+from app.components.guard import plainly
+from app.components.linked import linked_select
+from app.components.picture_choice import choose_picture
+from app.components.temperature import softener
+from app.services import artifacts, softening
+from app.services.artifacts import Model
+from app.services.datasets import Picture
+
+_USUAL, _LEAST, _MOST = 2.0, 0.5, 20.0
+_START = "temperature_start"
+
+_TEXT = r"""
+A network ends in **logits** $z_i$, one for each class. A softmax turns them into shares; dividing *the logits* by a
+temperature $T$ first makes the shares softer:
+
+$$q_i = \frac{\exp(z_i / T)}{\sum_j \exp(z_j / T)}$$
+
+At $T = 1$ these are the usual probabilities, and mostly one class has nearly all. At a higher $T$ the small shares
+grow, and show what the teacher thinks of the *other* classes: that this roof looks a little like road, and nothing like
+water. That is what a student can learn and a label does not hold. As $T$ grows without bound, all classes become alike.
+
+The student is softened at the same $T$, and for every pixel the loss is $T^2 \cdot \mathrm{KL}(q^{teacher} \,\|\,
+q^{student})$, summed over the classes. Its gradient on the student's logits is $T \, (q^{student}_i -
+q^{teacher}_i)$. Without the factor $T^2$ it would be $(q^{student}_i - q^{teacher}_i) / T$, and the teacher would fall
+silent as $T$ grows: the difference of the shares itself shrinks with $1/T$.
+
+**Two mistakes** are often written. Dividing *probabilities* by $T$, $\mathrm{softmax}(p / T)$, and taking *softmax
+twice*, $\mathrm{softmax}(\mathrm{softmax}(z / T))$. Probabilities differ by 1 at most, so with five classes no
+share can exceed $e / (e + 4) = 40\,\%$, however sure the teacher is: the student would be taught to be unsure.
+
+After Hinton, Vinyals and Dean,
+[*Distilling the Knowledge in a Neural Network*](https://arxiv.org/abs/1503.02531), 2015.
+"""
+
+
+def main() -> None:
+    st.title("Temperature", anchor=False)
+    st.caption("What a student hears from its teacher, softened: pixel by pixel, with the real logits of both models.")
+    models = artifacts.models()
+    if not models:
+        empty_state(
+            "No models yet",
+            "Shipped models lie in `checkpoints/`. Put them back, or train one with `python -m core train`.",
+        )
+        return
+    first, second, middle, right = st.columns([1.35, 0.9, 1.5, 1.5], gap="medium")
+    wide = st.container()
+    open_picture = choose_picture(first, second, wide)
+    pair = _choose_pair(models, middle, right)
+    picture = open_picture()
+    if picture is None:
+        empty_state("No image yet", "Choose a shipped scene, or upload a PNG, JPEG or TIFF above.")
+    elif pair is None:
+        empty_state("No student yet", "Choose a teacher whose classes another model shares.")
+    else:
+        _soften(picture, teacher=pair[0], student=pair[1])
+    with st.expander("What temperature is", expanded=True):
+        st.markdown(_TEXT)
+
+
+def _choose_pair(models: dict[str, Model], left: object, right: object) -> tuple[Model, Model] | None:
+    def title(name: str) -> str:
+        return models[name].label
+
+    with left:
+        teacher = models[linked_select("Teacher", list(models), name=state.TEACHER, default="teacher", title=title)]
+    fitting = [name for name, model in models.items() if name != teacher.name and model.classes == teacher.classes]
+    if not fitting:
+        return None
+    with right:
+        student = linked_select("Student", fitting, name=state.STUDENT, default="student", title=title)
+    return teacher, models[student]
+
+
+@st.fragment
+def _soften(picture: Picture, *, teacher: Model, student: Model) -> None:
+    """The window that the link names; another one comes with a run of this part alone."""
+    start = st.session_state.setdefault(_START, state.temperature_from_link(_USUAL, least=_LEAST, most=_MOST))
+    across, down = state.place_from_link()
+    at = softening.window(picture.image, across=across, down=down)
+    with st.spinner("The models look at the image …"):
+        said = {model.name: caching.logits(picture, model, at) for model in (teacher, student)}
+    payload = softening.pack(
+        picture.image,
+        at,
+        teacher=(teacher.title, said[teacher.name]),
+        student=(student.title, said[student.name]),
+        class_names=[name for name, _ in teacher.classes[: teacher.ignore_index]],
+        temperature=start,
+    )
+    result = softener(payload)
+    if result.temperature is not None:
+        state.to_link(state.TEMPERATURE, f"{float(result.temperature):g}", default=f"{_USUAL:g}")
+    if result.place is not None:
+        state.place_to_link(float(result.place["x"]), float(result.place["y"]))
+        st.rerun(scope="fragment")
+
+
+with plainly():
+    main()

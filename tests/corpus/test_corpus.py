@@ -1,0 +1,139 @@
+"""Every file of the corpus is read right or refused in one sentence: in this process, and by the door for strangers."""
+
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.metrics import structural_similarity
+
+from core.cli.main import main
+from core.errors import ImageError
+from core.imagery.decode import open_here
+from core.imagery.door import Picture
+from core.imagery.limits import Limits
+from tests.corpus.everything import everything, hostile, valid
+from tests.corpus.sample import Sample
+
+LIMITS = Limits(pixels=500_000_000)
+
+
+def similarity(one: np.ndarray, other: np.ndarray) -> float:
+    if min(one.shape[:2]) < 7:
+        return float(np.abs(one.astype(int) - other).mean() < 2)
+    return float(structural_similarity(one, other, channel_axis=2, data_range=255))
+
+
+def one_sentence(text: str) -> bool:
+    return "\n" not in text and "Traceback" not in text and text.endswith((".", ")")) and len(text) < 300
+
+
+def looked_at(sample: Sample, rgb: np.ndarray, valid_pixels: np.ndarray | None) -> None:
+    assert sample.truth is not None
+    shown = rgb if valid_pixels is None else np.where(valid_pixels[..., None], rgb, 0)
+    truth = sample.truth if valid_pixels is None else np.where(valid_pixels[..., None], sample.truth, 0)
+    assert shown.shape == truth.shape
+    assert similarity(shown.astype(np.uint8), truth.astype(np.uint8)) >= 0.9
+
+
+def test_the_corpus_is_as_large_as_it_claims() -> None:
+    names = [sample.name for sample in everything()]
+    assert len(valid()) >= 60
+    assert len(hostile()) >= 60
+    assert len(set(names)) >= 120
+
+
+@pytest.mark.parametrize("sample", valid(), ids=lambda sample: sample.name)
+def test_a_valid_file_looks_as_it_was_made(sample: Sample) -> None:
+    picture = open_here(sample.data, limits=LIMITS)
+    rgb, known = picture.read(0, 0, picture.info.height, picture.info.width)
+    looked_at(sample, rgb, known)
+    if sample.note is not None:
+        assert any(sample.note in note for note in picture.info.notes)
+    picture.close()
+
+
+@pytest.mark.parametrize("sample", hostile(), ids=lambda sample: sample.name)
+def test_a_hostile_file_is_refused_in_a_sentence(
+    sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if "scans" in sample.name or "nine_and_nine" in sample.name:
+        pytest.skip("takes the limits of the child process: see the test of the door")
+    refusal = None
+    try:
+        picture = open_here(sample.data, limits=LIMITS)
+        picture.read(0, 0, min(picture.info.height, 2000), min(picture.info.width, 2000))
+        picture.close()
+    except ImageError as error:
+        refusal = str(error)
+    assert sample.either if refusal is None else one_sentence(f"It {refusal}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_door_reads_all_of_it_within_its_limits(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Each file in a child of its own: no crash, p99 within 5 s, memory bounded, right pictures, no trace left."""
+    seconds, refused = [], 0
+    for at, sample in enumerate(everything()):
+        path = tmp_path / f"{at:03d}"
+        path.write_bytes(sample.data)
+        started = time.monotonic()
+        refusal = None
+        try:
+            with Picture(path, name=sample.name, limits=LIMITS) as picture:
+                rgb, known = picture.read(0, 0, min(picture.info.height, 9999), min(picture.info.width, 9999))
+        except ImageError as error:
+            refusal = str(error)
+        seconds.append(time.monotonic() - started)
+        if refusal is None and sample.truth is not None:
+            looked_at(sample, rgb, known)
+        elif refusal is None:
+            assert sample.either, sample.name
+        else:
+            assert sample.truth is None, refusal
+            assert one_sentence(refusal)
+            assert refusal.startswith(sample.name)
+            refused += 1
+    assert refused >= 60
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    record_property("seconds_p50_p99", (float(np.median(seconds)), float(np.percentile(seconds, 99))))
+    record_property("most_megabytes", most)
+    assert np.percentile(seconds, 99) <= 5
+    assert most <= 1500
+    assert len(list(tmp_path.iterdir())) == len(everything())
+
+
+@pytest.mark.slow
+def test_the_command_line_takes_the_whole_corpus_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line a refusal, a mask for every valid file, exit code 1."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    paths = []
+    for at, sample in enumerate(everything()):
+        paths.append(folder / f"{at:03d}{Path(sample.name).suffix}")
+        paths[-1].write_bytes(sample.data)
+    code = main(["predict", *map(str, paths), "--model", "student", "--out", str(tmp_path / "out")])
+    out, err = capsys.readouterr()
+    assert code == 1
+    assert "Traceback" not in out + err
+    for path, sample in zip(paths, everything(), strict=True):
+        if sample.truth is not None:
+            assert (tmp_path / "out" / f"{path.stem}.png").is_file(), sample.name
+    refusals = [line for line in err.splitlines() if line.startswith("terrastill: ")]
+    assert all(one_sentence(line) for line in refusals)
+    assert len(out.splitlines()) >= len(valid())
+
+
+@pytest.mark.parametrize("place", ["/dev/zero", "/dev/null"])
+def test_devices_and_pipes_are_no_pictures(place: str, tmp_path: Path) -> None:
+    import os
+
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (Path(place), tmp_path / "pipe.png"):
+        with pytest.raises(ImageError, match="is no file"):
+            Picture(path)

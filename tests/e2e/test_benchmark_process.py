@@ -1,0 +1,73 @@
+"""A benchmark as the page starts it: a process of its own that can be followed, stopped, and read back."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.services import benchmarks
+from core import paths
+from core.errors import BenchmarkError
+
+pytestmark = [pytest.mark.slow]
+
+PATIENCE_SECONDS = 240.0
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        assert time.monotonic() < deadline, benchmarks.job()
+        time.sleep(0.2)
+
+
+def start(**changes: object) -> str:
+    settings: dict[str, object] = {"models": ["unet2"], "teacher": "unet2", "runtimes": ["pytorch"], "sizes": [256]}
+    settings |= {"batches": [1], "threads": [1], "labelled": "none", "care": "Quick"}
+    return benchmarks.start(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def shipped() -> Path:
+    model = paths.CHECKPOINTS / "unet2.json"
+    if not model.is_file():
+        pytest.skip("the shipped checkpoints are not here")
+    return model
+
+
+@pytest.mark.usefixtures("shipped")
+def test_it_runs_beside_the_page_and_its_result_is_read_back() -> None:
+    made = start()
+    job = benchmarks.job()
+    assert job is not None
+    assert job.id == made
+    with pytest.raises(BenchmarkError, match="Another benchmark is running"):
+        start()
+    wait_until(lambda: benchmarks.job() is None)
+    (result,) = benchmarks.found()
+    assert result.id == made
+    assert result.rows[0].p50_ms is not None
+    benchmarks.delete(made)
+    assert benchmarks.found() == []
+
+
+@pytest.mark.usefixtures("shipped")
+def test_it_stops_when_asked_and_says_so() -> None:
+    made = start(sizes=[256, 512, 1024], care="Careful")
+    wait_until(lambda: bool((job := benchmarks.job()) and job.doing))
+    benchmarks.cancel(made)
+    wait_until(lambda: not ((job := benchmarks.job()) and job.running))
+    job = benchmarks.job()
+    assert job is not None
+    assert "was stopped" in (job.problem or "")
+    benchmarks.tidy()
+    assert benchmarks.job() is None
+
+
+def test_a_failure_is_told_in_the_last_words_of_its_log() -> None:
+    start(models=["nobody"], teacher="nobody")
+    wait_until(lambda: not ((job := benchmarks.job()) and job.running))
+    job = benchmarks.job()
+    assert job is not None
+    assert "There is no model nobody" in (job.problem or "")

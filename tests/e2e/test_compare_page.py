@@ -1,0 +1,82 @@
+"""Compare in the real app: a link brings back all that was on the screen, in the dark and on a phone as well."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from benchmarks.serving import CHROMIUM, ROOT, browser, serve
+from core import paths
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="there is no Chromium here"),
+    pytest.mark.skipif(not (paths.CHECKPOINTS / "student.json").is_file(), reason="the checkpoints are not here"),
+]
+
+PATIENCE_MS = 240_000
+ARTEFACTS = ROOT / "artefacts"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, str]]:
+    ARTEFACTS.mkdir(exist_ok=True)
+    home = tmp_path_factory.mktemp("home")
+    with serve(home, log=ARTEFACTS / "compare-server.log") as (address, _), browser() as chromium:
+        yield chromium, address
+
+
+def opened(app: tuple[Browser, str], link: str, **context: object) -> Page:
+    chromium, address = app
+    page = chromium.new_context(**context).new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(address + link, timeout=PATIENCE_MS)
+    page.locator(".viewer[data-ready] .where").wait_for()
+    return page
+
+
+def test_a_link_brings_everything_back(app: tuple[Browser, str]) -> None:
+    page = opened(app, "/?scene=scene_02&students=student", viewport={"width": 1400, "height": 1000})
+    page.get_by_role("button", name="Swipe").click()
+    page.get_by_role("button", name="Entropy").click()
+    page.get_by_role("button", name="Road", exact=True).click()
+    page.get_by_role("combobox", name="Left").select_option("Known mask")
+    page.locator(".frame > canvas").focus()
+    for key in ("+", "+", "ArrowRight", "r"):
+        page.keyboard.press(key)
+    where = page.locator(".where")
+    expect(where).to_contain_text("Region of")
+    page.wait_for_url(
+        lambda url: all(f"{name}=" in url for name in ("layout", "view", "hidden", "pair", "region", "at"))
+    )
+    page.wait_for_timeout(1500)
+    told, link = where.inner_text().splitlines()[0], page.url
+    page.screenshot(path=ARTEFACTS / "compare-link.png")
+    page.context.close()
+    again = opened(app, link.removeprefix(app[1]), viewport={"width": 1400, "height": 1000}, color_scheme="dark")
+    expect(again.locator(".where")).to_contain_text(told)
+    expect(again.get_by_role("button", name="Swipe")).to_have_attribute("aria-pressed", "true")
+    expect(again.get_by_role("button", name="Entropy")).to_have_attribute("aria-pressed", "true")
+    expect(again.get_by_role("button", name="Road", exact=True)).to_have_attribute("aria-pressed", "false")
+    expect(again.get_by_role("combobox", name="Left")).to_have_value("0")
+    dark = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+    assert max(int(part) for part in again.evaluate(dark).strip("rgb()").split(",")) < 60
+    again.screenshot(path=ARTEFACTS / "compare-dark.png", full_page=True)
+    again.context.close()
+
+
+@pytest.mark.parametrize("view", ["", "gallery", "temperature"])
+def test_pages_fit_a_phone(app: tuple[Browser, str], view: str) -> None:
+    chromium, address = app
+    page = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True).new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{address}/{view}", timeout=PATIENCE_MS)
+    if view == "gallery":
+        page.get_by_role("button", name="Look at 12 images").wait_for()
+    else:
+        page.locator(".temperature[data-ready]" if view else ".viewer[data-ready] .where").wait_for()
+    page.wait_for_timeout(1000)
+    page.screenshot(path=ARTEFACTS / f"phone-{view or 'compare'}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.context.close()

@@ -1,0 +1,177 @@
+"""Benchmark and Cost: what is measured is shown with its ratios first; what cannot be is said."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.components.benchmark_table import table_rows
+from app.components.pareto import front, pareto_chart
+from app.services import benchmarks, costs
+from app.services.benchmarks import Choices, Job, Result, Row
+from core.benchmark.plan import Plan
+from core.errors import BenchmarkError
+
+from .conftest import World, words
+
+View = Callable[..., AppTest]
+TEACHER = Row(
+    "teacher",
+    "pytorch",
+    512,
+    1,
+    1,
+    p50_ms=400.0,
+    p95_ms=450.0,
+    low_ms=390.0,
+    high_ms=410.0,
+    repeats=20,
+    megapixels_per_second=0.65536,
+    faster=1.0,
+    smaller=1.0,
+    parameters=2_000_000,
+    macs=8_000_000_000,
+    bytes=8_000_000,
+    miou5=0.75,
+)
+STUDENT = replace(
+    TEACHER, model="student", runtime="onnx", p50_ms=20.0, megapixels_per_second=13.1072, faster=20.0, miou5=0.7
+)
+INT8 = replace(STUDENT, runtime="onnx-int8", p50_ms=30.0, megapixels_per_second=8.7, faster=13.3, miou5=0.69)
+FAILED = Row("student", "compiled", 512, 1, 1, problem="There is no C++ compiler here.")
+RESULT = Result(
+    "20261124-201500-123",
+    Plan(models=("student",), teacher="teacher"),
+    {"processor": "A CPU", "cores": 2, "packages": {"torch": "2.15"}},
+    (TEACHER, STUDENT, INT8, FAILED),
+    scored_on="samples, val: 2 pictures",
+)
+
+
+@pytest.fixture
+def bench(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """What the service holds and was asked for."""
+    held: dict[str, object] = {"found": [RESULT], "job": None, "started": []}
+    compiled = {"pytorch": None, "onnx": None, "onnx-int8": None, "compiled": "There is no C++ compiler here."}
+    choices = Choices(compiled, (1, 2), {"none": "No scores", "samples": "Shipped scenes"})
+    monkeypatch.setattr(benchmarks, "found", lambda: held["found"])
+    monkeypatch.setattr(benchmarks, "job", lambda: held["job"])
+    monkeypatch.setattr(benchmarks, "choices", lambda: choices)
+    monkeypatch.setattr(benchmarks, "start", lambda **settings: held["started"].append(settings))  # type: ignore[attr-defined]
+    del world
+    return held
+
+
+def test_the_table_says_ratios_first_and_why_a_case_is_missing() -> None:
+    rows = table_rows(RESULT.rows, {"student": "Student"})
+    assert list(rows[0])[:4] == ["Model", "Runtime", "Faster", "Smaller"]
+    assert (rows[1]["Model"], rows[1]["Faster"], rows[0]["± (%)"]) == ("Student", 20.0, 2.5)
+    assert rows[3]["Why not"] == "There is no C++ compiler here."
+    assert "GPU memory (MB)" not in rows[0]
+
+
+def test_the_front_holds_what_nothing_beats_on_both() -> None:
+    assert front([TEACHER, STUDENT, INT8, FAILED], "latency") == [STUDENT, TEACHER]
+    assert front([TEACHER, replace(TEACHER, model="worse", miou5=0.6)], "latency") == [TEACHER]
+    assert front([FAILED], "latency") == []
+
+
+def test_points_of_the_chart_carry_their_model() -> None:
+    traces = pareto_chart(RESULT.rows, "latency", {}).data
+    assert {trace.name: list(trace.customdata) for trace in traces[1:]} == {
+        "teacher": ["teacher"],
+        "student": ["student", "student"],
+    }
+
+
+def test_a_result_is_shown_with_its_machine(bench: dict[str, object], view: View) -> None:
+    test = view("benchmark")
+    assert not test.exception
+    assert "A CPU, 2 cores" in words(test)
+    assert "scored on samples" in words(test)
+    assert len(test.dataframe[0].value) == 4
+    bench["found"] = [replace(RESULT, load_before=3.0)]
+    assert "The machine was busy (load 3.0" in words(test.run())
+
+
+def test_nothing_measured_yet_says_what_to_do(bench: dict[str, object], view: View) -> None:
+    bench["found"] = []
+    assert "Nothing measured yet" in words(view("benchmark"))
+    test = view("business")
+    assert "No speeds yet" in words(test)
+    assert "Go to Benchmark" in [button.label for button in test.button]
+
+
+def test_measuring_starts_what_the_form_says(bench: dict[str, object], view: View) -> None:
+    test = view("benchmark")
+    assert "There is no C++ compiler here." in words(test)
+    test.button(key="measure").click().run()
+    assert bench["started"] == [
+        {
+            "models": ["student"],
+            "teacher": "teacher",
+            "runtimes": ["pytorch", "onnx", "onnx-int8"],
+            "sizes": [512],
+            "batches": [1],
+            "threads": [1],
+            "labelled": "samples",
+            "care": "Quick",
+        }
+    ]
+
+
+@pytest.mark.usefixtures("bench")
+def test_a_refusal_is_a_sentence(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise BenchmarkError("Another benchmark is running.")
+
+    monkeypatch.setattr(benchmarks, "start", refuse)
+    test = view("benchmark")
+    test.button(key="measure").click().run()
+    assert "Another benchmark is running." in words(test)
+
+
+def test_a_running_benchmark_can_be_stopped(
+    bench: dict[str, object], view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[str] = []
+    monkeypatch.setattr(benchmarks, "cancel", stopped.append)
+    bench["job"] = Job("job-1", True, 2, 8, "Timing 1 × 512²", None)
+    test = view("benchmark")
+    assert test.button(key="measure").disabled
+    test.button(key="stop").click().run()
+    assert stopped == ["job-1"]
+    bench["job"] = Job("job-1", False, 2, 8, "", "Memory is full.")
+    assert "Memory is full." in words(view("benchmark"))
+
+
+def test_cost_follows_the_formula() -> None:
+    task = costs.Task(area_km2=1000, resolution_m=0.5, overlap=0.0, price_an_hour=0.2, machines=4)
+    assert task.megapixels == pytest.approx(1000e6 / 0.25 / 1e6)
+    hours, price, energy = costs.cost(task, replace(TEACHER, megapixels_per_second=2.0, joules_per_megapixel=9.0))
+    assert hours == pytest.approx(4000 / 2 / 3600 / 4)
+    assert price == pytest.approx(4000 / 2 / 3600 * 0.2)
+    assert energy == pytest.approx(9 * 4000 / 3.6e6)
+    assert costs.Task(overlap=0.5).megapixels == pytest.approx(4 * costs.Task(overlap=0).megapixels)
+
+
+def test_costs_are_sorted_and_refer_to_the_teacher() -> None:
+    found = costs.costs(costs.Task(), RESULT.rows, teacher="teacher")
+    assert [(item.model, item.runtime) for item in found] == [
+        ("student", "ONNX Runtime"),
+        ("student", "ONNX Runtime, INT8"),
+        ("teacher", "PyTorch"),
+    ]
+    assert found[0].cheaper == pytest.approx(20)
+    assert found[-1].cheaper == 1
+
+
+@pytest.mark.usefixtures("bench")
+def test_the_page_of_costs_answers_to_what_is_typed(view: View) -> None:
+    test = view("business")
+    assert not test.exception
+    first = test.dataframe[0].value
+    assert "This machine does not report its energy." in words(test)
+    test.number_input(key="area").set_value(2000.0).run()
+    assert test.dataframe[0].value["Price"][0] == pytest.approx(2 * first["Price"][0])

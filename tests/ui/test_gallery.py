@@ -1,0 +1,158 @@
+"""The gallery: asks before it works, sorts the worst first, leads into the viewer; folders stay where they may."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from app.services import access, collections, galleries, inference, overlays
+from app.services.collections import Entry
+from app.services.datasets import Picture
+from app.services.galleries import Verdict
+from core.errors import DatasetNotFoundError
+from core.image import encode_png, read_rgb
+from tests.ui.conftest import CLASSES, MASKS, TRUTH, World, words
+
+View = Callable[..., AppTest]
+
+
+@pytest.fixture
+def two(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A collection of two pictures with the world's masks; the second has no known mask for its left half."""
+    picture = Picture("a", "a" * 64, np.zeros((2, 4, 3), np.uint8), TRUTH)
+    pictures = {"a": picture, "b": replace(picture, name="b", sha256="b" * 64, mask=np.where(TRUTH == 0, 5, TRUTH))}
+    monkeypatch.setattr(collections, "titles", lambda: {"samples": "Shipped scenes"})
+    monkeypatch.setattr(collections, "entries", lambda *_: (Entry("a", ""), Entry("b", "")))
+    monkeypatch.setattr(collections, "open_picture", lambda _, name, __: pictures[name])
+    return world
+
+
+def planes(mask: np.ndarray) -> bytes:
+    return overlays.encode(inference.Planes(mask, mask, mask))
+
+
+def judged(truth: np.ndarray | None) -> Verdict:
+    picture = Picture("a", "a", np.zeros((2, 4, 3), np.uint8), truth)
+    return galleries.judge(
+        picture, teacher=planes(MASKS["teacher"]), student=planes(MASKS["student"]), classes=CLASSES, ignore_index=5
+    )
+
+
+def test_a_verdict_counts_agreement_and_scores() -> None:
+    found = judged(TRUTH)
+    assert found.agreement == pytest.approx(7 / 8)
+    assert found.teacher == pytest.approx(1)
+    assert found.student == pytest.approx((1 / 2 + 2 / 3 + 1 + 1) / 4)
+    assert found.per_class["Building"] == pytest.approx(1 / 2)
+    assert found.per_class["Water"] is None
+
+
+def test_without_a_known_mask_classes_are_compared_with_the_teacher() -> None:
+    found = judged(None)
+    assert (found.teacher, found.student) == (None, None)
+    assert found.per_class["Building"] == pytest.approx(1 / 2)
+
+
+def test_a_thumbnail_is_pink_where_models_differ() -> None:
+    image = np.full((700, 900, 3), 60, np.uint8)
+    student = np.zeros((700, 900), np.uint8)
+    student[:350] = 1
+    picture = Picture("a", "a", image, None)
+    found = galleries.judge(
+        picture, teacher=planes(np.zeros_like(student)), student=planes(student), classes=CLASSES, ignore_index=5
+    )
+    with Image.open(io.BytesIO(found.thumbnail)) as opened:
+        small = np.asarray(opened.convert("RGB"), int)
+    assert max(small.shape[:2]) <= galleries.THUMBNAIL
+    assert small[10, 10, 0] > 150 > 90 > small[-10, 10, 0]
+
+
+def test_the_worst_comes_first_whatever_it_is_judged_by() -> None:
+    def one(name: str, agreement: float, student: float | None, road: float | None) -> Verdict:
+        return Verdict(name, agreement, 0.0, 0.9, student, {"Road": road}, b"")
+
+    given = [one("a", 0.9, 0.3, None), one("b", 0.5, 0.8, 0.7), one("c", 0.7, None, 0.1)]
+
+    def names(**by: str) -> str:
+        return "".join(verdict.name for verdict in galleries.worst_first(given, **{"order": "disagreement", **by}))
+
+    assert (names(), names(order="iou"), names(order="gap")) == ("bca", "abc", "abc")
+    assert names(class_name="Road") == "cb"
+
+
+def test_it_asks_before_it_works_and_then_shows_cards(view: View, two: World) -> None:
+    page = view("gallery")
+    assert not page.exception
+    assert two.predicted == []
+    page.button[0].click().run()
+    assert not page.exception
+    assert sorted(set(two.predicted)) == ["student", "teacher"]
+    assert "12.5 % of the pixels differ" in words(page)
+    asked = list(two.predicted)
+    page.selectbox(key="class").set_value("Building").run()
+    assert "IoU of Building" in words(page)
+    assert two.predicted == asked
+
+
+def test_a_card_leads_into_the_viewer(view: View, two: World) -> None:
+    page = view("gallery")
+    page.button[0].click().run()
+    page.button(key="open b").click().run()
+    assert two.switched == [
+        (
+            "views/compare.py",
+            {
+                "from": "set",
+                "set": "samples",
+                "picture": "b",
+                "teacher": "teacher",
+                "students": "student",
+                "view": "disagreement",
+            },
+        )
+    ]
+
+
+@pytest.mark.usefixtures("two")
+def test_the_viewer_opens_what_a_card_names(view: View, viewer_payloads: list[dict[str, object]]) -> None:
+    page = view("compare", **{"from": "set", "set": "samples", "picture": "b"})
+    assert not page.exception
+    assert page.selectbox(key="picture").value == "b"
+    assert viewer_payloads
+    assert page.segmented_control(key="from").value == "set"
+
+
+@pytest.mark.usefixtures("world")
+def test_it_says_what_is_missing(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collections, "titles", dict)
+    assert "Nothing to compare yet" in words(view("gallery"))
+
+
+def test_the_shipped_scenes_are_a_collection() -> None:
+    names = [entry.name for entry in collections.entries("samples")]
+    assert names[:2] == ["scene_01", "scene_02"]
+    picture = collections.open_picture("samples", "scene_02")
+    assert picture.mask is not None
+    with pytest.raises(DatasetNotFoundError, match="choose another"):
+        collections.open_picture("samples", "../secret")
+
+
+def test_only_folders_below_the_opened_one_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "open" / "mine" / "images").mkdir(parents=True)
+    (tmp_path / "shut" / "images").mkdir(parents=True)
+    for place in ("open/mine", "shut"):
+        (tmp_path / place / "images" / "roof.png").write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))
+    monkeypatch.setattr(access, "read_access", lambda: access.Access(images=None))
+    with pytest.raises(DatasetNotFoundError, match=r"access\.toml"):
+        collections.entries("folder", "mine")
+    monkeypatch.setattr(access, "read_access", lambda: access.Access(images=str(tmp_path / "open")))
+    assert [entry.name for entry in collections.entries("folder", "mine")] == ["roof"]
+    assert read_rgb(encode_png(collections.open_picture("folder", "roof", "mine").image)).shape == (4, 4, 3)
+    for outside in ("../shut", str(tmp_path / "shut"), "nowhere"):
+        with pytest.raises(DatasetNotFoundError, match="check the path"):
+            collections.entries("folder", outside)

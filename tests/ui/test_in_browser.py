@@ -1,0 +1,95 @@
+"""In your browser: without the runtime it says how to get it; with it the model travels to the page."""
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from streamlit.testing.v1 import AppTest
+
+from app import web_runtime
+from app.services import exports
+
+from .conftest import World, make_model, words
+
+View = Callable[..., AppTest]
+
+
+def test_without_the_runtime_the_page_says_how_to_get_it(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "runtime_is_there", lambda: False)
+    test = view("browser")
+    assert not test.exception
+    assert "`make web`" in words(test)
+
+
+def test_with_it_the_chosen_model_is_shown(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(exports, "runtime_is_there", lambda: True)
+    monkeypatch.setattr(exports, "for_browser", lambda model: asked.append(model.name) or {"id": model.name})
+    assert not view("browser").exception
+    assert not view("browser", model="student-control").exception
+    assert asked == ["student", "student-control"]
+
+
+def test_no_model_is_told(view: View, world: World) -> None:
+    world.models.clear()
+    assert "No models yet" in words(view("browser"))
+
+
+def test_an_export_is_made_once_for_each_state_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.export import make
+
+    built: list[int] = []
+
+    class Exported:
+        files: dict[str, bytes]
+
+        def __init__(self) -> None:
+            built.append(1)
+            self.files = {"model.onnx": b"model %d" % len(built)}
+
+    monkeypatch.setattr(exports, "resolve", lambda *_, **__: Path("nowhere"))
+    monkeypatch.setattr(make, "export", lambda *_, **__: Exported())
+    model = make_model("student")
+    assert exports.mask_model(model) == exports.mask_model(model) == b"model 1"
+    assert exports.mask_model(make_model("student", identity="student@2")) == b"model 2"
+    assert len(list(exports._folder().glob("*.onnx"))) == 1
+
+
+def test_what_the_browser_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "mask_model", lambda _: b"onnx")
+    monkeypatch.setattr(exports, "server_speeds", lambda *_: [{"name": "Server", "ms": 3.0}])
+    payload: dict[str, Any] = exports.for_browser(make_model("student"))
+    assert base64.b64decode(payload["model"]) == b"onnx"
+    assert [item["name"] for item in payload["classes"]] == ["Building", "Land", "Road", "Vegetation", "Water"]
+    assert base64.b64decode(payload["sample"])[:2] == b"\xff\xd8"
+    monkeypatch.setattr(exports, "mask_model", lambda _: bytes(exports.LARGEST_IN_BROWSER + 1))
+    with pytest.raises(exports.ExportError, match="choose a smaller one"):
+        exports.for_browser(make_model("student"))
+
+
+def test_every_answer_is_isolated_and_files_have_their_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ort.wasm.min.mjs", "ort.wasm"):
+        (tmp_path / name).write_text("x")
+    mount = web_runtime.ROUTES[0]
+    monkeypatch.setattr(mount.app, "all_directories", [tmp_path])
+    page = Route("/page", lambda _: PlainTextResponse("ok"))
+    client = TestClient(Starlette(routes=[page, mount], middleware=web_runtime.MIDDLEWARE))
+    for address, kind in (
+        ("/page", "text/plain"),
+        ("/onnxruntime-web/ort.wasm.min.mjs", "text/javascript"),
+        ("/onnxruntime-web/ort.wasm", "application/wasm"),
+    ):
+        answer = client.get(address)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(kind)
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+        assert answer.headers["cross-origin-embedder-policy"] == "require-corp"
+    assert client.get("/onnxruntime-web/../main.py").status_code == 404
+    monkeypatch.setattr(mount.app, "all_directories", [tmp_path / "not" / "there"])
+    assert client.get("/onnxruntime-web/ort.wasm").status_code == 404
