@@ -57,6 +57,14 @@ class Group:
         for gradient, piece in zip(gradients, pieces, strict=True):
             gradient.copy_(piece.view_as(gradient))
 
+    def draw_apart(self, seed: int, step: int) -> None:
+        """Before a step: let layers that draw (dropout, stochastic depth) draw other numbers on every device.
+
+        By `seed` and `step` alone, so that a resumed run draws what the other would have.
+        """
+        if self.size > 1:
+            torch.manual_seed(hash((seed, step, self.rank)) & (2**63 - 1))
+
     def told(self, number: float) -> float:
         """What the first process says: only its number counts."""
         if self.size == 1:

@@ -120,6 +120,7 @@ class _Trainer:
             answer = task.answers(batch) if task.answers else None
             position = progress.epoch * self.steps + progress.step
             rate = learning_rate(task.config.train, position, progress.epochs * self.steps)
+            self.group.draw_apart(task.config.train.seed, position)
             terms = self.stepper.step(batch, answer, rate)
             if self.average:
                 self.average.update_parameters(task.model)

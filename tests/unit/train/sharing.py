@@ -15,13 +15,15 @@ from typing import Any
 from unittest import mock
 
 import torch
+from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 
-from core.config import FEATURE_LOSSES, LOGIT_LOSSES, DistillConfig
+from core.config import FEATURE_LOSSES, LOGIT_LOSSES, DistillConfig, ModelConfig
 from core.losses import LOGIT_LOSSES as BY_NAME
 from core.losses import across
 from core.losses.features import FeatureTerms
 from core.losses.supervised import cross_entropy, dice
+from core.models import build_model
 from core.train import loop, step
 from core.train.batches import Batch
 from core.train.events import Event, StepEvent
@@ -43,7 +45,9 @@ def teacher(batch: Batch) -> Answer:
     return Answer(logits, nn.functional.avg_pool2d(coarse, 8))
 
 
-def curve(group: Group, *, losses: dict[str, float] | None = None, mix: float = 0.0, **train: Any) -> Curve:
+def curve(
+    group: Group, *, losses: dict[str, float] | None = None, mix: float = 0.0, architecture: str = "unet", **train: Any
+) -> Curve:
     """The losses of every step of a run in float64 whose whole batch is 8 views, whoever shares it.
 
     Without `losses` it learns from labels alone. Only the first process has them.
@@ -53,6 +57,9 @@ def curve(group: Group, *, losses: dict[str, float] | None = None, mix: float = 
     task = tiny_task(distill=distill, views=24, answers=teacher if losses else None, **settings)
     names = [name for name in losses or () if name in FEATURE_LOSSES]
     features = FeatureTerms(names, student_channels=32, teacher_channels=3) if names else None
+    if architecture != "unet":
+        torch.manual_seed(0)
+        task = replace(task, model=build_model(ModelConfig(architecture, {"base": 2}), outputs=CLASSES))
     task.model.double()
     normaliser = Normaliser(task.normaliser.mean.double(), task.normaliser.std.double(), task.normaliser.device)
     task = replace(task, group=group, normaliser=normaliser, sampler=replace(task.sampler, mix=mix))
@@ -104,13 +111,13 @@ def _loss(name: str, group: Group, *, student: Tensor, teacher: Tensor, labels: 
     return found[name]
 
 
-def normalisation(group: Group) -> dict[str, Tensor]:
-    """Of a batch normalisation in float64: its output, all gradients and what it remembers, for this share."""
+def normalisation(group: Group, *, act: bool = False) -> dict[str, Tensor]:
+    """Of a batch normalisation (timm's with `act`) in float64: output, all gradients and memory, for this share."""
     random = torch.Generator().manual_seed(2)
     views = 3 + 2 * torch.randn(VIEWS, 4, 6, 5, generator=random, dtype=torch.float64)
     views[:2] += 5
     weights = torch.randn(views.shape, generator=random, dtype=torch.float64)
-    layer = nn.BatchNorm2d(4).double()
+    layer = (BatchNormAct2d(4) if act else nn.BatchNorm2d(4)).double()
     nn.init.normal_(layer.weight, generator=random)
     share_statistics(layer, group)
     mine = group.positions(VIEWS)
@@ -127,7 +134,21 @@ def normalisation(group: Group) -> dict[str, Tensor]:
     }
 
 
-WORKS: dict[str, Callable[..., Any]] = {"curve": curve, "gradients": gradients, "normalisation": normalisation}
+def chances(group: Group) -> list[Tensor]:
+    """What both devices draw before step 1, step 2, and step 1 once more."""
+    found = []
+    for step_number in (1, 2, 1):
+        group.draw_apart(0, step_number)
+        found.append(group.gather(torch.rand(4)))
+    return found
+
+
+WORKS: dict[str, Callable[..., Any]] = {
+    "curve": curve,
+    "gradients": gradients,
+    "normalisation": normalisation,
+    "chances": chances,
+}
 
 
 def broken(stack: ExitStack, part: str) -> None:

@@ -57,6 +57,7 @@ def gap(one: Curve, other: Curve) -> float:
 
 CURVES: dict[str, dict[str, Any]] = {
     "train": {"ema": 0.9},
+    "compact": {"architecture": "compact"},
     "distill": {"losses": {"soft_targets": 1.0, "correlation": 1.0}},
     "in parts": {"accumulate": 2},
     "mixed views": {"losses": {"soft_targets": 1.0}, "mix": 0.5},
@@ -98,12 +99,22 @@ def test_every_loss_is_that_of_the_whole_batch_and_so_is_its_gradient(together: 
         assert expected.abs().max() > 0
 
 
-def test_normalisation_is_over_the_whole_batch(together: Together) -> None:
-    both, alone = together(work="normalisation"), do(ALONE, "normalisation")
+@pytest.mark.parametrize("act", [False, True])
+def test_normalisation_is_over_the_whole_batch(together: Together, act: bool) -> None:
+    """That of torch, and that of timm with its activation built in."""
+    both, alone = together(work="normalisation", act=act), do(ALONE, "normalisation", act=act)
     assert both.keys() == alone.keys()
     for name, value in both.items():
         expected = alone[name][:4] if name in ("output", "gradient") else alone[name]
         torch.testing.assert_close(value, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_devices_draw_apart_and_the_same_again_at_the_same_step(together: Together) -> None:
+    """Stochastic depth that dropped the same layers on every device would be noise that does not average out."""
+    first, second, again = together(work="chances")
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first, second)
+    assert torch.equal(first, again)
 
 
 @pytest.mark.parametrize(("count", "parts"), [(8, 1), (8, 2), (24, 3)])

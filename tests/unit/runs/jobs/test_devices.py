@@ -152,7 +152,10 @@ def test_followers_do_not_outlive_a_leader_that_is_killed(shared: RunConfig, run
 
 @pytest.mark.slow
 def test_torchrun_starts_the_same_run(shared: RunConfig, runs: Path) -> None:
-    """`torchrun -m core train --devices 2` is one run, with the model of one device with twice the batch."""
+    """`torchrun -m core train --devices 2` is one run, bit for bit the one that starts its own processes.
+
+    That two devices learn what one does is shown in float64: in float32 Adam makes steps of gradients that are noise.
+    """
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "core"]
     images = ["--data", str(shared.data.root), "--crop", "32", "--views", "8"]
     training = ["--base", "2", "--epochs", "2", "--precision", "float32", "--device", "cpu", "--json"]
@@ -166,8 +169,8 @@ def test_torchrun_starts_the_same_run(shared: RunConfig, runs: Path) -> None:
         found: dict[str, Any] = json.loads(done.stdout)
         return found["runs"][0]
 
-    both = ran(command, "--devices", "2", "--batch", "2")
-    alone = ran([sys.executable, "-m", "core"], "--batch", "4")
-    assert both["state"] == alone["state"] == "done"
+    theirs = ran(command, "--devices", "2", "--batch", "2")
+    ours = ran([sys.executable, "-m", "core"], "--devices", "2", "--batch", "2")
+    assert theirs["state"] == ours["state"] == "done"
     assert len(RunStore(home=runs).list()) == 2
-    torch.testing.assert_close(weights(runs, both["id"]), weights(runs, alone["id"]), rtol=0.02, atol=1e-3)
+    assert torch.equal(weights(runs, theirs["id"]), weights(runs, ours["id"]))
