@@ -75,7 +75,7 @@ def measure(*, reruns: int, comparisons: int, side: int) -> dict[str, float]:
             figures |= {"first_masks_s": time.monotonic() - answered, "payload_kb": max(sizes) / 1000}
             page.get_by_text("warm runs").wait_for(timeout=PATIENCE_MS)
             figures["first_paint_s"] = _first_paint(chromium, address)
-            figures |= _quantiles("rerun", [_go_to(page, 2 - turn % 2) for turn in range(reruns + 2)][2:])
+            figures |= _quantiles("rerun", [go_to(page, 2 - turn % 2) for turn in range(reruns + 2)][2:])
             slider = page.get_by_label("Opacity of the masks")
             figures |= _quantiles("opacity", [float(slider.evaluate(_TOUCH)) for _ in range(reruns)])
             figures |= _memory(page, comparisons)
@@ -97,7 +97,7 @@ def _first_paint(chromium: Browser, address: str) -> float:
     return statistics.median(taken)
 
 
-def _go_to(page: Page, scene: int) -> float:
+def go_to(page: Page, scene: int) -> float:
     """Seconds from the click on a scene until the viewer shows it; waits for the rest of the page afterwards."""
     before = page.locator(READY).get_attribute("data-scene")
     page.get_by_role("combobox", name="Scene").click()
@@ -116,10 +116,10 @@ def _memory(page: Page, comparisons: int) -> dict[str, float]:
     if not comparisons:
         return {}
     for scene in range(SCENES, 0, -1):
-        _go_to(page, scene)
+        go_to(page, scene)
     start = _server_memory()
     for turn in range(1, comparisons + 1):
-        _go_to(page, 1 + turn % SCENES)
+        go_to(page, 1 + turn % SCENES)
     return {"memory_mb": start, "memory_growth_mb": _server_memory() - start}
 
 

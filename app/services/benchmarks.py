@@ -178,6 +178,8 @@ def _alive(folder: Path) -> bool:
         pid = int((folder / "pid").read_text())
     except (OSError, ValueError):
         return False
+    if any(child.pid == pid for child in _children):
+        return True  # Just started, it has no command line yet.
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
