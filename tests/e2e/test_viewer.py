@@ -91,6 +91,7 @@ def test_swipe_shows_one_model_on_each_side(page: Page, world: World) -> None:
         page.mouse.down()
         page.mouse.move(box["x"] + split * box["width"], box["y"] + 30, steps=3)
         page.mouse.up()
+        page.wait_for_timeout(400)  # On a slow machine it is drawn at half resolution until it rests.
         for across, down in [*SPOTS, (split - 0.03, 0.4), (split + 0.03, 0.4)]:
             row, column = under(world, whole, across, down)
             side = 1 if across < split else 3
