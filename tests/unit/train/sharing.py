@@ -15,7 +15,6 @@ from typing import Any
 from unittest import mock
 
 import torch
-from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 
 from core.config import FEATURE_LOSSES, LOGIT_LOSSES, DistillConfig, ModelConfig
@@ -117,7 +116,7 @@ def normalisation(group: Group, *, act: bool = False) -> dict[str, Tensor]:
     views = 3 + 2 * torch.randn(VIEWS, 4, 6, 5, generator=random, dtype=torch.float64)
     views[:2] += 5
     weights = torch.randn(views.shape, generator=random, dtype=torch.float64)
-    layer = (BatchNormAct2d(4) if act else nn.BatchNorm2d(4)).double()
+    layer = (_with_activation() if act else nn.BatchNorm2d)(4).double()
     nn.init.normal_(layer.weight, generator=random)
     share_statistics(layer, group)
     mine = group.positions(VIEWS)
@@ -132,6 +131,15 @@ def normalisation(group: Group, *, act: bool = False) -> dict[str, Tensor]:
         **{f"gradient of {name}": value.grad for name, value in layer.named_parameters() if value.grad is not None},
         **dict(layer.named_buffers()),
     }
+
+
+def _with_activation() -> type[nn.BatchNorm2d]:
+    """The kind of normalisation in the teacher's encoder, which comes from timm with its activation built in."""
+    arguments = {"architecture": "unet", "encoder": "tu-tf_efficientnet_lite0", "weights": None}
+    encoder = build_model(ModelConfig("smp", arguments), outputs=CLASSES)
+    return next(
+        type(layer) for layer in encoder.modules() if isinstance(layer, nn.BatchNorm2d) and hasattr(layer, "act")
+    )
 
 
 def chances(group: Group) -> list[Tensor]:
