@@ -9,7 +9,7 @@ from core.typed import build, is_number
 
 Kind = Literal["train", "distill"]
 FAMILIES = ("compact", "unet")
-"""Architectures of which a `base` makes every size; the first is what a student is unless somebody says otherwise."""
+"""Architectures of which a `base` makes every size; the first is the usual one."""
 LOGIT_LOSSES = ("soft_targets", "standardised", "channel_wise", "correlation", "boundary")
 FEATURE_LOSSES = ("feature_channel_wise", "affinity", "attention", "hint", "masked_generation")
 """Ways to listen to a teacher: to its logits, and to features inside it (functions and papers: `core/losses/`)."""
@@ -128,8 +128,7 @@ class TrainConfig:
     GPU, and keeps what is quickest: a minute at the start, then faster steps. `start_from` names a trained model of
     the same architecture and classes whose weights the run begins with (None: fresh weights). `accumulate` cuts a
     batch into that many parts whose gradients are averaged before the step: memory for one part at a time. `devices`
-    share the run: each takes `batch_size` images a step, and what is learnt is what one device would learn from all of
-    them at once.
+    share the run: each takes `batch_size` images a step, and together they learn what one would from all of them.
     """
 
     epochs: int = 10

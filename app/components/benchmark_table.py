@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.services.benchmarks import Result, Row, runtime_title
+from app.services.benchmarks import Result, Row, runtime_title, timings
 
 _MISSING = "–"
 
@@ -20,11 +20,7 @@ def table_rows(rows: Sequence[Row], titles: Mapping[str, str]) -> list[dict[str,
             "Faster": row.faster,
             "Smaller": row.smaller,
             "mIoU-5": None if row.miou5 is None else 100 * row.miou5,
-            "Median (ms)": row.p50_ms,
-            "± (%)": None if row.half_width is None else 100 * row.half_width,
-            "p95 (ms)": row.p95_ms,
-            "Processor (ms)": row.cpu_ms,
-            "Mpx/s": row.megapixels_per_second,
+            **timings(row),
             "Cold start (s)": None if row.cold_ms is None else row.cold_ms / 1000,
             "Memory (MB)": row.peak_memory_mb,
             "GPU memory (MB)": row.device_memory_mb,

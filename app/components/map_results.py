@@ -1,7 +1,6 @@
 """What came of a visitor's pictures: a table, one picture with its mask as an overview and in detail, downloads."""
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,10 @@ import streamlit as st
 
 from app import caching
 from app.components.guard import plainly
+from app.components.legend import legend
 from app.services import map_views, mapping
 from app.services.artifacts import Model
+from app.services.palettes import safe_colours
 
 _LARGE_PIXELS = 1600
 
@@ -74,7 +75,8 @@ def _picture(result: dict[str, Any], model: Model, source: Path, bands: tuple[in
         == "Difference"
     ):
         mask = difference
-    classes = [*model.classes[: model.ignore_index]]
+    own = model.classes[: model.ignore_index]
+    classes = [(name, colour) for (name, _), colour in zip(own, safe_colours(own), strict=True)]
     if mask == difference:
         classes.append(("Both the same", (235, 235, 235)))
     opacity = st.slider("Opacity of the mask", 0, 100, 55, key="map_opacity") / 100
@@ -90,7 +92,7 @@ def _picture(result: dict[str, Any], model: Model, source: Path, bands: tuple[in
             view = caching.map_detail(source, mask, across, down, bands)
             st.image(map_views.blend(view, classes, opacity), width="stretch", alt="A part at full resolution")
             st.caption(f"{view.mask.shape[1]} × {view.mask.shape[0]} pixels at full resolution")
-    _legend(classes)
+    legend(classes)
 
 
 def _is_large(result: dict[str, Any]) -> bool:
@@ -117,6 +119,7 @@ def _areas(result: dict[str, Any]) -> None:
 
 
 def _downloads(result: dict[str, Any]) -> None:
+    st.caption("Files keep the dataset's own colours.")
     with st.container(horizontal=True):
         for title, file, media in map_views.downloads(result):
             st.download_button(
@@ -128,11 +131,3 @@ def _downloads(result: dict[str, Any]) -> None:
                 on_click="ignore",
                 key=f"map_{file.name}",
             )
-
-
-def _legend(classes: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
-    swatch = "display:inline-block;width:0.8rem;height:0.8rem;border-radius:0.2rem;margin-right:0.35rem"
-    entries = [
-        f'<span><span style="{swatch};background:rgb{colour}"></span>{escape(name)}</span>' for name, colour in classes
-    ]
-    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:0.25rem 1rem;font-size:0.875rem">{"".join(entries)}</div>')

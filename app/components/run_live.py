@@ -1,13 +1,13 @@
 """The part of a run's page that moves by itself: state, progress, curves and preview. It only reads."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 import streamlit as st
 
 from app.components.charts import loss_chart, score_chart
 from app.components.forecast import duration
 from app.components.guard import plainly
+from app.components.legend import legend
 from app.components.run_table import TICK_SECONDS, settings_line, state_badge
 from app.services import progress, queue, runs, verdicts, workers
 from app.services.progress import Progress
@@ -145,12 +145,4 @@ def _preview(run: Run) -> None:
     captions = ["Image", "Known mask", f"{'Control' if run.control_of else 'Student'} after epoch {epoch}"]
     for column, picture, caption in zip(st.columns(3), pictures, captions, strict=True):
         column.image(picture, caption=caption, width="stretch", alt=caption)
-    _legend(found.classes)
-
-
-def _legend(classes: Sequence[tuple[str, tuple[int, int, int]]]) -> None:
-    swatch = "display:inline-block;width:0.8rem;height:0.8rem;border-radius:0.2rem;margin-right:0.35rem"
-    entries = [
-        f'<span><span style="{swatch};background:rgb{colour}"></span>{escape(name)}</span>' for name, colour in classes
-    ]
-    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:0.25rem 1rem;font-size:0.875rem">{"".join(entries)}</div>')
+    legend(found.classes)

@@ -18,8 +18,6 @@ from core.config import DataConfig
 from core.errors import BenchmarkError
 from core.runs.process import start as start_process
 
-__all__ = ["RUNTIMES", "Job", "Result", "Row", "cancel", "choices", "delete", "found", "job", "start", "tried"]
-
 SIZES, BATCHES = (256, 512, 1024), (1, 4, 16)
 CAREFUL = {"Quick": (0.1, 8, 6.0), "Careful": (0.03, 20, 30.0)}
 """How well a median must be known (half its interval at 95 %), fewest repeats, most seconds a case."""
@@ -153,6 +151,17 @@ def delete(result_id: str) -> None:
 def tried(result: Result) -> list[tuple[int, int, int]]:
     """Settings of a result that stand side by side: (size, batch, threads)."""
     return list(dict.fromkeys((row.size, row.batch, row.threads) for row in result.rows))
+
+
+def timings(row: Row) -> dict[str, float | None]:
+    """What the clocks said, by the names that people read; None where it was not measured."""
+    return {
+        "Median (ms)": row.p50_ms,
+        "± (%)": None if row.half_width is None else 100 * row.half_width,
+        "p95 (ms)": row.p95_ms,
+        "Processor (ms)": row.cpu_ms,
+        "Mpx/s": row.megapixels_per_second,
+    }
 
 
 def runtime_title(name: str) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.services import progress
 from app.services.artifacts import Model
-from app.services.benchmarks import Result, Row, runtime_title
+from app.services.benchmarks import Result, Row, runtime_title, timings
 from app.services.inference import Quality, Speed
 from app.services.plots import Series
 from app.services.report import Picture, Pictures, Plot, Section, Table, Text, render, settings_table
@@ -114,11 +114,7 @@ def _benchmark_row(row: Row, titles: Mapping[str, str]) -> dict[str, Any]:
         "Faster (×)": row.faster,
         "Smaller (×)": row.smaller,
         "mIoU-5 (%)": None if row.miou5 is None else 100 * row.miou5,
-        "Median (ms)": row.p50_ms,
-        "± (%)": None if row.half_width is None else 100 * row.half_width,
-        "p95 (ms)": row.p95_ms,
-        "Processor (ms)": row.cpu_ms,
-        "Mpx/s": row.megapixels_per_second,
+        **timings(row),
         "Memory (MB)": row.peak_memory_mb,
         "File (MB)": row.bytes / 1e6,
         "Note": row.problem or "",

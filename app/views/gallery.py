@@ -8,6 +8,7 @@ from app import caching, state
 from app.components.empty import empty_state
 from app.components.guard import plainly
 from app.components.linked import linked_select
+from app.components.pair_choice import choose_pair
 from app.components.picture_choice import scene_title
 from app.services import artifacts, collections, galleries
 from app.services.artifacts import Model
@@ -40,7 +41,7 @@ def main() -> None:
     entries = collections.entries(collection, folder)
     with controls[1]:
         chosen = _choose_part(entries)
-    pair = _choose_pair(models, controls[2], controls[3])
+    pair = choose_pair(models, controls[2], controls[3])
     if pair is None:
         empty_state(
             "No student yet", "Train one on the page Distill, or choose a teacher whose classes a student shares."
@@ -72,20 +73,6 @@ def _choose_part(entries: Sequence[Entry]) -> list[Entry]:
         "Part", ["all", *there], name=state.USE, default=default, title=lambda name: collections.USES[name]
     )
     return [entry for entry in entries if use in ("all", entry.use)]
-
-
-def _choose_pair(models: dict[str, Model], left: object, right: object) -> tuple[Model, Model] | None:
-    def title(name: str) -> str:
-        return models[name].label
-
-    with left:
-        teacher = models[linked_select("Teacher", list(models), name=state.TEACHER, default="teacher", title=title)]
-    fitting = [name for name, model in models.items() if name != teacher.name and model.classes == teacher.classes]
-    if not fitting:
-        return None
-    with right:
-        student = linked_select("Student", fitting, name=state.STUDENT, default="student", title=title)
-    return teacher, models[student]
 
 
 def _look(collection: str, folder: str, entries: list[Entry], *, teacher: Model, student: Model) -> list[Verdict]:

@@ -5,7 +5,7 @@ import streamlit as st
 from app import caching, state
 from app.components.empty import empty_state
 from app.components.guard import plainly
-from app.components.linked import linked_select
+from app.components.pair_choice import choose_pair
 from app.components.picture_choice import choose_picture
 from app.components.temperature import softener
 from app.services import artifacts, softening
@@ -52,7 +52,7 @@ def main() -> None:
     first, second, middle, right = st.columns([1.35, 0.9, 1.5, 1.5], gap="medium")
     wide = st.container()
     open_picture = choose_picture(first, second, wide)
-    pair = _choose_pair(models, middle, right)
+    pair = choose_pair(models, middle, right)
     picture = open_picture()
     if picture is None:
         empty_state("No image yet", "Choose a shipped scene, or upload a PNG, JPEG or TIFF above.")
@@ -62,20 +62,6 @@ def main() -> None:
         _soften(picture, teacher=pair[0], student=pair[1])
     with st.expander("What temperature is", expanded=True):
         st.markdown(_TEXT)
-
-
-def _choose_pair(models: dict[str, Model], left: object, right: object) -> tuple[Model, Model] | None:
-    def title(name: str) -> str:
-        return models[name].label
-
-    with left:
-        teacher = models[linked_select("Teacher", list(models), name=state.TEACHER, default="teacher", title=title)]
-    fitting = [name for name, model in models.items() if name != teacher.name and model.classes == teacher.classes]
-    if not fitting:
-        return None
-    with right:
-        student = linked_select("Student", fitting, name=state.STUDENT, default="student", title=title)
-    return teacher, models[student]
 
 
 @st.fragment

@@ -1,7 +1,10 @@
-"""Areas on the ground: the WGS 84 ellipsoid, close up. Pure Python."""
+"""What pixels cover on the ground: areas on the WGS 84 ellipsoid, and one resolution beside another. Pure Python."""
 
 import math
 from collections.abc import Sequence
+
+from core.errors import ConfigError
+from core.imagery.limits import Info
 
 _MAJOR_AXIS_M = 6_378_137.0
 _ECCENTRICITY_SQUARED = 6.694_379_990_14e-3
@@ -25,3 +28,19 @@ def parallelogram(longitudes: Sequence[float], latitudes: Sequence[float]) -> fl
 def _turn(degrees: float) -> float:
     """The short way round across the date line."""
     return (degrees + 180) % 360 - 180
+
+
+def ground_ratio(info: Info, trained_at: float | None) -> float:
+    """How many pixels of a picture are one of what a model was trained on, in metres a pixel.
+
+    1 where a resolution is unknown, or they differ by less than a tenth. Raises `ConfigError` beyond 16 times.
+    """
+    if trained_at is None or info.metres_per_pixel is None:
+        return 1.0
+    ratio = trained_at / info.metres_per_pixel
+    if not 1 / 16 <= ratio <= 16:
+        raise ConfigError(
+            f"A pixel of this picture is {info.metres_per_pixel:.3g} m wide, and the model was trained on "
+            f"{trained_at:.3g} m: that is too far apart. Resample the picture, or choose another model."
+        )
+    return 1.0 if 0.9 <= ratio <= 1.1 else ratio

@@ -18,12 +18,13 @@ from core.classes import ClassMap
 from core.errors import ConfigError
 from core.files import write_aside
 from core.image import encode_webp
+from core.imagery.ground import ground_ratio
 from core.infer.areas import Area, AreaCounter, to_csv
 from core.infer.difference import difference_names, write_difference
 from core.infer.masks import MaskWriter, ProbabilityWriter, gdal, to_cog, to_png
 from core.infer.overview import Overview
 from core.infer.predict import Progress
-from core.infer.raster import Source, Tiling, ground_ratio, segment
+from core.infer.raster import Source, Tiling, segment
 from core.infer.tiles import Window
 from core.infer.vectors import Legend, write_geojson, write_gpkg
 from core.train.events import Cancelled

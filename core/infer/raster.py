@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.errors import ConfigError, DeviceError
+from core.errors import DeviceError
 from core.imagery.limits import Info
 from core.infer.predict import PredictionCancelledError, Progress, evaluating
 from core.infer.tiles import Window, axis_shares
@@ -63,19 +63,6 @@ class Strip:
     y: int
     mask: NDArray[np.uint8]
     probabilities: Tensor
-
-
-def ground_ratio(info: Info, trained_at: float | None) -> float:
-    """`Tiling.ground_ratio` for a picture; 1 where a resolution is unknown, or they differ by less than a tenth."""
-    if trained_at is None or info.metres_per_pixel is None:
-        return 1.0
-    ratio = trained_at / info.metres_per_pixel
-    if not 1 / 16 <= ratio <= 16:
-        raise ConfigError(
-            f"A pixel of this picture is {info.metres_per_pixel:.3g} m wide, and the model was trained on "
-            f"{trained_at:.3g} m: that is too far apart. Resample the picture, or choose another model."
-        )
-    return 1.0 if 0.9 <= ratio <= 1.1 else ratio
 
 
 def segment(

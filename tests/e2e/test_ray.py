@@ -11,10 +11,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
+from benchmarks.reliability.kit import pictures
 from core import paths
 from core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from core.runs.recorder import read_events, read_metrics
@@ -94,19 +93,6 @@ def tree(pid: int) -> dict[int, str]:
     for child in children:
         found |= tree(int(child))
     return found
-
-
-def pictures(folder: Path) -> Path:
-    """Three small scenes of two classes, in the flat layout."""
-    for kind in ("images", "masks"):
-        (folder / kind).mkdir(parents=True)
-    for number in range(3):
-        mask = np.zeros((64, 64), np.uint8)
-        mask[:, 16 * number : 16 * number + 32] = 2
-        image = np.where(mask[..., None] == 2, np.uint8(200), np.uint8(60)).repeat(3, axis=-1)
-        Image.fromarray(image).save(folder / "images" / f"scene_{number}.png")
-        Image.fromarray(mask).save(folder / "masks" / f"scene_{number}.png")
-    return folder
 
 
 def queue(store: RunStore, name: str, root: Path) -> str:

@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
+from benchmarks.reliability.kit import pictures
 from core import paths
 from core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from core.runs.recorder import read_events, read_metrics
@@ -193,23 +192,10 @@ def test_the_verb_starts_a_worker_and_a_signal_ends_it(store: RunStore, start: S
     assert store.workers() == []
 
 
-def _pictures(folder: Path) -> Path:
-    """Three small scenes of two classes, in the flat layout."""
-    for kind in ("images", "masks"):
-        (folder / kind).mkdir(parents=True)
-    for number in range(3):
-        mask = np.zeros((96, 96), np.uint8)
-        mask[:, 32 * number : 32 * number + 48] = 2
-        image = np.where(mask[..., None] == 2, np.uint8(200), np.uint8(60)).repeat(3, axis=-1)
-        Image.fromarray(image).save(folder / "images" / f"scene_{number}.png")
-        Image.fromarray(mask).save(folder / "masks" / f"scene_{number}.png")
-    return folder
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_real_run_is_trained_by_the_worker(store: RunStore, start: Start, tmp_path: Path) -> None:
-    data = DataConfig(dataset="folder", root=str(_pictures(tmp_path / "pictures")), crop=32, views_per_epoch=8)
+    data = DataConfig(dataset="folder", root=str(pictures(tmp_path / "pictures")), crop=32, views_per_epoch=8)
     train = TrainConfig(epochs=2, batch_size=4, device="cpu", precision="float32")
     run = store.add(RunConfig("train", "tiny", data, ModelConfig("unet", {"base": 2}), train))
     start("-m", "core", "worker")

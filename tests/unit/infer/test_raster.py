@@ -6,8 +6,9 @@ import torch
 from numpy.typing import NDArray
 
 from core.errors import ConfigError
+from core.imagery.ground import ground_ratio
 from core.infer.predict import PredictionCancelledError, predict
-from core.infer.raster import NO_DATA, Tiling, fitting_tile, ground_ratio, segment
+from core.infer.raster import NO_DATA, Tiling, fitting_tile, segment
 from core.infer.tiles import Window, axis_shares
 from core.models.unet import UNet
 from tests.unit.infer.rasters import NORMAL, Brightness, Held
