@@ -92,7 +92,7 @@ class Visitor:
 
     def _bands(self) -> None:
         self._more()
-        box = self.page.get_by_label("Bands that are red, green and blue")
+        box = self.page.get_by_role("textbox", name="Bands that are red, green and blue")
         box.fill(self.random.choice(["3,2,1", "1", ""]))
         box.press("Enter")
 
