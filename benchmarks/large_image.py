@@ -4,9 +4,12 @@
     python benchmarks/large_image.py --memory [--side 20000] [--sparse]
 
 Speed: a seeded GeoTIFF (a shipped scene, repeated and mirrored) from the door for strangers to the mask on disk, in
-megapixels of the picture a second, and the model alone on tensors of the same windows. The two take turns, so that a
-busy machine slows both alike. Windows overlap, so the model itself sees more pixels than the picture has: `overlap` is
-how many more, and the share that is left for everything but the model is ratio x overlap.
+megapixels of the picture a second, and the model alone on ready tensors, at the size of window at which it is fastest.
+They take turns in one process. `ratio_clock` is what a person waits for: reading and writing go on beside the model
+where there is a second core. Other work on the machine spoils it, so two more are told: `ratio_first` counts the
+processor time of the thread that runs the model (the clock, if the others have a core of their own), `ratio_processor`
+that of all threads and of the decoder's process (the clock, if all share one core). `overlap` is how many times the
+model sees a pixel.
 
 Memory: the same work as `python -m core predict` in a process of its own; the peak of it and its decoder together, less
 that of the same command on a picture of 64 pixels.
@@ -15,12 +18,15 @@ that of the same command on a picture of 64 pixels.
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +41,13 @@ from core import checkpoint, paths
 from core.device import choose, describe
 from core.imagery.door import Picture
 from core.infer.batch import Wanted, predict_picture
+from core.infer.look import Tiling
+from core.infer.memory import keep_freed_memory
 from core.infer.predict import evaluating
-from core.infer.raster import Tiling
 from core.infer.tiles import windows
 
 TURNS = 3
+RAW_SIDES = (512, 1024)
 _ROWS = 1024
 
 
@@ -65,49 +73,87 @@ def make_picture(path: Path, side: int, *, sparse: bool = False) -> None:
             file.write(np.moveaxis(turned[:tall, x : x + wide], 2, 0), window=Window(x, y, wide, tall))
 
 
-def raw_speed(loaded: checkpoint.Loaded, device: torch.device, tiling: Tiling, count: int) -> float:
-    """Megapixels a second of the model on ready tensors."""
-    view = torch.zeros(tiling.batch, 3, tiling.tile, tiling.tile, device=device)
-    view = view.to(memory_format=torch.channels_last)
-    with evaluating(loaded.model), torch.inference_mode():
-        loaded.model(view)
-        started = time.perf_counter()
+@dataclass(frozen=True)
+class Took:
+    """Seconds on the clock, of the thread that runs the model, and of all threads and the decoder's process."""
+
+    clock: float
+    first: float
+    processor: float
+
+    def over(self, megapixels: float) -> "Took":
+        return Took(*(seconds / megapixels for seconds in (self.clock, self.first, self.processor)))
+
+
+def timed(work: Callable[[], object]) -> Took:
+    def processor() -> float:
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.process_time() + children.ru_utime + children.ru_stime
+
+    clock, first, before = time.perf_counter(), time.thread_time(), processor()
+    work()
+    return Took(time.perf_counter() - clock, time.thread_time() - first, processor() - before)
+
+
+def raw(loaded: checkpoint.Loaded, device: torch.device, side: int, pixels: int) -> Took:
+    """The model on ready tensors of side x side, for so many pixels of the picture: the time for a megapixel."""
+    view = torch.zeros(1, 3, side, side, device=device).to(memory_format=torch.channels_last)
+    count = max(2, pixels // side**2)
+
+    def look() -> None:
         for _ in range(count):
             loaded.model(view)
         if device.type == "cuda":
             torch.cuda.synchronize()
-        seconds = time.perf_counter() - started
-    return count * tiling.batch * tiling.tile**2 / 1e6 / seconds
+
+    with evaluating(loaded.model), torch.inference_mode():
+        loaded.model(view)
+        took = timed(look)
+    return took.over(count * side**2 / 1e6)
 
 
-def whole_speed(path: Path, loaded: checkpoint.Loaded, device: torch.device, tiling: Tiling, folder: Path) -> float:
-    """Megapixels a second from the file to the mask in a Cloud-Optimised GeoTIFF."""
-    started = time.perf_counter()
-    with Picture(path) as picture:
-        predict_picture(picture, folder / "mask", loaded, Wanted(png=False, tif=True), device=device, tiling=tiling)
-        pixels = picture.info.pixels
-    return pixels / 1e6 / (time.perf_counter() - started)
+def whole(path: Path, loaded: checkpoint.Loaded, device: torch.device, tiling: Tiling, folder: Path) -> Took:
+    """From the file to the mask in a Cloud-Optimised GeoTIFF: the time for a megapixel of the picture."""
+
+    def work() -> None:
+        with Picture(path) as picture:
+            predict_picture(picture, folder / "mask", loaded, Wanted(png=False, tif=True), device=device, tiling=tiling)
+
+    took = timed(work)
+    with rasterio.open(path) as file:
+        return took.over(file.width * file.height / 1e6)
 
 
 def speeds(name: str, path: Path, side: int, device: torch.device, tiling: Tiling, folder: Path) -> dict[str, Any]:
     loaded = checkpoint.load(checkpoint.resolve(name), device=device)
     placed = windows(side, side, tile=tiling.tile, overlap=tiling.overlap)
-    overlap = sum(window.height * window.width for window in placed) / side**2
-    count = max(2, len(placed) // tiling.batch // 2)
-    raw, whole = [], []
+    sides = sorted({*RAW_SIDES, max(window.height for window in placed)})
+    alone: dict[int, list[Took]] = {each: [] for each in sides}
+    together = []
     for _ in range(TURNS):
-        raw.append(raw_speed(loaded, device, tiling, count))
-        whole.append(whole_speed(path, loaded, device, tiling, folder))
-    ratio = statistics.median(whole) / statistics.median(raw)
-    return {
+        for each in sides:
+            alone[each].append(raw(loaded, device, each, side**2 // len(sides)))
+        together.append(whole(path, loaded, device, tiling, folder))
+    row: dict[str, Any] = {
         "model": name,
         "device": describe(device),
-        "raw_mpx_s": statistics.median(raw),
-        "whole_mpx_s": statistics.median(whole),
-        "ratio": ratio,
-        "overlap": overlap,
-        "rest": ratio * overlap,
+        "side": side,
+        "windows": len(placed),
+        "overlap": sum(window.height * window.width for window in placed) / side**2,
     }
+    for kind in ("clock", "first", "processor"):
+        best, at = min((_median(took, kind), each) for each, took in alone.items())
+        row |= {
+            f"raw_mpx_s_{kind}": 1 / best,
+            f"raw_side_{kind}": at,
+            f"whole_mpx_s_{kind}": 1 / _median(together, kind),
+        }
+        row[f"ratio_{kind}"] = best / _median(together, kind)
+    return row
+
+
+def _median(took: Sequence[Took], kind: str) -> float:
+    return float(statistics.median(getattr(each, kind) for each in took))
 
 
 def peak_megabytes(path: Path, model: str, folder: Path, *extra: str) -> tuple[float, float]:
@@ -165,6 +211,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     warnings.simplefilter("ignore")
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if args.memory:

@@ -39,8 +39,8 @@ def add(verbs: Any) -> None:
         "--bands", metavar="R,G,B", help="numbers of the bands that are red, green and blue (default: as the file says)"
     )
     verb.add_argument("--flips", action="store_true", help="average over mirror images: four times the time")
-    verb.add_argument("--tile", type=int, default=1024, help="side of the windows that a picture is cut into")
-    verb.add_argument("--overlap", type=int, default=64, help="pixels that windows share (default: 64)")
+    verb.add_argument("--tile", type=int, help="most pixels along a side of the windows that a picture is cut into")
+    verb.add_argument("--overlap", type=int, help="pixels that windows share")
     add_device(verb)
     verb.set_defaults(run=run)
 
@@ -73,13 +73,14 @@ def _wanted(args: argparse.Namespace) -> "Wanted":
 
 
 def _tiling(args: argparse.Namespace) -> Any:
-    from core.infer.raster import Tiling
+    from core.infer.look import Tiling
 
-    if args.tile < 32 or not 0 <= args.overlap < args.tile:
-        raise ConfigError(
-            f"Tiles must have 32 pixels at least and overlap by less, not {args.tile} and {args.overlap}."
-        )
-    return Tiling(tile=args.tile, overlap=args.overlap, flips=args.flips)
+    usual = Tiling()
+    tile = usual.tile if args.tile is None else args.tile
+    overlap = usual.overlap if args.overlap is None else args.overlap
+    if tile < 32 or not 0 <= overlap < tile:
+        raise ConfigError(f"Tiles must have 32 pixels at least and overlap by less, not {tile} and {overlap}.")
+    return Tiling(tile=tile, overlap=overlap, flips=args.flips)
 
 
 def _told(result: "Result") -> int:

@@ -11,7 +11,7 @@ from rasterio.errors import RasterioError
 
 from core.imagery.ground import parallelogram
 from core.imagery.limits import Info
-from core.infer.raster import NO_DATA
+from core.infer.rows import NO_DATA
 
 _SAMPLES = 3
 COLUMNS = ("class", "pixels", "square_metres", "hectares", "share")

@@ -5,13 +5,12 @@ cancelled or refused leaves no file.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from core.checkpoint import Loaded
 from core.classes import ClassMap
@@ -21,15 +20,14 @@ from core.image import encode_webp
 from core.imagery.ground import ground_ratio
 from core.infer.areas import Area, AreaCounter, to_csv
 from core.infer.difference import difference_names, write_difference
+from core.infer.look import Tiling
 from core.infer.masks import MaskWriter, ProbabilityWriter, gdal, to_cog, to_png
 from core.infer.overview import Overview
 from core.infer.predict import Progress
-from core.infer.raster import Source, Tiling, segment
-from core.infer.tiles import Window
+from core.infer.raster import Source, segment
+from core.infer.rows import Strip
 from core.infer.vectors import Legend, write_geojson, write_gpkg
 from core.train.events import Cancelled
-
-Seen = Callable[[Window, NDArray[np.uint8]], None]
 
 
 @dataclass(frozen=True)
@@ -108,10 +106,12 @@ class _Work:
         ratio = ground_ratio(info, card.metres_per_pixel)
         tiling = Tiling(**{**self._tiling.__dict__, "ground_ratio": ratio})
         writer = MaskWriter(self._folder / f"{name}.tif", info, card.classes.scored_names, card.classes.colours)
+        counter = AreaCounter(info, card.classes.scored_names)
+        keepers = [lambda strip: writer.write(strip.y, strip.mask), lambda strip: counter.add(strip.y, strip.mask)]
         shares = None
         if wanted.probabilities:
             shares = ProbabilityWriter(self._folder / f"{name}_probabilities.tif", info, card.classes)
-        counter = AreaCounter(info, card.classes.scored_names)
+            keepers.append(shares.write)
         overview = Overview(info.height, info.width) if wanted.photo else None
         strips = segment(
             self._picture,
@@ -123,13 +123,10 @@ class _Work:
             tiling=tiling,
             progress=progress,
             cancelled=self._cancelled,
+            probabilities=wanted.probabilities,
             seen=overview.add if overview is not None else None,
         )
-        for strip in strips:
-            writer.write(strip.y, strip.mask)
-            counter.add(strip.y, strip.mask)
-            if shares is not None:
-                shares.write(strip)
+        _keep_all(strips, keepers, at_once=wanted.probabilities)
         writer.close()
         if name == "mask":
             self.outcome.areas = counter.areas()
@@ -171,6 +168,26 @@ class _Work:
         target = self._stem.with_name(self._stem.name + ending)
         make(target)
         self.outcome.files.append(target)
+
+
+def _keep_all(strips: Iterator[Strip], keepers: Sequence[Callable[[Strip], None]], *, at_once: bool) -> None:
+    """Keep each strip while the next is made; `at_once` before that, for strips whose memory is used again."""
+
+    def keep(strip: Strip) -> None:
+        with gdal():
+            for keeper in keepers:
+                keeper(strip)
+
+    with ThreadPoolExecutor(1) as hand:
+        keeping: Future[None] | None = None
+        for strip in strips:
+            if keeping is not None:
+                keeping.result()
+            keeping = hand.submit(keep, strip)
+            if at_once:
+                keeping.result()
+        if keeping is not None:
+            keeping.result()
 
 
 def _part(progress: Progress | None, at: int, of: int) -> Progress | None:

@@ -11,7 +11,7 @@ from core.classes import ClassMap, Colour
 from core.imagery.limits import Info
 from core.infer.areas import Area, AreaCounter
 from core.infer.masks import MaskWriter
-from core.infer.raster import NO_DATA
+from core.infer.rows import NO_DATA
 
 _AGREE_COLOUR: Colour = (235, 235, 235)
 _ROWS = 512

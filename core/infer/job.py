@@ -21,8 +21,9 @@ from core.files import write_aside
 from core.imagery.door import Picture
 from core.imagery.limits import Limits
 from core.infer.batch import Outcome, Wanted, predict_picture
+from core.infer.look import Tiling
+from core.infer.memory import keep_freed_memory
 from core.infer.predict import PredictionCancelledError, Progress
-from core.infer.raster import Tiling
 from core.train.events import Cancelled
 
 _REPORT_SECONDS = 0.4
@@ -92,6 +93,7 @@ class Desk:
     """The models of an order, loaded once, and the work on each of its items."""
 
     def __init__(self, order: Order) -> None:
+        keep_freed_memory()
         self._order = order
         self._device = device.choose(order.device)
         self._loaded = self._load(order.model)

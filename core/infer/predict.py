@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.errors import DeviceError, ImageError, TerrastillError
+from core.infer.likeliest import likeliest
 from core.infer.tiles import Window, shares, windows
 from core.train.events import Cancelled
 
@@ -30,8 +32,7 @@ class Prediction:
     @property
     def mask(self) -> NDArray[np.uint8]:
         """The likeliest class of each pixel, (H, W)."""
-        likeliest: NDArray[np.intp] = self.probabilities.argmax(axis=0)
-        return likeliest.astype(np.uint8)
+        return likeliest(self.probabilities)
 
     @property
     def confidence(self) -> NDArray[np.float32]:
@@ -70,26 +71,37 @@ def predict(
     Raises `ImageError` (another shape), `DeviceError` (memory is full) and `PredictionCancelledError`.
     """
     height, width = _size(image)
-    placed = windows(height, width, tile=tile, overlap=overlap)
+    placed = sorted(windows(height, width, tile=tile, overlap=overlap), key=_size_of)
     weights = shares(placed, height, width, overlap=overlap)
     offset, scale = _channel_vectors(mean, std, device)
-    result: NDArray[np.float32] | None = None
+    result, done = None, 0
     with evaluating(model), torch.inference_mode():
         model.to(device)
-        for first in range(0, len(placed), batch):
+        for group in _alike(placed, batch):
             if cancelled is not None and cancelled():
                 raise PredictionCancelledError("The prediction was cancelled.")
-            group = placed[first : first + batch]
             found = _probabilities(model, image, group, offset, scale)
-            if len(placed) == 1:
-                result = found[0]
-            else:
-                result = np.zeros((found.shape[1], height, width), np.float32) if result is None else result
+            if result is None:
+                # A window that is alone needs no blending.
+                result = found[0] if len(placed) == 1 else np.zeros((found.shape[1], height, width), np.float32)
+            if len(placed) > 1:
                 _blend(result, found, group, weights)
+            done += len(group)
             if progress is not None:
-                progress(min(first + batch, len(placed)), len(placed))
+                progress(done, len(placed))
     assert result is not None
     return Prediction(result)
+
+
+def _alike(placed: Sequence[Window], batch: int) -> Iterator[Sequence[Window]]:
+    """Batches of neighbours in `placed` that have one size; there are few sizes."""
+    for _, windows_of_a_size in groupby(placed, key=_size_of):
+        group = list(windows_of_a_size)
+        yield from (group[first : first + batch] for first in range(0, len(group), batch))
+
+
+def _size_of(window: Window) -> tuple[int, int]:
+    return window.height, window.width
 
 
 def _size(image: NDArray[np.uint8]) -> tuple[int, int]:

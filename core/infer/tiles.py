@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 
 from core.errors import ConfigError
 
+GRAIN = 32
+"""The stride that every model's own divides: 16 for ours, 32 for encoders of the usual kind."""
+_FEWEST_GRAINS = 4
+"""Small windows cannot be rounded to so coarse a grain and still be alike."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -29,26 +34,33 @@ class Window:
 
 
 def windows(height: int, width: int, *, tile: int, overlap: int) -> list[Window]:
-    """Windows of one size that cover a picture of (height, width), row by row, each at most `tile` by `tile`.
+    """Windows that cover a picture of (height, width), row by row, each at most `tile` by `tile`.
 
-    Neighbours share at least `overlap` pixels. A side no longer than `tile` is covered by one window of its own length.
+    Neighbours share `overlap` pixels. A side no longer than `tile` is covered by one window of its own length.
     Raises `ConfigError` when overlap is not below tile, `ValueError` for an empty picture.
     """
     if height < 1 or width < 1:
         raise ValueError(f"A picture of {height} by {width} has no pixels.")
     if tile < 1 or not 0 <= overlap < tile:
         raise ConfigError(f"Overlap must be from 0 to below the tile size, not {overlap} with tiles of {tile}.")
-    rows, columns = _starts(height, tile, overlap), _starts(width, tile, overlap)
-    tall, wide = min(tile, height), min(tile, width)
-    return [Window(y, x, tall, wide) for y in rows for x in columns]
+    rows, columns = spans(height, tile=tile, overlap=overlap), spans(width, tile=tile, overlap=overlap)
+    return [Window(y, x, tall, wide) for y, tall in rows for x, wide in columns]
 
 
-def _starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Where windows begin along one side: as few as will do, spread evenly."""
+def spans(length: int, *, tile: int, overlap: int) -> list[tuple[int, int]]:
+    """Windows along one side, as (start, length): as few as will do, spread evenly, next to no pixel seen in vain.
+
+    They begin at multiples of `GRAIN` where `tile` leaves room for that, so that the poolings of a network fall on the
+    same pixels in every window as in the whole picture.
+    """
     if length <= tile:
-        return [0]
-    gaps = -(-(length - tile) // (tile - overlap))
-    return [round(index * (length - tile) / gaps) for index in range(gaps + 1)]
+        return [(0, length)]
+    grain = GRAIN if tile - overlap >= _FEWEST_GRAINS * GRAIN else 1
+    units = -(-(length - overlap) // grain)
+    count = -(-units // ((tile - overlap) // grain))
+    starts = [grain * (index * units // count) for index in range(count)]
+    ends = [start + overlap for start in starts[1:]] + [length]
+    return [(start, end - start) for start, end in zip(starts, ends, strict=True)]
 
 
 def blend_weights(height: int, width: int, overlap: int) -> NDArray[np.float32]:
@@ -78,9 +90,8 @@ def axis_shares(length: int, *, tile: int, overlap: int) -> list[tuple[int, NDAr
 
     A window of a grid has the product of its two: the fades are products already, and so are the sums of a whole grid.
     """
-    starts, tall = _starts(length, tile, overlap), min(tile, length)
-    ramp = _ramp(tall, overlap)
+    placed = [(start, _ramp(long, overlap)) for start, long in spans(length, tile=tile, overlap=overlap)]
     total = np.zeros(length)
-    for start in starts:
-        total[start : start + tall] += ramp
-    return [(start, (ramp / total[start : start + tall]).astype(np.float32)) for start in starts]
+    for start, ramp in placed:
+        total[start : start + len(ramp)] += ramp
+    return [(start, (ramp / total[start : start + len(ramp)]).astype(np.float32)) for start, ramp in placed]

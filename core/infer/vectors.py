@@ -23,7 +23,7 @@ from rasterio.windows import Window
 
 from core.files import write_aside
 from core.imagery.limits import Info
-from core.infer.raster import NO_DATA
+from core.infer.rows import NO_DATA
 
 TOLERANCE_PX = 1.5
 SMALLEST_PX = 12

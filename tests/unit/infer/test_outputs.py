@@ -22,8 +22,9 @@ from core.errors import ConfigError
 from core.infer.areas import AreaCounter, pixel_square_metres
 from core.infer.batch import Wanted, outcome_files, predict_picture
 from core.infer.difference import difference
+from core.infer.look import Tiling
 from core.infer.predict import PredictionCancelledError
-from core.infer.raster import NO_DATA, Tiling
+from core.infer.rows import NO_DATA
 from core.infer.vectors import polygons
 from tests.unit.infer.rasters import UTM, Brightness, Held
 

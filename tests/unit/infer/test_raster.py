@@ -7,8 +7,11 @@ from numpy.typing import NDArray
 
 from core.errors import ConfigError
 from core.imagery.ground import ground_ratio
+from core.infer.likeliest import likeliest
+from core.infer.look import Tiling
 from core.infer.predict import PredictionCancelledError, predict
-from core.infer.raster import NO_DATA, Tiling, fitting_tile, segment
+from core.infer.raster import fitting_tile, segment
+from core.infer.rows import NO_DATA
 from core.infer.tiles import Window, axis_shares
 from core.models.unet import UNet
 from tests.unit.infer.rasters import NORMAL, Brightness, Held
@@ -54,9 +57,34 @@ def test_strips_equal_the_blend_in_memory() -> None:
     model = UNet(base=2, outputs=5).eval()
     held = Held(smooth(200, 260))
     inside = predict(model, held.rgb, tile=96, overlap=32, **NORMAL)
-    strips = segment(held, model, outputs=5, tiling=Tiling(96, 32, 2), **NORMAL)
+    strips = segment(held, model, outputs=5, tiling=Tiling(96, 32, 2), probabilities=True, **NORMAL)
     streamed = torch.cat([strip.probabilities.clone() for strip in strips], dim=1)
     np.testing.assert_allclose(streamed.numpy(), inside.probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (60, 300), (300, 60), (230, 357)])
+@pytest.mark.parametrize("tiling", [Tiling(96, 32), Tiling(96, 32, 3), Tiling(160, 32), Tiling(64, 40), Tiling(80, 0)])
+def test_classes_alone_are_those_of_the_blended_probabilities(height: int, width: int, tiling: Tiling) -> None:
+    """Only seams are blended where nobody asked for probabilities; no pixel may tell."""
+    torch.manual_seed(4)
+    model = torch.nn.Conv2d(3, 5, 9, padding=4)
+    valid = np.random.default_rng(5).random((height, width)) > 0.2
+    valid[:, 120:230] = False
+    held = Held(noise(height, width), valid)
+    quick = whole_mask(held, model, tiling, 5)
+    strips = segment(held, model, outputs=5, tiling=tiling, probabilities=True, **NORMAL)
+    full = np.concatenate([strip.mask for strip in strips])
+    np.testing.assert_array_equal(quick, full)
+    assert len(set(quick[quick != NO_DATA])) == 5 or height == 1
+
+
+@pytest.mark.parametrize("like", ["channels first", "channels last", "numpy"])
+def test_the_likeliest_class_is_that_of_argmax(like: str) -> None:
+    scores = torch.from_numpy(np.random.default_rng(1).integers(0, 9, (1, 7, 71, 45)).astype(np.float32))
+    expected = scores[0].numpy().argmax(axis=0)
+    if like == "channels last":
+        scores = scores.to(memory_format=torch.channels_last)
+    np.testing.assert_array_equal(likeliest(scores[0].numpy() if like == "numpy" else scores[0]), expected)
 
 
 @pytest.mark.parametrize("shift", [1, 7])
@@ -104,7 +132,7 @@ def test_mirror_images_make_the_answer_symmetric() -> None:
     picture = smooth(64, 64)
 
     def shares(rgb: NDArray[np.uint8], flips: bool) -> NDArray[np.float32]:
-        (strip,) = segment(Held(rgb), model, outputs=3, tiling=Tiling(64, 0, flips=flips), **NORMAL)
+        (strip,) = segment(Held(rgb), model, outputs=3, tiling=Tiling(64, 0, flips=flips), probabilities=True, **NORMAL)
         return strip.probabilities.numpy()
 
     turned = np.ascontiguousarray(picture[:, ::-1])
@@ -123,7 +151,7 @@ def test_a_finer_picture_is_looked_at_in_the_models_resolution() -> None:
     coarse = np.kron(np.random.default_rng(2).integers(0, 2, (16, 16, 1)), np.ones((12, 12, 3))).astype(np.uint8) * 200
     held = Held(coarse, metres_per_pixel=0.1)
     mask = whole_mask(held, Measuring(), Tiling(96, 24, ground_ratio=ground_ratio(held.info, 0.3)))
-    assert set(sizes) == {(32, 32)}
+    assert set(sizes) == {(27, 27)}
     assert (mask == (coarse[..., 0] > 100)).mean() > 0.95
 
 
@@ -141,9 +169,12 @@ def test_resolutions_that_are_worlds_apart_are_refused() -> None:
 
 def test_wide_pictures_get_smaller_windows_so_that_memory_stays_bounded() -> None:
     for width in (100, 20_000, 100_000, 1_000_000):
-        tile = fitting_tile(1024, width=width, outputs=5)
+        tile = fitting_tile(1024, width=width, outputs=5, overlap=32, probabilities=True)
         assert tile == 128 or 5 * tile * width * 4 <= 420 * 1024**2
-    assert fitting_tile(1024, width=20_000, outputs=5) == 1024
+        tile = fitting_tile(1536, width=width, outputs=5, overlap=32, probabilities=False)
+        assert tile <= 192 or (2 * tile + 2 * 5 * 32 * 4) * width <= 420 * 1024**2
+    assert fitting_tile(1024, width=20_000, outputs=5, overlap=32, probabilities=True) == 1024
+    assert fitting_tile(1536, width=20_000, outputs=5, overlap=32, probabilities=False) == 1536
 
 
 def test_cancelling_stops_before_the_next_batch() -> None:

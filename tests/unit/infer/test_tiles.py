@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigError
-from core.infer.tiles import blend_weights, shares, windows
+from core.infer.tiles import GRAIN, blend_weights, shares, spans, windows
 
 GRIDS = [
     (1, 1, 512, 64),
@@ -30,14 +30,28 @@ def test_shares_sum_to_one_everywhere(height: int, width: int, tile: int, overla
     np.testing.assert_allclose(total, 1, atol=1e-6)
 
 
-@pytest.mark.parametrize(("height", "width", "tile", "overlap"), GRIDS)
-def test_windows_are_alike_lie_inside_and_overlap_as_asked(height: int, width: int, tile: int, overlap: int) -> None:
+@pytest.mark.parametrize(("height", "width", "tile", "overlap"), [*GRIDS, (4096, 3000, 1056, 32), (999, 2, 256, 16)])
+def test_windows_are_nearly_alike_lie_inside_and_overlap_as_asked(
+    height: int, width: int, tile: int, overlap: int
+) -> None:
     placed = windows(height, width, tile=tile, overlap=overlap)
-    assert {(window.height, window.width) for window in placed} == {(min(tile, height), min(tile, width))}
     assert all(w.y >= 0 and w.x >= 0 and w.y + w.height <= height and w.x + w.width <= width for w in placed)
-    for starts, tall in (({w.y for w in placed}, min(tile, height)), ({w.x for w in placed}, min(tile, width))):
-        ordered = sorted(starts)
-        assert all(before + tall - after >= overlap for before, after in pairwise(ordered))
+    for side, spread in (
+        ({(w.y, w.height) for w in placed}, height),
+        ({(w.x, w.width) for w in placed}, width),
+    ):
+        ordered = sorted(side)
+        lengths = [length for _, length in ordered]
+        assert max(lengths) <= min(tile, spread)
+        assert max(lengths) - min(lengths) < 2 * GRAIN
+        assert all(before + length - after == overlap for (before, length), (after, _) in pairwise(ordered))
+
+
+def test_windows_begin_where_the_poolings_of_the_whole_picture_do_and_see_next_to_nothing_twice() -> None:
+    placed = spans(4096, tile=1056, overlap=32)
+    assert len(placed) == 4
+    assert all(start % GRAIN == 0 for start, _ in placed)
+    assert sum(length for _, length in placed) == 4096 + 3 * 32
 
 
 def test_no_more_windows_than_needed() -> None:

@@ -1,0 +1,105 @@
+"""Overviews of a mask, made while it is written: each pixel the class that most of its four have.
+
+GDAL makes the same from the finished file, in several times the time, when nothing else can be done meanwhile.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from core.imagery.limits import Info
+
+BLOCK = 512
+
+
+class Smaller:
+    """Takes the rows of a mask from top to bottom, and writes PLAIN.1, PLAIN.2 …, each of half the side of the last."""
+
+    def __init__(self, plain: Path, info: Info) -> None:
+        self._levels: list[_Level] = []
+        height, width, number = info.height, info.width, 0
+        while max(height, width) > BLOCK:
+            height, width, number = -(-height // 2), -(-width // 2), number + 1
+            self._levels.append(_Level(_place(plain, number), height, width))
+
+    def write(self, mask: NDArray[np.uint8]) -> None:
+        """The next rows (h, W)."""
+        for level in self._levels:
+            mask = level.write(mask)
+            if not len(mask):
+                return
+
+    def close(self) -> None:
+        """Write what is left where a height was odd."""
+        left: NDArray[np.uint8] | None = None
+        for level in self._levels:
+            left = level.close(left)
+
+
+class _Level:
+    """One overview: pairs of rows in, single rows out. A row without a partner waits for the next."""
+
+    def __init__(self, path: Path, height: int, width: int) -> None:
+        layout = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "PACKBITS"}
+        shape = {"height": height, "width": width, "count": 1, "dtype": "uint8"}
+        self._file = rasterio.open(path, "w", driver="GTiff", BIGTIFF="IF_SAFER", **shape, **layout)
+        self._at = 0
+        self._waiting: NDArray[np.uint8] | None = None
+
+    def write(self, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Rows of the mask twice as large → the rows of this one that are ready, for the next."""
+        if self._waiting is not None:
+            rows = np.concatenate([self._waiting, rows])
+        paired = len(rows) // 2 * 2
+        self._waiting = rows[paired:].copy() if paired < len(rows) else None
+        found = most_of_four(rows[:paired])
+        if paired:
+            self._file.write(found, 1, window=Window(0, self._at, found.shape[1], len(found)))
+            self._at += len(found)
+        return found
+
+    def close(self, left: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+        """`left` are last rows from above; what comes of them and of a row that waits."""
+        found = [] if left is None else [self.write(left)]
+        if self._waiting is not None:
+            found.append(self.write(self._waiting))
+        self._file.close()
+        return np.concatenate(found) if found else None
+
+
+def most_of_four(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(2 h, W) → (h, W/2 rounded up): the commonest of each 2 x 2 pixels; of two pairs that of the first pixel."""
+    if mask.shape[1] % 2:
+        mask = np.concatenate([mask, mask[:, -1:]], axis=1)
+    one, two, three, four = (np.ascontiguousarray(mask[y::2, x::2]) for y in (0, 1) for x in (0, 1))
+    alone = (one != two) & (one != three) & (one != four)
+    np.copyto(one, three, where=alone & (three == four))
+    np.copyto(one, two, where=alone & ((two == three) | (two == four)))
+    return one
+
+
+def with_overviews(plain: Path) -> Path:
+    """`plain` itself, or, where it has overviews beside it, a virtual file that holds them together."""
+    levels: list[Path] = []
+    while _place(plain, len(levels) + 1).exists():
+        levels.append(_place(plain, len(levels) + 1))
+    if not levels:
+        return plain
+    virtual = plain.with_name(plain.name + ".vrt")
+    rasterio.shutil.copy(plain, virtual, driver="VRT")
+    text = virtual.read_text(encoding="utf-8")
+    virtual.write_text(text.replace("</VRTRasterBand>", "".join(map(_entry, levels)) + "</VRTRasterBand>"), "utf-8")
+    return virtual
+
+
+def _place(plain: Path, number: int) -> Path:
+    return plain.with_name(f"{plain.name}.{number}")
+
+
+def _entry(level: Path) -> str:
+    name = f'<SourceFilename relativeToVRT="1">{level.name}</SourceFilename>'
+    return f"<Overview>{name}<SourceBand>1</SourceBand></Overview>"
