@@ -1,10 +1,12 @@
 """The process that decodes the files of strangers: `python -m core.imagery.child`, started by `core.imagery.door`.
 
-It limits itself before it opens anything: memory, processor time, no file written, few files open, no core dump. Then
-it answers questions, one JSON line each on stdin: the first opens a file, the others ask for windows. An answer is a
-JSON line, for a window followed by its bytes: colours (h, w, 3), then, where some pixels hold no data, a bit for each.
+It limits itself before it opens anything: memory, processor time, no file written, few files open, no core dump, and no
+network where the kernel lets a process give that up. Then it answers questions, one JSON line each on stdin: the first
+opens a file, the others ask for windows. An answer is a JSON line, for a window followed by its bytes: colours
+(h, w, 3), then, where some pixels hold no data, a bit for each.
 """
 
+import ctypes
 import json
 import os
 import sys
@@ -19,6 +21,8 @@ from core.imagery.decode import open_here
 from core.imagery.limits import Limits
 
 _MOST_FILES = 64
+_NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
+"""CLONE_NEWUSER and CLONE_NEWNET in Linux's sched.h."""
 
 
 def confine(limits: Limits) -> None:
@@ -38,6 +42,18 @@ def confine(limits: Limits) -> None:
         # macOS refuses some of them.
         with suppress(ValueError, OSError):
             resource.setrlimit(name, (value, value))
+
+
+def leave_network() -> bool:
+    """Move this process into a network of its own that reaches nothing, not even this machine; whether that worked.
+
+    Linux lets root do so, and others where they may have a user namespace; elsewhere nothing changes.
+    """
+    with suppress(OSError, AttributeError, TypeError):
+        library = ctypes.CDLL(None)
+        # A user namespace of its own only where there is no other way: in it, root is nobody to other people's files.
+        return any(library.unshare(flags) == 0 for flags in (_NEW_NETWORK, _NEW_NETWORK | _NEW_USER))
+    return False
 
 
 def allow_seconds(seconds: int) -> None:
@@ -71,6 +87,7 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
 
         # For PROJ too, which reads no settings of rasterio's.
         os.environ.update({**GDAL_SETTINGS, "GDAL_CACHEMAX": str(CACHE_MB)})
+    leave_network()
     confine(limits)
     allow_seconds(limits.seconds)
     try:

@@ -95,6 +95,8 @@ def to_cog(plain: Path, target: Path, names: tuple[str, ...] = ()) -> None:
         "driver": "COG",
         "COMPRESS": "DEFLATE",
         "LEVEL": _LEVEL,
+        # One beside the caller's thread, which the model no longer needs by now.
+        "NUM_THREADS": 2,
         "BLOCKSIZE": BLOCK,
         "OVERVIEW_RESAMPLING": "AVERAGE",
         "BIGTIFF": "IF_SAFER",

@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -105,6 +106,25 @@ def test_the_child_can_write_no_file(tmp_path: Path) -> None:
     ended = in_child(f"open({str(target)!r}, 'w').write('x' * 10_000)")
     assert ended.returncode != 0
     assert not target.exists() or target.stat().st_size == 0
+
+
+def test_the_child_reaches_no_network(roof: Path) -> None:
+    """Not even a server on this machine, which it reached before it gave the network up."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        code = (
+            "import socket\nfrom core.imagery.child import leave_network\n"
+            f"reach = lambda: socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), timeout=5).close()\n"
+            "reach()\nprint(leave_network())\n"
+            "try:\n    reach()\n    print('reached')\nexcept OSError:\n    print('cut off')"
+        )
+        ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    allowed, found = ended.stdout.split("\n", 1)
+    if allowed == "False":
+        assert found.strip() == "reached"
+        pytest.skip("this kernel lets no process leave its network")
+    assert found.strip() == "cut off"
+    with Picture(roof) as picture:
+        assert Path(f"/proc/{picture._child.pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
 
 
 def test_the_child_knows_none_of_our_secrets(roof: Path, monkeypatch: pytest.MonkeyPatch) -> None:
