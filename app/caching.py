@@ -89,9 +89,9 @@ def map_overview(photo: Path, mask: Path) -> map_views.View:
 
 
 @st.cache_data(max_entries=4, scope="session", show_spinner=False)
-def map_detail(source: Path, mask: Path, across: float, down: float, bands: tuple[int, ...] | None) -> map_views.View:
-    """A part of it at full resolution; gone with the session."""
-    return map_views.detail(source, mask, across=across, down=down, bands=bands)
+def map_detail(source: Path, mask: Path, part: map_views.Part, bands: tuple[int, ...] | None) -> map_views.View:
+    """A part of it in its own pixels; gone with the session."""
+    return map_views.detail(source, mask, part, bands=bands)
 
 
 def _planes(picture: Picture, model: Model) -> bytes:

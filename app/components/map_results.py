@@ -1,4 +1,4 @@
-"""What came of a visitor's pictures: a table, one picture with its mask as an overview and in detail, downloads."""
+"""What came of a visitor's pictures: a table, one picture with its mask that can be zoomed into, downloads."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import caching
+from app.components.close_look import asked_part, close_look
 from app.components.guard import plainly
 from app.components.legend import legend
 from app.services import map_views, mapping
@@ -79,20 +80,39 @@ def _picture(result: dict[str, Any], model: Model, source: Path, bands: tuple[in
     classes = [(name, colour) for (name, _), colour in zip(own, safe_colours(own), strict=True)]
     if mask == difference:
         classes.append(("Both the same", (235, 235, 235)))
-    opacity = st.slider("Opacity of the mask", 0, 100, 55, key="map_opacity") / 100
-    left, right = st.columns(2, gap="medium") if _is_large(result) else (st.container(), None)
-    with left:
-        view = caching.map_overview(photo, mask)
+    if _is_large(result):
+        st.fragment(_closer)(result, photo, mask, source, classes, bands)
+    else:
+        view, opacity = caching.map_overview(photo, mask), _opacity()
         st.image(map_views.blend(view, classes, opacity), width="stretch", alt="The picture under its mask")
-        st.caption("Overview" if right is not None else f"{result['width']:,} × {result['height']:,} pixels")
-    if right is not None:
-        with right:
-            across = st.slider("Across", 0, 100, 50, key="map_across", format="%d %%") / 100
-            down = st.slider("Down", 0, 100, 50, key="map_down", format="%d %%") / 100
-            view = caching.map_detail(source, mask, across, down, bands)
-            st.image(map_views.blend(view, classes, opacity), width="stretch", alt="A part at full resolution")
-            st.caption(f"{view.mask.shape[1]} × {view.mask.shape[0]} pixels at full resolution")
+        st.caption(f"{result['width']:,} × {result['height']:,} pixels")
     legend(classes)
+
+
+def _closer(
+    result: dict[str, Any],
+    photo: Path,
+    mask: Path,
+    source: Path,
+    classes: map_views.Classes,
+    bands: tuple[int, ...] | None,
+) -> None:
+    """All of a large picture, and the part that is looked at in its own pixels."""
+    opacity = _opacity()
+    size = result["width"], result["height"]
+    name = f"{result['name']} {mask}"
+    part = map_views.part_within(asked_part(name), width=size[0], height=size[1])
+    closer = None
+    with plainly():
+        if part is not None:
+            closer = map_views.blend(caching.map_detail(source, mask, part, bands), classes, opacity)
+        whole = map_views.blend(caching.map_overview(photo, mask), classes, opacity)
+        ground = result["metres_per_pixel"]
+        close_look(map_views.pack(whole, closer, part, name=name, size=size, ground=ground))
+
+
+def _opacity() -> float:
+    return st.slider("Opacity of the mask", 0, 100, 55, key="map_opacity") / 100
 
 
 def _is_large(result: dict[str, Any]) -> bool:

@@ -1,17 +1,21 @@
-"""Results of a visitor's pictures as they are looked at: an overview of all of it, and a part in full detail."""
+"""Results of a visitor's pictures as they are looked at: an overview of all of it, and parts in full detail."""
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.services.overlays import frame, shrink
 from core.errors import ImageError
 
-DETAIL_SIDE = 900
+DETAIL_SIDE = 2048
+"""Most pixels along a side of what is sent in detail."""
+MOST_READ = 4096
+"""Most pixels along a side of what is read for it: larger parts are looked at in the overview."""
 _LARGEST = 1600
 NO_DATA = 255
 
@@ -26,6 +30,16 @@ class View:
     mask: NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Part:
+    """A rectangle of a picture, in its pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
 def overview(photo: Path, mask: Path) -> View:
     """All of it, from the small copy of the picture and the overviews in the GeoTIFF of the mask."""
     from PIL import Image
@@ -37,19 +51,41 @@ def overview(photo: Path, mask: Path) -> View:
     return View(found, _read_mask(mask, None, found.shape[:2]))
 
 
-def detail(source: Path, mask: Path, *, across: float, down: float, bands: tuple[int, ...] | None = None) -> View:
-    """`DETAIL_SIDE` pixels a side at full resolution; `across` and `down` place it, from 0 (left, top) to 1.
-
-    Raises `ImageError`.
-    """
+def detail(source: Path, mask: Path, part: Part, *, bands: tuple[int, ...] | None = None) -> View:
+    """A part of the picture at full resolution, or shrunk to `DETAIL_SIDE` where it is larger. Raises `ImageError`."""
     from core.imagery.door import Picture
 
     with Picture(source, bands=bands) as picture:
-        height, width = picture.info.height, picture.info.width
-        tall, wide = min(DETAIL_SIDE, height), min(DETAIL_SIDE, width)
-        y, x = round(down * (height - tall)), round(across * (width - wide))
-        photo, _ = picture.read(y, x, tall, wide)
-    return View(photo, _read_mask(mask, (y, x, tall, wide), (tall, wide)))
+        photo, _ = picture.read(part.y, part.x, part.height, part.width)
+    small = shrink(photo, -(-max(part.height, part.width) // DETAIL_SIDE))
+    return View(small, _read_mask(mask, (part.y, part.x, part.height, part.width), small.shape[:2]))
+
+
+def part_within(asked: Any, *, width: int, height: int) -> Part | None:
+    """What a browser asked for, as a part that lies in the picture and is not too large; None where it is neither."""
+    names = ("x", "y", "width", "height")
+    if not isinstance(asked, dict) or not all(type(asked.get(name)) in (int, float) for name in names):
+        return None
+    if not all(abs(asked[name]) < 2**31 for name in names):
+        return None
+    wanted = {name: int(asked[name]) for name in names}
+    wide, tall = min(wanted["width"], MOST_READ, width), min(wanted["height"], MOST_READ, height)
+    if wide < 1 or tall < 1:
+        return None
+    return Part(min(max(wanted["x"], 0), width - wide), min(max(wanted["y"], 0), height - tall), wide, tall)
+
+
+def pack(
+    overview: bytes, closer: bytes | None, part: Part | None, *, name: str, size: tuple[int, int], ground: float | None
+) -> bytes:
+    """For the viewer in the browser: a header, then the overview and the part in detail, both WebP.
+
+    `size` is the picture's (width, height), `ground` its metres a pixel, `name` tells it from others.
+    """
+    spans = [[0, len(overview)], [len(overview), len(closer)] if closer is not None else None]
+    header = {"id": name, "width": size[0], "height": size[1], "ground": ground, "most": MOST_READ}
+    header |= {"overview": spans[0], "detail": spans[1], "place": None if part is None else asdict(part)}
+    return frame(header) + overview + (closer or b"")
 
 
 def blend(view: View, classes: Classes, opacity: float) -> bytes:

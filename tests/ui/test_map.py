@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -170,9 +171,43 @@ def test_an_order_segments_what_it_can_and_says_why_not_the_rest(workspace: Work
     view = map_views.overview(map_views.file_of(good, "_photo.webp"), map_views.mask_of(good))
     assert view.photo.shape == (100, 100, 3)
     assert view.mask.shape == (100, 100)
-    near = map_views.detail(workspace.pictures[0].path, map_views.mask_of(good), across=0.5, down=0.5)
-    np.testing.assert_array_equal(near.photo, np.asarray(Image.open(io.BytesIO(png(100)))))
+    part = map_views.Part(30, 20, 40, 50)
+    near = map_views.detail(workspace.pictures[0].path, map_views.mask_of(good), part)
+    np.testing.assert_array_equal(near.photo, np.asarray(Image.open(io.BytesIO(png(100))))[20:70, 30:70])
+    np.testing.assert_array_equal(near.mask, view.mask[20:70, 30:70])
     other.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"x": 10, "y": 20, "width": 300, "height": 200}, (10, 20, 300, 200)),
+        ({"x": -9, "y": 9_999, "width": 300.7, "height": 200}, (0, 4_800, 300, 200)),
+        ({"x": 0, "y": 0, "width": 10**9, "height": 10**9}, (0, 0, 4096, 4096)),
+        ({"x": 0, "y": 0, "width": 0, "height": 5}, None),
+        ({"x": 0, "y": 0, "width": float("nan"), "height": 5}, None),
+        ({"x": 0, "y": 0, "width": 1e300, "height": 5}, None),
+        ({"x": "0", "y": 0, "width": 5, "height": 5}, None),
+        ({"x": True, "y": 0, "width": 5, "height": 5}, None),
+        ([1, 2, 3, 4], None),
+        (None, None),
+    ],
+)
+def test_a_browser_gets_no_more_than_a_part_of_the_picture(asked: object, expected: tuple[int, ...] | None) -> None:
+    part = map_views.part_within(asked, width=8_000, height=5_000)
+    assert part == (None if expected is None else map_views.Part(*expected))
+
+
+def test_a_large_part_is_shrunk_with_its_mask(tmp_path: Path) -> None:
+    rows = np.arange(2100, dtype=np.uint8)[:, None].repeat(120, axis=1)
+    Image.fromarray(np.dstack([rows] * 3)).save(tmp_path / "tall.png")
+    profile = {"driver": "GTiff", "width": 120, "height": 2100, "count": 1, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "mask.tif", "w", transform=rasterio.Affine(1, 0, 9, 0, -1, 9), **profile) as file:
+        file.write((rows >= 128).astype(np.uint8), 1)
+    view = map_views.detail(tmp_path / "tall.png", tmp_path / "mask.tif", map_views.Part(0, 0, 120, 2100))
+    assert view.photo.shape == (1050, 60, 3)
+    assert view.mask.shape == (1050, 60)
+    assert ((view.photo[..., 0] >= 128) == (view.mask == 1)).mean() > 0.99
 
 
 def test_an_order_ends_with_its_session_and_can_be_cancelled(workspace: Workspace) -> None:

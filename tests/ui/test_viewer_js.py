@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.components import temperature
+from app.components import close_look, temperature
 from app.components.bundle import bundle
 from app.components.viewer import MODULES
 from core.agreement import border_agreement, calibration, kappa
@@ -20,7 +20,8 @@ from core.paths import ROOT
 
 NODE = shutil.which("node")
 COMPONENTS = ROOT / "app" / "components"
-FOLDERS = ("viewer", "numbers", "temperature", "web")
+FOLDERS = ("viewer", "numbers", "temperature", "web", "close_look")
+ALL = (MODULES, temperature.MODULES, close_look.MODULES)
 HERE = ROOT / "tests" / "ui" / "js"
 RECT = {"x": 5, "y": 3, "width": 41, "height": 29}
 
@@ -40,7 +41,7 @@ def test_the_modules_keep_their_laws(name: str) -> None:
 
 
 @needs_node
-@pytest.mark.parametrize("modules", [MODULES, temperature.MODULES], ids=["viewer", "temperature"])
+@pytest.mark.parametrize("modules", ALL, ids=["viewer", "temperature", "close look"])
 def test_the_modules_are_valid_as_one(modules: tuple[str, ...]) -> None:
     text = bundle(modules)
     assert not any(line.startswith("import ") for line in text.splitlines())
@@ -49,8 +50,8 @@ def test_the_modules_are_valid_as_one(modules: tuple[str, ...]) -> None:
 
 def test_every_module_is_bundled_and_each_after_those_it_needs() -> None:
     here = {str(path.relative_to(COMPONENTS)) for folder in FOLDERS for path in (COMPONENTS / folder).glob("*.mjs")}
-    assert {*MODULES, *temperature.MODULES} == here
-    for modules in (MODULES, temperature.MODULES):
+    assert {name for modules in ALL for name in modules} == here
+    for modules in ALL:
         for position, name in enumerate(modules):
             lines = (COMPONENTS / name).read_text(encoding="utf-8").splitlines()
             needed = [line.split('"')[-2].split("/")[-1] for line in lines if line.startswith("import ")]

@@ -1,0 +1,81 @@
+"""A picture of 12,000 x 12,000 pixels in a real browser: an overview at first, its own pixels where one zooms in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from playwright.sync_api import Page, expect
+from rasterio.windows import Window
+
+from benchmarks.serving import CHROMIUM, browser, serve
+from core import paths
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
+
+PATIENCE_MS = 240_000
+SIDE, BLOCK = 12_000, 1024
+STRIPE = 4
+CONTRAST = """canvas => {
+    const { data } = canvas.getContext("2d").getImageData(canvas.width / 2 - 40, canvas.height / 2 - 40, 80, 80);
+    const reds = [...data].filter((_, index) => index % 4 === 0);
+    return Math.max(...reds) - Math.min(...reds);
+}"""
+
+
+def striped(path: Path) -> Path:
+    """No data but for a block in the middle, of stripes too fine for any overview of the whole."""
+    rows = np.where(np.arange(BLOCK) // STRIPE % 2, 230, 30).astype(np.uint8)
+    block = np.broadcast_to(rows[None, :, None], (3, BLOCK, BLOCK))
+    profile = {"driver": "GTiff", "width": SIDE, "height": SIDE, "count": 3, "dtype": "uint8", "photometric": "RGB"}
+    layout = {
+        "tiled": True,
+        "blockxsize": 512,
+        "blockysize": 512,
+        "compress": "DEFLATE",
+        "SPARSE_OK": True,
+        "nodata": 0,
+    }
+    place = {"crs": "EPSG:32640", "transform": rasterio.Affine(0.3, 0, 327150, 0, -0.3, 2783400)}
+    with rasterio.open(path, "w", **profile, **layout, **place) as file:
+        start = SIDE // 2 - BLOCK // 2
+        file.write(block, window=Window(start, start, BLOCK, BLOCK))
+    return path
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip("there is no Chromium here")
+    if not (paths.CHECKPOINTS / "student.json").is_file():
+        pytest.skip("the shipped checkpoints are not here")
+    with serve(tmp_path / "home", log=tmp_path / "server.log") as (address, _), browser() as chromium:
+        found = chromium.new_page(viewport={"width": 1400, "height": 1000})
+        found.set_default_timeout(PATIENCE_MS)
+        found.goto(f"{address}/images")
+        yield found
+        assert "Traceback" not in (tmp_path / "server.log").read_text(errors="replace")
+
+
+def test_zooming_into_a_large_picture_brings_its_own_pixels(page: Page, tmp_path: Path) -> None:
+    page.locator("input[type=file]").set_input_files(striped(tmp_path / "city.tif"))
+    page.get_by_text("1 image,").wait_for()
+    page.get_by_role("button", name="Segment").click()
+    state = page.locator(".close-look .state")
+    expect(state).to_have_text("Overview of 12,000 × 12,000 pixels. Zoom in for full detail.", timeout=PATIENCE_MS)
+    picture = page.locator(".close-look .frame canvas").first
+    before = picture.evaluate(CONTRAST)
+    for _ in range(5):
+        page.get_by_role("button", name="Zoom in").click()
+    expect(state).to_contain_text("at full resolution", timeout=PATIENCE_MS)
+    x, y, width, height = map(int, (page.locator(".close-look").get_attribute("data-detail") or "").split(","))
+    assert x <= SIDE // 2 <= x + width
+    assert y <= SIDE // 2 <= y + height
+    assert before < 30
+    assert picture.evaluate(CONTRAST) > 60
+    place = page.locator(".close-look .bar").inner_text()
+    page.get_by_role("button", name="Back to the whole picture").click()
+    expect(state).to_contain_text("Overview of 12,000")
+    assert place.split()[1] == "m"
+    assert page.locator(".close-look .bar").inner_text() != place
