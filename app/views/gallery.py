@@ -10,7 +10,8 @@ from app.components.guard import plainly
 from app.components.linked import linked_select
 from app.components.pair_choice import choose_pair
 from app.components.picture_choice import scene_title
-from app.services import artifacts, collections, galleries
+from app.components.sign_in import person
+from app.services import access, artifacts, collections, galleries
 from app.services.artifacts import Model
 from app.services.collections import Entry
 from app.services.galleries import Verdict
@@ -86,6 +87,8 @@ def _look(collection: str, folder: str, entries: list[Entry], *, teacher: Model,
         place_note = "Both models run on every image: about a second for each, once. What was looked at before is kept."
         st.caption(place_note)
         return []
+    if key not in seen:
+        access.RATES.take(person(), "gallery images", access.read_access().gallery_images_an_hour, len(entries))
     found = []
     bar = place.progress(0.0, text="The models look at the images …")
     for done, entry in enumerate(entries, start=1):

@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from app.components import sign_in
 from app.services import access, collections, galleries, inference, overlays
 from app.services.collections import Entry
 from app.services.datasets import Picture
 from app.services.galleries import Verdict
+from core import paths
 from core.errors import DatasetNotFoundError
 from core.image import encode_png, read_rgb
 from tests.ui.conftest import CLASSES, MASKS, TRUTH, World, words
@@ -96,6 +98,24 @@ def test_it_asks_before_it_works_and_then_shows_cards(view: View, two: World) ->
     asked = list(two.predicted)
     page.selectbox(key="class").set_value("Building").run()
     assert "IoU of Building" in words(page)
+    assert two.predicted == asked
+
+
+@pytest.mark.usefixtures("world")
+def test_a_person_looks_at_so_many_images_an_hour(view: View, two: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "RATES", access.Rates())
+    monkeypatch.setattr(sign_in, "person", lambda: access.Person("somebody"))
+    (paths.home() / access.FILE).write_text("gallery_images_an_hour = 3\n")
+    page = view("gallery")
+    page.button[0].click().run()
+    asked = list(two.predicted)
+    assert asked
+    page.run()
+    page.selectbox(key="student").set_value("student-control").run()
+    page.button[0].click().run()
+    assert [error.value for error in page.error] == [
+        "At most 3 gallery images an hour are taken from one person: try again later."
+    ]
     assert two.predicted == asked
 
 
