@@ -14,6 +14,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.services import (
+    artifacts,
     benchmarks,
     collections,
     datasets,
@@ -148,6 +149,14 @@ quality = _kept(_quality, entries=128)
 """(picture, model, teacher) → agreement with the teacher's mask, and scores where the mask is known."""
 payload = _kept(_payload, entries=24)
 """(picture, models) → the packed contents of the viewer; the first model is the teacher."""
+
+
+def look_ahead() -> None:
+    """Make what the first page shows before somebody waits for it: the first scene, by the usual models."""
+    models, names = artifacts.models(), datasets.scene_names()
+    shown = [models[name] for name in (artifacts.USUAL_TEACHER, *artifacts.USUAL_STUDENTS) if name in models]
+    if shown and names:
+        payload(scene(names[0]), tuple(shown))
 
 
 @st.cache_data(max_entries=4, ttl=600, show_spinner=False, hash_funcs=_KEYS)

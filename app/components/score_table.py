@@ -17,11 +17,12 @@ from app.services.names import harmless
 
 Row = dict[str, Any]
 
-_SHARE = "{:.1f} %"
 _FORMATS = {
     "Faster": "{:.1f}×",
     "Smaller": "{:.1f}×",
     "Less work": "{:.1f}×",
+    "Agreement": "{:.1f} %",
+    "mIoU": "{:.1f} %",
     "Latency (ms)": "{:.1f}",
     "Latency p95 (ms)": "{:.1f}",
     "Throughput (MP/s)": "{:.2f}",
@@ -39,7 +40,7 @@ _HELP = {
     "Latency p95 (ms)": "19 of 20 passes are faster",
     "Throughput (MP/s)": "Megapixels a second",
 }
-_RATIOS, _SCORES, _COSTS = "Than the teacher", "On this image", "In figures"
+_RATIOS, _SCORES, _COSTS = "Compared with the teacher", "On this image", "Measured"
 _STYLE = """<style>
 .scores { overflow-x: auto; }
 .scores table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
@@ -98,12 +99,12 @@ def score_table(models: Sequence[Model], qualities: Mapping[str, Quality], speed
 
 
 def table_html(rows: Sequence[Row]) -> str:
-    """One column a model, ratios first. What came from outside is escaped."""
+    """One column a model, ratios first. What came from outside is escaped; each class stands beside the picture."""
     heads = "".join(
         f'<th scope="col">{escape(row["Model"])}<small>{escape(row["Architecture"])}</small></th>' for row in rows
     )
     lines, last = [], ""
-    for name in [name for name in rows[0] if name not in ("Model", "Architecture")]:
+    for name in [name for name in rows[0] if name in _FORMATS]:
         if (part := _part(name)) != last:
             lines.append(f'<tr><th scope="rowgroup" colspan="{len(rows) + 1}">{part}</th></tr>')
             last = part
@@ -126,11 +127,13 @@ def table_csv(rows: Sequence[Row]) -> str:
 
 
 def _part(name: str) -> str:
-    return _RATIOS if name in ("Faster", "Smaller", "Less work") else _COSTS if name in _FORMATS else _SCORES
+    if name in ("Faster", "Smaller", "Less work"):
+        return _RATIOS
+    return _SCORES if name in ("Agreement", "mIoU") else _COSTS
 
 
 def _cell(name: str, value: float | None) -> str:
-    return "–" if value is None else _FORMATS.get(name, _SHARE).format(value)
+    return "–" if value is None else _FORMATS[name].format(value)
 
 
 def percent(share: float | None) -> float | None:

@@ -76,7 +76,11 @@ def _choose(models: dict[str, Model]) -> tuple[OpenPicture, Model | None, list[M
     with middle:
         teacher = models[
             linked_select(
-                "Teacher", list(models), name=state.TEACHER, default="teacher", title=lambda name: models[name].label
+                "Teacher",
+                list(models),
+                name=state.TEACHER,
+                default=artifacts.USUAL_TEACHER,
+                title=lambda name: models[name].label,
             )
         ]
     with right:
@@ -87,7 +91,7 @@ def _choose(models: dict[str, Model]) -> tuple[OpenPicture, Model | None, list[M
 def _choose_students(models: dict[str, Model], teacher: Model) -> list[Model]:
     """Only other models with the teacher's classes can stand beside it."""
     fitting = [name for name, model in models.items() if name != teacher.name and model.classes == teacher.classes]
-    usual = [name for name in ("student", "student-control") if name in fitting]
+    usual = [name for name in artifacts.USUAL_STUDENTS if name in fitting]
     chosen = linked_multiselect(
         "Students",
         fitting,
@@ -116,7 +120,7 @@ def _results(picture: Picture, models: tuple[Model, ...], qualities: Mapping[str
     measured.add(key)
     with place.container():
         score_table(models, qualities, speeds)
-        if models[0].name == "teacher" and not picture.private:
+        if models[0].name == artifacts.USUAL_TEACHER and not picture.private:
             st.caption(_OTHER_DATA)
         _downloads(picture, models, qualities, speeds)
 

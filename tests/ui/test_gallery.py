@@ -16,7 +16,7 @@ from app.services.collections import Entry
 from app.services.datasets import Picture
 from app.services.galleries import Verdict
 from core import paths
-from core.errors import DatasetNotFoundError
+from core.errors import DatasetNotFoundError, ImageError
 from core.image import encode_png, read_rgb
 from tests.ui.conftest import CLASSES, MASKS, TRUTH, World, words
 
@@ -117,6 +117,25 @@ def test_a_person_looks_at_so_many_images_an_hour(view: View, two: World, monkey
         "At most 3 gallery images an hour are taken from one person: try again later."
     ]
     assert two.predicted == asked
+
+
+def test_a_picture_that_cannot_be_read_is_told_and_left_out(
+    view: View, two: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = collections.open_picture
+
+    def open_picture(collection: str, name: str, folder: str) -> Picture:
+        if name == "a":
+            raise ImageError("a has 400 megapixels: cut it into smaller pictures.")
+        return good(collection, name, folder)
+
+    monkeypatch.setattr(collections, "open_picture", open_picture)
+    page = view("gallery")
+    page.button[0].click().run()
+    assert not page.exception
+    assert "1 of 2 images are left out. a has 400 megapixels" in words(page)
+    assert [button.label for button in page.button] == ["Open in the viewer"]
+    assert two.predicted
 
 
 def test_a_card_leads_into_the_viewer(view: View, two: World) -> None:
