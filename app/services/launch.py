@@ -40,6 +40,7 @@ class Settings:
     batch_size: int = 16
     learning_rate: float = 6e-3
     ema: float = 0.0
+    cache_pictures: bool = False
     cache_views: int = 4
     cache_form: Literal["float16", "uint8"] = "float16"
     device: str = "auto"
@@ -60,6 +61,7 @@ PRESET_FIELDS = (
     "batch_size",
     "learning_rate",
     "ema",
+    "cache_pictures",
     "cache_views",
     "cache_form",
     "temperature",
@@ -112,12 +114,13 @@ def _distill(settings: Settings) -> DistillConfig:
         teacher=settings.teacher,
         temperature=settings.temperature,
         alpha=settings.alpha,
-        cache_views=min(settings.cache_views, max(settings.epochs, 0)),
+        cache_pictures=settings.cache_pictures,
+        cache_views=0 if settings.cache_pictures else min(settings.cache_views, max(settings.epochs, 0)),
         cache_form=settings.cache_form,
         losses=dict(settings.losses),
         average_flips=settings.average_flips,
     )
-    return replace(distill, cache_views=0) if distill.uses_features else distill
+    return replace(distill, cache_pictures=False, cache_views=0) if distill.uses_features else distill
 
 
 def to_configs(settings: Settings) -> list[RunConfig]:

@@ -125,6 +125,7 @@ def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit, runs
         ignore_index=class_map.ignore_index,
         seed=config.train.seed,
         mix=config.data.mix,
+        paste=config.data.paste,
     )
     return Task(
         config=config,

@@ -115,6 +115,21 @@ def test_a_loss_on_features_switches_the_stored_teacher_off_and_the_estimate_say
     assert (stored.value, stored.disabled) == (4, False)
 
 
+def test_stored_pictures_take_the_place_of_stored_epochs(view: View, world: World) -> None:
+    page = view("distill")
+    page.toggle(key="cache_pictures").set_value(True).run()
+    stored = page.number_input(key="cache_views")
+    assert (stored.label, stored.disabled) == ("Stored teacher epochs (off: whole pictures)", True)
+    made = launched(page, world)
+    distill = launch.to_config(made).distill
+    assert distill is not None
+    assert (distill.cache_pictures, distill.cache_views) == (True, 0)
+    assert launch.to_config(made).problems() == []
+    page = choose(page, "soft_targets", "affinity")
+    assert page.toggle(key="cache_pictures").disabled
+    assert launch.to_config(launched(page, world)).problems() == []
+
+
 def test_presets_set_crop_averaging_and_the_form_of_the_cache(view: View, world: World) -> None:
     page = view("distill")
     page.segmented_control(key="preset").set_value("full").run()
