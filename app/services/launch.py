@@ -49,7 +49,16 @@ class Settings:
 
 PRESETS: dict[str, Settings] = {
     "quick": Settings(),
-    "full": Settings(epochs=150, crop=256, views=None, ema=0.998, cache_views=20, cache_form="uint8"),
+    "full": Settings(
+        epochs=75,
+        crop=256,
+        views=None,
+        batch_size=8,
+        ema=0.998,
+        cache_pictures=True,
+        cache_views=20,
+        cache_form="uint8",
+    ),
 }
 """`quick` is a first look: two minutes on two processor cores, and as much for its control; `full` is what a useful
 student needs."""

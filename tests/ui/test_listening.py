@@ -134,8 +134,8 @@ def test_presets_set_crop_averaging_and_the_form_of_the_cache(view: View, world:
     page = view("distill")
     page.segmented_control(key="preset").set_value("full").run()
     full = launched(page, world)
-    assert (full.crop, full.epochs, full.views, full.batch_size) == (256, 150, None, 16)
-    assert (full.cache_views, full.ema, full.cache_form) == (20, 0.998, "uint8")
+    assert (full.crop, full.epochs, full.views, full.batch_size) == (256, 75, None, 8)
+    assert (full.cache_pictures, full.ema, full.cache_form) == (True, 0.998, "uint8")
     page.segmented_control(key="preset").set_value("quick").run()
     assert launched(page, world) == launch.Settings()
 
