@@ -14,6 +14,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.services import (
+    artifacts,
     benchmarks,
     collections,
     datasets,
@@ -94,13 +95,13 @@ def map_detail(source: Path, mask: Path, part: map_views.Part, bands: tuple[int,
     return map_views.detail(source, mask, part, bands=bands)
 
 
-def _planes(picture: Picture, model: Model) -> bytes:
+def _planes(picture: Picture, model: Model) -> overlays.Encoded:
     return overlays.encode(inference.predict_planes(loaded(model), picture.image))
 
 
 def mask(picture: Picture, model: Model) -> Mask:
     """What the model makes of the picture, class indices (H, W)."""
-    return overlays.decode(planes(picture, model)).mask
+    return overlays.mask_of(planes(picture, model))
 
 
 def _quality(picture: Picture, model: Model, teacher: Model) -> inference.Quality:
@@ -114,7 +115,7 @@ def _quality(picture: Picture, model: Model, teacher: Model) -> inference.Qualit
     )
 
 
-def _payload(picture: Picture, models: tuple[Model, ...]) -> bytes:
+def _payload(picture: Picture, models: tuple[Model, ...]) -> overlays.Packed:
     teacher = models[0]
     shown = [(model.title, planes(picture, model), quality(picture, model, teacher)) for model in models]
     panels = overlays.panels(truth=picture.mask, shown=shown)
@@ -143,11 +144,19 @@ verdict = _kept(_verdict, entries=512)
 logits = _kept(_logits, entries=32)
 """(picture, model, window) → what the model says of the window, float16 (C, h, w)."""
 planes = _kept(_planes, entries=64)
-"""(picture, model) → what the model makes of the picture, as a PNG of three planes: a tenth of the arrays."""
+"""(picture, model) → what the model makes of the picture, as PNG planes: a third of the arrays."""
 quality = _kept(_quality, entries=128)
 """(picture, model, teacher) → agreement with the teacher's mask, and scores where the mask is known."""
 payload = _kept(_payload, entries=24)
 """(picture, models) → the packed contents of the viewer; the first model is the teacher."""
+
+
+def look_ahead() -> None:
+    """Make what the first page shows before somebody waits for it: the first scene, by the usual models."""
+    models, names = artifacts.models(), datasets.scene_names()
+    shown = [models[name] for name in (artifacts.USUAL_TEACHER, *artifacts.USUAL_STUDENTS) if name in models]
+    if shown and names:
+        payload(scene(names[0]), tuple(shown))
 
 
 @st.cache_data(max_entries=4, ttl=600, show_spinner=False, hash_funcs=_KEYS)

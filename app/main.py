@@ -26,10 +26,22 @@ def warm_up() -> None:
     gc.freeze()
 
 
+def look_ahead() -> None:
+    """While the first visitor's browser still loads the page, the models look at what it will show."""
+    from app import caching
+
+    try:
+        caching.look_ahead()
+    except TerrastillError as error:
+        # The page meets the same and says it to the visitor.
+        logging.getLogger("terrastill.app").warning("The first comparison was not made: %s", error)
+
+
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Warm up, and pick up runs that a stopped machine left in the queue."""
     await asyncio.to_thread(warm_up)
+    ahead = asyncio.create_task(asyncio.to_thread(look_ahead))
     workspaces.sweep()
     try:
         workers.resume_queue()
@@ -37,6 +49,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
         # The pages say the same to the visitor; here it must not keep the server from starting.
         logging.getLogger("terrastill.app").warning("The queue was not resumed: %s", error)
     yield
+    await ahead
 
 
 app = st.App(

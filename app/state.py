@@ -39,12 +39,16 @@ VIEW_HIDDEN: Final = "hidden"
 VIEW_PAIR: Final = "pair"
 VIEW_REGION: Final = "region"
 VIEW_CAMERA: Final = "at"
+VIEW_SPLIT: Final = "split"
+VIEW_CELL: Final = "cell"
+VIEW_CONFUSION: Final = "confusion"
 # Name in the viewer → name in the link, and what it may be; the first is the default.
 _VIEW_CHOICES: Final = {
     "layer": ("view", ("classes", "disagreement", "confidence", "entropy", "errors")),
     "layout": ("layout", ("side", "swipe", "blink", "overlay")),
     "colours": ("colours", ("safe", "colour")),
 }
+_AGAINST: Final = ("truth", "teacher")
 
 _LOG = logging.getLogger("terrastill.app")
 
@@ -152,7 +156,7 @@ def viewer_state() -> dict[str, Any]:
     """What the link says about the viewer, in the viewer's own names (app/components/viewer/). Nonsense is left out.
 
     `layout`, `layer`, `colours`; `opacity` 0..100; `hidden` class indices; `a`, `b` panel indices; `split` 0..1;
-    `region` and `camera` as objects.
+    `region`, `camera` and `cell` as objects; `pair` names a model and against whom its confusion is counted.
     """
     found: dict[str, Any] = {}
     for name, (key, choices) in _VIEW_CHOICES.items():
@@ -168,13 +172,31 @@ def viewer_state() -> dict[str, Any]:
         found["region"] = dict(zip(("x", "y", "width", "height"), (int(value) for value in part), strict=True))
     if len(camera := _numbers(VIEW_CAMERA)) == 3:
         found["camera"] = dict(zip(("x", "y", "zoom"), (value / 1000 for value in camera), strict=True))
+    if len(split := _numbers(VIEW_SPLIT)) == 1:
+        found["split"] = min(split[0], 1000) / 1000
+    return found | _confusion()
+
+
+def _confusion() -> dict[str, Any]:
+    """The chosen cell of a confusion matrix, `truth.0.2`, and the chosen matrix, `1.truth`."""
+    found: dict[str, Any] = {}
+    against, _, place = st.query_params.get(VIEW_CELL, "").partition(".")
+    if against in _AGAINST and len(cell := _whole(place)) == 2 and max(cell) < 256:
+        found["cell"] = {"against": against, "wanted": cell[0], "found": cell[1]}
+    model, _, against = st.query_params.get(VIEW_CONFUSION, "").partition(".")
+    if against in _AGAINST and len(_whole(model)) == 1:
+        found["pair"] = f"{int(model)}.{against}"
     return found
 
 
 def _numbers(key: str) -> list[int]:
-    """Whole numbers with dots between them; empty where the link has anything else."""
-    texts = st.query_params.get(key, "").split(".")
-    return [int(text) for text in texts] if all(text.isdecimal() and len(text) < 7 for text in texts) else []
+    return _whole(st.query_params.get(key, ""))
+
+
+def _whole(text: str) -> list[int]:
+    """Whole numbers with dots between them; empty where the text is anything else."""
+    texts = text.split(".")
+    return [int(part) for part in texts] if all(part.isdecimal() and len(part) < 7 for part in texts) else []
 
 
 def remember_viewer(view: dict[str, Any] | None) -> None:
@@ -192,6 +214,10 @@ def remember_viewer(view: dict[str, Any] | None) -> None:
     camera = view.get("camera") or {}
     place = _dotted(round(1000 * camera[name]) for name in ("x", "y", "zoom") if name in camera)
     to_link(VIEW_CAMERA, place, default="500.500.1000")
+    to_link(VIEW_SPLIT, str(round(1000 * float(view.get("split", 0.5)))), default="500")
+    cell = view.get("cell") or {}
+    to_link(VIEW_CELL, ".".join(str(cell[part]) for part in ("against", "wanted", "found") if part in cell), default="")
+    to_link(VIEW_CONFUSION, str(view.get("pair") or ""), default="")
 
 
 def _dotted(values: Iterable[float]) -> str:

@@ -30,6 +30,7 @@ WARM = 3
 BARS = {
     "uncached / (teacher + student alone)": ("at most", 1.05),
     "cached / student alone": ("at most", 1.15),
+    "from pictures / student alone": ("at most", 1.15),
     "images a second, uncached / torchdistill": ("at least", 2.5),
     "images a second, cached / torchdistill": ("at least", 4.0),
     "share of the time that steps wait for views": ("at most", 0.03),
@@ -116,6 +117,7 @@ def ratios(seconds: dict[str, float], loop: dict[str, float], memory: dict[str, 
         "uncached / (teacher + student alone)": seconds["uncached"]
         / (seconds["teacher forward"] + seconds["student alone"]),
         "cached / student alone": seconds["cached"] / seconds["student alone"],
+        "from pictures / student alone": seconds["from pictures"] / seconds["student alone"],
         "peak memory, distilling / (teacher + 1.3 x student alone)": memory["uncached"]
         / (memory["teacher forward"] + 1.3 * memory["student alone"]),
         **loop,

@@ -1,14 +1,15 @@
 """What teachers are worth: runs on equal wall-clock, and tables of their gains over controls.
 
-    python benchmarks/gains.py screen --minutes 15 [--family compact] [--base 4] [--seed 0] [--losses soft_targets …]
+    python benchmarks/gains.py screen --minutes 15 [--family compact] [--base 4] [--batch 8] [--losses soft_targets …]
     python benchmarks/gains.py seeds --config docs/recipes/student.json [--seeds 0 1 2]
     python benchmarks/gains.py table [--json]
 
 `screen` trains one student a loss, each at its usual weight, and one on labels alone, all for as many minutes, the
-teacher's share included. `seeds` trains a recipe and its control, which gets the seconds that the recipe took, for
-each seed. Both use the store of runs (`TERRASTILL_HOME`), leave out what is there already, and so go on where they
-were stopped. `table` reads the store: gain ± spread (sample standard deviation over seeds), and the share of the gap
-between control and teacher that was closed.
+teacher's share included: it looks at whole pictures once, or at every view for losses on features. `seeds` trains a
+recipe and its control, which gets the seconds that the recipe took, for each seed. Both use the store of runs
+(`TERRASTILL_HOME`), leave out what is there already, and so go on where they were stopped. `table` reads the store:
+gain ± spread (sample standard deviation over seeds), and the share of the gap between control and teacher that was
+closed.
 """
 
 import argparse
@@ -25,26 +26,30 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.services.ways import USUAL
 from core.cli.inline import run_now
-from core.config import FAMILIES, DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
+from core.config import FAMILIES, LOGIT_LOSSES, DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
 from core.runs.records import RunRecord, RunState
 from core.runs.store import RunStore
 
 
-def screening(*, minutes: float, family: str, base: int, seed: int, losses: Sequence[str]) -> list[RunConfig]:
+def screening(
+    *, minutes: float, family: str, base: int, batch: int, seed: int, losses: Sequence[str]
+) -> list[RunConfig]:
     """A run on labels alone, then one for each loss, alike in everything else. Raises `ConfigError`."""
     plain = RunConfig(
         kind="train",
         name=f"screen {family} {base}, labels alone, {minutes:g} min",
         data=DataConfig(dataset="dubai", scale=(0.7, 1.5), colour=0.2),
         model=ModelConfig(family, {"base": base}),
-        train=TrainConfig(epochs=1, ema=0.998, seed=seed, validate_every=4, match_seconds=60 * minutes),
+        train=TrainConfig(
+            epochs=1, batch_size=batch, ema=0.998, seed=seed, validate_every=4, match_seconds=60 * minutes
+        ),
     )
     taught = [
         replace(
             plain,
             kind="distill",
             name=f"screen {family} {base}, {loss}, {minutes:g} min",
-            distill=DistillConfig(losses={loss: USUAL[loss]}),
+            distill=DistillConfig(losses={loss: USUAL[loss]}, cache_pictures=loss in LOGIT_LOSSES, cache_form="uint8"),
         )
         for loss in losses
     ]
@@ -67,9 +72,8 @@ def carry_out(config: RunConfig, store: RunStore) -> RunRecord:
 
 
 def screen(args: argparse.Namespace, store: RunStore) -> None:
-    for config in screening(
-        minutes=args.minutes, family=args.family, base=args.base, seed=args.seed, losses=args.losses
-    ):
+    asked = {name: getattr(args, name) for name in ("minutes", "family", "base", "batch", "seed", "losses")}
+    for config in screening(**asked):
         carry_out(config, store)
 
 
@@ -148,6 +152,7 @@ def main() -> None:
     first.add_argument("--minutes", type=float, default=15)
     first.add_argument("--family", default=FAMILIES[0], choices=FAMILIES)
     first.add_argument("--base", type=int, default=4)
+    first.add_argument("--batch", type=int, default=8)
     first.add_argument("--seed", type=int, default=0)
     first.add_argument("--losses", nargs="+", default=list(USUAL), choices=list(USUAL))
     second = verbs.add_parser("seeds")

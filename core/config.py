@@ -21,9 +21,11 @@ class DataConfig:
 
     `dataset` is a key of `core.data.DATASETS` (`samples`, `dubai`, `folder`); `root` a folder for those that need it.
     `split` is `by-image`, `leave-tile-out:N` or `leaky-patches`. An epoch is `views_per_epoch` random crops
-    (None: as many as non-overlapping crops fit in the training images). `mix` is the share of another view that may be
+    (None: as many as non-overlapping crops fit in the training images). `paste` is the share of views that get a
+    rectangle of another with its labels (CutMix; 0: none), `mix` the share of another view that may be
     blended into each (mixup; 0: none), and `transfer` more pictures without labels for a student to hear its teacher
-    on: `samples`, or a folder that holds images/.
+    on: `samples`, or a folder that holds images/. `labelled` training pictures keep their labels (None: all); a student
+    hears its teacher on the others too, and a run on labels alone does without them.
     """
 
     dataset: str = "samples"
@@ -35,7 +37,9 @@ class DataConfig:
     colour: float = 0.25
     skip_bad_pairs: bool = False
     mix: float = 0.0
+    paste: float = 0.0
     transfer: str | None = None
+    labelled: int | None = None
 
     def problems(self) -> list[str]:
         found = []
@@ -43,10 +47,14 @@ class DataConfig:
             found.append(f"Crop must be a multiple of 16 from 32 to 1024 pixels, not {self.crop}.")
         if self.views_per_epoch is not None and not 1 <= self.views_per_epoch <= 1_000_000:
             found.append(f"Views an epoch must be from 1 to 1,000,000, not {self.views_per_epoch}.")
+        if self.labelled is not None and self.labelled < 1:
+            found.append(f"Pictures with labels must be 1 or more, not {self.labelled}.")
         if not 0.25 <= self.scale[0] <= self.scale[1] <= 4:
             found.append(f"Scale must be a range within 0.25 to 4, not {self.scale[0]} to {self.scale[1]}.")
         if not 0 <= self.colour <= 1:
             found.append(f"Colour augmentation must be from 0 to 1, not {self.colour}.")
+        if not 0 <= self.paste <= 1:
+            found.append(f"The share of views that are pasted into must be from 0 to 1, not {self.paste}.")
         if not 0 <= self.mix <= 0.5:
             found.append(f"The share that is mixed in must be from 0 to 0.5, not {self.mix}.")
         return found
@@ -74,14 +82,16 @@ class DistillConfig:
     modules named by `student_layer` and `teacher_layer` (None: the deepest features of the encoder). With
     `average_flips` the teacher's logits are averaged over the four mirror images of a view.
     `cache_views` > 0 stores the teacher's answers to that many epochs of views and replays them in turn, so that a
-    later epoch costs the student alone; 0 runs the teacher at every step. `cache_form` is how a stored logit is
-    written: `uint8` takes half the disk of `float16`, which stored features always have.
+    later epoch costs the student alone; 0 runs the teacher at every step. `cache_pictures` stores its answers to the
+    whole pictures instead, from which those to ever new views are cut. `cache_form` is how a stored logit is written:
+    `uint8` takes half the disk of `float16`, which stored features always have.
     """
 
     teacher: str = "teacher"
     temperature: float = 2.0
     alpha: float = 0.5
     cache_views: int = 0
+    cache_pictures: bool = False
     cache_form: Literal["float16", "uint8"] = "float16"
     losses: dict[str, float] = field(default_factory=lambda: {"soft_targets": 1.0})
     student_layer: str | None = None
@@ -102,6 +112,10 @@ class DistillConfig:
             found.append(f"Alpha must be from 0 (teacher only) to 1 (labels only), not {self.alpha}.")
         if not 0 <= self.cache_views <= 1000:
             found.append(f"Cached views must be from 0 (no cache) to 1000, not {self.cache_views}.")
+        if self.cache_pictures and (self.cache_views or self.uses_features):
+            found.append(
+                "Stored pictures go with losses on logits alone, and not with stored views: choose one of them."
+            )
         if self.cache_form not in ("float16", "uint8"):
             found.append(f"The form of the cache must be float16 or uint8, not {self.cache_form}.")
         return found
@@ -218,6 +232,8 @@ class RunConfig:
         taught_alone = self.distill is not None and self.distill.alpha == 0
         if 0 < self.data.mix <= 0.5 and not taught_alone:
             return ["Mixed views have no labels of their own: mixing needs a teacher, and alpha 0."]
+        if self.data.mix and self.distill is not None and self.distill.cache_pictures:
+            return ["A teacher that saw whole pictures has no answer to mixed views: store views, or do not mix."]
         if self.data.transfer and self.distill is None:
             return ["Pictures without labels teach nothing without a teacher: leave them out of this run."]
         return []

@@ -55,7 +55,7 @@ def _of_collection() -> OpenPicture:
 def _uploaded() -> OpenPicture:
     limit = f"PNG, JPEG or TIFF, at most {datasets.UPLOAD_MEGABYTES} MB and {datasets.UPLOAD_MEGAPIXELS} megapixels."
     file = st.file_uploader(
-        f"{limit} Kept for this session only.",
+        f"{limit} Kept for this session only. Larger ones go under [Your images](images).",
         type=list(datasets.UPLOAD_TYPES),
         max_upload_size=datasets.UPLOAD_MEGABYTES,
         key=_UPLOAD,

@@ -6,10 +6,11 @@ import streamlit as st
 
 from app import state
 from app.components.linked import linked_number, linked_segments, linked_select
-from app.components.loss_form import LossForm, loss_form, switch_stored_teacher
+from app.components.loss_form import LossForm, loss_form
 from app.services import launch
 from app.services.artifacts import Model
 from app.services.datasets import DatasetChoice
+from app.services.ways import listens_inside
 
 _PRESETS = {"quick": "Quick", "full": "Full"}
 _SPLITS = {"by-image": "By source image", "leaky-patches": "Random patches (leaks, for comparison only)"}
@@ -58,6 +59,8 @@ _HELP = {
     "control": "The same student on labels only, same seed and training time. Without it, a gain means nothing.",
     "seeds": "As many distillations, with this seed and the next ones. Only several can tell a gain from luck.",
     "cache_views": "Epochs of views whose teacher answers are stored and replayed; 0 runs the teacher at every step.",
+    "cache_pictures": "The teacher looks at each training picture once, and its answers to views are cut from there: "
+    "the quickest way to ever new views. Not for losses on features.",
     "average_flips": "The teacher answers to four mirror images of a view, and the mean counts: "
     "steadier, at four times its cost.",
     "ema": "The student that is scored and shipped is a running mean of itself; 0.998 suits long runs, 0 is off.",
@@ -154,19 +157,27 @@ def _more(losses: LossForm) -> dict[str, Any]:
 
 
 def _stored(losses: LossForm) -> dict[str, Any]:
-    """How much of the teacher is stored; nothing while a loss looks inside it."""
-    off = switch_stored_teacher(losses.weights, "cache_views", _preset().cache_views)
-    label = "Stored teacher epochs (off: a loss on features)" if off else "Stored teacher epochs (0 to 1,000)"
-    views = _number(label, "cache_views", 1, "%d", help=_HELP["cache_views"], disabled=off)
+    """How much of the teacher is stored. A loss that looks inside it needs the very views."""
+    inside = listens_inside(losses.weights)
+    pictures = st.toggle(
+        "Store the teacher's answers to whole pictures",
+        value=_preset().cache_pictures,
+        key="cache_pictures",
+        bind="query-params",
+        help=_HELP["cache_pictures"],
+        disabled=inside,
+    )
+    pictures = pictures and not inside
+    label = "Stored teacher epochs (off: whole pictures)" if pictures else "Stored teacher epochs (0 to 1,000)"
+    views = _number(label, "cache_views", 1, "%d", help=_HELP["cache_views"], disabled=pictures)
     form = linked_select(
         "Form of what is stored",
         list(_FORMS),
         name="cache_form",
         default=_preset().cache_form,
         title=_FORMS.__getitem__,
-        disabled=off,
     )
-    return {"cache_views": views, "cache_form": form}
+    return {"cache_pictures": pictures, "cache_views": views, "cache_form": form}
 
 
 def _preset() -> launch.Settings:

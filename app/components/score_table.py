@@ -1,23 +1,71 @@
-"""The models of a comparison as a table: size, speed, agreement and scores."""
+"""The models of a comparison as a table: size, speed, agreement and scores.
 
+Plain HTML: Streamlit's own table costs 1.5 MB of scripts, which would compete with the viewer's first paint.
+"""
+
+import csv
+import io
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import streamlit as st
 
 from app.services.artifacts import Model
 from app.services.inference import LATENCY_SIZE, Quality, Speed
+from app.services.names import harmless
+
+Row = dict[str, Any]
+
+_FORMATS = {
+    "Faster": "{:.1f}×",
+    "Smaller": "{:.1f}×",
+    "Less work": "{:.1f}×",
+    "Agreement": "{:.1f} %",
+    "mIoU": "{:.1f} %",
+    "Latency (ms)": "{:.1f}",
+    "Latency p95 (ms)": "{:.1f}",
+    "Throughput (MP/s)": "{:.2f}",
+    "Parameters (M)": "{:.3f}",
+    "MACs (G)": "{:.3f}",
+    "Size (MB)": "{:.2f}",
+}
+_HELP = {
+    "Faster": "The teacher's latency divided by this model's",
+    "Smaller": "The teacher's parameters divided by this model's",
+    "Less work": "The teacher's MACs divided by this model's",
+    "Agreement": "Share of pixels with the teacher's class",
+    "mIoU": "Mean over the classes that occur",
+    "Latency (ms)": "Median",
+    "Latency p95 (ms)": "19 of 20 passes are faster",
+    "Throughput (MP/s)": "Megapixels a second",
+}
+_RATIOS, _SCORES, _COSTS = "Compared with the teacher", "On this image", "Measured"
+_STYLE = """<style>
+.scores { overflow-x: auto; }
+.scores table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
+.scores th, .scores td { padding: .3rem .9rem .3rem 0; text-align: right; vertical-align: top; white-space: nowrap;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); }
+.scores th:first-child { text-align: left; font-weight: 400; }
+.scores td:not(:last-child), .scores th:not(:last-child) { padding-right: 2.2rem; }
+.scores thead small { display: block; font-weight: 400; opacity: .75; }
+.scores tbody th[colspan] { padding-top: 1rem; font-weight: 600; }
+@media (max-width: 640px) {
+  .scores thead th { white-space: normal; }
+  .scores td:not(:last-child), .scores th:not(:last-child) { padding-right: .8rem; }
+}
+</style>"""
 
 
 def table_rows(
     models: Sequence[Model], qualities: Mapping[str, Quality], speeds: Mapping[str, Speed] | None
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """One row a model; the first model is the teacher that the ratios refer to."""
     reference = models[0]
     rows = []
     for model in models:
         quality = qualities[model.name]
-        row: dict[str, Any] = {
+        row: Row = {
             "Model": model.title,
             "Architecture": model.architecture,
             "Faster": ratio(speeds[reference.name].latency_ms, speeds[model.name].latency_ms) if speeds else None,
@@ -46,31 +94,46 @@ def _measures(model: Model, speed: Speed | None) -> dict[str, float | None]:
 
 def score_table(models: Sequence[Model], qualities: Mapping[str, Quality], speeds: Mapping[str, Speed] | None) -> None:
     """Draw the table, and say what its figures rest on."""
-    rows = table_rows(models, qualities, speeds)
-    shares = ["Agreement", "mIoU", *sorted(_classes(qualities))]
-    config: dict[str, Any] = {
-        "Model": st.column_config.TextColumn(pinned=True),
-        "Faster": st.column_config.NumberColumn(format="%.1f×", help="The teacher's latency divided by this model's."),
-        "Smaller": st.column_config.NumberColumn(
-            format="%.1f×", help="The teacher's parameters divided by this model's."
-        ),
-        "Less work": st.column_config.NumberColumn(format="%.1f×", help="The teacher's MACs divided by this model's."),
-        "Latency (ms)": st.column_config.NumberColumn(format="%.1f", help="Median"),
-        "Latency p95 (ms)": st.column_config.NumberColumn(format="%.1f", help="19 of 20 passes are faster"),
-        "Throughput (MP/s)": st.column_config.NumberColumn(format="%.2f", help="Megapixels a second"),
-        "Parameters (M)": st.column_config.NumberColumn(format="%.3f"),
-        "MACs (G)": st.column_config.NumberColumn(format="%.3f"),
-        "Size (MB)": st.column_config.NumberColumn(format="%.2f"),
-    }
-    config |= {name: st.column_config.NumberColumn(format="%.1f %%") for name in shares}
-    st.dataframe(
-        rows,
-        hide_index=True,
-        column_config=config,
-        placeholder="–",
-        alt="Size, speed and scores of the compared models",
+    st.html(_STYLE + table_html(table_rows(models, qualities, speeds)))
+    st.caption(_footnote(speeds, known=any(quality.per_class for quality in qualities.values())))
+
+
+def table_html(rows: Sequence[Row]) -> str:
+    """One column a model, ratios first. What came from outside is escaped; each class stands beside the picture."""
+    heads = "".join(
+        f'<th scope="col">{escape(row["Model"])}<small>{escape(row["Architecture"])}</small></th>' for row in rows
     )
-    st.caption(_footnote(speeds, known=bool(_classes(qualities))))
+    lines, last = [], ""
+    for name in [name for name in rows[0] if name in _FORMATS]:
+        if (part := _part(name)) != last:
+            lines.append(f'<tr><th scope="rowgroup" colspan="{len(rows) + 1}">{part}</th></tr>')
+            last = part
+        cells = "".join(f"<td>{_cell(name, row[name])}</td>" for row in rows)
+        lines.append(f'<tr><th scope="row" title="{_HELP.get(name, "")}">{escape(name)}</th>{cells}</tr>')
+    label = "Size, speed and scores of the compared models"
+    return (
+        f'<div class="scores" tabindex="0" role="region" aria-label="{label}"><table>'
+        f"<thead><tr><td></td>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def table_csv(rows: Sequence[Row]) -> str:
+    """The rows for a spreadsheet, in full precision; no name can become a formula."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows({**row, "Model": harmless(row["Model"])} for row in rows)
+    return text.getvalue()
+
+
+def _part(name: str) -> str:
+    if name in ("Faster", "Smaller", "Less work"):
+        return _RATIOS
+    return _SCORES if name in ("Agreement", "mIoU") else _COSTS
+
+
+def _cell(name: str, value: float | None) -> str:
+    return "–" if value is None else _FORMATS[name].format(value)
 
 
 def percent(share: float | None) -> float | None:
@@ -79,10 +142,6 @@ def percent(share: float | None) -> float | None:
 
 def ratio(reference: float, value: float) -> float | None:
     return reference / value if value else None
-
-
-def _classes(qualities: Mapping[str, Quality]) -> set[str]:
-    return {name for quality in qualities.values() for name in quality.per_class}
 
 
 def _footnote(speeds: Mapping[str, Speed] | None, *, known: bool) -> str:

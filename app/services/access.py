@@ -9,7 +9,8 @@ limits below, and no file of the server is opened. Signing in itself is Streamli
     may_delete = ["admin@example.org"]
     launches_an_hour = 20                # by one person
     waiting_runs = 10                    # queued and running on this server
-    predictions_an_hour = 60             # by one person
+    predictions_an_hour = 60             # of own images, by one person
+    gallery_images_an_hour = 300         # by one person
     images = "/srv/imagery"              # what the page for own images may open
 """
 
@@ -40,6 +41,7 @@ class Access:
     launches_an_hour: int = 30
     waiting_runs: int = 20
     predictions_an_hour: int = 120
+    gallery_images_an_hour: int = 600
     images: Path | None = None
 
 

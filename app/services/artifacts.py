@@ -12,6 +12,8 @@ from core.errors import CheckpointError
 
 MOST_STUDENTS = 3
 """How many Compare shows beside a teacher."""
+USUAL_TEACHER, USUAL_STUDENTS = "teacher", ("student", "student-control")
+"""What is shown where nobody chose."""
 _FAMILIES = {"compact": "Compact", "unet": "U-Net"}
 _KNOWN_ENCODERS = {"tu-tf_efficientnet_lite0": "EfficientNet-Lite0"}
 

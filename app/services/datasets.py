@@ -15,6 +15,8 @@ from core.errors import ImageError
 
 UPLOAD_MEGABYTES = 50
 UPLOAD_MEGAPIXELS = 16
+ELSEWHERE = "open it under [Your images](images), which takes any size and shows every part in full detail."
+"""Said as Markdown; the link is relative, as every page is one step below the root."""
 _DECODING_BYTES = 1024**3
 UPLOAD_TYPES = ("png", "jpg", "jpeg", "tif", "tiff")
 
@@ -71,13 +73,12 @@ def read_upload(name: str, data: bytes) -> Picture:
 
     label = shown(name)
     if len(data) > UPLOAD_MEGABYTES * 1024**2:
-        raise ImageError(f"{label} is larger than {UPLOAD_MEGABYTES} MB: crop it or save it with compression.")
+        raise ImageError(f"{label} is larger than {UPLOAD_MEGABYTES} MB: {ELSEWHERE}")
     with picture_of(data, name=label, limits=Limits(memory=_DECODING_BYTES, seconds=10, patience=30)) as picture:
         height, width = picture.info.height, picture.info.width
         if height * width > UPLOAD_MEGAPIXELS * 1_000_000 * 1.05:
             raise ImageError(
-                f"{label} has {height * width / 1e6:.0f} megapixels; this page takes {UPLOAD_MEGAPIXELS}. "
-                "Crop it, or open it under Your images, where any size is segmented in windows."
+                f"{label} has {height * width / 1e6:.0f} megapixels; this page takes {UPLOAD_MEGAPIXELS}: {ELSEWHERE}"
             )
         image, _ = picture.read(0, 0, height, width)
         ground = picture.info.metres_per_pixel

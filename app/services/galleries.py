@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.services.datasets import Picture
-from app.services.overlays import decode
+from app.services.overlays import Encoded, mask_of
 from core.agreement import kappa
 from core.classes import ClassMap
 from core.metrics import confusion_matrix, scores
@@ -39,13 +39,13 @@ class Verdict:
 def judge(
     picture: Picture,
     *,
-    teacher: bytes,
-    student: bytes,
+    teacher: Encoded,
+    student: Encoded,
     classes: Sequence[tuple[str, tuple[int, int, int]]],
     ignore_index: int,
 ) -> Verdict:
     """`teacher` and `student` as `overlays.encode` gives what they say of `picture`."""
-    taught, learnt = decode(teacher).mask, decode(student).mask
+    taught, learnt = mask_of(teacher), mask_of(student)
     class_map = ClassMap(tuple(name for name, _ in classes), tuple(colour for _, colour in classes), ignore_index)
     between = confusion_matrix(learnt, taught, len(classes))
     found = scores(between if picture.mask is None else _matrix(learnt, picture.mask, classes), class_map)

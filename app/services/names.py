@@ -15,3 +15,8 @@ def shown(name: str) -> str:
 def stem(name: str) -> str:
     """A part of a file name of our own: letters, digits and dashes of plain ASCII, 40 of them at most."""
     return re.sub(r"[^A-Za-z0-9]+", "-", name.rsplit(".", 1)[0]).strip("-")[:40] or "picture"
+
+
+def harmless(text: str) -> str:
+    """For a cell of a spreadsheet: what begins like a formula is put behind an apostrophe."""
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text

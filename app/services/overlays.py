@@ -1,4 +1,8 @@
-"""A comparison packed for the viewer in the browser: one blob of the picture as WebP and what models say as PNG."""
+"""A comparison packed for the viewer in the browser: the picture as WebP, and what models say as PNG planes.
+
+What is painted first (picture, classes) is one blob; what hover and layers need a moment later (confidence, entropy)
+is another, six times as large.
+"""
 
 import hashlib
 import json
@@ -17,38 +21,74 @@ LARGEST_SIDE = 4096
 """Larger pictures are shown at a whole fraction of their size."""
 
 
+ENTROPY_STEP = 4
+"""Of 255: entropy is only shown as a colour, and with 64 values it takes a third less room. The rest is exact."""
+PHOTO_QUALITY = 80
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """`Planes` as one grey PNG each."""
+
+    classes: bytes
+    confidence: bytes
+    entropy: bytes
+
+
 @dataclass(frozen=True)
 class Panel:
-    """One mask beside the others; `planes` as `encode` gives them. `note` is a short figure under the title."""
+    """One mask beside the others, class indices as PNG. `note` is a short figure under the title.
+
+    `shares` are confidence and entropy, which no known mask has.
+    """
 
     role: Literal["truth", "teacher", "student"]
     title: str
     note: str
-    planes: bytes
+    classes: bytes
+    shares: tuple[bytes, ...] = ()
 
 
-def encode(planes: Planes) -> bytes:
-    """Class, confidence and entropy as the three channels of one PNG: lossless, and read by every browser."""
+@dataclass(frozen=True)
+class Packed:
+    """`first` is enough to paint; `shares` begins with the id of the contents, by which the viewer knows them."""
+
+    first: bytes
+    shares: bytes
+
+
+def encode(planes: Planes) -> Encoded:
+    """Lossless, but for entropy (see `ENTROPY_STEP`), and read by every browser."""
     from core.image import encode_png
 
-    return encode_png(np.stack([planes.mask, planes.confidence, planes.entropy], axis=-1))
+    step = np.uint16(ENTROPY_STEP)
+    entropy = np.minimum((planes.entropy + step // 2) // step * step, 255).astype(np.uint8)
+    # Noise hardly shrinks further at higher levels, which take three times as long.
+    return Encoded(encode_png(planes.mask), *(encode_png(plane, level=3) for plane in (planes.confidence, entropy)))
 
 
-def decode(png: bytes) -> Planes:
-    """What `encode` was given."""
-    from core.image import read_rgb
+def decode(encoded: Encoded) -> Planes:
+    """What `encode` was given, entropy to half of `ENTROPY_STEP`."""
+    from core.image import read_raw
 
-    channels = read_rgb(png)
-    return Planes(*(np.ascontiguousarray(channels[..., index]) for index in range(3)))
+    return Planes(mask_of(encoded), read_raw(encoded.confidence), read_raw(encoded.entropy))
 
 
-def panels(*, truth: NDArray[np.uint8] | None, shown: Sequence[tuple[str, bytes, Quality]]) -> list[Panel]:
+def mask_of(encoded: Encoded) -> NDArray[np.uint8]:
+    """The class indices alone."""
+    from core.image import read_raw
+
+    return read_raw(encoded.classes)
+
+
+def panels(*, truth: NDArray[np.uint8] | None, shown: Sequence[tuple[str, Encoded, Quality]]) -> list[Panel]:
     """The known mask, the teacher (the first of `shown`) and the students, each with its figures in a short note."""
     from core.image import encode_png
 
     found = [] if truth is None else [Panel("truth", "Known mask", "", encode_png(truth))]
-    for index, (title, planes, quality) in enumerate(shown):
-        found.append(Panel("student" if index else "teacher", title, _note(quality), planes))
+    for index, (title, said, quality) in enumerate(shown):
+        shares = (said.confidence, said.entropy)
+        found.append(Panel("student" if index else "teacher", title, _note(quality), said.classes, shares))
     return found
 
 
@@ -59,38 +99,60 @@ def pack(
     classes: Sequence[tuple[str, tuple[int, int, int]]],
     ignore_index: int,
     ground: float | None = None,
-) -> bytes:
-    """The length of a JSON header (uint32, little-endian), the header, and the pictures back to back.
+) -> Packed:
+    """The first blob: the length of a JSON header (uint32, little-endian), the header, and its parts back to back.
 
-    `ground` is in metres a pixel. The header's `id` is that of the contents.
+    `ground` is in metres a pixel. The header's `id` is that of all contents, those of `shares` too.
     """
     from core.image import encode_webp
 
     step = -(-max(image.shape[:2]) // LARGEST_SIDE)
     photo = shrink(image, step)
-    parts = [encode_webp(photo), *(_thin(panel.planes, step) for panel in panels)]
-    ends = np.cumsum([len(part) for part in parts]).tolist()
-    spans = [[end - len(part), len(part)] for part, end in zip(parts, ends, strict=True)]
+    parts, shares = _Parts(), _Parts(start=_ID_LENGTH)
     header: dict[str, Any] = {
         "width": int(photo.shape[1]),
         "height": int(photo.shape[0]),
         "step": step,
         "ground": ground and ground * step,
-        "photo": spans[0],
+        "photo": parts.add(encode_webp(photo, quality=PHOTO_QUALITY)),
         "panels": [
-            {"role": panel.role, "title": panel.title, "note": panel.note, "planes": span}
-            for panel, span in zip(panels, spans[1:], strict=True)
+            {
+                **{name: getattr(panel, name) for name in ("role", "title", "note")},
+                "classes": parts.add(_thin(panel.classes, step)),
+                "shares": [shares.add(_thin(share, step)) for share in panel.shares],
+            }
+            for panel in panels
         ],
-        "classes": [
-            {"name": name, "colour": list(colour), "safe": list(safe)}
-            for (name, colour), safe in zip(classes, safe_colours(classes), strict=True)
-        ],
+        "classes": _legend(classes),
         "ignore": ignore_index,
+        "length": parts.end,
     }
-    digest = hashlib.sha256(json.dumps(header).encode())
-    for part in parts:
-        digest.update(part)
-    return frame({**header, "id": digest.hexdigest()[:16]}) + b"".join(parts)
+    everything = (json.dumps(header).encode(), *parts.contents, *shares.contents)
+    identity = hashlib.sha256(b"".join(everything)).hexdigest()[:_ID_LENGTH]
+    first = frame({**header, "id": identity}) + b"".join(parts.contents)
+    return Packed(first, identity.encode() + b"".join(shares.contents))
+
+
+def _legend(classes: Sequence[tuple[str, tuple[int, int, int]]]) -> list[dict[str, Any]]:
+    pairs = zip(classes, safe_colours(classes), strict=True)
+    return [{"name": name, "colour": colour, "safe": safe} for (name, colour), safe in pairs]
+
+
+_ID_LENGTH = 16
+
+
+class _Parts:
+    """Bytes back to back; tells of each where it lies."""
+
+    def __init__(self, start: int = 0) -> None:
+        self.contents: list[bytes] = []
+        self.end = start
+
+    def add(self, part: bytes) -> tuple[int, int]:
+        """Offset and length."""
+        self.contents.append(part)
+        self.end += len(part)
+        return self.end - len(part), len(part)
 
 
 def frame(header: dict[str, Any]) -> bytes:

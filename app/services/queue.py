@@ -122,6 +122,7 @@ def copied_settings(run_id: str) -> dict[str, str]:
         "batch_size": train.batch_size,
         "learning_rate": train.learning_rate,
         "ema": float(train.ema),
+        "cache_pictures": distill.cache_pictures,
         "cache_views": distill.cache_views,
         "cache_form": distill.cache_form,
         "device": train.device,

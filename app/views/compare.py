@@ -10,12 +10,12 @@ from app.components.guard import plainly
 from app.components.linked import linked_multiselect, linked_select
 from app.components.picture_choice import OpenPicture, choose_picture, scene_title
 from app.components.report_button import report_button
-from app.components.score_table import score_table
+from app.components.score_table import score_table, table_csv, table_rows
 from app.components.viewer import viewer
 from app.services import artifacts, report_contents
 from app.services.artifacts import Model
 from app.services.datasets import Picture
-from app.services.inference import Quality
+from app.services.inference import Quality, Speed
 
 MOST_STUDENTS = 3
 _MEASURED = "measured_speeds"
@@ -76,7 +76,11 @@ def _choose(models: dict[str, Model]) -> tuple[OpenPicture, Model | None, list[M
     with middle:
         teacher = models[
             linked_select(
-                "Teacher", list(models), name=state.TEACHER, default="teacher", title=lambda name: models[name].label
+                "Teacher",
+                list(models),
+                name=state.TEACHER,
+                default=artifacts.USUAL_TEACHER,
+                title=lambda name: models[name].label,
             )
         ]
     with right:
@@ -87,7 +91,7 @@ def _choose(models: dict[str, Model]) -> tuple[OpenPicture, Model | None, list[M
 def _choose_students(models: dict[str, Model], teacher: Model) -> list[Model]:
     """Only other models with the teacher's classes can stand beside it."""
     fitting = [name for name, model in models.items() if name != teacher.name and model.classes == teacher.classes]
-    usual = [name for name in ("student", "student-control") if name in fitting]
+    usual = [name for name in artifacts.USUAL_STUDENTS if name in fitting]
     chosen = linked_multiselect(
         "Students",
         fitting,
@@ -116,20 +120,36 @@ def _results(picture: Picture, models: tuple[Model, ...], qualities: Mapping[str
     measured.add(key)
     with place.container():
         score_table(models, qualities, speeds)
-        if models[0].name == "teacher" and not picture.private:
+        if models[0].name == artifacts.USUAL_TEACHER and not picture.private:
             st.caption(_OTHER_DATA)
-        report_button(
-            lambda: report_contents.of_comparison(
-                picture_name=scene_title(picture.name),
-                image=picture.image,
-                truth=picture.mask,
-                models=models,
-                masks={model.name: caching.mask(picture, model) for model in models},
-                qualities=qualities,
-                speeds=speeds,
-            ),
-            name=f"compare-{picture.name}",
-            key="report",
+        _downloads(picture, models, qualities, speeds)
+
+
+def _downloads(
+    picture: Picture, models: tuple[Model, ...], qualities: Mapping[str, Quality], speeds: Mapping[str, Speed]
+) -> None:
+    def report() -> str:
+        return report_contents.of_comparison(
+            picture_name=scene_title(picture.name),
+            image=picture.image,
+            truth=picture.mask,
+            models=models,
+            masks={model.name: caching.mask(picture, model) for model in models},
+            qualities=qualities,
+            speeds=speeds,
+        )
+
+    with st.container(horizontal=True):
+        report_button(report, name=f"compare-{picture.name}", key="report")
+        st.download_button(
+            "Table",
+            data=lambda: table_csv(table_rows(models, qualities, speeds)).encode(),
+            file_name=f"compare-{picture.name}.csv",
+            mime="text/csv",
+            icon=":material/table:",
+            on_click="ignore",
+            help="This table as CSV.",
+            key="table",
         )
 
 

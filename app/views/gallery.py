@@ -10,13 +10,16 @@ from app.components.guard import plainly
 from app.components.linked import linked_select
 from app.components.pair_choice import choose_pair
 from app.components.picture_choice import scene_title
-from app.services import artifacts, collections, galleries
+from app.components.sign_in import person
+from app.services import access, artifacts, collections, galleries
 from app.services.artifacts import Model
 from app.services.collections import Entry
+from app.services.errors import DataError
 from app.services.galleries import Verdict
 
 _SEEN = "gallery_seen"
 _AT_ONCE = 24
+_MOST_TOLD = 5
 _SHOWN = "gallery_shown"
 _EVERY = "Every class"
 
@@ -86,14 +89,22 @@ def _look(collection: str, folder: str, entries: list[Entry], *, teacher: Model,
         place_note = "Both models run on every image: about a second for each, once. What was looked at before is kept."
         st.caption(place_note)
         return []
-    found = []
+    if key not in seen:
+        access.RATES.take(person(), "gallery images", access.read_access().gallery_images_an_hour, len(entries))
+    found, problems = [], []
     bar = place.progress(0.0, text="The models look at the images …")
     for done, entry in enumerate(entries, start=1):
-        picture = caching.of_collection(collection, entry.name, folder)
-        found.append(caching.verdict(picture, (teacher, student)))
+        try:
+            picture = caching.of_collection(collection, entry.name, folder)
+            found.append(caching.verdict(picture, (teacher, student)))
+        except DataError as error:
+            problems.append(str(error))
         if key not in seen:
             bar.progress(done / len(entries), text=f"{done} of {len(entries)} images")
     place.empty()
+    if problems:
+        left_out = f"{len(problems)} of {len(entries)} images are left out. " + "  \n".join(problems[:_MOST_TOLD])
+        st.warning(left_out, icon=":material/image_not_supported:")
     seen.add(key)
     return found
 

@@ -11,6 +11,7 @@ from core.cli.options import (
     model_config,
     read_config,
     train_config,
+    view_settings,
 )
 from core.config import FEATURE_LOSSES, LOGIT_LOSSES, DistillConfig, RunConfig
 from core.errors import ConfigError
@@ -25,14 +26,9 @@ def add(verbs: Any) -> None:
         ("--teacher", _DEFAULT.teacher, "a shipped model, the id of a run, or a path"),
         ("--temperature", _DEFAULT.temperature, "softens the teacher's answer, 0.5 to 50"),
         ("--alpha", _DEFAULT.alpha, "share of the label loss: 0 teacher only, 1 labels only"),
-        (
-            "--cache-views",
-            _DEFAULT.cache_views,
-            "epochs of views whose teacher answers are stored and replayed, 0 for none",
-        ),
     ):
         group.add_argument(flag, type=type(value), default=value, help=f"{text} (default: {value})")
-    group.add_argument("--cache-form", default=_DEFAULT.cache_form, help="float16 (default), or uint8 at half the disk")
+    _add_cache(group)
     group.add_argument(
         "--loss",
         dest="losses",
@@ -56,6 +52,22 @@ def add(verbs: Any) -> None:
     verb.set_defaults(run=run)
 
 
+def _add_cache(group: Any) -> None:
+    """What is stored of the teacher."""
+    group.add_argument(
+        "--cache-views",
+        type=int,
+        default=_DEFAULT.cache_views,
+        help="epochs of views whose teacher answers are stored and replayed (default: 0, none)",
+    )
+    group.add_argument(
+        "--cache-pictures",
+        action="store_true",
+        help="store the teacher's answers to the whole pictures and cut those to the views out of them",
+    )
+    group.add_argument("--cache-form", default=_DEFAULT.cache_form, help="float16 (default), or uint8 at half the disk")
+
+
 def run(args: argparse.Namespace) -> int:
     from core.cli.submit import submit
 
@@ -68,7 +80,7 @@ def _config(args: argparse.Namespace) -> RunConfig:
     return RunConfig(
         kind="distill",
         name=args.name,
-        data=data_config(args, crop=args.crop, views_per_epoch=args.views, mix=args.mix, transfer=args.transfer),
+        data=data_config(args, mix=args.mix, transfer=args.transfer, **view_settings(args)),
         model=model_config(args),
         train=train_config(args),
         distill=DistillConfig(
@@ -76,6 +88,7 @@ def _config(args: argparse.Namespace) -> RunConfig:
             temperature=args.temperature,
             alpha=args.alpha,
             cache_views=args.cache_views,
+            cache_pictures=args.cache_pictures,
             cache_form=args.cache_form,
             losses=_losses(args.losses) or _DEFAULT.losses,
             student_layer=args.student_layer,

@@ -107,10 +107,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--compile", action="store_true", help="try torch.compile (and CUDA graphs), and keep what is quickest"
     )
-    group.add_argument("--crop", type=int, default=_DATA.crop, help=f"side of a training view (default: {_DATA.crop})")
-    group.add_argument(
-        "--views", type=int, metavar="N", help="training views an epoch (default: as many as fit the images)"
-    )
+    _add_views(group)
     parser.add_argument("--name", default="", help="what to call the run")
     parser.add_argument(
         "--config",
@@ -121,6 +118,41 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--queue", action="store_true", help="leave the run to the worker instead of doing it now")
     parser.add_argument("--check", action="store_true", help="only say whether the run could start")
     add_json(parser)
+
+
+def _add_views(group: Any) -> None:
+    """How training views are cut."""
+    group.add_argument("--crop", type=int, default=_DATA.crop, help=f"side of a training view (default: {_DATA.crop})")
+    group.add_argument(
+        "--views",
+        dest="views_per_epoch",
+        type=int,
+        metavar="N",
+        help="training views an epoch (default: as many as fit the images)",
+    )
+    group.add_argument(
+        "--scale",
+        type=float,
+        nargs=2,
+        default=_DATA.scale,
+        metavar=("LOW", "HIGH"),
+        help=f"range of their magnification (default: {_DATA.scale[0]} {_DATA.scale[1]})",
+    )
+    group.add_argument(
+        "--colour", type=float, default=_DATA.colour, help=f"how much colours change, 0 to 1 (default: {_DATA.colour})"
+    )
+    group.add_argument(
+        "--paste", type=float, default=0.0, help="share of views with a rectangle of another one (CutMix; default: 0)"
+    )
+    group.add_argument(
+        "--labelled", type=int, metavar="N", help="how many training pictures keep their labels (default: all)"
+    )
+
+
+def view_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """What `_add_views` asks for, as fields of a `DataConfig`."""
+    names = ("crop", "views_per_epoch", "colour", "paste", "labelled")
+    return {name: getattr(args, name) for name in names} | {"scale": (args.scale[0], args.scale[1])}
 
 
 def train_config(args: argparse.Namespace) -> TrainConfig:

@@ -11,6 +11,7 @@ from core.cli.options import (
     model_config,
     read_config,
     train_config,
+    view_settings,
 )
 from core.config import RunConfig
 
@@ -35,7 +36,7 @@ def _config(args: argparse.Namespace) -> RunConfig:
     return RunConfig(
         kind="train",
         name=args.name,
-        data=data_config(args, crop=args.crop, views_per_epoch=args.views),
+        data=data_config(args, **view_settings(args)),
         model=model_config(args),
         train=train_config(args),
     )

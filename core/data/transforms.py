@@ -6,6 +6,7 @@ and a teacher's output for a view can be stored and replayed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +15,49 @@ from PIL import Image
 from core.data.scene import TEACHABLE, Scene
 from core.errors import DataError
 
-_MIXING = 1 << 40
-"""Sets the draws of mixing apart from those of the views."""
+_MIXING, _PASTING = 1 << 40, 1 << 41
+"""Set the draws of mixing and of pasting apart from those of the views."""
+_PASTED_AREA, _PASTED_ASPECT = (0.1, 0.5), (0.5, 2.0)
+"""Of a rectangle that is pasted: its share of the view, and its width / height."""
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a view lies: a square of `side` pixels of scene number `scene`, scaled to the crop, then turned, mirrored.
+
+    `top` and `left` count from the scene's corner; beyond its other borders it is reflected.
+    """
+
+    scene: int
+    top: int
+    left: int
+    side: int
+    turns: int
+    flip: bool
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        return slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
+
+    def orient(self, view: NDArray[Any]) -> NDArray[Any]:
+        """Turn and mirror the first two axes."""
+        turned = np.rot90(view, self.turns)
+        return turned[:, ::-1] if self.flip else turned
+
+
+Rectangle = tuple[slice, slice]
+"""Rows and columns of a view."""
 
 
 @dataclass(frozen=True)
 class ViewSampler:
     """Cuts views of `crop` x `crop` pixels from scenes, each chosen by its area.
 
-    `scale` is the range of magnification (log-uniform); `colour` from 0 (none) to 1 (strong). `mix` is the most that
-    the next view of its batch is blended into a view (mixup, arXiv 1710.09412). Scenes without a mask are `TEACHABLE`.
+    `scale` is the range of magnification (log-uniform); `colour` from 0 (none) to 1 (strong). `paste` is the share
+    of views that get a rectangle of the next view of their batch, with its labels (CutMix, arXiv 1905.04899; for masks
+    1906.01916); `mix` the most that the next view is blended in (mixup, 1710.09412). Scenes without a mask are
+    `TEACHABLE`.
     """
 
     scenes: Sequence[Scene]
@@ -34,6 +67,7 @@ class ViewSampler:
     ignore_index: int
     seed: int
     mix: float = 0.0
+    paste: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.scenes:
@@ -46,17 +80,23 @@ class ViewSampler:
 
     def view(self, epoch: int, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Image uint8 (crop, crop, 3) and mask uint8 (crop, crop)."""
-        random = np.random.Generator(np.random.Philox(key=[self.seed, (epoch << 32) | index]))
-        areas = np.array([scene.height * scene.width for scene in self.scenes], dtype=np.float64)
-        scene = self.scenes[int(random.choice(len(areas), p=areas / areas.sum()))]
-        image, mask = self._cut(scene, random)
-        turns, flip = int(random.integers(4)), bool(random.integers(2))
-        image, mask = np.rot90(image, turns), np.rot90(mask, turns)
-        if flip:
-            image, mask = image[:, ::-1], mask[:, ::-1]
+        random = self._random(epoch, index)
+        place = self._place(random)
+        image, mask = (place.orient(cut) for cut in self._cut(place))
         if self.colour:
             image = _jitter(image, self.colour, random)
         return np.ascontiguousarray(image), np.ascontiguousarray(mask)
+
+    def placement(self, epoch: int, index: int) -> Placement:
+        """Where `view` cuts, before anything is pasted or mixed into it."""
+        return self._place(self._random(epoch, index))
+
+    def pasted(self, epoch: int, indices: Sequence[int]) -> list[Rectangle | None]:
+        """For each view of this batch the rectangle in which it shows the next one, if it does."""
+        if not self.paste:
+            return [None] * len(indices)
+        random = self._random(epoch, indices[0], _PASTING)
+        return [_rectangle(self.crop, random) if random.random() < self.paste else None for _ in indices]
 
     def batch(
         self, epoch: int, indices: Sequence[int], *, only: Sequence[int] | None = None
@@ -67,15 +107,22 @@ class ViewSampler:
         """
         wanted = range(len(indices)) if only is None else only
         images, masks = self._stack(epoch, [indices[position] for position in wanted])
-        if not self.mix:
+        if not self.mix and not self.paste:
             return images, masks
         if only is None:
             ahead = np.roll(images, -1, axis=0), np.roll(masks, -1, axis=0)
         else:
             ahead = self._stack(epoch, [indices[(position + 1) % len(indices)] for position in wanted])
-        random = np.random.Generator(np.random.Philox(key=[self.seed ^ _MIXING, (epoch << 32) | indices[0]]))
+        rectangles = self.pasted(epoch, indices)
+        images, masks = _pasted(images, masks, *ahead, [rectangles[position] for position in wanted])
+        if not self.mix:
+            return images, masks
+        random = self._random(epoch, indices[0], _MIXING)
         shares = random.uniform(0, self.mix, (len(indices), 1, 1, 1)).astype(np.float32)[list(wanted)]
         return self._blend(images, masks, *ahead, shares)
+
+    def _random(self, epoch: int, index: int, purpose: int = 0) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(key=[self.seed ^ purpose, (epoch << 32) | index]))
 
     def _stack(self, epoch: int, indices: Sequence[int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         views = [self.view(epoch, index) for index in indices]
@@ -95,16 +142,21 @@ class ViewSampler:
         labels = np.where(ignored, self.ignore_index, TEACHABLE).astype(np.uint8)
         return (blended + 0.5).astype(np.uint8), labels
 
-    def _cut(self, scene: Scene, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _place(self, random: np.random.Generator) -> Placement:
+        areas = np.array([scene.height * scene.width for scene in self.scenes], dtype=np.float64)
+        number = int(random.choice(len(areas), p=areas / areas.sum()))
+        scene = self.scenes[number]
         low, high = np.log(self.scale[0]), np.log(self.scale[1])
         side = round(self.crop / float(np.exp(random.uniform(low, high))))
-        image, mask = _pad_to(scene, side, self.ignore_index)
-        y = int(random.integers(image.shape[0] - side + 1))
-        x = int(random.integers(image.shape[1] - side + 1))
-        window = (slice(y, y + side), slice(x, x + side))
+        top = int(random.integers(max(scene.height, side) - side + 1))
+        left = int(random.integers(max(scene.width, side) - side + 1))
+        return Placement(number, top, left, side, turns=int(random.integers(4)), flip=bool(random.integers(2)))
+
+    def _cut(self, place: Placement) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        image, mask = _pad_to(self.scenes[place.scene], place.side, self.ignore_index)
         size = (self.crop, self.crop)
-        picture = Image.fromarray(np.ascontiguousarray(image[window])).resize(size, Image.Resampling.BILINEAR)
-        labels = Image.fromarray(np.ascontiguousarray(mask[window])).resize(size, Image.Resampling.NEAREST)
+        picture = Image.fromarray(np.ascontiguousarray(image[place.window])).resize(size, Image.Resampling.BILINEAR)
+        labels = Image.fromarray(np.ascontiguousarray(mask[place.window])).resize(size, Image.Resampling.NEAREST)
         return np.asarray(picture), np.asarray(labels)
 
 
@@ -116,6 +168,30 @@ def _pad_to(scene: Scene, side: int, ignore_index: int) -> tuple[NDArray[np.uint
         return scene.image, mask
     image = np.pad(scene.image, ((0, down), (0, right), (0, 0)), mode="symmetric")
     return image, np.pad(mask, ((0, down), (0, right)), constant_values=ignore_index)
+
+
+def _rectangle(side: int, random: np.random.Generator) -> Rectangle:
+    """One that lies in a view of `side` pixels."""
+    area = random.uniform(*_PASTED_AREA)
+    aspect = float(np.exp(random.uniform(*np.log(_PASTED_ASPECT))))
+    height, width = (min(side, round(side * float(np.sqrt(share)))) for share in (area / aspect, area * aspect))
+    top, left = int(random.integers(side - height + 1)), int(random.integers(side - width + 1))
+    return slice(top, top + height), slice(left, left + width)
+
+
+def _pasted(
+    images: NDArray[np.uint8],
+    masks: NDArray[np.uint8],
+    next_images: NDArray[np.uint8],
+    next_masks: NDArray[np.uint8],
+    rectangles: Sequence[Rectangle | None],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Each view with what the next one has in its rectangle, if it has one."""
+    images, masks = images.copy(), masks.copy()
+    for at, rectangle in enumerate(rectangles):
+        if rectangle is not None:
+            images[at][rectangle], masks[at][rectangle] = next_images[at][rectangle], next_masks[at][rectangle]
+    return images, masks
 
 
 def _jitter(image: NDArray[np.uint8], strength: float, random: np.random.Generator) -> NDArray[np.uint8]:

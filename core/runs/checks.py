@@ -53,7 +53,7 @@ def _device(config: RunConfig) -> list[str]:
 def _disk(config: RunConfig, runs: Path) -> list[str]:
     """The run's files, and the teacher's cached answers where it asks for them."""
     needed = _SPARE_BYTES
-    if config.distill is not None and config.distill.cache_views:
+    if config.distill is not None and (config.distill.cache_views or config.distill.cache_pictures):
         views = config.data.views_per_epoch or _USUAL_VIEWS
         try:
             features = _stored_features(config, config.distill, runs)
@@ -62,7 +62,8 @@ def _disk(config: RunConfig, runs: Path) -> list[str]:
         except ModelError as error:
             return [str(error)]
         needed += bytes_needed(
-            epochs=config.distill.cache_views,
+            # Pictures take about as much as an epoch of the views that fit them side by side.
+            epochs=config.distill.cache_views or 1,
             views=views,
             outputs=AERIAL.outputs,
             crop=config.data.crop,

@@ -15,10 +15,12 @@ from core.errors import ConfigError
 from core.evaluate import evaluate
 from core.losses.features import FeatureTerms
 from core.models.tap import Tap, channels, feature_shape
-from core.train import teacher_cache
+from core.train import picture_cache, teacher_cache
 from core.train.events import Cancelled, Emit, MessageEvent, TeacherEvent
+from core.train.picture_cache import PictureCache
 from core.train.step import FrozenTeacher, Normaliser
 from core.train.task import RunCancelledError, Task
+from core.train.teacher_cache import TeacherCache
 from core.train.validate import asking
 
 CACHE = "teacher_cache"
@@ -54,14 +56,19 @@ def with_teacher(
     teaching = Teaching(loaded, _teacher_score(task, loaded, emit, cancelled))
     if tap is not None:
         task = _with_features(task, loaded)
-    if not distill.cache_views:
+    if not distill.cache_views and not distill.cache_pictures:
         resources.enter_context(tap or nullcontext())
         return replace(task, answers=lambda batch: teacher.answer(batch.images)), teaching
-    with tap or nullcontext():
-        cache = _cache(task, teacher, folder, emit, cancelled)
+    cache: TeacherCache | PictureCache | None
+    if distill.cache_pictures:
+        cache = _picture_cache(task, teacher, folder, emit, cancelled)
+    else:
+        with tap or nullcontext():
+            cache = _view_cache(task, teacher, folder, emit, cancelled)
     if cache is None:
         raise RunCancelledError
-    task = replace(task, config=_less(task.config, cache.seconds), answers=cache.answer, view_epochs=cache.epochs)
+    view_epochs = cache.epochs if isinstance(cache, TeacherCache) else None
+    task = replace(task, config=_less(task.config, cache.seconds), answers=cache.answer, view_epochs=view_epochs)
     return task, replace(teaching, cache_seconds=cache.seconds)
 
 
@@ -114,9 +121,35 @@ def load_teacher(name: str, class_map: ClassMap, device: torch.device, runs: Pat
     return loaded
 
 
-def _cache(
+def _picture_cache(
     task: Task, teacher: FrozenTeacher, folder: Path, emit: Emit, cancelled: Cancelled
-) -> teacher_cache.TeacherCache | None:
+) -> PictureCache | None:
+    config, outputs = task.config, task.class_map.outputs
+    assert config.distill is not None
+    form = config.distill.cache_form
+    size = picture_cache.bytes_needed(task.sampler.scenes, outputs=outputs, form=form)
+    emit(MessageEvent(f"The teacher's answers to whole pictures will take {_in_words(size)} of disk for this run."))
+    return picture_cache.build(
+        folder / f"{CACHE}.logits",
+        teacher=teacher,
+        sampler=task.sampler,
+        batch_size=config.train.images_per_step,
+        outputs=outputs,
+        form=form,
+        identity={
+            "teacher": _fingerprint(teacher),
+            "data": asdict(config.data),
+            "average_flips": config.distill.average_flips,
+        },
+        emit=emit,
+        cancelled=cancelled,
+        group=task.group,
+    )
+
+
+def _view_cache(
+    task: Task, teacher: FrozenTeacher, folder: Path, emit: Emit, cancelled: Cancelled
+) -> TeacherCache | None:
     config, tap = task.config, teacher.tap
     assert config.distill is not None
     shape = feature_shape(teacher.model, tap.layer, size=config.data.crop) if tap else None

@@ -1,12 +1,19 @@
-"""Teacher logits of many views in one memory-mapped file: half precision, or a byte a number at half the disk."""
+"""Teacher logits of many views in one memory-mapped file: half precision, or a byte a number at half the disk.
 
+A small JSON file beside it, its *mark*, says what the answers depend on and how far they have come.
+"""
+
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from core.files import write_aside
 
 Form = Literal["float16", "uint8"]
 
@@ -49,6 +56,16 @@ class LogitStore:
         levels = torch.from_numpy(window[:, _RANGE_BYTES:])
         return torch.addcmul(low, levels.float(), (high - low) / _LEVELS).view(-1, *self.shape)
 
+    def at(self, places: NDArray[np.intp]) -> Tensor:
+        """Of the first row, an answer (H, W, C) to a picture, the logits at `places` = row x W + column: (..., C)."""
+        start = 0 if self.form == "float16" else _RANGE_BYTES
+        kind = np.float16 if self.form == "float16" else np.uint8
+        found = torch.from_numpy(self._rows[0, start:].view(kind).reshape(-1, self.shape[2])[places])
+        if self.form == "float16":
+            return found
+        low, high = (float(end) for end in self._rows[0, :_RANGE_BYTES].copy().view(np.float32))
+        return found.float().mul_((high - low) / _LEVELS).add_(low)
+
     def flush(self) -> None:
         self._file.flush()
 
@@ -57,3 +74,31 @@ def row_bytes(shape: tuple[int, int, int], form: Form) -> int:
     """Disk of one view in bytes."""
     numbers = shape[0] * shape[1] * shape[2]
     return 2 * numbers if form == "float16" else numbers + _RANGE_BYTES
+
+
+def fidelity(exact: Tensor, stored: Tensor) -> str:
+    """What storing changes, in probabilities at T = 1, in a sentence. Logits (B, C, H, W)."""
+    exact, stored = exact.float().cpu(), stored.float()
+    changed = (exact.softmax(dim=1) - stored.softmax(dim=1)).abs()
+    flipped = (exact.argmax(dim=1) != stored.argmax(dim=1)).float().mean()
+    return (
+        f"Stored answers differ from the teacher's by {changed.mean():.5f} in probability on average, "
+        f"{changed.max():.3f} at most; {flipped:.3%} of pixels get another class."
+    )
+
+
+def progress(mark: Path, sizes: dict[Path, int], identity: str) -> tuple[int, float]:
+    """How many epochs or pictures are already there, and the seconds they took. What is of no use loses its mark."""
+    try:
+        data = json.loads(mark.read_text(encoding="utf-8"))
+        if data["identity"] == identity and all(path.stat().st_size == size for path, size in sizes.items()):
+            return int(data["done"]), float(data["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    mark.unlink(missing_ok=True)
+    return 0, 0.0
+
+
+def mark_done(mark: Path, identity: str, done: int, seconds: float) -> None:
+    text = json.dumps({"identity": identity, "done": done, "seconds": seconds})
+    write_aside(mark, lambda file: file.write_text(text, encoding="utf-8"))

@@ -2,7 +2,8 @@
 
 Logits, and features where a loss asks for them: those always in half precision, of the one module that it looks at. The
 first `cache_views` epochs of views are stored, as `cache_form` says, and replayed in turn. What it costs in
-accuracy is that a student sees that many epochs of different views and no more; not measured yet.
+accuracy is that a student sees that many epochs of different views and no more: docs/RESULTS.md has it beside
+`picture_cache`, which asks less of the teacher.
 """
 
 import json
@@ -10,14 +11,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from torch import Tensor
-
 from core.data.transforms import ViewSampler
-from core.files import write_aside
 from core.train.batches import Batch, epoch_batches
 from core.train.events import Cancelled, Emit, MessageEvent
 from core.train.group import ALONE, Group
-from core.train.logit_store import Form, LogitStore, row_bytes
+from core.train.logit_store import Form, LogitStore, fidelity, mark_done, progress, row_bytes
 from core.train.step import Answer, FrozenTeacher
 
 Shape = tuple[int, int, int]
@@ -75,7 +73,7 @@ def build(
     kinds, mark = _kinds(outputs, sampler.crop, form, features), path.with_suffix(".json")
     known_by = json.dumps(identity | {"views": epochs * views, "kinds": kinds}, sort_keys=True)
     sizes = {path.with_suffix(end): epochs * views * row_bytes(*kind) for end, kind in kinds.items()}
-    found = _progress(mark, sizes, known_by) if group.leads else (0, 0.0)
+    found = progress(mark, sizes, known_by) if group.leads else (0, 0.0)
     done, spent = int(group.told(found[0])), group.told(found[1])
     started = time.perf_counter()
     stores = _open(sizes, kinds, views=epochs * views, fresh=not done, group=group)
@@ -85,7 +83,7 @@ def build(
             return None
         group.wait()
         if group.leads:
-            _mark_done(mark, known_by, epoch + 1, spent + time.perf_counter() - started)
+            mark_done(mark, known_by, epoch + 1, spent + time.perf_counter() - started)
         emit(MessageEvent(f"Stored the teacher's answers to {epoch + 1} of {epochs} epochs of views."))
     return TeacherCache(stores, views, epochs, spent + time.perf_counter() - started)
 
@@ -108,7 +106,7 @@ def _fill(
             assert values is not None, "the teacher was not tapped for the features that are to be stored"
             store.write(rows, values)
         if start == batch.first == 0:
-            emit(MessageEvent(_fidelity(answer.logits, stores[0].read(rows))))
+            emit(MessageEvent(fidelity(answer.logits, stores[0].read(rows))))
     for store in stores:
         store.flush()
     return True
@@ -133,31 +131,3 @@ def _open(
     found = stores(fresh)
     group.wait()
     return found
-
-
-def _fidelity(exact: Tensor, stored: Tensor) -> str:
-    """What storing changes, seen on the first batch, in probabilities at T = 1."""
-    exact, stored = exact.float().cpu(), stored.float()
-    changed = (exact.softmax(dim=1) - stored.softmax(dim=1)).abs()
-    flipped = (exact.argmax(dim=1) != stored.argmax(dim=1)).float().mean()
-    return (
-        f"Stored answers differ from the teacher's by {changed.mean():.5f} in probability on average, "
-        f"{changed.max():.3f} at most; {flipped:.3%} of pixels get another class."
-    )
-
-
-def _progress(mark: Path, sizes: dict[Path, int], identity: str) -> tuple[int, float]:
-    """How many epochs of the cache are already there, and the seconds they took. What is of no use loses its mark."""
-    try:
-        data = json.loads(mark.read_text(encoding="utf-8"))
-        if data["identity"] == identity and all(path.stat().st_size == size for path, size in sizes.items()):
-            return int(data["epochs"]), float(data["seconds"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    mark.unlink(missing_ok=True)
-    return 0, 0.0
-
-
-def _mark_done(mark: Path, identity: str, epochs: int, seconds: float) -> None:
-    text = json.dumps({"identity": identity, "epochs": epochs, "seconds": seconds})
-    write_aside(mark, lambda file: file.write_text(text, encoding="utf-8"))

@@ -27,6 +27,47 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, str
         yield chromium, address
 
 
+def test_a_link_brings_back_the_divider_and_the_cell(app: tuple[Browser, str]) -> None:
+    page = opened(app, "/?students=student&layout=swipe", viewport={"width": 1400, "height": 1000})
+    page.get_by_role("slider", name="Where the two meet").press("End")
+    page.get_by_role("slider", name="Where the two meet").press("ArrowLeft")
+    page.get_by_role("combobox", name="Confusion of").select_option("student against the teacher")
+    cell = page.locator("[data-cell='1.0']")
+    cell.click()
+    page.wait_for_url(lambda url: all(f"{name}=" in url for name in ("split", "cell", "confusion")))
+    page.wait_for_timeout(1500)
+    link = page.url
+    page.context.close()
+    again = opened(app, link.removeprefix(app[1]), viewport={"width": 1400, "height": 1000})
+    expect(again.get_by_role("slider", name="Where the two meet")).to_have_attribute("aria-valuenow", "98")
+    expect(again.get_by_role("combobox", name="Confusion of")).to_have_value("1.teacher")
+    expect(again.locator("[data-cell='1.0']")).to_have_attribute("aria-pressed", "true")
+    expect(again.locator(".hint")).to_contain_text("Land in the teacher, Building in the model")
+    again.screenshot(path=ARTEFACTS / "compare-cell.png", full_page=True)
+    again.context.close()
+
+
+def test_classes_are_there_when_the_shares_fail_and_a_second_try_brings_them(app: tuple[Browser, str]) -> None:
+    chromium, address = app
+    page = chromium.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.route("**/media/*", lambda route: route.abort())
+    page.goto(f"{address}/?students=student", timeout=PATIENCE_MS)
+    page.locator(".viewer[data-ready] .where").wait_for()
+    page.locator(".frame > canvas").nth(1).hover()
+    expect(page.locator(".readout")).to_contain_text("teacher")
+    assert "%" not in page.locator(".readout").inner_text()
+    assert page.locator(".reliability").count() == 0
+    page.get_by_role("button", name="Entropy").click()
+    expect(page.locator(".hint")).to_contain_text("press the layer once more")
+    page.unroute("**/media/*")
+    page.get_by_role("button", name="Entropy").click()
+    expect(page.locator(".hint")).to_contain_text("How undecided")
+    page.locator(".frame > canvas").nth(1).hover()
+    expect(page.locator(".readout")).to_contain_text("%")
+    page.context.close()
+
+
 def opened(app: tuple[Browser, str], link: str, **context: object) -> Page:
     chromium, address = app
     page = chromium.new_context(**context).new_page()

@@ -116,7 +116,7 @@ def viewer_payloads(world: World, monkeypatch: pytest.MonkeyPatch) -> list[dict[
     """What the viewer is given to show; its drawing is a browser's work (tests/e2e/test_app.py)."""
     import app.components.viewer as component
 
-    monkeypatch.setattr(component, "viewer", lambda blob: world.payloads.append(header(blob)))
+    monkeypatch.setattr(component, "viewer", lambda packed: world.payloads.append(header(packed.first)))
     return world.payloads
 
 

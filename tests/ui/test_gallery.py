@@ -10,11 +10,13 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from app.components import sign_in
 from app.services import access, collections, galleries, inference, overlays
 from app.services.collections import Entry
 from app.services.datasets import Picture
 from app.services.galleries import Verdict
-from core.errors import DatasetNotFoundError
+from core import paths
+from core.errors import DatasetNotFoundError, ImageError
 from core.image import encode_png, read_rgb
 from tests.ui.conftest import CLASSES, MASKS, TRUTH, World, words
 
@@ -97,6 +99,43 @@ def test_it_asks_before_it_works_and_then_shows_cards(view: View, two: World) ->
     page.selectbox(key="class").set_value("Building").run()
     assert "IoU of Building" in words(page)
     assert two.predicted == asked
+
+
+@pytest.mark.usefixtures("world")
+def test_a_person_looks_at_so_many_images_an_hour(view: View, two: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "RATES", access.Rates())
+    monkeypatch.setattr(sign_in, "person", lambda: access.Person("somebody"))
+    (paths.home() / access.FILE).write_text("gallery_images_an_hour = 3\n")
+    page = view("gallery")
+    page.button[0].click().run()
+    asked = list(two.predicted)
+    assert asked
+    page.run()
+    page.selectbox(key="student").set_value("student-control").run()
+    page.button[0].click().run()
+    assert [error.value for error in page.error] == [
+        "At most 3 gallery images an hour are taken from one person: try again later."
+    ]
+    assert two.predicted == asked
+
+
+def test_a_picture_that_cannot_be_read_is_told_and_left_out(
+    view: View, two: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = collections.open_picture
+
+    def open_picture(collection: str, name: str, folder: str) -> Picture:
+        if name == "a":
+            raise ImageError("a has 400 megapixels: cut it into smaller pictures.")
+        return good(collection, name, folder)
+
+    monkeypatch.setattr(collections, "open_picture", open_picture)
+    page = view("gallery")
+    page.button[0].click().run()
+    assert not page.exception
+    assert "1 of 2 images are left out. a has 400 megapixels" in words(page)
+    assert [button.label for button in page.button] == ["Open in the viewer"]
+    assert two.predicted
 
 
 def test_a_card_leads_into_the_viewer(view: View, two: World) -> None:

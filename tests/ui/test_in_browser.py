@@ -1,13 +1,15 @@
 """In your browser: without the runtime it says how to get it; with it the model travels to the page."""
 
 import base64
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
@@ -39,6 +41,19 @@ def test_with_it_the_chosen_model_is_shown(view: View, monkeypatch: pytest.Monke
 def test_no_model_is_told(view: View, world: World) -> None:
     world.models.clear()
     assert "No models yet" in words(view("browser"))
+
+
+def test_a_page_names_the_scripts_that_its_first_elements_need() -> None:
+    """Those that Streamlit loads late, each of them there, the viewer's among them."""
+    page = Route("/", lambda _: HTMLResponse("<html>"))
+    word = Route("/word", lambda _: PlainTextResponse("word"))
+    client = TestClient(Starlette(routes=[page, word], middleware=web_runtime.MIDDLEWARE))
+    scripts = re.findall(r"<\./(static/js/[\w.-]+)>; rel=modulepreload", client.get("/").headers["link"])
+    assert any("BidiComponent" in script for script in scripts)
+    front = Path(streamlit.__file__).parent / "static"
+    assert [script for script in scripts if not (front / script).is_file()] == []
+    assert not set(scripts) & set(re.findall(r"static/js/[\w.-]+", (front / "index.html").read_text()))
+    assert "link" not in client.get("/word").headers
 
 
 def test_an_export_is_made_once_for_each_state_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,31 +19,45 @@ def planes_of(mask: Any) -> inference.Planes:
     return inference.Planes(mask, mask + 100, 255 - mask)
 
 
-def pack(image: Any, mask: Any, title: str = "a") -> bytes:
-    panel = Panel("teacher", title, "", overlays.encode(planes_of(mask)))
+def pack(image: Any, mask: Any, title: str = "a", *, entropy: Any = None) -> overlays.Packed:
+    said = planes_of(mask) if entropy is None else inference.Planes(mask, mask + 100, entropy)
+    encoded = overlays.encode(said)
+    panel = Panel("teacher", title, "", encoded.classes, (encoded.confidence, encoded.entropy))
     return overlays.pack(image, [panel], classes=CLASSES, ignore_index=5, ground=0.5)
+
+
+def part(blob: bytes, span: list[int], start: int = 0) -> bytes:
+    return blob[start + span[0] : start + span[0] + span[1]]
 
 
 def test_planes_come_back_as_they_went_in() -> None:
     random = np.random.default_rng(0)
     given = inference.Planes(*(random.integers(0, 256, (7, 9), np.uint8) for _ in range(3)))
     found = overlays.decode(overlays.encode(given))
-    for name in ("mask", "confidence", "entropy"):
+    for name in ("mask", "confidence"):
         assert np.array_equal(getattr(found, name), getattr(given, name))
+    assert np.abs(found.entropy.astype(int) - given.entropy).max() <= overlays.ENTROPY_STEP / 2
+
+
+def test_certain_and_undecided_stay_what_they_are() -> None:
+    ends = np.array([[0, 255]], np.uint8)
+    assert overlays.decode(overlays.encode(inference.Planes(ends, ends, ends))).entropy.tolist() == [[0, 255]]
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (4096, 7), (4097, 7), (11, 8195)])
 def test_packed_planes_come_back_whole_and_fit_their_picture(shape: Shape) -> None:
     random = np.random.default_rng(0)
     image, mask = random.integers(0, 255, (*shape, 3), np.uint8), random.integers(0, 6, shape, np.uint8)
-    blob = pack(image, mask)
-    found = header(blob)
-    start = len(blob) - found["photo"][1] - found["panels"][0]["planes"][1]
-    offset, length = found["panels"][0]["planes"]
+    packed = pack(image, mask)
+    found = header(packed.first)
+    panel = found["panels"][0]
+    start = len(packed.first) - found["length"]
+    shares = [part(packed.shares, span) for span in panel["shares"]]
+    assert packed.shares == found["id"].encode() + b"".join(shares)
     step = -(-max(shape) // overlays.LARGEST_SIDE)
-    planes = overlays.decode(blob[start + offset : start + offset + length])
+    planes = overlays.decode(overlays.Encoded(part(packed.first, panel["classes"], start), *shares))
     assert np.array_equal(planes.mask, mask[::step, ::step])
-    assert np.array_equal(planes.entropy, (255 - mask)[::step, ::step])
+    assert np.array_equal(planes.confidence, (mask + 100)[::step, ::step])
     assert (found["height"], found["width"]) == planes.mask.shape
     assert max(planes.mask.shape) <= overlays.LARGEST_SIDE
     assert found["ground"] == 0.5 * step
@@ -53,8 +67,9 @@ def test_the_packed_id_follows_every_part() -> None:
     image, mask = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)
     other = mask.copy()
     other[0, 0] = 1
-    blobs = (pack(image, mask), pack(image, other), pack(image, mask, "b"), pack(image + 200, mask))
-    assert len({header(blob)["id"] for blob in blobs}) == 4
+    less_sure = pack(image, mask, entropy=np.full((4, 4), 40, np.uint8))
+    blobs = (pack(image, mask), pack(image, other), pack(image, mask, "b"), pack(image + 200, mask), less_sure)
+    assert len({header(packed.first)["id"] for packed in blobs}) == 5
     assert pack(image, mask) == pack(image.copy(), mask.copy())
 
 

@@ -47,10 +47,11 @@ async function measureOne(scene, panel, rect, inParts) {
   const held = new Float64Array(512);
   const score = (band) => {
     confusion(truth.plane, panel.plane, width, band, count, own.withTruth);
-    confidences(panel.plane, panel.confidence, truth.plane, width, band, ignore, held);
+    if (panel.confidence) confidences(panel.plane, panel.confidence, truth.plane, width, band, ignore, held);
   };
   if (!(await inParts(score))) return null;
-  return Object.assign(own, { truth: scores(own.withTruth, count, ignore), calibration: calibration(held) });
+  own.calibration = panel.confidence ? calibration(held) : null;
+  return Object.assign(own, { truth: scores(own.withTruth, count, ignore) });
 }
 
 async function alongBorders(own, planes, width, rect, inParts) {
@@ -74,7 +75,7 @@ const SUMMARY = [
 const AGAINST_TRUTH = [
   ["mIoU", "Mean over the classes that occur; unlabelled pixels left out", (own) => percent(own.truth.miou)],
   ["Accuracy", "Share of labelled pixels with the right class", (own) => percent(own.truth.accuracy)],
-  ["Calibration error", "ECE, 10 bins: how far confidence is from accuracy", (own) => percent(own.calibration.ece)],
+  ["Calibration error", "ECE, 10 bins: how far confidence is from accuracy", (own) => percent(own.calibration?.ece)],
 ];
 export const PER_CLASS = {
   area: ["Area", (own, index) => own.area[index]],

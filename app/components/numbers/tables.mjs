@@ -40,7 +40,7 @@ function confusionOf(found, scene, chosen, act) {
     element("label", { class: "pick" }, "Confusion ",
       choice("Confusion of", pairs, value, (pair) => act({ pair, cell: null }))),
     matrix(counts, scene, { ...chosen, against }, act),
-    against === "truth" ? reliability(own.calibration) : null,
+    against === "truth" && own.calibration ? reliability(own.calibration) : null,
   ];
 }
 

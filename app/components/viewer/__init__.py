@@ -4,7 +4,8 @@ import streamlit as st
 
 from app import state
 from app.components.bundle import bundle, read
-from app.services.overlays import frame
+from app.components.later import address_of
+from app.services.overlays import Packed, frame
 
 MODULES = (
     "viewer/camera.mjs",
@@ -17,7 +18,7 @@ MODULES = (
     "viewer/controls.mjs",
     "viewer/stage.mjs",
     "viewer/gestures.mjs",
-    "viewer/measuring.mjs",
+    "numbers/measuring.mjs",
     "viewer/painting.mjs",
     "viewer/saving.mjs",
     "viewer/viewer.mjs",
@@ -39,12 +40,13 @@ _INITIAL = "viewer_initial"
 
 
 @st.fragment
-def viewer(payload: bytes) -> None:
+def viewer(packed: Packed) -> None:
     """Show what `services.overlays.pack` gave. The link follows what people set in it, without a run of the page."""
     # Read from the link when the viewer appears, then kept: a payload that changed with every touch would travel again.
     if _KEY not in st.session_state or _INITIAL not in st.session_state:
         st.session_state[_INITIAL] = state.viewer_state()
-    _mount(key=_KEY, data=frame(st.session_state[_INITIAL]) + payload, on_view_change=_remember)
+    session = frame({**st.session_state[_INITIAL], "shares": address_of(packed.shares, key=_KEY)})
+    _mount(key=_KEY, data=session + packed.first, on_view_change=_remember)
 
 
 def _remember() -> None:

@@ -1,7 +1,7 @@
 // Everything around the pictures that is pressed: layout, layers, opacity, classes, what is saved. A part of Viewer.
 
 import { button, element, group, save } from "../web/dom.mjs";
-import { ramp } from "./layers.mjs";
+import { SHARES, ramp } from "./layers.mjs";
 import { asCsv } from "../numbers/report.mjs";
 
 export const LAYOUTS = { side: "Side by side", swipe: "Swipe", blink: "Blink", overlay: "Overlay" };
@@ -64,7 +64,7 @@ export const controls = {
       button(named(name, of[this.view.colours]), () => this.toggle(index),
         { "data-class": index, "aria-label": name, "aria-pressed": shown(index) }),
       button("only", () => this.solo(index), { class: "only", "aria-label": `Show only ${name}` }));
-    const shares = ["confidence", "entropy"].includes(this.view.layer) && !this.view.cell;
+    const shares = SHARES.includes(this.view.layer) && !this.view.cell;
     const stops = [0, 0.2, 0.4, 0.6, 0.8, 1].map((share) => `rgb(${ramp(share)})`);
     const gradient = `background: linear-gradient(90deg, ${stops})`;
     const scale = element("span", { class: "ramp" }, "0 %", element("i", { style: gradient }), "100 %");
@@ -76,8 +76,10 @@ export const controls = {
   },
 
   hint() {
-    const { cell } = this.view;
-    if (!cell) return LAYERS[this.view.layer][1];
+    const { cell, layer } = this.view;
+    const waits = !cell && SHARES.includes(layer) && !this.scene.panels.some((panel) => panel[layer]);
+    if (waits) return this.scene.complete ? "Still on its way." : "It could not be loaded: press the layer once more.";
+    if (!cell) return LAYERS[layer][1];
     const [wanted, found] = [cell.wanted, cell.found].map((index) => this.scene.classes[index].name);
     const where = cell.against === "truth" ? "known mask" : "teacher";
     return `Pink: ${wanted} in the ${where}, ${found} in the model. Escape ends this.`;

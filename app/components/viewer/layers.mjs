@@ -2,6 +2,7 @@
 // of them, and only as many pixels as the screen has, whatever the size of the picture.
 
 export const UNLIKE = [236, 32, 96];
+export const SHARES = ["confidence", "entropy"];
 const CLEAR = 0;
 
 // From dark blue (low) to yellow (high): lightness rises evenly, so it reads without colour vision too (cividis).
@@ -80,8 +81,7 @@ export function layerOf(panel, scene, view) {
   if (view.layer === "disagreement" && panel.role === "teacher") return voteLayer(panel, scene, view);
   if (view.layer === "disagreement" && panel.role === "student") return unlikeLayer(panel, teacher, scene, view, -1);
   if (view.layer === "errors" && truth && panel !== truth) return unlikeLayer(panel, truth, scene, view, scene.ignore);
-  if (view.layer === "confidence" && panel.confidence) return shareLayer(panel, panel.confidence, scene, view);
-  if (view.layer === "entropy" && panel.entropy) return shareLayer(panel, panel.entropy, scene, view);
+  if (SHARES.includes(view.layer) && panel[view.layer]) return shareLayer(panel, panel[view.layer], scene, view);
   return classLayer(panel, scene, view);
 }
 

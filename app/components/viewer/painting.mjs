@@ -17,6 +17,7 @@ export const painting = {
       for (const surface of this.surfaces) this.drawSurface(surface, ratio);
       this.around();
       this.root.dataset.frames = Number(this.root.dataset.frames || 0) + 1;
+      Object.assign(this.root.dataset, { ready: "true", scene: this.scene.id });
       clearTimeout(this.sharpen);
       if (ratio < full) this.sharpen = setTimeout(() => this.draw(), 180);
     });

@@ -62,12 +62,12 @@ export const stage = {
   },
 
   minimap() {
-    const levels = this.scene.photo;
+    const photo = this.scene.photo.at(-1);
     const label = "Where in the picture this is; click to go there";
     const canvas = element("canvas", { class: "map", role: "img", "aria-label": label, hidden: true });
-    const small = levels[levels.length - 1];
-    Object.assign(canvas, { width: small.width, height: small.height });
-    canvas.getContext("2d").drawImage(small, 0, 0);
+    const width = Math.min(photo.width, 320);
+    Object.assign(canvas, { width, height: Math.max(1, Math.round((width * photo.height) / photo.width)) });
+    canvas.getContext("2d").drawImage(photo, 0, 0, canvas.width, canvas.height);
     const go = (event) => {
       const box = canvas.getBoundingClientRect();
       const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];

@@ -1,12 +1,12 @@
 // Masks over a picture, moved and zoomed in step. Nothing that is done here asks the server.
 
-import { decode, unpack } from "./blob.mjs";
+import { addLevels, addShares, decode, unpack } from "./blob.mjs";
 import { clamped, moved, visible, zoomed } from "./camera.mjs";
 import { element } from "../web/dom.mjs";
-import { layerOf } from "./layers.mjs";
+import { SHARES, layerOf } from "./layers.mjs";
 import { controls } from "./controls.mjs";
 import { gestures } from "./gestures.mjs";
-import { measuring } from "./measuring.mjs";
+import { measuring } from "../numbers/measuring.mjs";
 import { painting } from "./painting.mjs";
 import { saving } from "./saving.mjs";
 import { stage } from "./stage.mjs";
@@ -35,36 +35,51 @@ class Viewer {
     this.blinker = setInterval(() => this.blinking && this.view.layout === "blink" && this.swap(), BLINK_MS);
   }
 
-  start({ hidden, camera, ...initial }) {
+  start({ hidden, camera, shares, ...initial }) {
     Object.assign(this.view, initial, { hidden: new Set(hidden || []) });
     if (camera) this.camera = camera;
   }
 
-  async show(id, scene, report) {
-    this.report = report;
+  async show(id, scene, address, report) {
+    Object.assign(this, { report, address });
     if (this.id === id) return;
     this.id = id;
     const decoded = this.kept.get(id) || (await decode(scene));
+    if (SHARES.includes(this.view.layer)) await this.complete(decoded);
     if (this.id !== id) return;
     this.keep(id, decoded);
-    const same = this.scene && this.scene.width === decoded.width && this.scene.height === decoded.height;
-    if (this.scene && !same) {
-      this.camera = { zoom: 1, x: 0.5, y: 0.5 };
-      this.view.region = null;
-    }
+    this.adopt(decoded);
     this.scene = decoded;
     this.found = null;
-    const { region } = this.view;
-    const within = (from, size, whole) => size > 0 && from + size <= whole;
-    const { width, height } = decoded;
-    const fits = region && within(region.x, region.width, width) && within(region.y, region.height, height);
-    if (!fits) this.view.region = null;
-    this.view.cell = null;
     this.truth = decoded.panels.find((panel) => panel.role === "truth");
     if (this.view.layer === "errors" && !this.truth) this.view.layer = "classes";
     this.build();
-    this.root.dataset.ready = "true";
-    this.root.dataset.scene = id;
+    requestAnimationFrame(() => setTimeout(() => this.complete(decoded)));
+  }
+
+  // What was chosen on the picture before stays where it means something on this one.
+  adopt(next) {
+    const { region, cell } = this.view;
+    const { width, height } = next;
+    const same = !this.scene || (this.scene.width === width && this.scene.height === height);
+    if (!same) this.camera = { zoom: 1, x: 0.5, y: 0.5 };
+    const within = (from, size, whole) => size > 0 && from + size <= whole;
+    if (!same || !region || !within(region.x, region.width, width) || !within(region.y, region.height, height)) {
+      this.view.region = null;
+    }
+    const there = cell && next.panels.some((panel) => panel.role === cell.against);
+    if (this.scene || !there || Math.max(cell.wanted, cell.found) >= next.classes.length) this.view.cell = null;
+  }
+
+  // Confidence and entropy come after the first paint, and what needs them follows. A second try where it failed.
+  complete(scene) {
+    const fetched = () => Promise.all([addLevels(scene), addShares(scene, this.address)]);
+    const failed = (error) => {
+      console.warn("Confidence and entropy did not come:", error);
+      scene.complete = null;
+    };
+    scene.complete ??= fetched().catch(failed).then(() => scene === this.scene && this.build());
+    return scene.complete;
   }
 
   // What was looked at last is there at once when somebody comes back to it; large pictures are not kept.
@@ -109,6 +124,7 @@ class Viewer {
 
   change(part, rebuild = false) {
     Object.assign(this.view, part);
+    if ("layer" in part) this.complete(this.scene);
     if ("hidden" in part || rebuild) this.build();
     else this.draw();
     this.tell();
@@ -139,7 +155,7 @@ class Viewer {
 
   tell() {
     clearTimeout(this.timer);
-    const { hidden, cell, ...view } = this.view;
+    const { hidden, ...view } = this.view;
     const sorted = [...hidden].sort((one, other) => one - other);
     this.timer = setTimeout(() => this.report({ ...view, hidden: sorted, camera: this.camera }), 700);
   }
@@ -225,7 +241,7 @@ export default function ({ parentElement, data, setStateValue }) {
     viewer.start(session);
     instances.set(root, viewer);
   }
-  viewer.show(scene.id, scene, (view) => setStateValue("view", view));
+  viewer.show(scene.id, scene, session.shares, (view) => setStateValue("view", view));
   return () => {
     viewer.stop();
     instances.delete(root);

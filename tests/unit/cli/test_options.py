@@ -39,6 +39,10 @@ DATA_FLAGS = {
     "--split leave-tile-out:3": {"split": "leave-tile-out:3"},
     "--crop 128": {"crop": 128},
     "--views 77": {"views_per_epoch": 77},
+    "--scale 0.5 2": {"scale": (0.5, 2.0)},
+    "--colour 0.4": {"colour": 0.4},
+    "--paste 0.5": {"paste": 0.5},
+    "--labelled 8": {"labelled": 8},
     "--skip-bad": {"skip_bad_pairs": True},
     "--dataset dubai": {"dataset": "dubai"},
     "--data here": {"dataset": "folder", "root": "here"},
@@ -65,6 +69,7 @@ DISTILL_FLAGS = {
     "--temperature 4.5": {"temperature": 4.5},
     "--alpha 0.25": {"alpha": 0.25},
     "--cache-views 6": {"cache_views": 6},
+    "--cache-pictures": {"cache_pictures": True},
     "--cache-form uint8": {"cache_form": "uint8"},
     "--loss channel_wise=3 --loss hint": {"losses": {"channel_wise": 3.0, "hint": 1.0}},
     "--student-layer encoder.3 --teacher-layer network.encoder": {

@@ -104,10 +104,11 @@ def test_the_teachers_answers_are_to_the_views_in_its_own_normalisation(
     assert max(seen) < (0.01 if cache_views else 1e-4)
 
 
-def test_a_cache_is_told_counted_and_cleared_away(distilled: RunConfig, runs: Path) -> None:
+@pytest.mark.parametrize("cache", [{"cache_views": 1}, {"cache_pictures": True}])
+def test_a_cache_is_told_counted_and_cleared_away(distilled: RunConfig, runs: Path, cache: dict[str, Any]) -> None:
     assert distilled.distill is not None
     ear = Ear()
-    config = replace(distilled, distill=replace(distilled.distill, cache_views=1))
+    config = replace(distilled, distill=replace(distilled.distill, **cache))
     summary = run(config, runs, "one", ear)
     assert any("will take 1 MB of disk" in event.text for event in ear.of(MessageEvent))
     assert 0 < summary["cache_seconds"] < summary["train_seconds"]

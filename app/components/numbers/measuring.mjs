@@ -1,8 +1,8 @@
 // The numbers of what is drawn or in view, counted while nothing moves. A part of Viewer.
 
 import { button, element } from "../web/dom.mjs";
-import { measure } from "../numbers/report.mjs";
-import { numbersOf } from "../numbers/tables.mjs";
+import { measure } from "./report.mjs";
+import { numbersOf } from "./tables.mjs";
 
 export const measuring = {
   where() {
@@ -22,6 +22,7 @@ export const measuring = {
     clearTimeout(this.counter);
     this.counter = setTimeout(async () => {
       const turn = (this.turn = (this.turn || 0) + 1);
+      await this.complete(this.scene);
       const found = await measure(this.scene, this.rect, () => turn !== this.turn || this.busy());
       if (!found && turn === this.turn) this.count();
       if (!found) return;
@@ -35,6 +36,7 @@ export const measuring = {
       Object.assign(this.view, part);
       if ("cell" in part) this.change({}, true);
       else this.tabulate();
+      this.tell();
     };
     const whole = this.view.region ? button("Whole", () => this.setRegion(null), { class: "plain" }) : null;
     const where = element("p", { class: "where" }, this.where(), whole);
