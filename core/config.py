@@ -24,7 +24,8 @@ class DataConfig:
     (None: as many as non-overlapping crops fit in the training images). `paste` is the share of views that get a
     rectangle of another with its labels (CutMix; 0: none), `mix` the share of another view that may be
     blended into each (mixup; 0: none), and `transfer` more pictures without labels for a student to hear its teacher
-    on: `samples`, or a folder that holds images/.
+    on: `samples`, or a folder that holds images/. `labelled` training pictures keep their labels (None: all); a student
+    hears its teacher on the others too, and a run on labels alone does without them.
     """
 
     dataset: str = "samples"
@@ -38,6 +39,7 @@ class DataConfig:
     mix: float = 0.0
     paste: float = 0.0
     transfer: str | None = None
+    labelled: int | None = None
 
     def problems(self) -> list[str]:
         found = []
@@ -45,6 +47,8 @@ class DataConfig:
             found.append(f"Crop must be a multiple of 16 from 32 to 1024 pixels, not {self.crop}.")
         if self.views_per_epoch is not None and not 1 <= self.views_per_epoch <= 1_000_000:
             found.append(f"Views an epoch must be from 1 to 1,000,000, not {self.views_per_epoch}.")
+        if self.labelled is not None and self.labelled < 1:
+            found.append(f"Pictures with labels must be 1 or more, not {self.labelled}.")
         if not 0.25 <= self.scale[0] <= self.scale[1] <= 4:
             found.append(f"Scale must be a range within 0.25 to 4, not {self.scale[0]} to {self.scale[1]}.")
         if not 0 <= self.colour <= 1:

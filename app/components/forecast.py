@@ -22,7 +22,7 @@ def size_figures(size: Size, teacher: Model) -> None:
     st.markdown("\n".join(["| | Student | Teacher | Ratio |", "|:--|--:|--:|:--|", *lines]))
 
 
-def time_figures(seconds: float, pace: Pace, *, control: bool, seeds: int = 1, features: bool = False) -> None:
+def time_figures(seconds: float, pace: Pace, *, control: bool, seeds: int = 1) -> None:
     """The time until all seeds and controls are done, and what the estimate rests on. `seconds` is one run's."""
     label = "Estimated time" if seeds == 1 else f"Estimated time, {seeds} seeds"
     if control:
@@ -32,8 +32,6 @@ def time_figures(seconds: float, pace: Pace, *, control: bool, seeds: int = 1, f
         f"From steps timed on this machine just now ({pace.device}, {pace.crop} × {pace.crop} pixels); "
         "other work on it makes training slower."
     )
-    if features:
-        note += " Losses on features need the teacher at every step: nothing is stored, and the time counts it in."
     st.caption(note)
 
 

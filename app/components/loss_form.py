@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import state
 from app.components.forecast import loss_cost
-from app.services.ways import DEFAULT, USUAL, WAYS, Way, listens_inside
+from app.services.ways import DEFAULT, USUAL, WAYS, Way
 
 _CHOSEN = "losses_chosen"
 _START = {DEFAULT: USUAL[DEFAULT]}
@@ -66,12 +66,12 @@ def show_costs(form: LossForm, seconds: Mapping[str, float], *, step: float = 1.
     costs = {name: loss_cost(took, soft_targets=seconds[DEFAULT], step=step) for name, took in seconds.items()}
     for name, place in form.places.items():
         if name in costs:
-            place.caption(costs[name] + (", and the teacher at every step" if WAYS[name].on_features else ""))
+            place.caption(costs[name])
     with form.guide:
         answers, features = ([way for way in WAYS.values() if way.on_features == inside] for inside in (False, True))
         st.markdown("To the teacher's answers:\n" + "\n".join(_line(way, costs) for way in answers))
         st.markdown(
-            "To features inside it, which cannot be stored, so that it works at every step:\n"
+            "To features inside it, which are stored for views and not for whole pictures:\n"
             + "\n".join(_line(way, costs) for way in features)
         )
         st.caption(_GUIDE)
@@ -90,16 +90,3 @@ def _line(way: Way, costs: Mapping[str, str]) -> str:
 
 def _paper(way: Way) -> str:
     return f"([{way.paper}](https://arxiv.org/abs/{way.arxiv}))"
-
-
-def switch_stored_teacher(weights: Mapping[str, float], key: str, usual: int) -> bool:
-    """Stored epochs are 0 while a loss on features is chosen, and what they were after it; whether they are off."""
-    before = f"{key}_before"
-    off = listens_inside(weights)
-    if off:
-        if st.session_state.get(key) != 0:
-            st.session_state[before] = st.session_state.get(key, usual)
-        st.session_state[key] = 0
-    elif before in st.session_state:
-        st.session_state[key] = st.session_state.pop(before)
-    return off

@@ -6,10 +6,11 @@ import streamlit as st
 
 from app import state
 from app.components.linked import linked_number, linked_segments, linked_select
-from app.components.loss_form import LossForm, loss_form, switch_stored_teacher
+from app.components.loss_form import LossForm, loss_form
 from app.services import launch
 from app.services.artifacts import Model
 from app.services.datasets import DatasetChoice
+from app.services.ways import listens_inside
 
 _PRESETS = {"quick": "Quick", "full": "Full"}
 _SPLITS = {"by-image": "By source image", "leaky-patches": "Random patches (leaks, for comparison only)"}
@@ -156,8 +157,8 @@ def _more(losses: LossForm) -> dict[str, Any]:
 
 
 def _stored(losses: LossForm) -> dict[str, Any]:
-    """How much of the teacher is stored; nothing while a loss looks inside it."""
-    inside = switch_stored_teacher(losses.weights, "cache_views", _preset().cache_views)
+    """How much of the teacher is stored. A loss that looks inside it needs the very views."""
+    inside = listens_inside(losses.weights)
     pictures = st.toggle(
         "Store the teacher's answers to whole pictures",
         value=_preset().cache_pictures,
@@ -166,18 +167,17 @@ def _stored(losses: LossForm) -> dict[str, Any]:
         help=_HELP["cache_pictures"],
         disabled=inside,
     )
-    off = "a loss on features" if inside else "whole pictures" if pictures else ""
-    label = f"Stored teacher epochs (off: {off})" if off else "Stored teacher epochs (0 to 1,000)"
-    views = _number(label, "cache_views", 1, "%d", help=_HELP["cache_views"], disabled=bool(off))
+    pictures = pictures and not inside
+    label = "Stored teacher epochs (off: whole pictures)" if pictures else "Stored teacher epochs (0 to 1,000)"
+    views = _number(label, "cache_views", 1, "%d", help=_HELP["cache_views"], disabled=pictures)
     form = linked_select(
         "Form of what is stored",
         list(_FORMS),
         name="cache_form",
         default=_preset().cache_form,
         title=_FORMS.__getitem__,
-        disabled=inside,
     )
-    return {"cache_pictures": pictures and not inside, "cache_views": views, "cache_form": form}
+    return {"cache_pictures": pictures, "cache_views": views, "cache_form": form}
 
 
 def _preset() -> launch.Settings:

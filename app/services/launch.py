@@ -49,7 +49,16 @@ class Settings:
 
 PRESETS: dict[str, Settings] = {
     "quick": Settings(),
-    "full": Settings(epochs=150, crop=256, views=None, ema=0.998, cache_views=20, cache_form="uint8"),
+    "full": Settings(
+        epochs=75,
+        crop=256,
+        views=None,
+        batch_size=8,
+        ema=0.998,
+        cache_pictures=True,
+        cache_views=20,
+        cache_form="uint8",
+    ),
 }
 """`quick` is a first look: two minutes on two processor cores, and as much for its control; `full` is what a useful
 student needs."""
@@ -109,18 +118,19 @@ def _data(settings: Settings) -> DataConfig:
 
 
 def _distill(settings: Settings) -> DistillConfig:
-    """Losses on features ask the teacher at every step: nothing is stored for them, whatever the form says."""
-    distill = DistillConfig(
+    """Losses on features need the very views: whole pictures are not stored for them, whatever the form says."""
+    losses = dict(settings.losses)
+    pictures = settings.cache_pictures and not ways.listens_inside(losses)
+    return DistillConfig(
         teacher=settings.teacher,
         temperature=settings.temperature,
         alpha=settings.alpha,
-        cache_pictures=settings.cache_pictures,
-        cache_views=0 if settings.cache_pictures else min(settings.cache_views, max(settings.epochs, 0)),
+        cache_pictures=pictures,
+        cache_views=0 if pictures else min(settings.cache_views, max(settings.epochs, 0)),
         cache_form=settings.cache_form,
-        losses=dict(settings.losses),
+        losses=losses,
         average_flips=settings.average_flips,
     )
-    return replace(distill, cache_pictures=False, cache_views=0) if distill.uses_features else distill
 
 
 def to_configs(settings: Settings) -> list[RunConfig]:

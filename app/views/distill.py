@@ -13,7 +13,6 @@ from app.components.run_form import run_form, student_slider
 from app.components.sign_in import person
 from app.services import access, artifacts, datasets, estimates, launch, workers
 from app.services.artifacts import Model
-from app.services.ways import listens_inside
 
 
 def main() -> None:
@@ -86,8 +85,7 @@ def _estimate(settings: launch.Settings, teacher: Model, size: estimates.Size, l
     seconds = estimates.training_seconds(
         config, pace, macs_256=size.macs_256, views=views, val_megapixels=data["val_megapixels"], losses=costs
     )
-    features = listens_inside(settings.losses)
-    time_figures(seconds, pace, control=settings.control, seeds=settings.seeds, features=features)
+    time_figures(seconds, pace, control=settings.control, seeds=settings.seeds)
     st.caption(data["note"])
     for warning in data["warnings"]:
         st.warning(warning, icon=":material/warning:")

@@ -144,11 +144,14 @@ def _add_views(group: Any) -> None:
     group.add_argument(
         "--paste", type=float, default=0.0, help="share of views with a rectangle of another one (CutMix; default: 0)"
     )
+    group.add_argument(
+        "--labelled", type=int, metavar="N", help="how many training pictures keep their labels (default: all)"
+    )
 
 
 def view_settings(args: argparse.Namespace) -> dict[str, Any]:
     """What `_add_views` asks for, as fields of a `DataConfig`."""
-    names = ("crop", "views_per_epoch", "colour", "paste")
+    names = ("crop", "views_per_epoch", "colour", "paste", "labelled")
     return {name: getattr(args, name) for name in names} | {"scale": (args.scale[0], args.scale[1])}
 
 

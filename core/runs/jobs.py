@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -118,7 +119,7 @@ def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit, runs
     if device.type == "cpu" and dtype == torch.bfloat16:
         keep_in_single(model)
     sampler = ViewSampler(
-        scenes=[*split.train, *_transfer(config, emit)],
+        scenes=[*_training(config, split.train, emit), *_transfer(config, emit)],
         crop=config.data.crop,
         scale=config.data.scale,
         colour=config.data.colour,
@@ -155,6 +156,18 @@ def _compiles(config: RunConfig, device: torch.device, emit: Emit) -> bool:
         emit(MessageEvent("There is no C++ compiler here, so the model is not translated: it runs as it is."))
         return False
     return True
+
+
+def _training(config: RunConfig, scenes: Sequence[Scene], emit: Emit) -> list[Scene]:
+    """Where only some keep their labels, these lie evenly among all; the others are for a teacher to speak about."""
+    few = config.data.labelled
+    if few is None or few >= len(scenes):
+        return list(scenes)
+    kept = {at * len(scenes) // few for at in range(few)}
+    emit(MessageEvent(f"{few} of {len(scenes)} training pictures keep their labels."))
+    if config.distill is None:
+        return [scenes[at] for at in sorted(kept)]
+    return [scene if at in kept else replace(scene, mask=None) for at, scene in enumerate(scenes)]
 
 
 def _transfer(config: RunConfig, emit: Emit) -> list[Scene]:

@@ -99,22 +99,6 @@ def test_no_loss_and_a_weight_out_of_range_are_refused_in_words(view: View, worl
     assert world.launched == []
 
 
-def test_a_loss_on_features_switches_the_stored_teacher_off_and_the_estimate_says_so(view: View, world: World) -> None:
-    page = view("distill")
-    short = page.metric[0].value
-    page = choose(page, "soft_targets", "affinity")
-    stored = page.number_input(key="cache_views")
-    assert (stored.value, stored.disabled) == (0, True)
-    assert "the teacher at every step" in words(page)
-    # 16 epochs of 256 views at 20 ms instead of 4, twice.
-    assert (short, page.metric[0].value) == ("3 min", "5 min")
-    made = launched(page, world)
-    assert launch.to_config(made).problems() == []
-    page = choose(page, "soft_targets")
-    stored = page.number_input(key="cache_views")
-    assert (stored.value, stored.disabled) == (4, False)
-
-
 def test_stored_pictures_take_the_place_of_stored_epochs(view: View, world: World) -> None:
     page = view("distill")
     page.toggle(key="cache_pictures").set_value(True).run()
@@ -125,17 +109,24 @@ def test_stored_pictures_take_the_place_of_stored_epochs(view: View, world: Worl
     assert distill is not None
     assert (distill.cache_pictures, distill.cache_views) == (True, 0)
     assert launch.to_config(made).problems() == []
-    page = choose(page, "soft_targets", "affinity")
+
+
+def test_a_loss_on_features_needs_stored_views_in_place_of_pictures(view: View, world: World) -> None:
+    page = choose(view("distill", cache_pictures="true"), "soft_targets", "affinity")
     assert page.toggle(key="cache_pictures").disabled
-    assert launch.to_config(launched(page, world)).problems() == []
+    assert not page.number_input(key="cache_views").disabled
+    config = launch.to_config(launched(page, world))
+    assert config.distill is not None
+    assert (config.distill.cache_pictures, config.distill.cache_views) == (False, 4)
+    assert config.problems() == []
 
 
 def test_presets_set_crop_averaging_and_the_form_of_the_cache(view: View, world: World) -> None:
     page = view("distill")
     page.segmented_control(key="preset").set_value("full").run()
     full = launched(page, world)
-    assert (full.crop, full.epochs, full.views, full.batch_size) == (256, 150, None, 16)
-    assert (full.cache_views, full.ema, full.cache_form) == (20, 0.998, "uint8")
+    assert (full.crop, full.epochs, full.views, full.batch_size) == (256, 75, None, 8)
+    assert (full.cache_pictures, full.ema, full.cache_form) == (True, 0.998, "uint8")
     page.segmented_control(key="preset").set_value("quick").run()
     assert launched(page, world) == launch.Settings()
 

@@ -42,10 +42,10 @@ def test_losses_are_told_in_words() -> None:
 
 
 @pytest.mark.parametrize("names", [["hint"], ["soft_targets", "affinity"]])
-def test_losses_on_features_switch_the_stored_teacher_off(names: list[str]) -> None:
-    settings = launch.Settings(losses=dict.fromkeys(names, 1.0), cache_views=4)
+def test_losses_on_features_hear_the_teacher_on_views_and_not_on_pictures(names: list[str]) -> None:
+    settings = launch.Settings(losses=dict.fromkeys(names, 1.0), cache_views=4, cache_pictures=True)
     assert ways.listens_inside(settings.losses)
-    assert launch.to_config(settings).distill == DistillConfig(losses=dict.fromkeys(names, 1.0), cache_views=0)
+    assert launch.to_config(settings).distill == DistillConfig(losses=dict.fromkeys(names, 1.0), cache_views=4)
     assert launch.problems(settings) == []
 
 
@@ -77,17 +77,20 @@ def test_bad_values_are_refused_with_their_range(settings: launch.Settings, said
     assert any(said in problem for problem in launch.check(settings).problems)
 
 
-def test_time_counts_losses_mirror_images_and_a_teacher_at_every_step() -> None:
+def test_time_counts_losses_mirror_images_and_how_often_the_teacher_looks() -> None:
     pace = estimates.Pace(128, "a CPU", fixed=0.01, per_mac=0.0, teacher=0.1)
     costs = {"soft_targets": 0.001, "hint": 0.002, "boundary": 5.0}
 
     def seconds(**changes: object) -> float:
-        config = launch.to_config(launch.Settings(epochs=10, cache_views=2, **changes))  # type: ignore[arg-type]
+        settings = {"epochs": 10, "cache_views": 2} | changes
+        config = launch.to_config(launch.Settings(**settings))  # type: ignore[arg-type]
         return estimates.training_seconds(config, pace, macs_256=1, views=100, val_megapixels=0.0, losses=costs)
 
     stored = seconds()
     inside = seconds(losses={"soft_targets": 1.0, "hint": 1.0})
-    assert inside - stored == pytest.approx(10 * 100 * 0.002 + 8 * 100 * 0.1)
+    assert inside - stored == pytest.approx(10 * 100 * 0.002)
+    assert seconds(cache_views=0) - stored == pytest.approx(8 * 100 * 0.1), "at every step"
+    assert stored - seconds(cache_pictures=True) == pytest.approx(1 * 100 * 0.1), "at the pictures once"
     assert seconds(average_flips=True) - stored == pytest.approx(3 * 2 * 100 * 0.1)
 
 

@@ -42,6 +42,7 @@ DATA_FLAGS = {
     "--scale 0.5 2": {"scale": (0.5, 2.0)},
     "--colour 0.4": {"colour": 0.4},
     "--paste 0.5": {"paste": 0.5},
+    "--labelled 8": {"labelled": 8},
     "--skip-bad": {"skip_bad_pairs": True},
     "--dataset dubai": {"dataset": "dubai"},
     "--data here": {"dataset": "folder", "root": "here"},

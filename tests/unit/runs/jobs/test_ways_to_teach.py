@@ -160,3 +160,18 @@ def test_another_network_to_start_from_is_refused_before_queueing(labels: RunCon
     with pytest.raises(ConfigError, match=r"another network \(unet \{'base': 4\}\)"):
         jobs.check(config, runs=runs)
     jobs.check(replace(config, model=replace(config.model, arguments={"base": 4})), runs=runs)
+
+
+@pytest.mark.parametrize("few", [1, 2, 9])
+def test_where_few_pictures_have_labels_the_others_are_only_heard_about(
+    distilled: RunConfig, runs: Path, caught: list[Task], few: int
+) -> None:
+    """And a control has only the few."""
+    config = replace(distilled, data=replace(distilled.data, labelled=few))
+    run(config, runs, "one")
+    run(replace(config, kind="train", distill=None), runs, "two")
+    heard, alone = (task.sampler.scenes for task in caught)
+    assert len(heard) == 2, "all that are for training"
+    assert [scene.name for scene in heard if scene.mask is not None] == [scene.name for scene in alone]
+    assert len(alone) == min(few, 2)
+    assert all(scene.mask is not None for scene in alone)
