@@ -49,7 +49,7 @@ def test_a_control_as_good_as_its_teacher_leaves_no_gap_to_close() -> None:
 
 
 def test_a_screen_differs_in_the_loss_alone() -> None:
-    plain, *taught = gains.screening(minutes=15, family="compact", base=4, seed=2, losses=list(USUAL))
+    plain, *taught = gains.screening(minutes=15, family="compact", base=4, batch=8, seed=2, losses=list(USUAL))
     assert plain.distill is None
     assert [list(config.distill.losses) for config in taught if config.distill] == [[name] for name in USUAL]
     for config in taught:
@@ -60,7 +60,7 @@ def test_a_screen_differs_in_the_loss_alone() -> None:
 def test_each_run_of_a_screen_stands_beside_the_labels_of_its_own_budget() -> None:
     records = []
     for minutes, miou5 in ((15, 0.5), (30, 0.6)):
-        plain, taught = gains.screening(minutes=minutes, family="compact", base=4, seed=0, losses=["hint"])
+        plain, taught = gains.screening(minutes=minutes, family="compact", base=4, batch=8, seed=0, losses=["hint"])
         records += [record(f"a{minutes}", plain, miou5), record(f"b{minutes}", taught, 0.7)]
     rows = gains.rows_of(gains.pairs(records))
     assert sorted(row["gain"] for row in rows) == pytest.approx([10.0, 20.0])

@@ -73,13 +73,14 @@ class Viewer {
 
   // Confidence and entropy come after the first paint, and what needs them follows. A second try where it failed.
   complete(scene) {
-    const fetched = () => Promise.all([addLevels(scene), addShares(scene, this.address)]);
     const failed = (error) => {
       console.warn("Confidence and entropy did not come:", error);
       scene.complete = null;
     };
-    scene.complete ??= fetched().catch(failed).then(() => scene === this.scene && this.build());
-    return scene.complete;
+    // Only then are there words to change; building anew would close a menu or end a drag.
+    const shown = () => (SHARES.includes(this.view.layer) ? this.build() : this.repaint());
+    const all = () => Promise.all([addLevels(scene), addShares(scene, this.address)]);
+    return (scene.complete ??= all().catch(failed).then(() => scene === this.scene && shown()));
   }
 
   // What was looked at last is there at once when somebody comes back to it; large pictures are not kept.
