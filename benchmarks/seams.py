@@ -46,8 +46,16 @@ class Held:
 
 def mask(rgb: NDArray[np.uint8], loaded: checkpoint.Loaded, tiling: Tiling) -> NDArray[np.uint8]:
     card = loaded.card
-    known = {"outputs": card.classes.outputs, "mean": card.mean, "std": card.std, "device": "cpu"}
-    return np.concatenate([strip.mask for strip in segment(Held(rgb), loaded.model, tiling=tiling, **known)])
+    strips = segment(
+        Held(rgb),
+        loaded.model,
+        outputs=card.classes.outputs,
+        mean=card.mean,
+        std=card.std,
+        device="cpu",
+        tiling=tiling,
+    )
+    return np.concatenate([strip.mask for strip in strips])
 
 
 def near_seams(height: int, width: int, tile: int, overlap: int) -> NDArray[np.bool_]:
