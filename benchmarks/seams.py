@@ -10,7 +10,6 @@ windows of 1,536 a third of them is left.
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -30,15 +29,12 @@ from core.infer.tiles import spans, windows
 NEAR = 32
 
 
-@dataclass
 class Held:
     """A picture in memory, read in windows."""
 
-    rgb: NDArray[np.uint8]
-
-    @property
-    def info(self) -> Info:
-        return Info("PNG", self.rgb.shape[1], self.rgb.shape[0])
+    def __init__(self, rgb: NDArray[np.uint8]) -> None:
+        self.rgb = rgb
+        self.info = Info("PNG", rgb.shape[1], rgb.shape[0])
 
     def read(self, y: int, x: int, height: int, width: int) -> tuple[NDArray[np.uint8], None]:
         return self.rgb[y : y + height, x : x + width], None
