@@ -16,10 +16,13 @@ def size_figures(size: Size, teacher: Model) -> None:
             teacher.parameters / size.parameters,
         ),
         ("MACs, 256²", short_count(size.macs_256), short_count(teacher.macs_256), teacher.macs_256 / size.macs_256),
-        ("Size", f"{size.megabytes:.2f} MB", f"{teacher.bytes / 1e6:.2f} MB", teacher.bytes / 1e6 / size.megabytes),
+        ("Size, MB", f"{size.megabytes:.2f}", f"{teacher.bytes / 1e6:.2f}", teacher.bytes / 1e6 / size.megabytes),
     ]
-    lines = [f"| {name} | **{own}** | {theirs} | {_times(factor)} |" for name, own, theirs, factor in rows]
-    st.markdown("\n".join(["| | Student | Teacher | Ratio |", "|:--|--:|--:|:--|", *lines]))
+    cells = [("", "Student", "Teacher", "Ratio")]
+    cells += [(name, f"**{own}**", theirs, _times(factor)) for name, own, theirs, factor in rows]
+    # Small, so that four columns fit beside the form on a laptop.
+    head, *lines = ("| " + " | ".join(f":small[{cell}]" if cell else "" for cell in row) + " |" for row in cells)
+    st.markdown("\n".join([head, "|:--|--:|--:|--:|", *lines]))
 
 
 def time_figures(seconds: float, pace: Pace, *, control: bool, seeds: int = 1) -> None:

@@ -28,7 +28,7 @@ def main() -> None:
             "or train one with `python -m core train`.",
         )
         return
-    form, side = st.columns([1.5, 1], gap="large")
+    form, side = st.columns([1.5, 1], gap="medium")
     with form:
         settings, losses = run_form(models, datasets.training_choices())
     with side, st.container(border=True):
