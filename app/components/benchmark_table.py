@@ -67,7 +67,7 @@ def benchmark_table(rows: Sequence[Row], titles: Mapping[str, str]) -> None:
 
 
 def result_title(result: Result) -> str:
-    """For menus: `24 Nov 20:53 · student, unet2`."""
+    """For menus: `24 Nov 20:53 · student, student-2`."""
     began = datetime.datetime.fromtimestamp(result.created_at)
     return f"{began.strftime('%d %b %H:%M')} · {', '.join(result.plan.models)}"
 

@@ -23,14 +23,14 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 def start(**changes: object) -> str:
-    settings: dict[str, object] = {"models": ["unet2"], "teacher": "unet2", "runtimes": ["pytorch"], "sizes": [256]}
+    settings: dict[str, object] = {"models": ["student-2"], "teacher": "student-2", "runtimes": ["pytorch"], "sizes": [256]}
     settings |= {"batches": [1], "threads": [1], "labelled": "none", "care": "Quick"}
     return benchmarks.start(**{**settings, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def shipped() -> Path:
-    model = paths.CHECKPOINTS / "unet2.json"
+    model = paths.CHECKPOINTS / "student-2.json"
     if not model.is_file():
         pytest.skip("the shipped checkpoints are not here")
     return model
