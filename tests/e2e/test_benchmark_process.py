@@ -23,8 +23,8 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 def start(**changes: object) -> str:
-    settings: dict[str, object] = {"models": ["student-2"], "teacher": "student-2", "runtimes": ["pytorch"], "sizes": [256]}
-    settings |= {"batches": [1], "threads": [1], "labelled": "none", "care": "Quick"}
+    settings: dict[str, object] = {"models": ["student-2"], "teacher": "student-2", "runtimes": ["pytorch"]}
+    settings |= {"sizes": [256], "batches": [1], "threads": [1], "labelled": "none", "care": "Quick"}
     return benchmarks.start(**{**settings, **changes})  # type: ignore[arg-type]
 
 
