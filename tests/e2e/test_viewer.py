@@ -97,7 +97,7 @@ def test_swipe_shows_one_model_on_each_side(page: Page, world: World) -> None:
             side = 1 if across < split else 3
             assert seen(page, 0, across, down) == tuple(COLOURS[world.masks[side][row, column]])
     handle.press("ArrowRight")
-    assert handle.get_attribute("aria-valuenow") == "27"
+    expect(handle).to_have_attribute("aria-valuenow", "27")
 
 
 def test_classes_are_switched_off_and_shown_alone(page: Page, world: World) -> None:
