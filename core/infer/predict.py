@@ -61,17 +61,18 @@ def predict(
     tile: int = 512,
     overlap: int = 64,
     batch: int = 4,
+    full: bool = True,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Prediction:
     """Segment `image` uint8 (H, W, 3) with `model`, which maps (B, 3, h, w) to logits (B, C, h, w).
 
-    A picture no larger than `tile` goes whole, a larger one in blended windows that share `overlap` pixels, `batch` at
-    a time; in float32, the model in eval mode meanwhile. `mean` and `std` are per channel, on 0..255.
+    A picture no larger than `tile` goes whole, a larger one in blended windows, `batch` at a time, that share `overlap`
+    pixels, or more if `full`; in float32, in eval mode. `mean` and `std` are per channel, on 0..255.
     Raises `ImageError` (another shape), `DeviceError` (memory is full) and `PredictionCancelledError`.
     """
     height, width = _size(image)
-    placed = sorted(windows(height, width, tile=tile, overlap=overlap), key=_size_of)
+    placed = sorted(windows(height, width, tile=tile, overlap=overlap, full=full), key=_size_of)
     weights = shares(placed, height, width, overlap=overlap)
     offset, scale = _channel_vectors(mean, std, device)
     result, done = None, 0
@@ -82,7 +83,6 @@ def predict(
                 raise PredictionCancelledError("The prediction was cancelled.")
             found = _probabilities(model, image, group, offset, scale)
             if result is None:
-                # A window that is alone needs no blending.
                 result = found[0] if len(placed) == 1 else np.zeros((found.shape[1], height, width), np.float32)
             if len(placed) > 1:
                 _blend(result, found, group, weights)

@@ -33,17 +33,19 @@ class Window:
         return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
 
 
-def windows(height: int, width: int, *, tile: int, overlap: int) -> list[Window]:
+def windows(height: int, width: int, *, tile: int, overlap: int, full: bool = False) -> list[Window]:
     """Windows that cover a picture of (height, width), row by row, each at most `tile` by `tile`.
 
-    Neighbours share `overlap` pixels. A side no longer than `tile` is covered by one window of its own length.
+    Neighbours share `overlap` pixels. A side no longer than `tile` is covered by one window of its own length. With
+    `full` every window is as large as may be: neighbours share more, and a pixel that several see is judged better.
     Raises `ConfigError` when overlap is not below tile, `ValueError` for an empty picture.
     """
     if height < 1 or width < 1:
         raise ValueError(f"A picture of {height} by {width} has no pixels.")
     if tile < 1 or not 0 <= overlap < tile:
         raise ConfigError(f"Overlap must be from 0 to below the tile size, not {overlap} with tiles of {tile}.")
-    rows, columns = spans(height, tile=tile, overlap=overlap), spans(width, tile=tile, overlap=overlap)
+    cut = _full_spans if full else spans
+    rows, columns = cut(height, tile=tile, overlap=overlap), cut(width, tile=tile, overlap=overlap)
     return [Window(y, x, tall, wide) for y, tall in rows for x, wide in columns]
 
 
@@ -61,6 +63,14 @@ def spans(length: int, *, tile: int, overlap: int) -> list[tuple[int, int]]:
     starts = [grain * (index * units // count) for index in range(count)]
     ends = [start + overlap for start in starts[1:]] + [length]
     return [(start, end - start) for start, end in zip(starts, ends, strict=True)]
+
+
+def _full_spans(length: int, *, tile: int, overlap: int) -> list[tuple[int, int]]:
+    """The same number of windows or one more, each `tile` long, spread evenly."""
+    if length <= tile:
+        return [(0, length)]
+    gaps = -(-(length - tile) // (tile - overlap))
+    return [(round(index * (length - tile) / gaps), tile) for index in range(gaps + 1)]
 
 
 def blend_weights(height: int, width: int, overlap: int) -> NDArray[np.float32]:

@@ -89,3 +89,14 @@ def test_an_impossible_overlap_is_refused_with_its_range(overlap: int) -> None:
 def test_an_empty_picture_has_no_windows() -> None:
     with pytest.raises(ValueError, match="no pixels"):
         windows(0, 5, tile=16, overlap=4)
+
+
+@pytest.mark.parametrize(("height", "width"), [(100, 300), (64, 65), (644, 797), (40, 64)])
+def test_full_windows_are_as_large_as_may_be_and_cover_the_picture(height: int, width: int) -> None:
+    seen = np.zeros((height, width), int)
+    for window in windows(height, width, tile=64, overlap=16, full=True):
+        assert (window.height, window.width) == (min(64, height), min(64, width))
+        assert window.y + window.height <= height
+        assert window.x + window.width <= width
+        seen[window.slices] += 1
+    assert seen.min() > 0
