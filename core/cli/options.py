@@ -1,4 +1,4 @@
-"""Arguments that several verbs share, and how they become a `RunConfig`. Defaults come from core/config.py alone."""
+"""Arguments that several verbs share, and how they become a `RunConfig`. Defaults come from core/config/ alone."""
 
 import argparse
 import json

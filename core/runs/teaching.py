@@ -136,11 +136,7 @@ def _picture_cache(
         batch_size=config.train.images_per_step,
         outputs=outputs,
         form=form,
-        identity={
-            "teacher": _fingerprint(teacher),
-            "data": asdict(config.data),
-            "average_flips": config.distill.average_flips,
-        },
+        identity=_identity(teacher, config),
         emit=emit,
         cancelled=cancelled,
         group=task.group,
@@ -172,10 +168,8 @@ def _view_cache(
         batch_size=config.train.images_per_step,
         outputs=task.class_map.outputs,
         form=config.distill.cache_form,
-        identity={
-            "teacher": _fingerprint(teacher),
-            "data": asdict(config.data),
-            "average_flips": config.distill.average_flips,
+        identity=_identity(teacher, config)
+        | {
             "layer": tap.layer if tap else None,
             "seed": config.train.seed,
             "batch_size": config.train.images_per_step,
@@ -185,6 +179,12 @@ def _view_cache(
         features=shape,
         group=task.group,
     )
+
+
+def _identity(teacher: FrozenTeacher, config: RunConfig) -> dict[str, object]:
+    """What the teacher's stored answers depend on, whatever they are to."""
+    averaged = teacher.average_flips
+    return {"teacher": _fingerprint(teacher), "data": asdict(config.data), "average_flips": averaged}
 
 
 def _in_words(size: int) -> str:

@@ -2,7 +2,7 @@
 
 A teacher looks at every picture once (four times with `average_flips`), however many epochs follow, and the student
 never sees a view twice. The price: the teacher did not see the view's own scale, crop and colours (as in ReLabel, arXiv
-2101.05022). `teacher_cache` keeps to the very views. Both are compared in docs/RESULTS.md.
+2101.05022). `teacher_cache` keeps to the very views. What is known of that price stands in docs/RESULTS.md.
 """
 
 import json

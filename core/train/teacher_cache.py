@@ -2,8 +2,8 @@
 
 Logits, and features where a loss asks for them: those always in half precision, of the one module that it looks at. The
 first `cache_views` epochs of views are stored, as `cache_form` says, and replayed in turn. What it costs in
-accuracy is that a student sees that many epochs of different views and no more: docs/RESULTS.md has it beside
-`picture_cache`, which asks less of the teacher.
+accuracy is that a student sees that many epochs of different views and no more; it was not measured. `picture_cache`
+asks less of the teacher and gives new views for ever, but its answers are not to the very views.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Every flag reaches its setting, and no flag at all gives the settings of core/config.py."""
+"""Every flag reaches its setting, and no flag at all gives the settings of core/config/."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -1,0 +1,80 @@
+"""All settings of one run, to and from JSON."""
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
+
+from core.config.data import DataConfig
+from core.config.distill import DistillConfig
+from core.config.model import ModelConfig
+from core.config.train import TrainConfig
+from core.errors import ConfigError
+from core.typed import build
+
+Kind = Literal["train", "distill"]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run: one model trained once. A distillation with a control is two runs, the second with `control_of` set."""
+
+    kind: Kind = "distill"
+    name: str = ""
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    distill: DistillConfig | None = None
+    control_of: str | None = None
+
+    def problems(self) -> list[str]:
+        found = [*self.data.problems(), *self.model.problems(), *self.train.problems()]
+        if self.kind not in ("train", "distill"):
+            found.append(f"A run is of kind train or distill, not {self.kind}.")
+        if self.kind == "distill" and self.distill is None:
+            found.append("A distillation needs its settings: teacher, temperature and alpha.")
+        if self.kind == "train" and self.distill is not None:
+            found.append("A run of kind train takes no distillation settings.")
+        if self.distill is not None:
+            found.extend(self.distill.problems())
+        found.extend(self._transfer_problems())
+        if len(self.name) > 80:
+            found.append("A run's name may have 80 characters at most.")
+        return found
+
+    def _transfer_problems(self) -> list[str]:
+        """What is blended or unlabelled has nothing to say to a loss on labels."""
+        taught_alone = self.distill is not None and self.distill.alpha == 0
+        if 0 < self.data.mix <= 0.5 and not taught_alone:
+            return ["Mixed views have no labels of their own: mixing needs a teacher, and alpha 0."]
+        if self.data.mix and self.distill is not None and self.distill.cache_pictures:
+            return ["A teacher that saw whole pictures has no answer to mixed views: store views, or do not mix."]
+        if self.data.transfer and self.distill is None:
+            return ["Pictures without labels teach nothing without a teacher: leave them out of this run."]
+        return []
+
+    def validate(self) -> "RunConfig":
+        """Give itself back, or raise `ConfigError` with every problem at once."""
+        if found := self.problems():
+            raise ConfigError(found)
+        return self
+
+    def as_control(self, of: str, *, name: str | None = None) -> "RunConfig":
+        """The run that shows what the teacher was worth to the run `of`: all the same, on labels alone."""
+        data = replace(self.data, mix=0.0, transfer=None)
+        name = self.name if name is None else name
+        return replace(self, kind="train", name=name, data=data, distill=None, control_of=of)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "RunConfig":
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"These settings are not JSON ({error}).") from error
+        config: RunConfig = build(cls, data, nested=_NESTED)
+        return config.validate()
+
+
+_NESTED: dict[str, type] = {"data": DataConfig, "model": ModelConfig, "train": TrainConfig, "distill": DistillConfig}
