@@ -25,7 +25,7 @@ COLOURS = {
 }
 TERMS = {"cross_entropy": "Cross-entropy (labels)", "dice": "Dice (labels)"}
 TERMS |= {way.name: f"{way.title} (teacher)" for way in WAYS.values()}
-_HEIGHT, _ENTRIES_ABOVE = 300, 3
+_HEIGHT, _ENTRIES_ABOVE = 300, 2
 _DASHED = {way.name for way in WAYS.values() if way.on_features}
 
 

@@ -160,7 +160,7 @@ def _stored(losses: LossForm) -> dict[str, Any]:
     """How much of the teacher is stored. A loss that looks inside it needs the very views."""
     inside = listens_inside(losses.weights)
     pictures = st.toggle(
-        "Store the teacher's answers to whole pictures",
+        "Store whole pictures",
         value=_preset().cache_pictures,
         key="cache_pictures",
         bind="query-params",
