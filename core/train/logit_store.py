@@ -60,7 +60,8 @@ class LogitStore:
         """Of the first row, an answer (H, W, C) to a picture, the logits at `places` = row x W + column: (..., C)."""
         start = 0 if self.form == "float16" else _RANGE_BYTES
         kind = np.float16 if self.form == "float16" else np.uint8
-        found = torch.from_numpy(self._rows[0, start:].view(kind).reshape(-1, self.shape[2])[places])
+        pixels = self._rows[0, start:].view(kind).reshape(-1, self.shape[2])
+        found = torch.from_numpy(np.take(pixels, places, axis=0))  # Several times as quick as pixels[places].
         if self.form == "float16":
             return found
         low, high = (float(end) for end in self._rows[0, :_RANGE_BYTES].copy().view(np.float32))
