@@ -1,5 +1,6 @@
 """Losses against labels. Pixels of the ignored class count nowhere, neither in sums nor in averages."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,14 +23,15 @@ def dice(*, logits: Tensor, labels: Tensor, ignore_index: int, smooth: float = 1
 
     Logits (B, C, H, W), labels (B, H, W) → scalar from 0 to 1.
     """
-    classes = logits.shape[1]
-    valid = labels != ignore_index
-    truth = functional.one_hot(labels.where(valid, 0), classes).permute(0, 3, 1, 2) * valid[:, None]
-    probabilities = at_least_single(logits).softmax(dim=1) * valid[:, None]
-    overlap = across((probabilities * truth).sum(dim=(0, 2, 3)))
-    sizes = across((probabilities + truth).sum(dim=(0, 2, 3)))
-    present = across(truth.sum(dim=(0, 2, 3))) > 0
-    scores = (2 * overlap + smooth) / (sizes + smooth)
+    classes = torch.arange(logits.shape[1], device=labels.device)[:, None, None]
+    valid = (labels != ignore_index)[:, None]
+    truth = (labels[:, None] == classes) & valid
+    probabilities = at_least_single(logits).softmax(dim=1) * valid
+    overlap, guessed, there = (
+        across(values.sum(dim=(0, 2, 3))) for values in (probabilities * truth, probabilities, truth)
+    )
+    scores = (2 * overlap + smooth) / (guessed + there + smooth)
+    present = there > 0
     return ((1 - scores) * present).sum() / present.sum().clamp(min=1)
 
 

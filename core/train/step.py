@@ -115,14 +115,14 @@ class Stepper:
         valid = labels != self.ignore_index
         labels = labels.where(labels != TEACHABLE, self.ignore_index)
         with autocast(device, self.dtype):
-            logits = self.forward(self.normaliser(batch.images))
+            # Losses add over few channels: on a CPU they take half the time where a channel lies in one piece.
+            logits = self.forward(self.normaliser(batch.images)).contiguous()
         dice_share = self.config.train.dice
         if distill is None or answer is None:
             return supervised(logits=logits, labels=labels, ignore_index=self.ignore_index, dice_share=dice_share)
         return distillation_terms(
             student=logits,
-            # In the student's memory order: losses that mix two orders take a fifth longer on a CPU.
-            teacher=answer.logits.to(device, memory_format=torch.channels_last, non_blocking=True),
+            teacher=answer.logits.to(device, non_blocking=True).contiguous(),
             labels=labels,
             valid=valid,
             ignore_index=self.ignore_index,
