@@ -115,7 +115,7 @@ class Stepper:
         valid = labels != self.ignore_index
         labels = labels.where(labels != TEACHABLE, self.ignore_index)
         with autocast(device, self.dtype):
-            # Losses add over few channels: on a CPU they take half the time where a channel lies in one piece.
+            # Losses go over few channels: on a CPU they are quicker where each channel lies in one piece (docs/LOG.md).
             logits = self.forward(self.normaliser(batch.images)).contiguous()
         dice_share = self.config.train.dice
         if distill is None or answer is None:
