@@ -5,11 +5,11 @@
     python benchmarks/gains.py table [--json]
 
 `screen` trains one student a loss, each at its usual weight, and one on labels alone, all for as many minutes, the
-teacher's share included: it looks at whole pictures once, or at every view for losses on features. `seeds` trains a
-recipe and its control, which gets the seconds that the recipe took, for each seed. Both use the store of runs
-(`TERRASTILL_HOME`), leave out what is there already, and so go on where they were stopped. `table` reads the store:
-gain ± spread (sample standard deviation over seeds), and the share of the gap between control and teacher that was
-closed.
+teacher's share included: it looks at whole pictures once, or for losses on features at a few epochs of views, which
+are replayed. `seeds` trains a recipe and its control, which gets the seconds that the recipe took, for each seed.
+Both use the store of runs (`TERRASTILL_HOME`), leave out what is there already, and so go on where they were stopped.
+`table` reads the store: gain ± spread (sample standard deviation over seeds), and the share of the gap between control
+and teacher that was closed.
 """
 
 import argparse
@@ -30,6 +30,9 @@ from core.config import FAMILIES, LOGIT_LOSSES, DataConfig, DistillConfig, Model
 from core.runs.records import RunRecord, RunState
 from core.runs.store import RunStore
 
+FEATURE_VIEWS = 4
+"""Epochs of views whose features a screen stores: the teacher's share of ten minutes stays below a third."""
+
 
 def screening(
     *, minutes: float, family: str, base: int, batch: int, seed: int, losses: Sequence[str]
@@ -49,11 +52,15 @@ def screening(
             plain,
             kind="distill",
             name=f"screen {family} {base}, {loss}, {minutes:g} min",
-            distill=DistillConfig(losses={loss: USUAL[loss]}, cache_pictures=loss in LOGIT_LOSSES, cache_form="uint8"),
+            distill=DistillConfig(losses={loss: USUAL[loss]}, cache_form="uint8", **_stored(loss)),
         )
         for loss in losses
     ]
     return [config.validate() for config in (plain, *taught)]
+
+
+def _stored(loss: str) -> dict[str, Any]:
+    return {"cache_pictures": True} if loss in LOGIT_LOSSES else {"cache_views": FEATURE_VIEWS}
 
 
 def finished(store: RunStore) -> list[RunRecord]:
@@ -63,12 +70,15 @@ def finished(store: RunStore) -> list[RunRecord]:
 def carry_out(config: RunConfig, store: RunStore) -> RunRecord:
     """The finished run of these settings: found in the store, or done now."""
 
-    def alike(record: RunRecord) -> bool:
-        return replace(record.config, train=replace(record.config.train, device=config.train.device)) == config
-
-    found = next(filter(alike, finished(store)), None)
+    wanted = _but(config, device="auto")
+    found = next((record for record in finished(store) if _but(record.config, device="auto") == wanted), None)
     print(f"{config.name or 'run'}, seed {config.train.seed}: {'there already' if found else 'now'}", file=sys.stderr)
     return found or run_now(config, store)
+
+
+def _but(config: RunConfig, **train: Any) -> RunConfig:
+    """The same settings, with these of the training in place of its own."""
+    return replace(config, train=replace(config.train, **train))
 
 
 def screen(args: argparse.Namespace, store: RunStore) -> None:
@@ -80,7 +90,7 @@ def screen(args: argparse.Namespace, store: RunStore) -> None:
 def seeds(args: argparse.Namespace, store: RunStore) -> None:
     recipe = RunConfig.from_json(args.config.read_text(encoding="utf-8"))
     for seed in args.seeds:
-        record = carry_out(replace(recipe, train=replace(recipe.train, seed=seed)), store)
+        record = carry_out(_but(recipe, seed=seed), store)
         carry_out(record.config.as_control(record.id, name=f"{recipe.name}, control"), store)
 
 
@@ -108,11 +118,14 @@ def gap_closed(*, distilled: float, control: float, teacher: float) -> float | N
 
 
 def rows_of(found: Iterable[tuple[RunRecord, RunRecord]]) -> list[dict[str, Any]]:
-    """A row for each recipe over its seeds: means, gain ± spread in points, gap closed, seconds of both."""
+    """A row for each recipe over its seeds: means, gain ± spread in points, gap closed, seconds of both.
+
+    Runs are of one recipe when nothing but their seeds (and devices) differ: a name alone may stand for two budgets.
+    """
     groups: dict[str, list[tuple[RunRecord, RunRecord]]] = defaultdict(list)
     for record, control in found:
-        groups[record.name].append((record, control))
-    return [_row(name, group) for name, group in groups.items()]
+        groups[_but(record.config, device="auto", seed=0).to_json()].append((record, control))
+    return [_row(group[0][0].name, group) for group in groups.values()]
 
 
 def _row(name: str, group: list[tuple[RunRecord, RunRecord]]) -> dict[str, Any]:

@@ -43,6 +43,16 @@ def test_one_seed_has_no_spread_and_a_run_without_control_no_row() -> None:
     assert row["gain"] == pytest.approx(-5.0)
 
 
+def test_recipes_of_one_name_and_two_budgets_are_not_averaged() -> None:
+    records = []
+    for seconds, ours in ((420.0, 0.50), (900.0, 0.70)):
+        config = replace(recipe(0), train=TrainConfig(match_seconds=seconds))
+        records.append(record(f"run{seconds}", config, ours))
+        records.append(record(f"control{seconds}", config.as_control(f"run{seconds}"), 0.60))
+    rows = gains.rows_of(gains.pairs(records))
+    assert sorted(row["gain"] for row in rows) == pytest.approx([-10.0, 10.0])
+
+
 def test_a_control_as_good_as_its_teacher_leaves_no_gap_to_close() -> None:
     assert gains.gap_closed(distilled=0.8, control=0.8, teacher=0.8) is None
     assert gains.gap_closed(distilled=0.7, control=0.6, teacher=0.8) == pytest.approx(0.5)
