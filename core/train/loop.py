@@ -174,7 +174,7 @@ class _Trainer:
         step = self.progress.step
         epochs = self.pace.epochs(elapsed=elapsed, taken=taken, step=step) if self.progress.epoch == 0 else None
         if epochs is not None:
-            self.progress.epochs = max(self.progress.epochs, int(self.group.told(epochs)))
+            self.progress.epochs = max(self.task.config.train.epochs, int(self.group.told(epochs)))
 
     def _validates(self) -> bool:
         number = self.progress.epoch + 1

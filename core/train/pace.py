@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-_WARM_STEPS, _TIMED_STEPS = 3, 8
+_WARM_STEPS, _TIMED_STEPS = 3, 32
 
 
 @dataclass
@@ -15,15 +15,18 @@ class Pace:
     warm_seconds: float = 0.0
 
     def epochs(self, *, elapsed: float, taken: int, step: int) -> int | None:
-        """At one step of the first epoch, as many whole epochs as the budget pays for; before and after it None.
+        """As many whole epochs as the budget pays for, as far as is known; None where nothing new is.
 
-        `elapsed` seconds for `taken` steps are those since the start or the resume. The first of them, which are slow,
-        do not count where there are others. `step` counts from the start of the epoch.
+        The first steps of the first epoch tell, each better than the one before; the last of them settles it. So the
+        learning rate, which depends on the length, climbs as it should from the start. `elapsed` seconds for `taken`
+        steps are those since the start or the resume. The first of them, which are slow, do not count where there are
+        others. `step` counts from the start of the epoch.
         """
-        if self.budget is None:
+        last = min(_WARM_STEPS + _TIMED_STEPS, self.steps)
+        if self.budget is None or step > last:
             return None
         found = None
-        if step == min(_WARM_STEPS + _TIMED_STEPS, self.steps):
+        if taken > _WARM_STEPS or step == last:
             per_step = (elapsed - self.warm_seconds) / (taken - self.warm_steps)
             found = round(self.budget / (per_step * self.steps))
         if taken <= _WARM_STEPS:

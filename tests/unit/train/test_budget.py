@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from core.train import loop
+from core.train.events import StepEvent
 from core.train.loop import RunCancelledError, Task
 from core.train.step import Stepper
 
@@ -57,6 +58,27 @@ def test_slow_first_steps_are_not_taken_for_the_pace(
     assert outcome.epochs == 6
 
 
+def test_one_slow_step_among_many_moves_the_length_little(
+    make_task: MakeTask, ear: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight steps alone would have told half the pace."""
+    clock(monkeypatch, 1.0, 1.0, 1.0, 1.0, 9.0, 1.0)
+    outcome = ear.run(make_task(epochs=1, views=160, match_seconds=400.0, validate_every=100), tmp_path)
+    assert outcome.epochs == 8
+
+
+def test_the_rate_climbs_as_in_a_run_of_that_length_from_the_first_steps_on(
+    make_task: MakeTask, ear: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One epoch is what was asked for: its rate would be at the peak when the length is settled."""
+    clock(monkeypatch, 1.0)
+    ear.run(make_task(epochs=1, views=160, match_seconds=4000.0, validate_every=1000), tmp_path)
+    told = [event for event in ear.of(StepEvent) if event.epoch == 1 and event.step > 4]
+    assert told
+    assert all(event.epochs == 100 for event in told)
+    assert max(event.learning_rate for event in told) < 0.06 * 2e-2
+
+
 @pytest.mark.parametrize("stop_at", [1, 2, 5, 7])
 def test_a_run_stopped_in_its_first_epoch_is_lengthened_all_the_same(
     make_task: MakeTask,
@@ -76,10 +98,10 @@ def test_a_run_is_lengthened_once(
     make_task: MakeTask, make_ear: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rate depends on the length: a machine that is faster after a resume must not bend the curve again."""
-    settings = {"epochs": 1, "views": 128, "match_seconds": 96.0, "validate_every": 100}
+    settings = {"epochs": 1, "views": 160, "match_seconds": 120.0, "validate_every": 100}
     clock(monkeypatch, 1.0)
     with pytest.raises(RunCancelledError):
-        make_ear(stop_at=14).run(make_task(**settings), tmp_path)
+        make_ear(stop_at=37).run(make_task(**settings), tmp_path)
     clock(monkeypatch, 0.25)
     assert make_ear().run(make_task(**settings), tmp_path).epochs == 3
 
