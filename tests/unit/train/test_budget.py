@@ -101,7 +101,7 @@ def test_a_run_is_lengthened_once(
     settings = {"epochs": 1, "views": 160, "match_seconds": 120.0, "validate_every": 100}
     clock(monkeypatch, 1.0)
     with pytest.raises(RunCancelledError):
-        make_ear(stop_at=37).run(make_task(**settings), tmp_path)
+        make_ear(stop_at=42).run(make_task(**settings), tmp_path)
     clock(monkeypatch, 0.25)
     assert make_ear().run(make_task(**settings), tmp_path).epochs == 3
 
