@@ -35,7 +35,7 @@ class Bench:
             data=DataConfig(crop=256),
             model=ModelConfig("unet", {"base": args.student}),
             train=TrainConfig(batch_size=args.batch, dice=0.0),
-            distill=DistillConfig(temperature=2.0, alpha=0.5, cache_views=1),
+            distill=DistillConfig(temperature=2.0, alpha=0.5, cache_views=1, losses={"soft_targets": 1.0}),
         )
         self.sampler = ViewSampler([_scene(seed) for seed in range(4)], 256, (0.6, 1.6), 0.25, AERIAL.ignore_index, 0)
         self.normaliser = Normaliser.of(LITE_MEAN, LITE_STD, self.device)

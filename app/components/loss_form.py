@@ -63,7 +63,7 @@ def show_costs(form: LossForm, seconds: Mapping[str, float], *, step: float = 1.
 
     Without measured `seconds` they stay empty, and the guide is words alone.
     """
-    costs = {name: loss_cost(took, soft_targets=seconds[DEFAULT], step=step) for name, took in seconds.items()}
+    costs = {name: loss_cost(took, soft_targets=seconds["soft_targets"], step=step) for name, took in seconds.items()}
     for name, place in form.places.items():
         if name in costs:
             place.caption(costs[name])

@@ -29,7 +29,7 @@ class Settings:
     base: int = 4
     temperature: float = 2.0
     alpha: float = 0.5
-    losses: dict[str, float] = field(default_factory=lambda: {ways.DEFAULT: 1.0})
+    losses: dict[str, float] = field(default_factory=lambda: {ways.DEFAULT: ways.USUAL[ways.DEFAULT]})
     average_flips: bool = False
     epochs: int = 16
     seed: int = 0

@@ -112,7 +112,7 @@ _ALL = (
 WAYS: dict[str, Way] = {way.name: way for way in _ALL}
 """Every loss there is, those on logits first."""
 USUAL: dict[str, float] = {way.name: way.weight for way in _ALL}
-DEFAULT = "soft_targets"
+DEFAULT = "channel_wise"
 
 
 def in_words(losses: Mapping[str, float]) -> str:

@@ -35,7 +35,7 @@ def add(verbs: Any) -> None:
         action="append",
         default=[],
         metavar="NAME=WEIGHT",
-        help=f"a way to listen to the teacher, as often as needed (default: soft_targets=1): "
+        help=f"a way to listen to the teacher, as often as needed (default: channel_wise=3): "
         f"{', '.join(LOGIT_LOSSES + FEATURE_LOSSES)}",
     )
     for whose in ("student", "teacher"):

@@ -14,7 +14,8 @@ FEATURE_LOSSES = ("feature_channel_wise", "affinity", "attention", "hint", "mask
 class DistillConfig:
     """What the student learns: total = alpha · supervised + (1 − alpha) · Σ weight · loss, at `temperature`.
 
-    `losses` gives each distillation loss (`LOGIT_LOSSES`, `FEATURE_LOSSES`) its weight. Losses on features compare the
+    `losses` gives each distillation loss (`LOGIT_LOSSES`, `FEATURE_LOSSES`) its weight; the default is the one that was
+    worth most in equal wall-clock (docs/RESULTS.md). Losses on features compare the
     modules named by `student_layer` and `teacher_layer` (None: the deepest features of the encoder). With
     `average_flips` the teacher's logits are averaged over the four mirror images of a view.
     `cache_views` > 0 stores the teacher's answers to that many epochs of views and replays them in turn, so that a
@@ -29,7 +30,7 @@ class DistillConfig:
     cache_views: int = 0
     cache_pictures: bool = False
     cache_form: Literal["float16", "uint8"] = "float16"
-    losses: dict[str, float] = field(default_factory=lambda: {"soft_targets": 1.0})
+    losses: dict[str, float] = field(default_factory=lambda: {"channel_wise": 3.0})
     student_layer: str | None = None
     teacher_layer: str | None = None
     average_flips: bool = False

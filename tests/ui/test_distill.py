@@ -71,7 +71,7 @@ def test_a_larger_student_changes_the_figures(view: View) -> None:
         ("seeds", 0, "1 to 5"),
         ("crop", 100, "multiple of 16 from 32 to 1024"),
         ("ema", 1.0, "0 to below 1"),
-        ("weight_soft_targets", 0.0, "above 0 and at most 10,000"),
+        ("weight_channel_wise", 0.0, "above 0 and at most 10,000"),
     ],
 )
 def test_a_bad_setting_is_refused_with_its_range(

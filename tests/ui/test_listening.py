@@ -42,11 +42,11 @@ def query(page: AppTest, name: str) -> Any:
     return value[0] if isinstance(value, list) else value
 
 
-def test_soft_targets_are_the_start_and_leave_the_link_alone(view: View, world: World) -> None:
+def test_the_channel_wise_loss_is_the_start_and_leaves_the_link_alone(view: View, world: World) -> None:
     page = view("distill")
-    assert page.multiselect(key="losses_chosen").value == ["soft_targets"]
+    assert page.multiselect(key="losses_chosen").value == ["channel_wise"]
     assert "losses" not in page.query_params
-    assert launched(page, world).losses == {"soft_targets": 1.0}
+    assert launched(page, world).losses == {"channel_wise": 3.0}
 
 
 def test_each_way_is_explained_with_its_paper_and_its_cost(view: View) -> None:
@@ -76,7 +76,7 @@ def test_a_chosen_loss_brings_its_usual_weight_and_the_link_follows(view: View, 
         ("hint", {"hint": USUAL["hint"]}),
         ("hint:loud,boundary:nan", {"hint": USUAL["hint"], "boundary": USUAL["boundary"]}),
         ("shouting:3,boundary:2", {"boundary": 2.0}),
-        ("shouting:3", {"soft_targets": 1.0}),
+        ("shouting:3", {"channel_wise": 3.0}),
     ],
 )
 def test_a_link_brings_back_losses_and_leaves_nonsense_out(

@@ -171,7 +171,7 @@ def test_the_teacher_sees_the_very_views_that_the_student_sees(make_task: MakeTa
     for images, inputs in zip(taught, learnt, strict=True):
         torch.testing.assert_close(task.normaliser(images), inputs)
     assert len({images.numpy().tobytes() for images in taught}) == 8
-    assert set(ear.of(EpochEvent)[0].losses) == {"cross_entropy", "dice", "soft_targets"}
+    assert set(ear.of(EpochEvent)[0].losses) == {"cross_entropy", "dice", "channel_wise"}
 
 
 def test_replayed_views_come_round_again(make_task: MakeTask, ear: Any, tmp_path: Path) -> None:

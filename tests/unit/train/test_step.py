@@ -109,7 +109,7 @@ def test_a_step_moves_the_student_and_not_the_teacher(make_task: MakeTask, sampl
 
 
 def test_terms_are_those_of_the_objective(make_task: MakeTask, sampler: ViewSampler) -> None:
-    task = make_task(distill=DistillConfig(temperature=3.0, alpha=0.25), dice=0.4)
+    task = make_task(distill=DistillConfig(temperature=3.0, alpha=0.25, losses={"soft_targets": 1.0}), dice=0.4)
     task.model.eval()
     batch, (frozen, _) = batch_of(sampler), teacher()
     answers = frozen.answer(batch.images)

@@ -52,7 +52,7 @@ def test_a_distillation_learns_from_its_teacher(distilled: RunConfig, runs: Path
     ear = Ear()
     before = (runs / "taught" / "student.safetensors").read_bytes()
     summary = run(distilled, runs, "one", ear)
-    assert set(ear.of(EpochEvent)[0].losses) == {"cross_entropy", "dice", "soft_targets"}
+    assert set(ear.of(EpochEvent)[0].losses) == {"cross_entropy", "dice", "channel_wise"}
     card = checkpoint.load_card(runs / "one" / "student")
     assert (card.teacher, summary["teacher"]) == ("taught", "taught")
     assert card.distillation is not None
