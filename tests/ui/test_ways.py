@@ -82,7 +82,7 @@ def test_time_counts_losses_mirror_images_and_how_often_the_teacher_looks() -> N
     costs = {"soft_targets": 0.001, "hint": 0.002, "boundary": 5.0}
 
     def seconds(**changes: object) -> float:
-        settings = {"epochs": 10, "cache_views": 2} | changes
+        settings = {"epochs": 10, "cache_views": 2, "losses": {"soft_targets": 1.0}} | changes
         config = launch.to_config(launch.Settings(**settings))  # type: ignore[arg-type]
         return estimates.training_seconds(config, pace, macs_256=1, views=100, val_megapixels=0.0, losses=costs)
 
