@@ -47,6 +47,13 @@ def test_a_link_brings_back_the_divider_and_the_cell(app: tuple[Browser, str]) -
     again.context.close()
 
 
+def test_the_page_is_found_by_its_name_too(app: tuple[Browser, str]) -> None:
+    page = opened(app, "/compare?students=student-2", viewport={"width": 1400, "height": 1000})
+    expect(page.locator(".viewer[data-ready] figure").filter(has_text="student-2")).to_be_visible()
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    page.context.close()
+
+
 def test_classes_are_there_when_the_shares_fail_and_a_second_try_brings_them(app: tuple[Browser, str]) -> None:
     chromium, address = app
     page = chromium.new_context(viewport={"width": 1400, "height": 1000}).new_page()
