@@ -29,13 +29,14 @@ def add(verbs: Any) -> None:
     ):
         group.add_argument(flag, type=type(value), default=value, help=f"{text} (default: {value})")
     _add_cache(group)
+    usual = ", ".join(f"{name}={weight:g}" for name, weight in _DEFAULT.losses.items())
     group.add_argument(
         "--loss",
         dest="losses",
         action="append",
         default=[],
         metavar="NAME=WEIGHT",
-        help=f"a way to listen to the teacher, as often as needed (default: channel_wise=3): "
+        help=f"a way to listen to the teacher, as often as needed (default: {usual}): "
         f"{', '.join(LOGIT_LOSSES + FEATURE_LOSSES)}",
     )
     for whose in ("student", "teacher"):

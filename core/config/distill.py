@@ -14,10 +14,10 @@ FEATURE_LOSSES = ("feature_channel_wise", "affinity", "attention", "hint", "mask
 class DistillConfig:
     """What the student learns: total = alpha · supervised + (1 − alpha) · Σ weight · loss, at `temperature`.
 
-    `losses` gives each distillation loss (`LOGIT_LOSSES`, `FEATURE_LOSSES`) its weight; the default is the one that was
-    worth most in equal wall-clock (docs/RESULTS.md). Losses on features compare the
-    modules named by `student_layer` and `teacher_layer` (None: the deepest features of the encoder). With
-    `average_flips` the teacher's logits are averaged over the four mirror images of a view.
+    `losses` gives each distillation loss (`LOGIT_LOSSES`, `FEATURE_LOSSES`) its weight (why the default is what it is:
+    docs/RESULTS.md). Losses on features compare the modules named by `student_layer` and `teacher_layer` (None: the
+    deepest features of the encoder). With `average_flips` the teacher's logits are averaged over the four mirror images
+    of a view.
     `cache_views` > 0 stores the teacher's answers to that many epochs of views and replays them in turn, so that a
     later epoch costs the student alone; 0 runs the teacher at every step. `cache_pictures` stores its answers to the
     whole pictures instead, from which those to ever new views are cut. `cache_form` is how a stored logit is written:
