@@ -6,29 +6,26 @@ from typing import Any
 from core.cli.options import (
     add_architecture,
     add_data,
+    add_settings,
     add_training,
     data_config,
     model_config,
     read_config,
+    settings_from,
     train_config,
     view_settings,
 )
-from core.config import FEATURE_LOSSES, LOGIT_LOSSES, DistillConfig, RunConfig
+from core.config import FEATURE_LOSSES, LOGIT_LOSSES, DataConfig, DistillConfig, RunConfig
 from core.errors import ConfigError
 
 _DEFAULT = DistillConfig()
+_MORE_DATA = ("mix", "transfer")
 
 
 def add(verbs: Any) -> None:
     verb = verbs.add_parser("distill", help="train a student from a teacher")
     group = verb.add_argument_group("distillation")
-    for flag, value, text in (
-        ("--teacher", _DEFAULT.teacher, "a shipped model, the id of a run, or a path"),
-        ("--temperature", _DEFAULT.temperature, "softens the teacher's answer, 0.5 to 50"),
-        ("--alpha", _DEFAULT.alpha, "share of the label loss: 0 teacher only, 1 labels only"),
-    ):
-        group.add_argument(flag, type=type(value), default=value, help=f"{text} (default: {value})")
-    _add_cache(group)
+    add_settings(group, DistillConfig)
     usual = ", ".join(f"{name}={weight:g}" for name, weight in _DEFAULT.losses.items())
     group.add_argument(
         "--loss",
@@ -36,14 +33,10 @@ def add(verbs: Any) -> None:
         action="append",
         default=[],
         metavar="NAME=WEIGHT",
-        help=f"a way to listen to the teacher, as often as needed (default: {usual}): "
+        help=f"a distillation loss with its weight, as often as needed (default: {usual}): "
         f"{', '.join(LOGIT_LOSSES + FEATURE_LOSSES)}",
     )
-    for whose in ("student", "teacher"):
-        group.add_argument(f"--{whose}-layer", metavar="MODULE", help=f"which {whose} module losses on features see")
-    group.add_argument("--average-flips", action="store_true", help="average the teacher over a view's mirror images")
-    group.add_argument("--mix", type=float, default=0.0, help="share of another view blended in, up to 0.5 (alpha 0)")
-    group.add_argument("--transfer", metavar="DIR", help="more pictures without labels: a folder, or samples")
+    add_settings(group, DataConfig, _MORE_DATA)
     group.add_argument(
         "--control", action="store_true", help="afterwards train the same student on labels alone, as long"
     )
@@ -51,22 +44,6 @@ def add(verbs: Any) -> None:
     add_architecture(verb, "student")
     add_training(verb)
     verb.set_defaults(run=run)
-
-
-def _add_cache(group: Any) -> None:
-    """What is stored of the teacher."""
-    group.add_argument(
-        "--cache-views",
-        type=int,
-        default=_DEFAULT.cache_views,
-        help="epochs of views whose teacher answers are stored and replayed (default: 0, none)",
-    )
-    group.add_argument(
-        "--cache-pictures",
-        action="store_true",
-        help="store the teacher's answers to the whole pictures and cut those to the views out of them",
-    )
-    group.add_argument("--cache-form", default=_DEFAULT.cache_form, help="float16 (default), or uint8 at half the disk")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -81,21 +58,10 @@ def _config(args: argparse.Namespace) -> RunConfig:
     return RunConfig(
         kind="distill",
         name=args.name,
-        data=data_config(args, mix=args.mix, transfer=args.transfer, **view_settings(args)),
+        data=data_config(args, **settings_from(args, DataConfig, _MORE_DATA), **view_settings(args)),
         model=model_config(args),
         train=train_config(args),
-        distill=DistillConfig(
-            teacher=args.teacher,
-            temperature=args.temperature,
-            alpha=args.alpha,
-            cache_views=args.cache_views,
-            cache_pictures=args.cache_pictures,
-            cache_form=args.cache_form,
-            losses=_losses(args.losses) or _DEFAULT.losses,
-            student_layer=args.student_layer,
-            teacher_layer=args.teacher_layer,
-            average_flips=args.average_flips,
-        ),
+        distill=DistillConfig(**settings_from(args, DistillConfig), losses=_losses(args.losses) or _DEFAULT.losses),
     )
 
 

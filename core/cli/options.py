@@ -1,15 +1,79 @@
-"""Arguments that several verbs share, and how they become a `RunConfig`. Defaults come from core/config/ alone."""
+"""Arguments that several verbs share, and how they become a `RunConfig`; ranges and defaults are those of core/config/."""
 
 import argparse
 import json
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from core.config import FAMILIES, DataConfig, Kind, ModelConfig, RunConfig, TrainConfig
+from core.config.fields import Setting, settings_of
+from core.config.model import BASE
 from core.errors import ConfigError
 
-_DATA, _TRAIN = DataConfig(), TrainConfig()
+_DATA = ("dataset", "root", "split", "skip_bad_pairs")
+_VIEWS = ("crop", "views_per_epoch", "scale", "colour", "paste", "labelled")
+
+
+def add_settings(group: Any, cls: type, names: Sequence[str] | None = None) -> None:
+    """An argument for each setting of a dataclass, or for those named; what it does, its range and default as help."""
+    hints, defaults = get_type_hints(cls), _defaults(cls)
+    for name, setting in settings_of(cls).items():
+        if names is None or name in names:
+            _add_setting(group, setting, hints[name], defaults[name])
+
+
+def _defaults(cls: type) -> dict[str, Any]:
+    return {
+        field.name: field.default_factory() if field.default_factory is not MISSING else field.default
+        for field in fields(cls)
+    }
+
+
+def _add_setting(group: Any, setting: Setting, hint: Any, default: Any) -> None:
+    help_text = _first_small(setting.help).removesuffix(".").replace("%", "%%")
+    flag = f"--{(setting.flag or setting.name).replace('_', '-')}"
+    if hint is bool:
+        group.add_argument(
+            flag, dest=setting.name, action="store_true", help=_first_small(setting.help).removesuffix(".")
+        )
+        return
+    shown = setting.empty if default is None else " ".join(map(str, default)) if _is_pair(hint) else default
+    allowed = f"{setting.range}; " if setting.range else ""
+    group.add_argument(
+        flag,
+        dest=setting.name,
+        type=_number_type(hint),
+        nargs=2 if _is_pair(hint) else None,
+        default=default,
+        metavar=("LOW", "HIGH") if _is_pair(hint) else setting.metavar,
+        help=f"{help_text} ({allowed}default: {shown})",
+    )
+
+
+def _is_pair(hint: Any) -> bool:
+    """Whether a setting is a range: two numbers."""
+    return getattr(hint, "__origin__", None) is tuple
+
+
+def _number_type(hint: Any) -> type:
+    """What turns the text of an argument into a value: int, float or str."""
+    kinds = {hint, *get_args(hint)}
+    return next((kind for kind in (int, float) if kind in kinds), str)
+
+
+def _first_small(sentence: str) -> str:
+    """Help texts begin with a small letter, as those of argparse do; names such as AdamW keep theirs."""
+    first, _, rest = sentence.partition(" ")
+    return f"{first.lower() if first[1:] == first[1:].lower() else first} {rest}"
+
+
+def settings_from(args: argparse.Namespace, cls: type, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """What was given for the settings that `add_settings` added, by field name."""
+    wanted = settings_of(cls) if names is None else names
+    given = {name: getattr(args, name) for name in wanted if hasattr(args, name)}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -27,29 +91,23 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Which images, and how they are split."""
     group = parser.add_argument_group("images")
-    group.add_argument(
-        "--dataset", help="samples (shipped scenes), dubai or folder (default: samples, or folder with --data)"
-    )
-    group.add_argument("--data", metavar="DIR", type=Path, help="where the images and masks are")
-    group.add_argument(
-        "--split", default=_DATA.split, metavar="RULE", help="by-image (default), leave-tile-out:NAME or leaky-patches"
-    )
-    group.add_argument(
-        "--skip-bad", action="store_true", help="leave out pairs that cannot be used, instead of stopping"
-    )
+    add_settings(group, DataConfig, _DATA)
+    # Named by --data alone, a dataset is a folder.
+    group.set_defaults(dataset=None)
 
 
 def data_config(args: argparse.Namespace, **more: Any) -> DataConfig:
-    dataset = args.dataset or ("folder" if args.data else _DATA.dataset)
-    root = str(args.data) if args.data else None
-    return DataConfig(dataset=dataset, root=root, split=args.split, skip_bad_pairs=args.skip_bad, **more)
+    """The pictures that `add_data` asks for; `more` are further fields."""
+    values = settings_from(args, DataConfig, _DATA)
+    values["dataset"] = args.dataset or ("folder" if args.root else DataConfig().dataset)
+    return DataConfig(**values, **more)
 
 
 def add_architecture(parser: argparse.ArgumentParser, whose: str) -> None:
     """The model to train: a width of a family, or anything else by its arguments."""
     group = parser.add_argument_group(whose)
-    group.add_argument("--base", type=int, default=4, help="width of a compact or a unet, 2 to 64 (default: 4)")
-    group.add_argument("--architecture", default="compact", help="compact (default), unet or smp")
+    _add_setting(group, BASE, int, ModelConfig().arguments["base"])
+    add_settings(group, ModelConfig)
     group.add_argument(
         "--set",
         dest="arguments",
@@ -78,36 +136,11 @@ def _plain(text: str) -> Any:
         return text
 
 
-_TRAIN_HELP = {
-    "epochs": "how many epochs",
-    "batch_size": "images a step",
-    "accumulate": "parts that a batch is cut into, to save memory",
-    "learning_rate": "peak of the schedule",
-    "schedule": "one-cycle or cosine",
-    "weight_decay": "of AdamW",
-    "dice": "share of Dice in the label loss, 0 to 1",
-    "ema": "decay of the averaged weights, 0 for none",
-    "devices": "processes that share a run, each with a batch of its own on a GPU of its own (or on the CPU)",
-    "seed": "of everything that is drawn",
-    "device": "auto, cpu, cuda, cuda:N or mps",
-    "precision": "auto, float32, bfloat16 or float16",
-    "validate_every": "epochs from one validation to the next",
-}
-_FLAGS = {"batch_size": "--batch", "learning_rate": "--lr"}
-
-
 def add_training(parser: argparse.ArgumentParser) -> None:
     """How long and how fast, where to run it, and what to call it."""
     group = parser.add_argument_group("training")
-    for name, text in _TRAIN_HELP.items():
-        default = getattr(_TRAIN, name)
-        flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
-        group.add_argument(flag, dest=name, type=type(default), default=default, help=f"{text} (default: {default})")
-    group.add_argument("--start-from", metavar="NAME", help="a trained model whose weights to begin with")
-    group.add_argument(
-        "--compile", action="store_true", help="try torch.compile (and CUDA graphs), and keep what is quickest"
-    )
-    _add_views(group)
+    add_settings(group, TrainConfig)
+    add_settings(group, DataConfig, _VIEWS)
     parser.add_argument("--name", default="", help="what to call the run")
     parser.add_argument(
         "--config",
@@ -120,45 +153,13 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def _add_views(group: Any) -> None:
-    """How training views are cut."""
-    group.add_argument("--crop", type=int, default=_DATA.crop, help=f"side of a training view (default: {_DATA.crop})")
-    group.add_argument(
-        "--views",
-        dest="views_per_epoch",
-        type=int,
-        metavar="N",
-        help="training views an epoch (default: as many as fit the images)",
-    )
-    group.add_argument(
-        "--scale",
-        type=float,
-        nargs=2,
-        default=_DATA.scale,
-        metavar=("LOW", "HIGH"),
-        help=f"range of their magnification (default: {_DATA.scale[0]} {_DATA.scale[1]})",
-    )
-    group.add_argument(
-        "--colour", type=float, default=_DATA.colour, help=f"how much colours change, 0 to 1 (default: {_DATA.colour})"
-    )
-    group.add_argument(
-        "--paste", type=float, default=0.0, help="share of views with a rectangle of another one (CutMix; default: 0)"
-    )
-    group.add_argument(
-        "--labelled", type=int, metavar="N", help="how many training pictures keep their labels (default: all)"
-    )
-
-
 def view_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """What `_add_views` asks for, as fields of a `DataConfig`."""
-    names = ("crop", "views_per_epoch", "colour", "paste", "labelled")
-    return {name: getattr(args, name) for name in names} | {"scale": (args.scale[0], args.scale[1])}
+    """How training views are cut, as fields of a `DataConfig`."""
+    return settings_from(args, DataConfig, _VIEWS)
 
 
 def train_config(args: argparse.Namespace) -> TrainConfig:
-    return TrainConfig(
-        **{field.name: getattr(args, field.name) for field in fields(TrainConfig) if hasattr(args, field.name)}
-    )
+    return TrainConfig(**settings_from(args, TrainConfig))
 
 
 def read_config(path: Path, kind: Kind) -> RunConfig:

@@ -2,47 +2,83 @@
 
 from dataclasses import dataclass
 
+from core.config.fields import problems_of, setting
+
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which pictures, how they are split, and how training views are cut from them.
+    """Which pictures, how they are split, and how training views are cut from them."""
 
-    `dataset` is a key of `core.data.DATASETS` (`samples`, `dubai`, `folder`); `root` a folder for those that need it.
-    `split` is `by-image`, `leave-tile-out:N` or `leaky-patches`. An epoch is `views_per_epoch` random crops
-    (None: as many as non-overlapping crops fit in the training images). `paste` is the share of views that get a
-    rectangle of another with its labels (CutMix; 0: none), `mix` the share of another view that may be
-    blended into each (mixup; 0: none), and `transfer` more pictures without labels for a student to hear its teacher
-    on: `samples`, or a folder that holds images/. `labelled` training pictures keep their labels (None: all); a student
-    hears its teacher on the others too, and a run on labels alone does without them.
-    """
-
-    dataset: str = "samples"
-    root: str | None = None
-    split: str = "by-image"
-    crop: int = 256
-    views_per_epoch: int | None = None
-    scale: tuple[float, float] = (0.6, 1.6)
-    colour: float = 0.25
-    skip_bad_pairs: bool = False
-    mix: float = 0.0
-    paste: float = 0.0
-    transfer: str | None = None
-    labelled: int | None = None
+    dataset: str = setting("samples", "Dataset", "Which pictures: samples (the shipped scenes), dubai or folder.")
+    root: str | None = setting(
+        None,
+        "Folder",
+        "The folder that holds the images and masks.",
+        flag="data",
+        metavar="DIR",
+        empty="where the dataset is by default",
+    )
+    split: str = setting(
+        "by-image",
+        "Split",
+        "How pictures are divided for training, validation and test: by-image, leave-tile-out:NAME or leaky-patches.",
+        metavar="RULE",
+    )
+    crop: int = setting(256, "Crop", "Side of a training view.", low=32, high=1024, multiple=16, unit="pixels", step=16)
+    views_per_epoch: int | None = setting(
+        None,
+        "Views an epoch",
+        "Random crops that make an epoch.",
+        low=1,
+        high=1_000_000,
+        flag="views",
+        metavar="N",
+        empty="as many as fit side by side",
+        step=16,
+    )
+    scale: tuple[float, float] = setting((0.6, 1.6), "Scale", "Range of the magnification of views.", low=0.25, high=4)
+    colour: float = setting(
+        0.25, "Colour augmentation", "How much the colours of views are changed.", low=0, high=1, step=0.05
+    )
+    skip_bad_pairs: bool = setting(
+        False,
+        "Skip pairs that cannot be used",
+        "Leave out pairs of image and mask that cannot be used, instead of stopping.",
+        flag="skip-bad",
+    )
+    mix: float = setting(
+        0.0,
+        "Mixup share",
+        "Largest share of another view that is blended into each (mixup). It needs alpha 0.",
+        low=0,
+        high=0.5,
+        step=0.1,
+    )
+    paste: float = setting(
+        0.0,
+        "CutMix share",
+        "Share of views that get a rectangle of another view with its labels (CutMix).",
+        low=0,
+        high=1,
+        step=0.1,
+    )
+    transfer: str | None = setting(
+        None,
+        "Pictures without labels",
+        "More pictures on which the student learns from the teacher alone: samples, or a folder that holds images/.",
+        metavar="DIR",
+        empty="none",
+    )
+    labelled: int | None = setting(
+        None,
+        "Labelled pictures",
+        "How many training pictures keep their labels. The teacher speaks about the others too; a run on labels "
+        "alone does without them.",
+        low=1,
+        metavar="N",
+        empty="all",
+    )
 
     def problems(self) -> list[str]:
-        found = []
-        if not 32 <= self.crop <= 1024 or self.crop % 16:
-            found.append(f"Crop must be a multiple of 16 from 32 to 1024 pixels, not {self.crop}.")
-        if self.views_per_epoch is not None and not 1 <= self.views_per_epoch <= 1_000_000:
-            found.append(f"Views an epoch must be from 1 to 1,000,000, not {self.views_per_epoch}.")
-        if self.labelled is not None and self.labelled < 1:
-            found.append(f"Pictures with labels must be 1 or more, not {self.labelled}.")
-        if not 0.25 <= self.scale[0] <= self.scale[1] <= 4:
-            found.append(f"Scale must be a range within 0.25 to 4, not {self.scale[0]} to {self.scale[1]}.")
-        if not 0 <= self.colour <= 1:
-            found.append(f"Colour augmentation must be from 0 to 1, not {self.colour}.")
-        if not 0 <= self.paste <= 1:
-            found.append(f"The share of views that are pasted into must be from 0 to 1, not {self.paste}.")
-        if not 0 <= self.mix <= 0.5:
-            found.append(f"The share that is mixed in must be from 0 to 0.5, not {self.mix}.")
-        return found
+        """A sentence for each value that is out of range."""
+        return problems_of(self)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from core.config.fields import problems_of, setting
 from core.typed import is_number
 
 LOGIT_LOSSES = ("soft_targets", "standardised", "channel_wise", "correlation", "boundary")
@@ -14,47 +15,81 @@ FEATURE_LOSSES = ("feature_channel_wise", "affinity", "attention", "hint", "mask
 class DistillConfig:
     """What the student learns: total = alpha · supervised + (1 − alpha) · Σ weight · loss, at `temperature`.
 
-    `losses` gives each distillation loss (`LOGIT_LOSSES`, `FEATURE_LOSSES`) its weight (why the default is what it is:
-    docs/RESULTS.md). Losses on features compare the modules named by `student_layer` and `teacher_layer` (None: the
-    deepest features of the encoder). With `average_flips` the teacher's logits are averaged over the four mirror images
-    of a view.
-    `cache_views` > 0 stores the teacher's answers to that many epochs of views and replays them in turn, so that a
-    later epoch costs the student alone; 0 runs the teacher at every step. `cache_pictures` stores its answers to the
-    whole pictures instead, from which those to ever new views are cut. `cache_form` is how a stored logit is written:
-    `uint8` takes half the disk of `float16`, which stored features always have.
+    `losses` gives each distillation loss its weight (why the default is what it is: docs/RESULTS.md).
     """
 
-    teacher: str = "teacher"
-    temperature: float = 2.0
-    alpha: float = 0.5
-    cache_views: int = 0
-    cache_pictures: bool = False
-    cache_form: Literal["float16", "uint8"] = "float16"
+    teacher: str = setting(
+        "teacher", "Teacher", "The model to learn from: a shipped model, the id of a run, or a path."
+    )
+    temperature: float = setting(
+        2.0,
+        "Temperature",
+        "Softens the teacher's predictions: a higher one shows more of what it thinks likely besides its choice.",
+        low=0.5,
+        high=50,
+        step=0.5,
+    )
+    alpha: float = setting(
+        0.5,
+        "Alpha",
+        "Share of the labels in the loss: 0 learns from the teacher only, 1 from the labels only.",
+        low=0,
+        high=1,
+        step=0.1,
+    )
+    cache_views: int = setting(
+        0,
+        "Stored teacher epochs",
+        "Epochs of views whose teacher outputs are stored and used again in turn, so that a further epoch costs the "
+        "student alone; 0 runs the teacher at every step.",
+        low=0,
+        high=1000,
+    )
+    cache_pictures: bool = setting(
+        False,
+        "Store whole pictures",
+        "Run the teacher once on each training picture, and cut its outputs for views out of the stored ones: the "
+        "quickest way to ever new views. Not for losses on features.",
+    )
+    cache_form: Literal["float16", "uint8"] = setting(
+        "float16",
+        "Form of what is stored",
+        "How a stored logit is written: uint8 takes half the disk of float16. Features are always float16.",
+        choices=("float16", "uint8"),
+    )
     losses: dict[str, float] = field(default_factory=lambda: {"channel_wise": 3.0})
-    student_layer: str | None = None
-    teacher_layer: str | None = None
-    average_flips: bool = False
+    student_layer: str | None = setting(
+        None,
+        "Student layer",
+        "The module of the student that losses on features compare.",
+        metavar="MODULE",
+        empty="the deepest features of the encoder",
+    )
+    teacher_layer: str | None = setting(
+        None,
+        "Teacher layer",
+        "The module of the teacher that losses on features compare.",
+        metavar="MODULE",
+        empty="the deepest features of the encoder",
+    )
+    average_flips: bool = setting(
+        False,
+        "Average the teacher over mirror images",
+        "The teacher's logits are averaged over the four mirror images of a view: steadier, at four times its cost.",
+    )
 
     @property
     def uses_features(self) -> bool:
         return any(name in FEATURE_LOSSES for name in self.losses)
 
     def problems(self) -> list[str]:
-        found = self._loss_problems()
+        found = [*self._loss_problems(), *problems_of(self)]
         if not self.teacher:
             found.append("A distillation needs a teacher: choose a model.")
-        if not 0.5 <= self.temperature <= 50:
-            found.append(f"Temperature must be from 0.5 to 50, not {self.temperature}.")
-        if not 0 <= self.alpha <= 1:
-            found.append(f"Alpha must be from 0 (teacher only) to 1 (labels only), not {self.alpha}.")
-        if not 0 <= self.cache_views <= 1000:
-            found.append(f"Cached views must be from 0 (no cache) to 1000, not {self.cache_views}.")
         if self.cache_pictures and (self.cache_views or self.uses_features):
             found.append(
                 "Stored pictures go with losses on logits alone, and not with stored views: choose one of them."
             )
-        if self.cache_form not in ("float16", "uint8"):
-            found.append(f"The form of the cache must be float16 or uint8, not {self.cache_form}.")
         return found
 
     def _loss_problems(self) -> list[str]:

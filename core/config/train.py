@@ -3,70 +3,93 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from core.config.fields import problems_of, setting
+
+_PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How long and how fast. `learning_rate` is the peak of the one-cycle (or cosine) schedule.
+    """How long and how fast a run trains, on what, and from which weights."""
 
-    `match_seconds` lengthens the run to about that many seconds of training (whole epochs, never fewer than `epochs`):
-    so a control gets a budget equal to the run it controls for. `ema` is the decay of the averaged weights that are
-    scored and shipped (0: none). `compile` tries torch.compile where there is a C++ compiler, and CUDA graphs on a
-    GPU, and keeps what is quickest: a minute at the start, then faster steps. `start_from` names a trained model of
-    the same architecture and classes whose weights the run begins with (None: fresh weights). `accumulate` cuts a
-    batch into that many parts whose gradients are averaged before the step: memory for one part at a time. `devices`
-    share the run: each takes `batch_size` images a step, and together they learn what one would from all of them.
-    """
-
-    epochs: int = 10
-    batch_size: int = 16
-    learning_rate: float = 6e-3
-    schedule: Literal["one-cycle", "cosine"] = "one-cycle"
-    weight_decay: float = 1e-2
-    clip_norm: float = 1.0
-    dice: float = 0.5
-    ema: float = 0.0
-    seed: int = 0
-    device: str = "auto"
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    validate_every: int = 1
-    match_seconds: float | None = None
-    compile: bool = False
-    start_from: str | None = None
-    accumulate: int = 1
-    devices: int = 1
+    epochs: int = setting(10, "Epochs", "How often the run goes through its views.", low=1, high=10_000)
+    batch_size: int = setting(16, "Batch size", "Images a step, on each device.", low=1, high=1024, flag="batch")
+    learning_rate: float = setting(
+        6e-3,
+        "Peak learning rate",
+        "The highest rate of the schedule.",
+        low=0,
+        above=True,
+        high=1,
+        flag="lr",
+        step=0.001,
+    )
+    schedule: Literal["one-cycle", "cosine"] = setting(
+        "one-cycle", "Schedule", "How the learning rate changes over the run.", choices=("one-cycle", "cosine")
+    )
+    weight_decay: float = setting(1e-2, "Weight decay", "Weight decay of AdamW.", low=0, high=1, step=0.01)
+    clip_norm: float = setting(
+        1.0, "Gradient clipping", "Largest norm of the gradient of a step.", low=0, above=True, high=1000
+    )
+    dice: float = setting(0.5, "Dice share", "Share of the Dice loss in the loss on labels.", low=0, high=1, step=0.1)
+    ema: float = setting(
+        0.0,
+        "EMA decay",
+        "Decay of the averaged weights that are scored and shipped; 0.998 suits long runs, 0 is off.",
+        low=0,
+        high=1,
+        below=True,
+        step=0.001,
+    )
+    seed: int = setting(0, "Seed", "Seed of everything that is drawn at random.", low=0, high=2**31 - 1)
+    device: str = setting("auto", "Device", "Where to run: auto (the best there is), cpu, cuda, cuda:N or mps.")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
+        "auto", "Precision", "Number format of the forward pass.", choices=_PRECISIONS
+    )
+    validate_every: int = setting(1, "Epochs between validations", "Epochs from one validation to the next.", low=1)
+    match_seconds: float | None = setting(
+        None,
+        "Training time",
+        "Lengthen the run to about that many seconds of training, in whole epochs and never fewer than asked for. "
+        "A control gets the time of the run it is compared with.",
+        low=0,
+        above=True,
+        high=2_592_000,
+        unit="seconds",
+        metavar="SECONDS",
+        empty="as long as its epochs take",
+    )
+    compile: bool = setting(
+        False,
+        "Compile",
+        "Try torch.compile, and CUDA graphs on a GPU, and keep what is quickest: a minute at the start, then "
+        "faster steps.",
+    )
+    start_from: str | None = setting(
+        None,
+        "Start from",
+        "A trained model of the same architecture and classes whose weights the run begins with.",
+        metavar="NAME",
+        empty="fresh weights",
+    )
+    accumulate: int = setting(
+        1, "Gradient accumulation", "Parts that a batch is cut into, to save memory.", low=1, high=1024
+    )
+    devices: int = setting(
+        1,
+        "Devices",
+        "Processes that share the run, each with a batch of its own on a GPU of its own (or on the CPU).",
+        low=1,
+        high=64,
+    )
 
     @property
     def images_per_step(self) -> int:
         return self.batch_size * self.devices
 
     def problems(self) -> list[str]:
-        found = []
-        if not 1 <= self.epochs <= 10_000:
-            found.append(f"Epochs must be from 1 to 10,000, not {self.epochs}.")
-        if not 1 <= self.batch_size <= 1024:
-            found.append(f"Batch size must be from 1 to 1024, not {self.batch_size}.")
-        elif self.accumulate < 1 or self.batch_size % self.accumulate:
+        """A sentence for each value that is out of range, and for a batch that cannot be divided."""
+        found = problems_of(self)
+        if not found and self.batch_size % self.accumulate:
             found.append(f"A batch of {self.batch_size} cannot be cut into {self.accumulate} equal parts.")
-        if not 1 <= self.devices <= 64:
-            found.append(f"Devices must be from 1 to 64, not {self.devices}.")
-        if not 0 < self.learning_rate <= 1:
-            found.append(f"Learning rate must be above 0 and at most 1, not {self.learning_rate}.")
-        if self.schedule not in ("one-cycle", "cosine"):
-            found.append(f"Schedule must be one-cycle or cosine, not {self.schedule}.")
-        if not 0 <= self.weight_decay <= 1:
-            found.append(f"Weight decay must be from 0 to 1, not {self.weight_decay}.")
-        if not 0 < self.clip_norm <= 1000:
-            found.append(f"Gradient clipping must be above 0 and at most 1000, not {self.clip_norm}.")
-        if not 0 <= self.dice <= 1:
-            found.append(f"The Dice share must be from 0 to 1, not {self.dice}.")
-        if not 0 <= self.ema < 1:
-            found.append(f"The averaging decay must be from 0 to below 1, not {self.ema}.")
-        if not 0 <= self.seed < 2**31:
-            found.append(f"Seed must be from 0 to 2,147,483,647, not {self.seed}.")
-        if self.precision not in ("auto", "float32", "bfloat16", "float16"):
-            found.append(f"Precision must be auto, float32, bfloat16 or float16, not {self.precision}.")
-        if self.validate_every < 1:
-            found.append(f"Validation must come every 1 epoch or more, not {self.validate_every}.")
-        if self.match_seconds is not None and not 0 < self.match_seconds <= 2_592_000:
-            found.append(f"Seconds to match must be above 0 and at most 2,592,000 (30 days), not {self.match_seconds}.")
         return found

@@ -67,7 +67,7 @@ def test_everything_that_is_chosen_reaches_the_run() -> None:
         (launch.Settings(losses={"hint": 0.0}), "above 0 and at most 10,000"),
         (launch.Settings(losses={"hint": 10_001.0}), "above 0 and at most 10,000"),
         (launch.Settings(losses={"loudest": 1.0}), "There is no loss loudest"),
-        (launch.Settings(crop=250), "multiple of 16 from 32 to 1024"),
+        (launch.Settings(crop=250), "multiple of 16 from 32 to 1,024"),
         (launch.Settings(ema=-0.1), "0 to below 1"),
         (launch.Settings(seeds=6), "Seeds must be from 1 to 5, not 6."),
         (launch.Settings(seed=2**31 - 2, seeds=3), "Seed must be from 0 to 2,147,483,647"),

@@ -2,12 +2,13 @@
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
+from core.config.fields import Setting, problems_of, settings_of
 from core.errors import ConfigError
 
 FULL = RunConfig(
@@ -66,34 +67,35 @@ IN_RANGE: list[tuple[str, str, list[Any]]] = [
     ("train", "match_seconds", [None, 1, 2_592_000]),
 ]
 OUT_OF_RANGE: list[tuple[str, str, list[Any], str]] = [
-    ("data", "crop", [16, 1040, 100, -32], "multiple of 16 from 32 to 1024"),
+    ("data", "crop", [16, 1040, 100, -32], "multiple of 16 from 32 to 1,024"),
     ("data", "views_per_epoch", [0, 1_000_001], "from 1 to 1,000,000"),
     ("data", "scale", [(0.2, 1), (1, 4.1), (1.5, 1), (math.nan, 1)], "within 0.25 to 4"),
     ("data", "colour", [-0.1, 1.1, math.nan], "from 0 to 1"),
     ("model", "arguments", [{"base": 1}, {"base": 65}, {"base": 4.0}, {"base": True}, {}], "from 2 to 64"),
     ("distill", "temperature", [0.49, 50.1, 0, -1, math.nan, math.inf], "from 0.5 to 50"),
-    ("distill", "alpha", [-0.01, 1.01, math.nan], "from 0 .* to 1"),
-    ("distill", "cache_views", [-1, 1001], "from 0 .* to 1000"),
+    ("distill", "alpha", [-0.01, 1.01, math.nan], "from 0 to 1"),
+    ("distill", "cache_views", [-1, 1001], "from 0 to 1,000"),
     ("distill", "teacher", [""], "choose a model"),
     ("distill", "cache_form", ["float32"], "float16 or uint8"),
     ("distill", "losses", [{"hinton": 1}], "soft_targets, standardised"),
     ("distill", "losses", [{"soft_targets": w} for w in (0, -1, math.nan, 10_001)], "above 0 and at most 10,000"),
     ("data", "mix", [-0.1, 0.51, math.nan], "from 0 to 0.5"),
-    ("data", "paste", [-0.1, 1.1, math.nan], "pasted into must be from 0 to 1"),
+    ("data", "paste", [-0.1, 1.1, math.nan], "CutMix share must be from 0 to 1"),
     ("data", "labelled", [0, -1], "must be 1 or more"),
     ("distill", "cache_pictures", [True], "not with stored views"),
     ("train", "epochs", [0, 10_001], "from 1 to 10,000"),
-    ("train", "batch_size", [0, 1025], "from 1 to 1024"),
-    ("train", "accumulate", [0, -1, 3, 32], "equal parts"),
+    ("train", "batch_size", [0, 1025], "from 1 to 1,024"),
+    ("train", "accumulate", [0, -1], "from 1 to 1,024"),
+    ("train", "accumulate", [3, 32], "equal parts"),
     ("train", "learning_rate", [0, -1, 1.1, math.nan], "above 0 and at most 1"),
     ("train", "schedule", ["step"], "one-cycle or cosine"),
     ("train", "weight_decay", [-1, 2], "from 0 to 1"),
-    ("train", "clip_norm", [0, 1001, math.inf], "above 0 and at most 1000"),
+    ("train", "clip_norm", [0, 1001, math.inf], "above 0 and at most 1,000"),
     ("train", "dice", [-0.1, 1.1], "from 0 to 1"),
     ("train", "ema", [-0.1, 1, math.nan], "from 0 to below 1"),
     ("train", "seed", [-1, 2**31], "from 0 to 2,147,483,647"),
     ("train", "precision", ["float64"], "auto, float32, bfloat16 or float16"),
-    ("train", "validate_every", [0, -1], "every 1 epoch or more"),
+    ("train", "validate_every", [0, -1], "must be 1 or more"),
     ("train", "match_seconds", [0, -5, math.nan, math.inf, 2_592_001], "above 0 and at most 2,592,000"),
 ]
 
@@ -197,3 +199,36 @@ def test_a_part_of_the_wrong_kind_is_refused_in_words(name: str, value: Any) -> 
     data[name] = value
     with pytest.raises(ConfigError, match=rf"\b{name}\b"):
         RunConfig.from_json(json.dumps(data))
+
+
+@pytest.mark.parametrize("cls", [DataConfig, DistillConfig, ModelConfig, TrainConfig])
+def test_every_setting_says_what_it_is(cls: type) -> None:
+    described = settings_of(cls)
+    assert {field.name for field in fields(cls)} - set(described) <= {"arguments", "losses"}
+    for name, setting in described.items():
+        assert setting.name == name
+        assert setting.title[0].isupper()
+        assert not setting.title.endswith(".")
+        assert setting.help.endswith(".")
+
+
+@pytest.mark.parametrize("cls", [DataConfig, DistillConfig, TrainConfig])
+def test_a_setting_is_checked_by_the_range_that_is_shown(cls: type) -> None:
+    """Each end of the range passes and what lies beyond is refused, so that no check is left out."""
+    for name, setting in settings_of(cls).items():
+        for end, beyond in ((setting.low, -1), (setting.high, 1)):
+            if end is None or name == "scale":
+                continue
+            values = cls(**{name: end + beyond})
+            assert [problem for problem in problems_of(values) if problem.startswith(setting.title)], name
+            if f"{int(end):,}" not in setting.range:
+                assert str(end) in setting.range, name
+
+
+def test_settings_with_an_open_end_leave_it_out() -> None:
+    both = Setting("Rate", "Help.", low=0, above=True, high=1, unit="seconds")
+    assert both.problem(0) == "Rate must be above 0 and at most 1 seconds, not 0."
+    assert both.problem(1) is None
+    below = Setting("Decay", "Help.", low=0, high=1, below=True)
+    assert below.problem(1) == "Decay must be from 0 to below 1, not 1."
+    assert below.problem(0) is None
