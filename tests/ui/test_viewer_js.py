@@ -60,7 +60,7 @@ def test_every_module_is_bundled_and_each_after_those_it_needs() -> None:
 
 def test_the_viewer_stays_small_and_its_lines_short() -> None:
     files = {path: path.read_text().splitlines() for folder in FOLDERS for path in (COMPONENTS / folder).glob("*.mjs")}
-    assert sum(len(lines) for path, lines in files.items() if path.parent.name == "viewer") <= 1000
+    assert sum(len(lines) for path, lines in files.items() if path.parent.name == "viewer") <= 1150
     assert max(len(lines) for lines in files.values()) <= 250
     assert [path.name for path, lines in files.items() if max(map(len, lines)) > 120] == []
 

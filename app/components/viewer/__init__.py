@@ -11,6 +11,8 @@ MODULES = (
     "viewer/camera.mjs",
     "viewer/layers.mjs",
     "web/dom.mjs",
+    "web/placing.mjs",
+    "web/panels.mjs",
     "viewer/blob.mjs",
     "numbers/scores.mjs",
     "numbers/report.mjs",
@@ -20,6 +22,8 @@ MODULES = (
     "viewer/gestures.mjs",
     "numbers/measuring.mjs",
     "viewer/painting.mjs",
+    "viewer/pointing.mjs",
+    "viewer/screen.mjs",
     "viewer/saving.mjs",
     "viewer/viewer.mjs",
 )

@@ -1,6 +1,7 @@
 // Everything around the pictures that is pressed: layout, layers, opacity, classes, what is saved. A part of Viewer.
 
 import { button, element, group, save } from "../web/dom.mjs";
+import { menu } from "../web/panels.mjs";
 import { SHARES, ramp } from "./layers.mjs";
 import { asCsv } from "../numbers/report.mjs";
 
@@ -12,9 +13,9 @@ export const LAYERS = {
   entropy: ["Entropy", "How undecided each model is between all classes."],
   errors: ["Errors", "Pink: the model differs from the known mask. Unlabelled pixels are left out."],
 };
-export const KEYS = "Arrows move, + and − zoom, 0 shows all. 1 to 9 switch classes, [ and ] the opacity. R measures " +
-  "what is in view, Escape the whole again. Space swaps or stops the blinking, F fills the screen. Shift and drag " +
-  "draws a region.";
+export const KEYS = "Arrows move the picture, with Shift a mark whose values are told. + and − zoom, 0 shows all. " +
+  "1 to 9 switch classes, [ and ] the opacity. R measures what is in view. Space swaps or stops the blinking. " +
+  "F fills the screen. Escape ends one thing after the other. Shift and drag draws a region.";
 
 export const controls = {
   toolbar() {
@@ -31,27 +32,38 @@ export const controls = {
     });
     this.percent = element("output", {}, `${this.view.opacity} %`);
     const icon = (label, name, act) => button(label, act, { "aria-label": name, title: name });
-    return element("div", { class: "toolbar" },
+    const tools = group("Tools",
+      button("Region", () => this.arm(), {
+        "data-tool": "region", "aria-pressed": String(Boolean(this.armed)), title: "Draw a rectangle to measure",
+      }),
+      button("Full screen", () => this.fullscreen(), { "data-full-screen": true, "aria-pressed": String(this.full) }),
+      this.full ? this.numbersButton() : null);
+    // In the whole screen the bar is one line that scrolls: the way out stands where it is always seen.
+    return element("div", { class: "toolbar" }, this.full ? tools : null,
       group("Layout", ...layouts.map(([name, label]) => pressed("layout", name, label))),
       group("What the masks show", ...layers.map(([name, [label]]) => pressed("layer", name, label))),
       element("label", { class: "opacity" }, "Opacity", this.slider, this.percent),
       group("Zoom", icon("−", "Zoom out", () => this.zoom(1 / 1.5)),
         icon("Fit", "Show the whole picture", () => this.fit()),
         icon("+", "Zoom in", () => this.zoom(1.5))),
-      group("Tools",
-        button("Region", () => this.arm(), {
-          "data-tool": "region", "aria-pressed": String(Boolean(this.armed)), title: "Draw a rectangle to measure",
-        }),
-        button("Full screen", () => this.fullscreen())),
-      this.downloads(),
-      element("details", { class: "menu" }, element("summary", {}, "Keys"), element("p", {}, KEYS)));
+      this.full ? null : tools,
+      ...(this.menus = [this.downloads(), menu("Keys", element("p", {}, KEYS))]));
+  },
+
+  // In the whole screen the pictures have it to themselves, unless somebody wants the numbers beside them.
+  numbersButton() {
+    const shown = this.root.dataset.numbers === "true";
+    return button("Numbers", () => {
+      this.root.dataset.numbers = String(!shown);
+      this.build();
+    }, { "aria-pressed": String(shown) });
   },
 
   downloads() {
     const layers = this.scene.panels.map((panel) =>
       button(`${panel.title}: this layer, PNG`, () => this.saveLayer(panel)));
     const csv = () => new Blob([asCsv(this.found, this.scene.classes, this.where())], { type: "text/csv" });
-    return element("details", { class: "menu" }, element("summary", {}, "Save"), element("div", {}, ...layers,
+    return menu("Save", element("div", {}, ...layers,
       button("Numbers, CSV", () => this.found && save("numbers.csv", csv())),
       button("What is shown, PNG", () => this.saveAll())));
   },

@@ -1,9 +1,16 @@
 // What pointers, wheel and keys do on a picture. A part of Viewer.
 
-import { pixelAt, placed, spanned, visible } from "./camera.mjs";
-import { element } from "../web/dom.mjs";
+import { clamped, moved, pixelAt, spanned, visible, zoomed } from "./camera.mjs";
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+// CSS pixels that a finger may stray and still taps.
+const TAP = 10;
 
 export const gestures = {
+  under(event) {
+    return this.surfaces.find(({ canvas }) => canvas === event.currentTarget);
+  },
+
   // In canvas pixels. A canvas may change its resolution between two events, so pointers are kept as they came.
   at(event, canvas = event.currentTarget) {
     const box = canvas.getBoundingClientRect();
@@ -16,13 +23,17 @@ export const gestures = {
     this.pointers.set(event.pointerId, { clientX: event.clientX, clientY: event.clientY });
     const pixel = pixelAt(this.camera, this.at(event), this.scene, event.currentTarget);
     if (event.shiftKey || this.armed) this.corner = pixel;
+    this.tapped = this.pointers.size === 1 && { x: event.clientX, y: event.clientY };
   },
 
   drag(event) {
     const at = this.at(event);
     const pixel = pixelAt(this.camera, at, this.scene, event.currentTarget);
-    this.point(pixel);
+    // A finger that moves the picture asks for nothing; one that rests on it does (`release`).
+    if (event.pointerType !== "touch") this.point(pixel, this.under(event));
+    else this.tapped &&= Math.hypot(event.clientX - this.tapped.x, event.clientY - this.tapped.y) < TAP && this.tapped;
     if (!this.pointers.has(event.pointerId)) return;
+    this.tip.show(null);
     const before = this.at(this.pointers.get(event.pointerId), event.currentTarget);
     const others = [...this.pointers.entries()].filter(([id]) => id !== event.pointerId);
     if (this.corner && pixel) {
@@ -40,6 +51,8 @@ export const gestures = {
 
   release(event) {
     this.pointers.delete(event.pointerId);
+    const tap = event.pointerType === "touch" && event.type === "pointerup" && this.tapped && !this.corner;
+    if (tap) this.point(pixelAt(this.camera, this.at(event), this.scene, event.currentTarget), this.under(event), true);
     if (!this.corner) return;
     this.corner = null;
     if (this.armed) this.arm();
@@ -55,18 +68,19 @@ export const gestures = {
   press(event) {
     const { canvas } = this.surfaces[0];
     const step = canvas.width / 10;
+    const arrow = ARROWS[event.key];
     const opacity = (by) => this.change({ opacity: Math.min(100, Math.max(0, this.view.opacity + by)) });
     const acts = {
-      ArrowLeft: () => this.move(-step, 0), ArrowRight: () => this.move(step, 0),
-      ArrowUp: () => this.move(0, -step), ArrowDown: () => this.move(0, step),
       "+": () => this.zoom(1.5), "=": () => this.zoom(1.5), "-": () => this.zoom(1 / 1.5), 0: () => this.fit(),
       "[": () => opacity(-10), "]": () => opacity(10), f: () => this.fullscreen(),
       r: () => this.setRegion(visible(this.camera, this.scene, canvas)),
       " ": () => this.space(),
-      Escape: () => (this.view.cell ? this.change({ cell: null }, true) : this.setRegion(null)),
     };
     const index = Number(event.key) - 1;
-    const act = acts[event.key] || (index >= 0 && index < this.scene.classes.length ? () => this.toggle(index) : null);
+    const moving = arrow && (event.shiftKey
+      ? () => this.stepPoint(...arrow, event.currentTarget) : () => this.move(step * arrow[0], step * arrow[1]));
+    const act = moving || acts[event.key]
+      || (index >= 0 && index < this.scene.classes.length ? () => this.toggle(index) : null);
     if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     act();
@@ -78,26 +92,25 @@ export const gestures = {
     else if (this.view.layout !== "side") this.change({ a: other, b: one }, true);
   },
 
-  // Class and probability of every panel under the pointer, and a cross in each of them.
-  point(pixel) {
-    for (const { canvas, cross } of this.surfaces) {
-      cross.hidden = !pixel;
-      if (!pixel) continue;
-      const { scale, left, top } = placed(this.camera, this.scene, canvas);
-      const ratio = canvas.clientWidth / canvas.width;
-      const [x, y] = [left + scale * (pixel.x + 0.5), top + scale * (pixel.y + 0.5)];
-      cross.style.transform = `translate(${x * ratio}px, ${y * ratio}px)`;
-    }
-    if (!pixel) return this.readout.replaceChildren();
-    const { width, panels, classes, step } = this.scene;
-    const i = pixel.y * width + pixel.x;
-    const found = panels.map((panel) => {
-      const entry = classes[panel.plane[i]];
-      const sure = panel.confidence ? ` ${Math.round(panel.confidence[i] / 2.55)} %` : "";
-      const style = `background: rgb(${entry?.[this.view.colours]})`;
-      return element("span", {}, `${panel.title} `, element("i", { class: "swatch", style }),
-        element("b", {}, `${entry?.name ?? "unknown"}${sure}`));
-    });
-    return this.readout.replaceChildren(`x ${pixel.x * step}, y ${pixel.y * step}`, ...found);
+  look(camera) {
+    const [{ canvas }] = this.surfaces;
+    this.camera = clamped(camera, this.scene, canvas);
+    this.moving = performance.now();
+    this.draw();
+    if (!this.view.region) this.count();
+    this.tell();
+  },
+
+  zoom(factor, at) {
+    const [{ canvas }] = this.surfaces;
+    this.look(zoomed(this.camera, factor, at || { x: canvas.width / 2, y: canvas.height / 2 }, this.scene, canvas));
+  },
+
+  move(dx, dy) {
+    this.look(moved(this.camera, dx, dy, this.scene, this.surfaces[0].canvas));
+  },
+
+  fit() {
+    this.look({ zoom: 1, x: 0.5, y: 0.5 });
   },
 };

@@ -15,6 +15,7 @@ export const painting = {
       const full = Math.min(2, window.devicePixelRatio || 1);
       const ratio = moving ? Math.min(full, this.affordable(start)) : full;
       for (const surface of this.surfaces) this.drawSurface(surface, ratio);
+      if (this.pointed) this.point(this.pointed, this.surfaces[0], true);
       this.around();
       this.root.dataset.frames = Number(this.root.dataset.frames || 0) + 1;
       Object.assign(this.root.dataset, { ready: "true", scene: this.scene.id });
@@ -35,11 +36,7 @@ export const painting = {
 
   drawSurface(surface, ratio) {
     const { canvas } = surface;
-    const shape = this.scene.height / this.scene.width;
-    const full = this.root.dataset.full === "true";
-    const most = (surface.panels && !full ? 1 : 0.74) * (full || !surface.panels ? window.innerHeight : Infinity);
-    const width = canvas.clientWidth;
-    const height = Math.min(width * shape, most);
+    const { width, height } = this.sizeOf(surface);
     canvas.style.height = `${height}px`;
     const size = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
     if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;

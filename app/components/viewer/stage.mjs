@@ -9,7 +9,8 @@ export const stage = {
     const canvas = element("canvas", {
       tabindex: 0, role: "img", "aria-label": `${titles}: ${LAYERS[this.view.layer][0]}. ${KEYS}`,
       onkeydown: (event) => this.press(event), onpointerup: (event) => this.release(event),
-      onpointercancel: (event) => this.release(event), onpointerleave: () => this.point(null),
+      onpointercancel: (event) => this.release(event),
+      onpointerleave: (event) => event.pointerType !== "touch" && !this.pointed && this.point(null),
       ondblclick: (event) => this.zoom(2, this.at(event)),
       onpointerdown: (event) => this.grab(event), onpointermove: (event) => this.drag(event),
     });

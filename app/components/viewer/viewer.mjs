@@ -1,14 +1,17 @@
 // Masks over a picture, moved and zoomed in step. Nothing that is done here asks the server.
 
 import { addLevels, addShares, decode, unpack } from "./blob.mjs";
-import { clamped, moved, visible, zoomed } from "./camera.mjs";
+import { visible } from "./camera.mjs";
 import { element } from "../web/dom.mjs";
+import { tip } from "../web/panels.mjs";
 import { SHARES, layerOf } from "./layers.mjs";
 import { controls } from "./controls.mjs";
 import { gestures } from "./gestures.mjs";
 import { measuring } from "../numbers/measuring.mjs";
 import { painting } from "./painting.mjs";
+import { pointing } from "./pointing.mjs";
 import { saving } from "./saving.mjs";
+import { screen } from "./screen.mjs";
 import { stage } from "./stage.mjs";
 
 const BLINK_MS = 800;
@@ -30,8 +33,13 @@ class Viewer {
     this.blinking = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(root);
-    this.full = () => this.build();
-    document.addEventListener("fullscreenchange", this.full);
+    this.tip = tip();
+    this.menus = [];
+    this.ends = new AbortController();
+    const { signal } = this.ends;
+    document.addEventListener("fullscreenchange", () => this.fullChanged(), { signal });
+    document.addEventListener("keydown", (event) => this.escaped(event), { signal });
+    addEventListener("scroll", () => this.tip.show(null), { signal, capture: true, passive: true });
     this.blinker = setInterval(() => this.blinking && this.view.layout === "blink" && this.swap(), BLINK_MS);
   }
 
@@ -110,8 +118,10 @@ class Viewer {
     this.readout = element("p", { class: "readout" });
     this.numbers = element("section", { class: "numbers", "aria-label": "Numbers" });
     const picture = element("div", { class: "picture" }, this.stage, this.readout);
-    this.root.replaceChildren(this.toolbar(), this.legend(), element("div", { class: "body" }, picture, this.numbers));
-    this.root.dataset.full = String(document.fullscreenElement !== null && this.root.matches(":fullscreen"));
+    const body = element("div", { class: "body" }, picture, this.numbers);
+    this.pointed = null;
+    this.root.dataset.full = String(this.full);
+    this.root.replaceChildren(this.toolbar(), this.legend(), body, this.tip);
     const each = this.view.layout === "side" ? this.scene.panels.map((panel) => [panel]) : [null];
     this.surfaces = each.map((panels) => this.surface(panels));
     this.stage.dataset.count = this.surfaces.length;
@@ -177,38 +187,11 @@ class Viewer {
     this.stage.dataset.armed = String(this.armed);
   }
 
-  fullscreen() {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else this.root.requestFullscreen();
-  }
-
   setRegion(region) {
     this.view.region = region;
     this.draw();
     this.count();
     this.tell();
-  }
-
-  look(camera) {
-    const [{ canvas }] = this.surfaces;
-    this.camera = clamped(camera, this.scene, canvas);
-    this.moving = performance.now();
-    this.draw();
-    if (!this.view.region) this.count();
-    this.tell();
-  }
-
-  zoom(factor, at) {
-    const [{ canvas }] = this.surfaces;
-    this.look(zoomed(this.camera, factor, at || { x: canvas.width / 2, y: canvas.height / 2 }, this.scene, canvas));
-  }
-
-  move(dx, dy) {
-    this.look(moved(this.camera, dx, dy, this.scene, this.surfaces[0].canvas));
-  }
-
-  fit() {
-    this.look({ zoom: 1, x: 0.5, y: 0.5 });
   }
 
   repaint() {
@@ -226,12 +209,14 @@ class Viewer {
   stop() {
     clearTimeout(this.timer);
     clearInterval(this.blinker);
-    document.removeEventListener("fullscreenchange", this.full);
+    this.ends.abort();
+    this.menus.forEach((menu) => menu.shut(false));
     this.observer.disconnect();
   }
 }
 
-Object.assign(Viewer.prototype, controls, gestures, measuring, painting, saving, stage);
+const parts = [controls, gestures, measuring, painting, pointing, saving, screen, stage];
+for (const part of parts) Object.defineProperties(Viewer.prototype, Object.getOwnPropertyDescriptors(part));
 
 export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".viewer");
