@@ -41,20 +41,25 @@ def add(verbs: Any) -> None:
     verb.add_argument("--flips", action="store_true", help="average over mirror images: four times the time")
     verb.add_argument("--tile", type=int, help="most pixels along a side of the windows that a picture is cut into")
     verb.add_argument("--overlap", type=int, help="pixels that windows share")
+    verb.add_argument(
+        "--huge", action="store_true", help="also take pictures of more than 1,000 megapixels, or nearly empty ones"
+    )
     add_device(verb)
     verb.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
+    from core.imagery.limits import Limits
     from core.imagery.typed import parse_bands
     from core.infer.job import Desk, Order
 
     wanted = _wanted(args)
     bands = parse_bands(args.bands)
+    limits = Limits().huge() if args.huge else Limits()
     with ExitStack() as stack:
         items, failed = _items(args.images, args.out, stack)
         desk = Desk(
-            Order(tuple(items), args.model, wanted, args.teacher, _tiling(args), bands, args.device),
+            Order(tuple(items), args.model, wanted, args.teacher, _tiling(args), bands, args.device, limits),
         )
         args.out.mkdir(parents=True, exist_ok=True)
         for item in items:

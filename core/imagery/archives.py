@@ -1,7 +1,9 @@
 """Pictures out of a zip, with every bound on it: a zip is a list of promises, and none of them is believed.
 
 Counted is what really streams out, not what the directory says. A name in the zip is shown to people and never becomes
-a path: each picture is written under a running number.
+a path: each picture is written under a running number. Python's zipfile reads the whole table of contents into memory,
+as large as one of several records in the file says (the last end record, a ZIP64 record before it): no record is
+believed, every read is bounded (`_Bounded`).
 """
 
 import stat
@@ -12,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from core.errors import ImageError
 from core.imagery.limits import MEGABYTE
@@ -20,7 +22,7 @@ from core.imagery.sniff import FIRST_BYTES, picture_kind
 
 _CHUNK = 2**16
 _LONGEST_NAME = 200
-_END = b"PK\5\6"
+_END, _LOCATOR64 = b"PK\5\6", b"PK\6\7"
 _END_BYTES, _LONGEST_COMMENT = 22, 2**16
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -30,13 +32,16 @@ _ASIDE = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 @dataclass(frozen=True)
 class ZipLimits:
-    """`total_bytes` and `entry_bytes` of what streams out; `ratio` of that to the bytes that went in."""
+    """`total_bytes` and `entry_bytes` of what streams out; `ratio` of that to the bytes that went in.
+
+    `directory_bytes` is of the table of contents: 2 KB an entry, where 46 bytes and its name are usual.
+    """
 
     entries: int = 500
     total_bytes: int = 2048 * MEGABYTE
     entry_bytes: int = 1024 * MEGABYTE
     ratio: int = 250
-    directory_bytes: int = 4 * MEGABYTE
+    directory_bytes: int = MEGABYTE
 
 
 @dataclass(frozen=True)
@@ -66,14 +71,25 @@ def extract(path: Path, folder: Path, *, name: str | None = None, limits: ZipLim
     shown = name if name is not None else path.name
     found: list[Entry] = []
     try:
-        with path.open("rb") as file:
-            _check_directory(file, limits)
-            with zipfile.ZipFile(file) as archive:
-                found.extend(_pictures(archive, folder, limits))
+        with (
+            path.open("rb") as file,
+            zipfile.ZipFile(cast(IO[bytes], _Bounded(file, limits.directory_bytes))) as archive,
+        ):
+            _check_count(file, len(archive.infolist()))
+            found.extend(_pictures(archive, folder, limits))
     except ImageError as error:
         _remove(folder)
         raise ImageError(f"{shown} {error}") from error
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        OSError,
+        EOFError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         _remove(folder)
         raise ImageError(f"{shown} cannot be read: the zip is damaged.") from error
     if not found:
@@ -81,20 +97,30 @@ def extract(path: Path, folder: Path, *, name: str | None = None, limits: ZipLim
     return found
 
 
-def _check_directory(file: IO[bytes], limits: ZipLimits) -> None:
-    """The size of the table of contents, before it is read into memory."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - _END_BYTES - _LONGEST_COMMENT))
+def _check_count(file: IO[bytes], found: int) -> None:
+    """Whether the last end record tells how many entries there are; 0xFFFF leaves that to a ZIP64 record."""
+    file.seek(max(0, file.seek(0, 2) - _END_BYTES - _LONGEST_COMMENT))
     tail = file.read()
     at = tail.rfind(_END)
-    if at < 0 or len(tail) - at < _END_BYTES:
-        raise ImageError("cannot be read: the zip is damaged or cut short.")
-    entries, directory = struct.unpack("<HI", tail[at + 10 : at + 16])
-    if entries == 0xFFFF or directory == 0xFFFFFFFF or entries > limits.entries:
-        raise ImageError(f"holds more than {limits.entries} files: split it.")
-    if directory > limits.directory_bytes:
-        raise ImageError("has a table of contents that is too large: pack it anew.")
-    file.seek(0)
+    (told,) = struct.unpack_from("<H", tail, at + 10)
+    if told != found and not (told == 0xFFFF and tail[at - 20 : at].startswith(_LOCATOR64)):
+        raise ImageError("cannot be read: its table of contents has another length than it says.")
+
+
+class _Bounded:
+    """A zip's file as zipfile sees it: no read takes more than `most` bytes, so no table of contents does."""
+
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self._file, self._most = file, most
+        self.seek, self.tell, self.close, self.seekable = file.seek, file.tell, file.close, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size > self._most:
+            raise ImageError("has a table of contents that is too large: pack it anew, or split it.")
+        part = self._file.read(size if size >= 0 else self._most + 1)
+        if len(part) > self._most:
+            raise ImageError("has a table of contents that is too large: pack it anew, or split it.")
+        return part
 
 
 def _pictures(archive: zipfile.ZipFile, folder: Path, limits: ZipLimits) -> Iterator[Entry]:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from core.errors import ImageError
 from core.imagery.flat import FlatPicture
-from core.imagery.limits import Limits, check_size
+from core.imagery.limits import Limits, check_density, check_size
 from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
 from core.imagery.tiffs import UNCOMPRESSED, Layout, read_layout
 
 if TYPE_CHECKING:
     from core.imagery.geotiff import TiffPicture
 
-_CUT = "Cut it into parts."
+_CUT = "Cut it into parts, or allow it on the command line (predict --huge)."
+_EMPTY = "Cut out the part that holds data, or allow it on the command line (predict --huge)."
 
 
 def open_here(
@@ -44,16 +45,18 @@ def open_here(
         raise ImageError(f"cannot be opened ({error.strerror or error}): check the path and its rights.") from error
     if layout is None:
         return FlatPicture(source, kind, limits)
-    check_layout(layout, limits)
+    check_layout(layout, limits, size)
     # GDAL takes as long to import as all the rest; PNG and JPEG do without.
     from core.imagery.geotiff import TiffPicture
 
     return TiffPicture(source, layout, limits, bands)
 
 
-def check_layout(layout: Layout, limits: Limits) -> None:
-    """Raises `ImageError` when a TIFF is over a limit or of a kind that is not read."""
+def check_layout(layout: Layout, limits: Limits, size: int) -> None:
+    """Raises `ImageError` when a TIFF of `size` bytes is over a limit or of a kind that is not read."""
     wrong = check_size(layout.width, layout.height, limits.pixels, advice=_CUT)
+    if wrong is None:
+        wrong = check_density(layout.width * layout.height, size, limits.pixels_per_byte, advice=_EMPTY)
     if wrong is None and max(layout.width, layout.height) > limits.side:
         wrong = f"is {max(layout.width, layout.height):,} pixels long; at most {limits.side:,} are read. {_CUT}"
     if wrong is None and layout.samples > limits.bands:

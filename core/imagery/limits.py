@@ -1,22 +1,29 @@
 """What a picture from outside may be, and what is known of one that passed. Limits hold before a pixel is decoded."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 MEGABYTE = 1024**2
+SPARSE_PIXELS = 25_000_000
+"""Smaller pictures take seconds, whatever is in them."""
+HUGE_PIXELS = 1_000_000_000_000
 
 
 @dataclass(frozen=True)
 class Limits:
     """`pixels` bounds what is read in windows (TIFF), `whole_pixels` what must be decoded in one piece.
 
+    Above `SPARSE_PIXELS` a byte of the file may stand for `pixels_per_byte` pixels at most: deflate makes one of 1,032
+    at best, so that what has more holds hardly any data and costs as much work as if it did. `huge()` lifts both.
+
     `bytes` is of the file, `block_bytes` of one decoded strip or tile, `memory` what decoding may take above the empty
     child process; `seconds` is processor time for opening and for each window, `patience` the time on the clock.
     """
 
     bytes: int = 8 * 1024 * MEGABYTE
-    pixels: int = 4_000_000_000
+    pixels: int = 1_000_000_000
+    pixels_per_byte: int = 2000
     whole_pixels: int = 100_000_000
     side: int = 1_000_000
     bands: int = 64
@@ -25,6 +32,10 @@ class Limits:
     memory: int = 1200 * MEGABYTE
     seconds: int = 20
     patience: int = 60
+
+    def huge(self) -> "Limits":
+        """The same for a picture that its owner knows to be very large, or nearly empty."""
+        return replace(self, pixels=HUGE_PIXELS, pixels_per_byte=HUGE_PIXELS, bytes=1024 * self.bytes)
 
 
 @dataclass(frozen=True)
@@ -65,3 +76,11 @@ def check_size(width: int, height: int, most: int, *, advice: str) -> str | None
     if width * height > most:
         return f"has {width:,} × {height:,} pixels; at most {most / 1e6:,.0f} megapixels are read. {advice}"
     return None
+
+
+def check_density(pixels: int, size: int, most: int, *, advice: str) -> str | None:
+    """What is wrong with so many pixels in a file of `size` bytes, as the end of a sentence; None where nothing is."""
+    if pixels <= SPARSE_PIXELS or pixels <= most * size:
+        return None
+    kilobytes = max(1, size // 1024)
+    return f"has {pixels / 1e6:,.0f} megapixels in {kilobytes:,} KB, so it is nearly empty. {advice}"

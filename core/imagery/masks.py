@@ -25,7 +25,7 @@ def read_tiff_mask(source: Path | bytes, limits: Limits) -> tuple[NDArray[np.gen
     try:
         with settings(), warnings.catch_warnings(), MemoryFile(data) as memory:
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            check_layout(read_layout(memory, most_pages=limits.pages), limits)
+            check_layout(read_layout(memory, most_pages=limits.pages), limits, len(data))
             with memory.open(driver="GTiff") as file:
                 plain = [at for at, meaning in enumerate(file.colorinterp, start=1) if meaning != ColorInterp.alpha]
                 if len(plain) == 1:

@@ -1,5 +1,6 @@
 """Zips and checkpoints that mean harm: all refused in a sentence, nothing written outside, no canary."""
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ from core.errors import CheckpointError, ImageError
 from core.imagery.archives import ZipLimits, extract
 from tests.corpus.checkpoints import malicious, weights
 from tests.corpus.test_corpus import one_sentence
-from tests.corpus.zips import PICTURE, hostile, packed
+from tests.corpus.zips import PICTURE, end, end64, hostile, large_tables, packed
 
-ZIPS = dict(hostile())
+ZIPS, TABLES = dict(hostile()), dict(large_tables())
 
 
 @pytest.mark.parametrize("name", ZIPS)
@@ -44,6 +45,33 @@ def test_what_streams_out_is_counted_together(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="more than it may"):
         extract(path, tmp_path, limits=limits)
     assert [file.name for file in tmp_path.iterdir()] == ["given.zip"]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_no_record_of_a_zip_makes_a_large_table_be_read(name: str, tmp_path: Path) -> None:
+    """Refused at a fraction of the memory that the table of contents would take, whichever record tells its size."""
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "given.zip"
+    path.write_bytes(TABLES[name])
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageError) as refusal:
+            extract(path, tmp_path / "in", name="given.zip")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert one_sentence(str(refusal.value))
+    assert peak < 4 * 1024**2
+    assert not list((tmp_path / "in").iterdir())
+
+
+def test_a_good_zip64_is_read(tmp_path: Path) -> None:
+    """Some programs write its records into every zip."""
+    data = packed(("a.png", PICTURE))
+    at, stop = data.find(b"PK\1\2"), data.find(b"PK\5\6")
+    path = tmp_path / "given.zip"
+    path.write_bytes(data[:stop] + end64(1, stop - at, at) + end(0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF))
+    assert [entry.name for entry in extract(path, tmp_path)] == ["a.png"]
 
 
 def test_no_malicious_checkpoint_runs_or_loads(tmp_path: Path) -> None:

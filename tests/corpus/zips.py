@@ -65,6 +65,42 @@ def claiming(entries: int) -> bytes:
     return bytes(data)
 
 
+def large_table(entries: int) -> bytes:
+    """Entries of a table of contents, each of an empty file with a long name."""
+    name = b"a" * 200
+    head = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", 20, 3, 20, 0, 0, 0, 0, 0, 0, 0, 0, len(name), 0, 0, 0, 0, 0, 0)
+    return (head + name) * entries
+
+
+def end(count: int, size: int, offset: int, comment: bytes = b"") -> bytes:
+    return struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, size, offset, len(comment)) + comment
+
+
+def end64(count: int, size: int, offset: int) -> bytes:
+    """The end record of ZIP64, and the locator that says where it is: behind the table of contents."""
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, offset)
+    return record + struct.pack("<4sLQL", b"PK\6\7", 0, offset + size, 1)
+
+
+def large_tables() -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of zips whose tables of contents have 8 MB, told by every record that can tell it."""
+    start = packed(("a.png", PICTURE))
+    start = start[: start.find(b"PK\1\2")]
+    at, count = len(start), 8 * 1024**2 // 246
+    table = large_table(count)
+    size = len(table)
+    yield "plain", start + table + end(0xFFFF - 1, size, at)
+    yield "a_count_of_one", start + table + end(1, size, at)
+    yield "zip64", start + table + end64(count, size, at) + end(0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
+    yield "zip64_beside_modest_numbers", start + table + end64(count, size, at) + end(1, 46, at)
+    yield "zip64_with_a_count_of_one", start + table + end64(1, size, at) + end(1, 46, at)
+    yield "with_a_comment", start + table + end(1, size, at, b"c" * 65_000)
+    yield "a_modest_record_in_front", start + end(1, 46, 0) + table + end(1, size, at + 22)
+    yield "a_modest_record_as_comment", start + table + end(1, size, at, end(1, 46, at)[:-2])
+    yield "behind_other_bytes", start + bytes(1_000_000) + table + end(1, size, at)
+    yield "a_size_beyond_the_file", start + table[:246] + end64(1, 2**62, at) + end(1, 46, at)
+
+
 def hostile() -> Iterator[tuple[str, bytes]]:
     """Name and bytes; every one must be refused as a whole."""
     bomb = PICTURE[:33] + bytes(60_000_000)

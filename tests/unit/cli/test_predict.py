@@ -1,10 +1,12 @@
 """`predict`: a palette PNG a picture, no picture overwritten, no bad picture stopping the others."""
 
+import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 
 from core import checkpoint
@@ -13,6 +15,7 @@ from core.cli.predict import mask_paths, safe
 from core.data.palette import read_mask, to_rgb
 from core.errors import ConfigError
 from core.image import read_rgb
+from core.imagery.limits import Limits, check_density
 from core.imagery.typed import parse_bands
 from core.infer.predict import predict
 
@@ -143,3 +146,44 @@ def test_what_cannot_be_done_is_one_line_and_an_exit_code(
     code, told, err = run("predict", source, "--model", model_path, "--out", tmp_path / "out", *flags)
     assert (code, told) == (1, "")
     assert len(err.splitlines()) == 1
+
+
+def nearly_empty(path: Path, side: int, *, tile: int = 1024) -> Path:
+    """A TIFF without a single stored pixel."""
+    profile = {"driver": "GTiff", "width": side, "height": side, "count": 3, "dtype": "uint8", "tiled": True}
+    with rasterio.open(
+        path, "w", **profile, blockxsize=tile, blockysize=tile, interleave="pixel", sparse_ok=True, compress="deflate"
+    ):
+        pass
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
+@pytest.mark.parametrize("side", [40_000, 20_000, 6_000])
+def test_gigapixels_in_a_few_kilobytes_are_refused_at_once(
+    run: Run, model_path: Path, tmp_path: Path, side: int
+) -> None:
+    source = nearly_empty(tmp_path / "sparse.tif", side)
+    assert source.stat().st_size < 20_000
+    begun = time.monotonic()
+    code, _, told = run("predict", source, "--model", model_path, "--out", tmp_path / "out")
+    assert code == 1
+    assert "--huge" in told
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
+def test_huge_takes_a_nearly_empty_picture(run: Run, model_path: Path, tmp_path: Path) -> None:
+    source = nearly_empty(tmp_path / "sparse.tif", 5_200, tile=2048)
+    assert run("predict", source, "--model", model_path, "--out", tmp_path / "out")[0] == 1
+    assert run("predict", source, "--model", model_path, "--out", tmp_path / "out", "--huge")[0] == 0
+
+
+def test_what_is_large_and_full_is_no_bomb() -> None:
+    """20,000 × 20,000 pixels: noise, one colour deflated as well as can be, and only the diagonal filled."""
+    limits = Limits()
+    pixels = 20_000**2
+    for size in (3 * pixels, 3 * pixels // 1032, 40 * 512**2):
+        assert pixels <= limits.pixels
+        assert check_density(pixels, size, limits.pixels_per_byte, advice="") is None
