@@ -15,6 +15,7 @@ TerrastillError
 ├── DiskFullError            a file could not be written for want of space; the one before it stands
 └── RunError
     ├── RunNotFoundError
+    ├── MemoryRanOutError    another process of the run lacked memory
     ├── RunStateError        what was asked does not fit the state of the run
     │   └── FencedError      another attempt holds the run: this one may write nothing more
     └── StoreError
@@ -89,6 +90,10 @@ class RunError(TerrastillError):
 
 class RunNotFoundError(RunError):
     """No run has this id."""
+
+
+class MemoryRanOutError(RunError):
+    """Memory was missing in another process of the run, which can no longer say so itself."""
 
 
 class RunStateError(RunError):

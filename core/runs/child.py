@@ -12,7 +12,7 @@ from core.config import RunConfig
 from core.errors import DiskFullError, FencedError, RunStateError, StoreError, TerrastillError
 from core.files import staged
 from core.runs import fence
-from core.runs.memory import narrower, ran_out, shortage
+from core.runs.memory import once_more, ran_out
 from core.runs.recorder import Recorder
 from core.runs.records import RunRecord, RunState
 from core.runs.store import RunStore
@@ -47,13 +47,22 @@ class Pulse:
         orphaned: Callable[[], bool] = lambda: False,
     ) -> None:
         self.record = record
-        self.lost = False
+        self._lease: RunRecord | None = record
         self._store = store
         self._now = now
         self._orphaned = orphaned
         self._asked_to_stop = False
         self._progress = record.progress
         self._beaten_at = now()
+
+    @property
+    def lost(self) -> bool:
+        """Whether this process holds the run no more: the store has said so, and it must stop."""
+        return self._lease is None
+
+    def lose(self) -> None:
+        """The store refused a word of this process: another attempt has the run."""
+        self._lease = None
 
     def ask_to_stop(self) -> None:
         """From a signal: the job is told at its next look."""
@@ -75,12 +84,11 @@ class Pulse:
         self._beaten_at = self._now()
         held = self.record
         try:
-            self.record = self._store.heartbeat(held.id, held.worker, self._progress, attempt=held.attempt)
-        except RunStateError:
-            self.lost = True
+            self._lease = self._store.heartbeat(held.id, held.worker, self._progress, attempt=held.attempt)
         except StoreError:
             # One missed beat is no reason to lose hours of work: the lease is long, and the next beat is a second away.
             return
+        self.record = self._lease or held
 
 
 def hold(store: RunStore, run_id: str, worker: str, attempt: int) -> Pulse:
@@ -93,6 +101,8 @@ def hold(store: RunStore, run_id: str, worker: str, attempt: int) -> Pulse:
         # The app must stay quick while a run uses every core.
         os.nice(10)
     record = store.heartbeat(run_id, worker, store.get(run_id).progress, attempt=attempt)
+    if record is None:
+        raise RunStateError(f"Run {run_id} was taken back before its process began: nothing is left to do here.")
     pulse = Pulse(store, record, orphaned=lambda: os.getppid() != parent)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: pulse.ask_to_stop())
@@ -111,7 +121,7 @@ def perform(store: RunStore, pulse: Pulse, *, execute: Execute, stopped: type[Ex
             _perform(store, _Voice(store, pulse, folder), execute, stopped)
         except RunStateError:
             # Its successor has the run now: whoever wakes late leaves without a word.
-            pulse.lost = True
+            pulse.lose()
             return
         except DiskFullError as error:
             store.release(held.id, held.worker, attempt=held.attempt, reason=f"{error} Then the run goes on.")
@@ -156,31 +166,34 @@ def _perform(store: RunStore, voice: _Voice, execute: Execute, stopped: type[Exc
         recorder.log("Stopped as asked." if after.state.final else "Stopped to go on later.")
     except (DiskFullError, FencedError):
         raise
-    except TerrastillError as error:
-        voice.track_end(RunState.FAILED)
-        recorder.log(f"Failed: {error}")
-        store.fail(held.id, held.worker, str(error), attempt=held.attempt)
-    except (MemoryError, RuntimeError) as error:
-        if not ran_out(error):
+    except (TerrastillError, MemoryError, RuntimeError, OSError) as error:
+        if pulse.lost:
+            return
+        if ran_out(error):
+            _narrow(store, voice, error)
+        elif isinstance(error, TerrastillError):
+            voice.track_end(RunState.FAILED)
+            recorder.log(f"Failed: {error}")
+            store.fail(held.id, held.worker, str(error), attempt=held.attempt)
+        else:
             raise
-        voice.track_end(RunState.QUEUED)
-        _narrow(store, held, recorder)
     else:
         voice.track_end(RunState.DONE, summary)
         store.finish(held.id, held.worker, summary, attempt=held.attempt)
         recorder.log("Done.")
 
 
-def _narrow(store: RunStore, held: RunRecord, recorder: Recorder) -> None:
-    """Memory ran out: once more in a new process with half as many pictures at a time, or the end of the run."""
-    words = shortage(held.config, held.device)
-    config = narrower(held.config)
-    if config is None or held.narrowed:
-        recorder.log(f"Failed: {words}")
-        store.fail(held.id, held.worker, words, attempt=held.attempt)
-        return
-    recorder(MessageEvent(f"{words} It is tried once more, the same batch in twice as many parts.", "warning"))
-    store.narrow(held.id, held.worker, config, words, attempt=held.attempt)
+def _narrow(store: RunStore, voice: _Voice, error: Exception) -> None:
+    """Memory ran out: the store decides whether the run is tried once more, and the log says so."""
+    held, recorder = voice.pulse.record, voice.recorder
+    if isinstance(error, TerrastillError):
+        recorder.log(str(error))
+    voice.track_end(RunState.QUEUED if once_more(held.config, held.narrowed) else RunState.FAILED)
+    after = store.narrow(held.id, held.worker, attempt=held.attempt)
+    if after.state == RunState.QUEUED:
+        recorder.log(f"Warning: {after.error} It is tried once more, the same batch in twice as many parts.")
+    else:
+        recorder.log(f"Failed: {after.error}" if after.error else "Stopped as asked.")
 
 
 def progress_after(event: Event, before: float) -> float:

@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import URL, Connection, Row, Select, exists, select
 
 from core import paths
-from core.config import RunConfig
 from core.errors import FencedError, RunNotFoundError, RunStateError, StoreError
 from core.runs import fence
 from core.runs.database import Database
+from core.runs.memory import once_more, shortage
 from core.runs.records import LAST_CHECKPOINT, RunRecord, RunState, choose_slot
 from core.runs.tables import RUNS, change, find, read_settings
 
@@ -92,23 +92,30 @@ class Claims:
                 return change(connection, run_id, state=RunState.RUNNING, error=None, **holder, **times)
         return None
 
-    def heartbeat(self, run_id: str, worker: str, progress: float, *, attempt: int | None = None) -> RunRecord:
-        """Say that a run moves. The record that comes back also tells whether to cancel. Raises `RunStateError`."""
-        with self._held(run_id, worker, attempt) as (connection, row):
-            signs = {"heartbeat_at": self._now(), "beats": row.beats + 1}
-            return change(connection, run_id, progress=min(max(progress, 0.0), 1.0), **signs)
+    def heartbeat(self, run_id: str, worker: str, progress: float, *, attempt: int) -> RunRecord | None:
+        """Say that a run moves. Gives its record, which tells whether to cancel; None when the run is held no more.
 
-    def finish(self, run_id: str, worker: str, summary: dict[str, Any], *, attempt: int | None = None) -> RunRecord:
+        After None the process must stop: the run was taken back, is over, was given to another attempt, or is deleted.
+        Raises `StoreError`.
+        """
+        try:
+            with self._held(run_id, worker, attempt) as (connection, row):
+                signs = {"heartbeat_at": self._now(), "beats": row.beats + 1}
+                return change(connection, run_id, progress=min(max(progress, 0.0), 1.0), **signs)
+        except (RunStateError, RunNotFoundError):
+            return None
+
+    def finish(self, run_id: str, worker: str, summary: dict[str, Any], *, attempt: int) -> RunRecord:
         """running → done, with what the run found."""
         with self._held(run_id, worker, attempt) as (connection, row):
             return self._end(connection, row, RunState.DONE, summary=json.dumps(summary), progress=1.0)
 
-    def fail(self, run_id: str, worker: str, error: str, *, attempt: int | None = None) -> RunRecord:
+    def fail(self, run_id: str, worker: str, error: str, *, attempt: int) -> RunRecord:
         """running → failed, with a sentence for the person."""
         with self._held(run_id, worker, attempt) as (connection, row):
             return self._end(connection, row, RunState.FAILED, error=error)
 
-    def release(self, run_id: str, worker: str, *, attempt: int | None = None, reason: str | None = None) -> RunRecord:
+    def release(self, run_id: str, worker: str, *, attempt: int, reason: str | None = None) -> RunRecord:
         """The process stopped in good order: running → cancelled if that was wanted, else → queued, with a reason.
 
         No lapse is counted.
@@ -118,19 +125,27 @@ class Claims:
                 return self._end(connection, row, RunState.CANCELLED)
             return _queue(connection, row, error=reason)
 
-    def narrow(
-        self, run_id: str, worker: str, config: RunConfig, reason: str, *, attempt: int | None = None
-    ) -> RunRecord:
-        """Memory ran out: running → queued with settings that take less of it (cancelled if that was wanted)."""
+    def narrow(self, run_id: str, worker: str, *, attempt: int) -> RunRecord:
+        """Memory ran out: what becomes of the run, whoever reports it (core/runs/memory.py says who may).
+
+        The first time running → queued, its batch in at least twice as many parts; the second time, or where one
+        picture at a time was too much, → failed. A run that was asked to cancel → cancelled. No lapse is counted.
+        """
         with self._held(run_id, worker, attempt) as (connection, row):
+            fence.close(self.folder(run_id), attempt)
             if row.cancel_requested:
                 return self._end(connection, row, RunState.CANCELLED)
-            return _queue(connection, row, config=config.to_json(), narrowed=row.narrowed + 1, error=reason)
+            config, problem = read_settings(row)
+            smaller = None if problem else once_more(config, row.narrowed)
+            words = problem or shortage(config, row.device)
+            if smaller is None:
+                return self._end(connection, row, RunState.FAILED, error=words)
+            return _queue(connection, row, config=smaller.to_json(), narrowed=row.narrowed + 1, error=words)
 
-    def abandon(self, run_id: str, worker: str, error: str, *, attempt: int | None = None) -> RunRecord:
+    def abandon(self, run_id: str, worker: str, error: str, *, attempt: int) -> RunRecord:
         """The process of a run died: back to queued with `last.ckpt` and returns left, else failed with `error`."""
         with self._held(run_id, worker, attempt) as (connection, row):
-            fence.close(self.folder(run_id))
+            fence.close(self.folder(run_id), attempt)
             if row.cancel_requested or self.has_checkpoint(run_id):
                 return self._return(connection, row, error)
             return self._end(connection, row, RunState.FAILED, error=error)
@@ -144,15 +159,15 @@ class Claims:
             row = find(connection, record.id)
             if (row.state, row.attempt, row.beats) != (RunState.RUNNING, record.attempt, record.beats):
                 return None
-            fence.close(self.folder(record.id))
+            fence.close(self.folder(record.id), record.attempt)
             return self._return(connection, row, reason)
 
     @contextmanager
-    def _held(self, run_id: str, worker: str, attempt: int | None) -> Iterator[tuple[Connection, Row[Any]]]:
-        """A write transaction on a run that this worker holds, in this attempt when one is named."""
+    def _held(self, run_id: str, worker: str, attempt: int) -> Iterator[tuple[Connection, Row[Any]]]:
+        """A write transaction on a run that this worker holds in this attempt."""
         with self._database.write() as connection:
             row = find(connection, run_id)
-            if row.state != RunState.RUNNING or row.worker != worker or attempt not in (None, row.attempt):
+            if row.state != RunState.RUNNING or row.worker != worker or row.attempt != attempt:
                 raise RunStateError(f"Run {run_id} is {row.state} and not held by worker {worker} any more.")
             yield connection, row
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from core import paths
 from core.errors import ConfigError, RunError
+from core.runs.memory import KILLED_SHORT, count_kernel_kills, ended_short, tells
 from core.runs.seats import Machine, Seat
 
 NO_START = 127
@@ -104,8 +105,10 @@ class RemoteProcess:
         if self._code is None and self._is_ready(self._answer):
             try:
                 self._code = int(self._ray.get(self._answer))
-            except self._ray.exceptions.RayError:
-                self._code, self.lost = -signal.SIGKILL, True
+            except self._ray.exceptions.RayError as error:
+                # Ray ends what takes too much memory of a machine, before its kernel does.
+                short = tells(str(error))
+                self._code, self.lost = (KILLED_SHORT, False) if short else (-signal.SIGKILL, True)
                 self.began = self._had_place()
             self._dismiss()
         return self._code
@@ -163,6 +166,7 @@ class _Attendant:
         """The exit code of what this machine's Python was given."""
         if self._ended:
             return -self._ended
+        kernel_kills = count_kernel_kills()
         try:
             with Path(log).open("ab") as output:
                 self._process = subprocess.Popen(
@@ -177,7 +181,8 @@ class _Attendant:
         except OSError:
             return NO_START
         self._pass_on()
-        return self._process.wait()
+        code = self._process.wait()
+        return KILLED_SHORT if ended_short(code, (), kernel_kills=count_kernel_kills() - kernel_kills) else code
 
     def end(self, number: int) -> None:
         """Send a signal to the process; a kill reaches all that it started. One that has not begun never will."""

@@ -45,10 +45,9 @@ def take(folder: Path, attempt: int) -> Path:
     return mine
 
 
-def close(folder: Path, attempt: int | None = None) -> None:
-    """Take the right to write from this attempt, or from every one: the run is in nobody's hands now."""
-    for path in folder.glob(f"{_STAGE}*" if attempt is None else f"{_STAGE}{attempt}"):
-        _revoke(path)
+def close(folder: Path, attempt: int) -> None:
+    """Take the right to write from `attempt`: nobody holds the run now. Earlier attempts lost it to a later claim."""
+    _revoke(stage(folder, attempt))
 
 
 def _revoke(path: Path) -> None:

@@ -15,8 +15,9 @@ import torch
 from torch import distributed
 
 from core import paths
-from core.errors import ConfigError, RunError
+from core.errors import ConfigError, MemoryRanOutError, RunError
 from core.runs.files import last_lines
+from core.runs.memory import count_kernel_kills, ended_short
 from core.runs.process import obituary
 from core.train.group import ALONE, Group, join, meet, open_store, part, started_by_torchrun
 
@@ -61,6 +62,7 @@ class _Crew:
         self._size = devices
         self._processes: list[subprocess.Popen[bytes]] = []
         self._threads = torch.get_num_threads()
+        self._kernel_kills = count_kernel_kills()
         self.group = ALONE
 
     def gather(self, stop: Callable[[], None]) -> Group:
@@ -111,8 +113,11 @@ class _Crew:
     def _raise_if_dead(self, error: RuntimeError | None = None) -> None:
         for number, process in enumerate(self._processes, start=2):
             if (code := process.poll()) is not None:
-                words = obituary(code, last_lines(self._log, start=self._log_start))
-                raise RunError(f"On device {number} of {self._size}: {words}") from error
+                lines = last_lines(self._log, start=self._log_start)
+                words = f"On device {number} of {self._size}: {obituary(code, lines)}"
+                if ended_short(code, lines, kernel_kills=count_kernel_kills() - self._kernel_kills):
+                    raise MemoryRanOutError(words) from error
+                raise RunError(words) from error
 
     def end(self) -> None:
         """Nobody is left behind, whatever happened."""

@@ -11,13 +11,12 @@ from typing import Protocol
 
 from core import paths
 from core.errors import ConfigError
+from core.runs.memory import tells
 
 SPARE_BYTES = 200_000_000
 """With less disk than this no run is started: it could not save."""
 DISK_FULL = "The disk is full: free some space, and the run goes on."
 _CAUSES = (
-    ("out of memory", "Memory ran out: choose a smaller batch size, a smaller crop or a smaller student, then retry."),
-    ("MemoryError", "Memory ran out: choose a smaller batch size, a smaller crop or a smaller student, then retry."),
     ("No space left on device", DISK_FULL),
     ("the disk is full", DISK_FULL),
 )
@@ -82,6 +81,8 @@ def start(command: Sequence[str], output: _Open, *, hand_over: Sequence[int] = (
 def obituary(code: int, lines: Sequence[str]) -> str:
     """Why a process ended, in a sentence for the person: from its exit code and the last lines of its log."""
     text = "\n".join(lines)
+    if tells(text):
+        return "Memory ran out: choose a smaller batch size, a smaller crop or a smaller student, then retry."
     for sign, sentence in _CAUSES:
         if sign.lower() in text.lower():
             return sentence

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from core import paths
-from core.errors import RunStateError, TerrastillError
+from core.errors import ConfigError, RunStateError, TerrastillError
 from core.runs.process import find_devices, parse_slots, tell_slots
 from core.runs.prune import Limits
 from core.runs.records import RunRecord
@@ -23,6 +23,8 @@ def main(argv: Sequence[str]) -> int:
     args = _arguments().parse_args(argv)
     store = RunStore(home=args.home)
     if args.execute:
+        if not args.worker or args.attempt is None:
+            raise ConfigError("--execute needs --worker and --attempt: whose run it is, and in which attempt.")
         _execute(store, args.execute, args.worker, args.attempt)
         return 0
     limits = Limits.from_environment()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from core.errors import DiskFullError, FencedError, RunError, RunNotFoundError, RunStateError
 from core.runs import single
 from core.runs.files import LineWriter, last_lines
+from core.runs.memory import count_kernel_kills, ended_short
 from core.runs.process import DISK_FULL, SPARE_BYTES, Process, obituary, start, tell_slots
 from core.runs.prune import Limits, Nightly, prune
 from core.runs.records import RunRecord, RunState
@@ -39,12 +40,16 @@ def say(text: str) -> None:
 
 @dataclass
 class Child:
-    """The process of a run, its log and where its part of that begins, and since when it has been asked to stop."""
+    """The process of a run, its log and where its part of that begins, and since when it has been asked to stop.
+
+    `kernel_kills` is what the kernel had counted when it began (`core.runs.memory.count_kernel_kills`).
+    """
 
     record: RunRecord
     process: Process
     log: LineWriter
     log_start: int
+    kernel_kills: int = 0
     asked_at: float | None = None
 
 
@@ -65,11 +70,13 @@ class Worker:
         spare: int = SPARE_BYTES,
         limits: Limits | None = None,
         now: Callable[[], float] = time.monotonic,
+        kernel_kills: Callable[[], int] = count_kernel_kills,
         say: Callable[[str], None] = say,
     ) -> None:
         self.id = f"{platform.node() or 'localhost'}-{os.getpid()}-{secrets.token_hex(2)}"
         self.store, self.slots = store, slots
         self._command, self._patience, self._spare, self._now, self._say = command, patience, spare, now, say
+        self._kernel_kills = kernel_kills
         self._limits, self._nightly = limits or Limits(), Nightly()
         self._watched = Watch(window=window, now=now)
         self._children: list[Child] = []
@@ -182,8 +189,12 @@ class Worker:
             after = self.store.release(run.id, self.id, attempt=attempt)
             words = "The process was ended:"
         else:
-            words = obituary(code, last_lines(child.log.path, start=child.log_start))
-            if words == DISK_FULL:
+            lines = last_lines(child.log.path, start=child.log_start)
+            words = obituary(code, lines)
+            if ended_short(code, lines, kernel_kills=self._kernel_kills() - child.kernel_kills):
+                after = self.store.narrow(run.id, self.id, attempt=attempt)
+                words = after.error or words
+            elif words == DISK_FULL:
                 after = self.store.release(run.id, self.id, attempt=attempt, reason=words)
             else:
                 after = self.store.abandon(run.id, self.id, words, attempt=attempt)
@@ -216,7 +227,7 @@ class Worker:
     def _start(self, record: RunRecord) -> None:
         try:
             log = LineWriter(self.store.folder(record.id) / "log.txt")
-            log_start = log.path.stat().st_size
+            log_start, kernel_kills = log.path.stat().st_size, self._kernel_kills()
             process = self._launch(record, log)
         except FencedError:
             return
@@ -227,7 +238,7 @@ class Worker:
             words = f"No process could be started for the run ({error.strerror}): check memory and disk, then retry."
             self.store.abandon(record.id, self.id, words, attempt=record.attempt)
             return
-        self._children.append(Child(record, process, log, log_start))
+        self._children.append(Child(record, process, log, log_start, kernel_kills))
         self._say(f"Run {record.id} started on {record.device}.")
 
     def _launch(self, record: RunRecord, log: LineWriter) -> Process:

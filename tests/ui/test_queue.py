@@ -163,7 +163,8 @@ def test_a_run_that_waits_for_space_says_so(view: View) -> None:
     run, _ = add_pair()
     store = open_store()
     store.claim(WORKER, ["cpu"])
-    store.release(run, WORKER, reason="The disk is full: state.safetensors could not be written. Free some space.")
+    reason = "The disk is full: state.safetensors could not be written. Free some space."
+    store.release(run, WORKER, attempt=1, reason=reason)
     page = view("runs", run=run)
     assert page.warning[0].value.startswith("The disk is full")
     assert store.get(run).state == RunState.QUEUED

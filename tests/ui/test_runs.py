@@ -42,7 +42,7 @@ def work(run_id: str, *, epochs: int = 2) -> None:
     claimed = store.claim(WORKER, ["cpu"])
     assert claimed is not None
     assert claimed.id == run_id
-    store.heartbeat(run_id, WORKER, epochs / 10)
+    store.heartbeat(run_id, WORKER, epochs / 10, attempt=claimed.attempt)
     record = Recorder(store.folder(run_id), claimed.config)
     picture, mask = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)
     for epoch in range(1, epochs + 1):
@@ -52,7 +52,7 @@ def work(run_id: str, *, epochs: int = 2) -> None:
 
 
 def finish(run_id: str, **summary: Any) -> None:
-    open_store().finish(run_id, WORKER, summary)
+    open_store().finish(run_id, WORKER, summary, attempt=1)
 
 
 def buttons(page: AppTest) -> set[str]:
@@ -111,7 +111,7 @@ def test_cancel_asks_the_run_to_stop_and_its_control_with_it(view: View) -> None
 def test_a_failed_run_says_why_and_can_be_tried_again(view: View, world: World) -> None:
     run_id, _ = add_pair()
     work(run_id)
-    open_store().fail(run_id, WORKER, "Memory ran out: choose a smaller batch size.")
+    open_store().fail(run_id, WORKER, "Memory ran out: choose a smaller batch size.", attempt=1)
     page = view("runs", run=run_id)
     assert not page.exception
     assert page.error[0].value == "Memory ran out: choose a smaller batch size."

@@ -38,7 +38,7 @@ def test_a_distillation_is_retried_with_its_control(view: View) -> None:
 def test_a_retried_distillation_leaves_a_finished_control_alone() -> None:
     run_id, control_id = add_pair()
     work(run_id)
-    open_store().fail(run_id, WORKER, "Memory ran out.")
+    open_store().fail(run_id, WORKER, "Memory ran out.", attempt=1)
     work(control_id)
     finish(control_id)
     runs.retry(run_id)
@@ -103,7 +103,7 @@ def test_the_table_reads_the_runs_anew_by_itself() -> None:
     work(run_id)
     page = AppTest.from_function(script, default_timeout=60).run()
     assert list(page.dataframe[0].value["State"]) == ["Queued", "Running"]
-    open_store().release(run_id, WORKER)
+    open_store().release(run_id, WORKER, attempt=1)
     page.run()
     assert list(page.dataframe[0].value["State"]) == ["Queued", "Queued"]
 

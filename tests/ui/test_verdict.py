@@ -153,7 +153,7 @@ def test_the_page_tells_the_spread_over_finished_seeds(view: Callable[..., AppTe
     for score in (0.56, 0.50, 0.58, 0.50):
         claimed = store.claim("here-1", ["cpu"])
         assert claimed is not None
-        store.finish(claimed.id, "here-1", {"best_miou5": score, "teacher_miou5": 0.7})
+        store.finish(claimed.id, "here-1", {"best_miou5": score, "teacher_miou5": 0.7}, attempt=claimed.attempt)
     page = view("runs", run=run_id)
     assert not page.exception
     assert "+7.0 ± 1.4 mIoU over its control (2 seeds): worth it." in page.success[0].value

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from core.config import RunConfig
-from core.errors import ConfigError, StoreError
+from core.errors import ConfigError, DeviceError, MemoryRanOutError, StoreError
 from core.runs.child import BEAT_SECONDS, Pulse, perform, progress_after
 from core.runs.files import atomic_write
 from core.runs.recorder import read_events
@@ -131,6 +132,44 @@ def test_who_lost_the_run_leaves_its_successor_alone(store: RunStore, pulse: Pul
     assert store.list()[0] == successor
 
 
+@pytest.mark.parametrize("how", ["taken back", "given to another", "deleted", "ended"])
+def test_who_lost_the_run_stops_within_two_beats(store: RunStore, pulse: Pulse, clock: Clock, how: str) -> None:
+    steps = []
+
+    def train(emit: Emit, cancelled: Cancelled) -> dict[str, Any]:
+        for number in range(1, 1001):
+            if number == 100:
+                _take_away(store, pulse.record.id, how)
+            clock.pass_(BEAT_SECONDS / 10)
+            emit(_step())
+            steps.append(number)
+            if cancelled():
+                raise StoppedError
+        return {}
+
+    _perform(store, pulse, train)
+    assert pulse.lost
+    assert 100 <= len(steps) <= 100 + 2 * 10
+    assert [run.state for run in store.list()] == {
+        "taken back": [RunState.QUEUED],
+        "given to another": [RunState.RUNNING],
+        "deleted": [],
+        "ended": [RunState.FAILED],
+    }[how]
+
+
+def _take_away(store: RunStore, run_id: str, how: str) -> None:
+    if how == "ended":
+        store.fail(run_id, "w", "A person said so.", attempt=1)
+        return
+    lapse(store, run_id)
+    if how == "given to another":
+        store.claim("another", ["cpu"])
+    if how == "deleted":
+        store.request_cancel(run_id)
+        store.delete(run_id)
+
+
 def test_silence_is_not_hidden(store: RunStore, pulse: Pulse, clock: Clock) -> None:
     began = pulse.record.heartbeat_at
     clock.pass_(60)
@@ -190,6 +229,41 @@ def test_a_run_short_of_memory_is_tried_once_more_in_half(store: RunStore, pulse
     _perform(store, Pulse(store, again), _short(SHORT))
     (run,) = store.list()
     assert (run.state, run.error) == (RunState.FAILED, "Ran out of memory at batch 8 on cpu; try 4.")
+
+
+SHORTAGES = [
+    RuntimeError(SHORT),
+    MemoryError(),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory: you tried"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
+    MemoryRanOutError("On device 2 of 2: Memory ran out."),
+]
+
+
+@pytest.mark.parametrize("error", SHORTAGES, ids=repr)
+def test_every_exception_that_means_missing_memory_is_helped_in_the_same_way(
+    store: RunStore, pulse: Pulse, error: Exception
+) -> None:
+    def lack(_emit: Emit, _cancelled: Cancelled) -> dict[str, Any]:
+        raise error
+
+    _perform(store, pulse, lack)
+    (run,) = store.list()
+    assert (run.state, run.narrowed, run.error) == (
+        RunState.QUEUED,
+        1,
+        "Ran out of memory at batch 16 on cpu; try 8.",
+    )
+    assert "It is tried once more" in (store.folder(run.id) / "log.txt").read_text()
+
+
+def test_a_full_device_in_our_words_is_missing_memory_too(store: RunStore, pulse: Pulse) -> None:
+    def validate(_emit: Emit, _cancelled: Cancelled) -> dict[str, Any]:
+        raise DeviceError("The memory of cuda:0 is full.") from torch.OutOfMemoryError(SHORT)
+
+    _perform(store, pulse, validate)
+    assert (store.list()[0].state, store.list()[0].narrowed) == (RunState.QUEUED, 1)
 
 
 def test_other_runtime_errors_pass_through(store: RunStore, pulse: Pulse) -> None:

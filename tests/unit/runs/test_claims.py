@@ -1,5 +1,9 @@
 """The store towards workers: one holder a run, lapses, and no run that is lost or ended by another."""
 
+import ast
+import importlib
+import inspect
+import pkgutil
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -7,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+import core.runs
 from core.config import RunConfig, TrainConfig
 from core.errors import RunNotFoundError, RunStateError
 from core.runs.records import RunState
@@ -84,12 +89,12 @@ def test_a_control_waits_for_the_end_of_its_run(store: RunStore, config: RunConf
     store.claim("w", ["cpu"])
     assert store.claim("w", ["cpu"]) is None
     if end == RunState.DONE:
-        store.finish(first.id, "w", {})
+        store.finish(first.id, "w", {}, attempt=1)
     elif end == RunState.FAILED:
-        store.fail(first.id, "w", "It broke.")
+        store.fail(first.id, "w", "It broke.", attempt=1)
     else:
         store.request_cancel(first.id)
-        store.release(first.id, "w")
+        store.release(first.id, "w", attempt=1)
     taken = store.claim("w", ["cpu"])
     assert taken is not None
     assert taken.id == control.id
@@ -107,20 +112,23 @@ def test_a_heartbeat_moves_time_and_progress_and_tells_of_a_cancel(
 ) -> None:
     run = claimed(store, config)
     clock.pass_(5)
-    beaten = store.heartbeat(run.id, "w", 0.25)
+    beaten = store.heartbeat(run.id, "w", 0.25, attempt=1)
+    assert beaten is not None
     assert (beaten.heartbeat_at, beaten.progress, beaten.cancel_requested) == (clock(), 0.25, False)
     store.request_cancel(run.id)
-    assert store.heartbeat(run.id, "w", 1.5).cancel_requested
+    beaten = store.heartbeat(run.id, "w", 1.5, attempt=1)
+    assert beaten is not None
+    assert beaten.cancel_requested
     assert store.get(run.id).progress == 1.0
 
 
-Word = Callable[[RunStore, str, str, int | None], object]
+Word = Callable[[RunStore, str, str, int], object]
 WORDS: dict[str, Word] = {
-    "heartbeat": lambda store, run, worker, attempt: store.heartbeat(run, worker, 0.5, attempt=attempt),
     "finish": lambda store, run, worker, attempt: store.finish(run, worker, {}, attempt=attempt),
     "fail": lambda store, run, worker, attempt: store.fail(run, worker, "It broke.", attempt=attempt),
     "release": lambda store, run, worker, attempt: store.release(run, worker, attempt=attempt),
     "abandon": lambda store, run, worker, attempt: store.abandon(run, worker, "It died.", attempt=attempt),
+    "narrow": lambda store, run, worker, attempt: store.narrow(run, worker, attempt=attempt),
 }
 
 
@@ -130,13 +138,49 @@ def test_only_the_holder_of_this_attempt_may_speak(store: RunStore, config: RunC
     lapse(store, run.id)
     again = store.claim("w", ["cpu"])
     assert again is not None
-    for worker, attempt in (("other", None), ("w", run.attempt)):
+    for worker, attempt in (("other", again.attempt), ("w", run.attempt)):
         with pytest.raises(RunStateError, match="not held"):
             word(store, run.id, worker, attempt)
     assert store.get(run.id) == again
     word(store, run.id, "w", again.attempt)
     with pytest.raises(RunNotFoundError):
-        word(store, "20260101-000000-0000", "w", None)
+        word(store, "20260101-000000-0000", "w", 1)
+
+
+def test_the_heartbeat_tells_who_lost_the_run(store: RunStore, config: RunConfig) -> None:
+    run = claimed(store, config)
+    lapse(store, run.id)
+    assert store.heartbeat(run.id, "w", 0.5, attempt=1) is None
+    again = store.claim("w", ["cpu"])
+    assert store.heartbeat(run.id, "w", 0.5, attempt=1) is None
+    assert store.heartbeat(run.id, "other", 0.5, attempt=2) is None
+    assert again == store.get(run.id)
+    store.finish(run.id, "w", {}, attempt=2)
+    assert store.heartbeat(run.id, "w", 0.5, attempt=2) is None
+    store.delete(run.id)
+    assert store.heartbeat(run.id, "w", 0.5, attempt=2) is None
+
+
+def test_the_fencing_token_is_never_optional() -> None:
+    for name in pkgutil.iter_modules(core.runs.__path__, "core.runs."):
+        source = ast.parse(inspect.getsource(importlib.import_module(name.name)))
+        for function in (node for node in ast.walk(source) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
+            plain = [*function.args.posonlyargs, *function.args.args]
+            defaults = [None] * (len(plain) - len(function.args.defaults)) + list(function.args.defaults)
+            keywords = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+            for argument, default in (*zip(plain, defaults, strict=True), *keywords):
+                if argument.arg == "attempt":
+                    assert default is None, f"{name.name}.{function.name} does without the attempt"
+                    assert ast.unparse(argument.annotation or ast.Constant(None)) == "int", function.name
+
+
+def test_a_run_that_lacked_memory_twice_has_failed(store: RunStore, config: RunConfig) -> None:
+    run = claimed(store, config)
+    store.narrow(run.id, "w", attempt=1)
+    store.claim("w", ["cpu"])
+    after = store.narrow(run.id, "w", attempt=2)
+    assert (after.state, after.narrowed) == (RunState.FAILED, 1)
+    assert after.error == "Ran out of memory at batch 8 on cpu; try 4."
 
 
 def test_a_silent_run_returns_three_times_and_then_fails_in_words(store: RunStore, config: RunConfig) -> None:
@@ -157,7 +201,7 @@ def test_a_silent_run_returns_three_times_and_then_fails_in_words(store: RunStor
 def test_one_sign_of_life_since_it_was_looked_at_keeps_a_run(store: RunStore, config: RunConfig) -> None:
     run = claimed(store, config)
     seen = store.get(run.id)
-    store.heartbeat(run.id, "w", 0.1)
+    store.heartbeat(run.id, "w", 0.1, attempt=1)
     assert store.reclaim(seen, "Silent.") is None
     assert store.get(run.id).state == RunState.RUNNING
     assert store.reclaim(store.get(run.id), "Silent.") is not None
@@ -180,11 +224,11 @@ def test_a_cancelled_run_never_returns_to_the_queue(store: RunStore, config: Run
         make_checkpoint(store, run.id)
     assert store.request_cancel(run.id).state == RunState.RUNNING
     if way == "release":
-        store.release(run.id, "w")
+        store.release(run.id, "w", attempt=1)
     elif way == "abandon":
-        store.abandon(run.id, "w", "It died.")
+        store.abandon(run.id, "w", "It died.", attempt=1)
     elif way == "narrow":
-        store.narrow(run.id, "w", config, "Memory ran out.")
+        store.narrow(run.id, "w", attempt=1)
     else:
         lapse(store, run.id)
     assert store.get(run.id).state == RunState.CANCELLED
@@ -192,22 +236,22 @@ def test_a_cancelled_run_never_returns_to_the_queue(store: RunStore, config: Run
 
 def test_leaving_counts_no_lapse(store: RunStore, config: RunConfig) -> None:
     run = store.add(config)
-    for _ in range(2 * MAX_LAPSES):
+    for attempt in range(1, 2 * MAX_LAPSES + 1):
         store.claim("w", ["cpu"])
-        assert store.release(run.id, "w").state == RunState.QUEUED
+        assert store.release(run.id, "w", attempt=attempt).state == RunState.QUEUED
     assert store.get(run.id).lapses == 0
 
 
 def test_a_dead_run_goes_on_only_from_a_checkpoint(store: RunStore, config: RunConfig) -> None:
     without = claimed(store, config)
-    failed = store.abandon(without.id, "w", "It died.")
+    failed = store.abandon(without.id, "w", "It died.", attempt=1)
     assert (failed.state, failed.error) == (RunState.FAILED, "It died.")
     having = claimed(store, config)
     make_checkpoint(store, having.id)
-    for _ in range(MAX_LAPSES):
-        assert store.abandon(having.id, "w", "It died.").state == RunState.QUEUED
+    for attempt in range(1, MAX_LAPSES + 1):
+        assert store.abandon(having.id, "w", "It died.", attempt=attempt).state == RunState.QUEUED
         store.claim("w", ["cpu"])
-    assert store.abandon(having.id, "w", "It died.").state == RunState.FAILED
+    assert store.abandon(having.id, "w", "It died.", attempt=MAX_LAPSES + 1).state == RunState.FAILED
 
 
 def test_a_run_added_by_its_worker_is_never_claimed_by_another(store: RunStore) -> None:
@@ -244,8 +288,9 @@ def test_a_run_can_be_put_before_all_that_wait(store: RunStore, config: RunConfi
 def test_a_run_that_lacked_memory_waits_with_its_new_settings(store: RunStore, config: RunConfig) -> None:
     run = claimed(store, config)
     smaller = replace(config, train=replace(config.train, accumulate=2))
-    after = store.narrow(run.id, "w", smaller, "Ran out of memory.", attempt=1)
-    assert (after.state, after.narrowed, after.lapses, after.error) == (RunState.QUEUED, 1, 0, "Ran out of memory.")
+    after = store.narrow(run.id, "w", attempt=1)
+    assert (after.state, after.narrowed, after.lapses) == (RunState.QUEUED, 1, 0)
+    assert after.error == "Ran out of memory at batch 16 on cpu; try 8."
     again = store.claim("w", ["cpu"])
     assert again is not None
     assert (again.config, again.error) == (smaller, None)
@@ -254,5 +299,5 @@ def test_a_run_that_lacked_memory_waits_with_its_new_settings(store: RunStore, c
 def test_no_end_is_before_its_beginning(store: RunStore, config: RunConfig, clock: Clock) -> None:
     run = claimed(store, config)
     clock.pass_(-86_400)
-    done = store.finish(run.id, "w", {})
+    done = store.finish(run.id, "w", {}, attempt=1)
     assert done.finished_at == done.started_at

@@ -128,7 +128,7 @@ def test_half_a_line_of_a_killed_process_is_left_out(folder: Path) -> None:
 def test_a_deleted_run_is_not_made_again(store: RunStore, config: RunConfig) -> None:
     run = claimed(store, config)
     folder = store.folder(run.id)
-    store.fail(run.id, "w", "It broke.")
+    store.fail(run.id, "w", "It broke.", attempt=1)
     store.delete(run.id)
     with staged(folder, fence.stage(folder, 1)), pytest.raises(FencedError):
         atomic_write(folder / "preview" / "image.png", b"late")

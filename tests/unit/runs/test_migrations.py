@@ -45,7 +45,9 @@ def test_a_store_of_version_1_goes_on(old_store: str, tmp_path: Path) -> None:
     assert (run.name, run.state, run.attempt, run.lapses, run.progress) == ("old", RunState.RUNNING, 4, 1, 0.5)
     assert (run.priority, run.pinned, run.beats, run.narrowed) == (0, False, 0, 0)
     assert run.summary == {"best_miou5": 0.5}
-    assert store.heartbeat(run.id, "w", 0.6, attempt=4).beats == 1
+    beaten = store.heartbeat(run.id, "w", 0.6, attempt=4)
+    assert beaten is not None
+    assert beaten.beats == 1
     store.close()
     for table, names in NEW_IN_2.items():
         assert names <= _columns(old_store, table)

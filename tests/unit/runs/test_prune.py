@@ -16,7 +16,7 @@ DAY = 86_400.0
 def _ended(store: RunStore, config: RunConfig, *, size: int = 0) -> str:
     run = claimed(store, config)
     (store.folder(run.id) / "student.safetensors").write_bytes(bytes(size))
-    return store.finish(run.id, "w", {}).id
+    return store.finish(run.id, "w", {}, attempt=1).id
 
 
 def test_what_ended_too_long_ago_goes_and_nothing_else(store: RunStore, config: RunConfig, clock: Clock) -> None:

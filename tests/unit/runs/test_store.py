@@ -28,9 +28,9 @@ def _in(store: RunStore, state: RunState, config: RunConfig) -> RunRecord:
         return store.request_cancel(record.id)
     store.claim("w", ["cpu"])
     if state == RunState.DONE:
-        return store.finish(record.id, "w", {})
+        return store.finish(record.id, "w", {}, attempt=1)
     if state == RunState.FAILED:
-        return store.fail(record.id, "w", "It broke.")
+        return store.fail(record.id, "w", "It broke.", attempt=1)
     return store.get(record.id)
 
 
@@ -61,7 +61,7 @@ def test_two_runs_of_the_same_second_get_two_ids(
 def test_a_finished_run_keeps_its_summary(store: RunStore, config: RunConfig, clock: Clock) -> None:
     run = claimed(store, config)
     clock.pass_(60)
-    done = store.finish(run.id, "w", {"best_miou5": 0.5, "scores": {"Road": None}})
+    done = store.finish(run.id, "w", {"best_miou5": 0.5, "scores": {"Road": None}}, attempt=1)
     assert (done.state, done.progress, done.finished_at) == (RunState.DONE, 1.0, clock())
     assert store.get(run.id).summary == {"best_miou5": 0.5, "scores": {"Road": None}}
 
@@ -104,14 +104,14 @@ def test_only_a_failed_or_cancelled_run_can_be_retried(store: RunStore, config: 
 def test_a_retry_keeps_the_checkpoint_and_its_progress(store: RunStore, config: RunConfig) -> None:
     run = claimed(store, config)
     make_checkpoint(store, run.id)
-    store.heartbeat(run.id, "w", 0.5)
-    store.fail(run.id, "w", "It broke.")
+    store.heartbeat(run.id, "w", 0.5, attempt=1)
+    store.fail(run.id, "w", "It broke.", attempt=1)
     assert store.retry(run.id).progress == 0.5
     assert store.has_checkpoint(run.id)
     store.request_cancel(run.id)
     other = claimed(store, config)
-    store.heartbeat(other.id, "w", 0.5)
-    store.fail(other.id, "w", "It broke.")
+    store.heartbeat(other.id, "w", 0.5, attempt=1)
+    store.fail(other.id, "w", "It broke.", attempt=1)
     assert store.retry(other.id).progress == 0.0
 
 

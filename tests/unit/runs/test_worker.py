@@ -1,17 +1,20 @@
 """The worker with small processes in place of runs: slots, deaths, silence, cancels and leaving."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from core import paths
 from core.config import RunConfig, TrainConfig
 from core.errors import StoreError
+from core.runs.memory import KILLED_SHORT
 from core.runs.process import DISK_FULL
 from core.runs.records import LAST_CHECKPOINT, RunRecord, RunState
 from core.runs.store import RunStore
@@ -34,8 +37,9 @@ Make = Callable[..., Worker]
 def make(store: RunStore, clock: Clock) -> Iterator[Make]:
     made: list[Worker] = []
 
-    def worker(script: list[str] = SLEEP, slots: tuple[str, ...] = ("cpu",)) -> Worker:
-        made.append(Worker(store, command=lambda _: script, slots=slots, spare=0, now=clock, say=lambda _: None))
+    def worker(script: list[str] = SLEEP, slots: tuple[str, ...] = ("cpu",), **options: Any) -> Worker:
+        options |= {"spare": 0, "now": clock, "say": lambda _: None}
+        made.append(Worker(store, command=lambda _: script, slots=slots, **options))
         return made[-1]
 
     yield worker
@@ -88,7 +92,6 @@ def test_the_worker_is_known_while_it_turns(store: RunStore, make: Make, clock: 
     [
         ("import os; os.kill(os.getpid(), 9)", "was killed"),
         ("raise ValueError('odd')", "(ValueError: odd)"),
-        ("print('torch.OutOfMemoryError: CUDA out of memory.'); exit(1)", "Memory ran out"),
         ("pass", "stopped with an error"),
     ],
 )
@@ -104,6 +107,49 @@ def test_a_death_fails_the_run_in_words_and_keeps_the_log(
     assert run.error is not None
     assert words in run.error
     assert words in (store.folder(run.id) / "log.txt").read_text()
+
+
+SHORT_OF_MEMORY = {
+    "torch in its last words": ("print('torch.OutOfMemoryError: CUDA out of memory.'); exit(1)", 0),
+    "python in its last words": ("raise MemoryError", 0),
+    "c++ in its last words": ("print('terminate called: std::bad_alloc', flush=True); import os; os.abort()", 0),
+    "the kernel": ("import os; os.kill(os.getpid(), 9)", 1),
+    "the kernel, a child of it": ("import os; os._exit(137)", 1),
+    "another machine": (f"import os; os._exit({KILLED_SHORT} & 255)", None),
+}
+
+
+@pytest.mark.parametrize("saved", [True, False])
+@pytest.mark.parametrize(("code", "kills"), SHORT_OF_MEMORY.values(), ids=SHORT_OF_MEMORY)
+def test_memory_that_ran_out_is_told_and_helped_in_one_way_whoever_reports_it(
+    store: RunStore, config: RunConfig, make: Make, code: str, kills: int | None, saved: bool
+) -> None:
+    run = store.add(config)
+    if saved:
+        (store.folder(run.id) / LAST_CHECKPOINT).mkdir()
+    counted = iter(range(0, 100, kills or 1)) if kills else itertools.repeat(7)
+    for ends, expected in enumerate((RunState.QUEUED, RunState.FAILED), start=1):
+        worker = make(_dies(code), kernel_kills=lambda: next(counted))
+        worker.run_once()
+        if kills is None:
+            # No process of this machine can end so: Ray tells it of one of another machine.
+            _process(worker).wait(20)
+            _process(worker).returncode = KILLED_SHORT
+        _until_buried(worker)
+        after = _run(store)
+        assert (after.state, after.narrowed, after.lapses) == (expected, 1, 0)
+        assert after.error == f"Ran out of memory at batch {16 // ends} on cpu; try {8 // ends}."
+        assert after.config == replace(config, train=replace(config.train, accumulate=2))
+        assert after.error in (store.folder(run.id) / "log.txt").read_text()
+
+
+def test_who_kills_a_run_without_the_kernel_did_not_lack_memory(store: RunStore, config: RunConfig, make: Make) -> None:
+    run = store.add(config)
+    (store.folder(run.id) / LAST_CHECKPOINT).mkdir()
+    worker = make(_dies("import os; os.kill(os.getpid(), 9)"), kernel_kills=lambda: 5)
+    worker.run_once()
+    _until_buried(worker)
+    assert (_run(store).state, _run(store).narrowed, _run(store).lapses) == (RunState.QUEUED, 0, 1)
 
 
 def test_an_old_death_in_the_log_does_not_explain_a_new_one(store: RunStore, config: RunConfig, make: Make) -> None:
@@ -222,7 +268,7 @@ def test_a_run_taken_by_another_worker_is_killed_here(store: RunStore, config: R
     worker = make()
     worker.run_once()
     process, run = _process(worker), _run(store)
-    store.release(run.id, worker.id)
+    store.release(run.id, worker.id, attempt=run.attempt)
     theirs = store.claim("another", ["cpu"])
     worker.run_once()
     assert process.poll() == -signal.SIGKILL
