@@ -44,6 +44,8 @@ def run_now(config: RunConfig, store: RunStore) -> RunRecord:
         return after
     if after.state == RunState.FAILED:
         raise RunError(f"Run {after.id} failed: {after.error}")
+    if after.state == RunState.QUEUED and after.error:
+        raise RunError(f"{after.error} Run {after.id} waits for that: `python -m core worker` goes on with it.")
     raise RunError(f"Run {after.id} was stopped and is now {after.state}: retry it in the app to go on.")
 
 

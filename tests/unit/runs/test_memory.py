@@ -1,10 +1,12 @@
 """A batch that does not fit: told in one sentence, and cut in half without changing what is learned."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from core.config import RunConfig, TrainConfig
-from core.runs.memory import at_once, narrower, ran_out, shortage
+from core.runs.memory import at_once, count_kernel_kills, ended_short, narrower, ran_out, shortage
 
 
 def _config(batch: int, parts: int = 1) -> RunConfig:
@@ -38,3 +40,31 @@ def test_a_real_shortage_on_this_machine_is_known_for_one() -> None:
     assert ran_out(MemoryError())
     assert ran_out(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
     assert not ran_out(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_the_kernel_says_how_many_it_killed_in_any_of_its_files(tmp_path: Path) -> None:
+    events, stat = tmp_path / "memory.events", tmp_path / "vmstat"
+    assert count_kernel_kills([events, stat]) == 0
+    events.write_text("low 0\noom 5\noom_kill 3\noom_group_kill 9\n")
+    stat.write_text("pgfault 77\noom_kill 2\n")
+    assert count_kernel_kills([events, stat]) == 3
+    events.write_text("oom_kill many\n")
+    assert count_kernel_kills([events, stat]) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "lines", "kills", "short"),
+    [
+        (-9, [], 1, True),
+        (137, [], 1, True),
+        (-9, [], 0, False),
+        (-15, [], 1, False),
+        (1, ["RuntimeError: odd"], 1, False),
+        (1, ["numpy.exceptions._ArrayMemoryError: Unable to allocate 3.1 GiB"], 0, True),
+        (0, ["Warning: CUDA out of memory, tried again."], 1, False),
+    ],
+)
+def test_how_a_process_ended_tells_whether_memory_was_missing(
+    code: int, lines: list[str], kills: int, short: bool
+) -> None:
+    assert ended_short(code, lines, kernel_kills=kills) == short

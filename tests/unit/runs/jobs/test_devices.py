@@ -1,5 +1,6 @@
 """A run on several devices: the model of one device with their whole batch; whoever ends it, nobody is left behind."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ from torch import distributed
 
 from core import paths
 from core.config import DistillConfig, RunConfig
-from core.errors import ConfigError, RunError
+from core.errors import ConfigError, MemoryRanOutError, RunError
 from core.runs import checks, followers, jobs
 from core.runs.store import RunStore
 from core.train.events import EpochEvent, Event, MessageEvent, StepEvent
@@ -96,6 +97,22 @@ def test_a_follower_that_dies_ends_the_run_with_a_sentence(
 
     with pytest.raises(RunError, match=r"^On device 2 of 2: The run's process was killed\."):
         jobs.execute(shared, runs / "one", emit=kill, cancelled=lambda: False, runs=runs)
+
+
+@pytest.mark.parametrize("how", ["its last words", "the kernel"])
+@pytest.mark.usefixtures("started")
+def test_a_follower_that_lacks_memory_is_told_as_that(
+    shared: RunConfig, runs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
+) -> None:
+    dies = tmp_path / "python"
+    last = "echo 'torch.OutOfMemoryError: CUDA out of memory.'; exit 1" if how == "its last words" else "kill -9 $$"
+    dies.write_text(f"#!/bin/sh\n{last}\n")
+    dies.chmod(0o700)
+    counted = itertools.count() if how == "the kernel" else itertools.repeat(0)
+    monkeypatch.setattr(followers, "count_kernel_kills", lambda: next(counted))
+    monkeypatch.setattr(followers.sys, "executable", str(dies))
+    with pytest.raises(MemoryRanOutError, match="On device 2 of 2: "):
+        run(shared, runs, "one")
 
 
 @pytest.mark.usefixtures("started")
