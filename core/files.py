@@ -136,3 +136,21 @@ def _link(path: Path, keep: Path) -> None:
         # Some file systems know no second names.
         shutil.copyfile(path, second)
     second.replace(keep)
+
+
+def size_text(count: float) -> str:
+    """How many bytes, for people: `640 bytes`, `12.4 KB`, `3.1 MB`, `1.24 GB`; a KB has 1,000 bytes.
+
+    Args:
+        count: Bytes, 0 or more.
+
+    Returns:
+        Three digits and the unit that makes them a number from 1 to 999.
+    """
+    if count < 1000:
+        return f"{count:.0f} byte{'' if round(count) == 1 else 's'}"
+    for unit in ("KB", "MB", "GB"):
+        count /= 1000
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+    return f"{count / 1000:,.3g} TB"

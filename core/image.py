@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from core.errors import ImageError
+from core.files import size_text
 from core.imagery.decode import open_here
 from core.imagery.flat import DAMAGE, FORMATS
-from core.imagery.limits import Limits, check_size
+from core.imagery.limits import MEGABYTE, Limits, check_size
 from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
 
 MAX_PIXELS = 100_000_000
-MAX_BYTES = 200 * 1024**2
+MAX_BYTES = 200 * MEGABYTE
 _ADVICE = "Cut it into smaller pictures."
 
 
@@ -119,7 +120,7 @@ def _kind(source: Path | bytes) -> str:
     try:
         size = source.stat().st_size if isinstance(source, Path) else len(source)
         if size > MAX_BYTES:
-            raise ImageError(f"has {size / 1024**2:,.0f} MB; at most {MAX_BYTES // 1024**2} MB are read. {_ADVICE}")
+            raise ImageError(f"has {size_text(size)}; at most {size_text(MAX_BYTES)} are read. {_ADVICE}")
         if isinstance(source, Path):
             with source.open("rb") as file:
                 first = file.read(FIRST_BYTES)

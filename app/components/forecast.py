@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.services.artifacts import Model, short_count
 from app.services.estimates import Pace, Size
+from app.services.names import size_text
 
 
 def size_figures(size: Size, teacher: Model) -> None:
@@ -16,7 +17,7 @@ def size_figures(size: Size, teacher: Model) -> None:
             teacher.parameters / size.parameters,
         ),
         ("MACs, 256²", short_count(size.macs_256), short_count(teacher.macs_256), teacher.macs_256 / size.macs_256),
-        ("Size, MB", f"{size.megabytes:.2f}", f"{teacher.bytes / 1e6:.2f}", teacher.bytes / 1e6 / size.megabytes),
+        ("Size", size_text(1e6 * size.megabytes), size_text(teacher.bytes), teacher.bytes / 1e6 / size.megabytes),
     ]
     cells = [("", "Student", "Teacher", "Ratio")]
     cells += [(name, f"**{own}**", theirs, _times(factor)) for name, own, theirs, factor in rows]

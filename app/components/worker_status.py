@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.components.guard import plainly
 from app.services import workers
+from app.services.names import size_text
 
 _WORDS = {
     "working": ("Worker training", "green", ":material/play_circle:"),
@@ -32,7 +33,7 @@ def worker_status() -> None:
 def _details(found: workers.WorkerState) -> str:
     queue = f"{found.queued} waiting" if found.queued else "queue empty"
     if found.state == "working":
-        memory = f" · {found.memory / 1e9:.1f} GB" if found.memory else ""
+        memory = f" · {size_text(found.memory)}" if found.memory else ""
         return f"{_current(found)}  \n{queue.capitalize()} · {_devices(found)}{memory}"
     if found.state == "absent":
         return "It starts with the next launch." if not found.queued + found.running else queue.capitalize()

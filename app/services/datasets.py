@@ -12,6 +12,7 @@ from core import paths
 from core.classes import AERIAL
 from core.config import DataConfig
 from core.errors import ImageError
+from core.imagery.limits import MEGABYTE
 
 UPLOAD_MEGABYTES = 50
 UPLOAD_MEGAPIXELS = 16
@@ -72,7 +73,7 @@ def read_upload(name: str, data: bytes) -> Picture:
     from core.imagery.limits import Limits
 
     label = shown(name)
-    if len(data) > UPLOAD_MEGABYTES * 1024**2:
+    if len(data) > UPLOAD_MEGABYTES * MEGABYTE:
         raise ImageError(f"{label} is larger than {UPLOAD_MEGABYTES} MB: {ELSEWHERE}")
     with picture_of(data, name=label, limits=Limits(memory=_DECODING_BYTES, seconds=10, patience=30)) as picture:
         height, width = picture.info.height, picture.info.width

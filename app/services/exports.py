@@ -15,7 +15,7 @@ from app.services.artifacts import Model
 from core import paths
 from core.cards import resolve
 from core.errors import ExportError
-from core.files import write_aside
+from core.files import size_text, write_aside
 
 RUNTIME = paths.ROOT / ".web" / "node_modules" / "onnxruntime-web" / "dist"
 RUNTIME_URL = "onnxruntime-web/"
@@ -57,14 +57,14 @@ def for_browser(model: Model) -> dict[str, Any]:
     """Plain values for the component: the model, its classes, a picture to try, what the server takes for the same."""
     exported = mask_model(model)
     if len(exported) > LARGEST_IN_BROWSER:
-        raise ExportError(f"{model.title} has {len(exported) / 1e6:.0f} MB, too much for a page: choose a smaller one.")
+        raise ExportError(f"{model.title} has {size_text(len(exported))}, too much for a page: choose a smaller one.")
     sample = next(iter(sorted((paths.SAMPLES / "images").glob("*.jpg"))), None)
     return {
         "id": model.identity,
         "title": model.title,
         "runtime": RUNTIME_URL,
         "model": base64.b64encode(exported).decode(),
-        "megabytes": len(exported) / 1e6,
+        "size": size_text(len(exported)),
         "classes": [{"name": name, "colour": list(colour)} for name, colour in model.classes[: model.ignore_index]],
         "sample": base64.b64encode(sample.read_bytes()).decode() if sample else "",
         "server": server_speeds(model, exported),

@@ -2,6 +2,10 @@
 
 import re
 
+from core.files import size_text
+
+__all__ = ["harmless", "shown", "size_text", "stem"]
+
 _LONGEST = 80
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from core import paths
 from core.cli.options import add_data, add_json, data_config
 from core.cli.terminal import percent, say, say_json, warn
+from core.errors import ConfigError
 
 
 def add(verbs: Any) -> None:
@@ -23,7 +24,8 @@ def add(verbs: Any) -> None:
     add_json(info)
     info.set_defaults(run=_info)
     check = actions.add_parser("check", help="say which pairs of a folder can be used, and why others cannot")
-    check.add_argument("folder", type=Path, metavar="FOLDER")
+    check.add_argument("folder", type=Path, nargs="?", metavar="FOLDER", help="the same as --data")
+    check.add_argument("--data", metavar="DIR", type=Path, help="where the images and masks are")
     add_json(check)
     check.set_defaults(run=_check)
 
@@ -65,7 +67,8 @@ def _check(args: argparse.Namespace) -> int:
     from core.data.folder import Problem, find_pairs, load_pair
     from core.errors import PairError
 
-    pairs, found = find_pairs(args.folder)
+    folder = _folder(args)
+    pairs, found = find_pairs(folder)
     problems, warnings, usable = [str(problem) for problem in found], list[str](), 0
     for pair in pairs:
         try:
@@ -78,9 +81,19 @@ def _check(args: argparse.Namespace) -> int:
         if scene.mask is None:
             warnings.append(str(Problem(pair.name, "it has no mask, so it can only be predicted.")))
     if args.json:
-        say_json({"folder": str(args.folder), "usable": usable, "problems": problems, "warnings": warnings})
+        say_json({"folder": str(folder), "usable": usable, "problems": problems, "warnings": warnings})
     else:
         for line in (*(f"problem  {text}" for text in problems), *(f"warning  {text}" for text in warnings)):
             say(line)
         say(f"{usable} pairs can be used, {len(problems)} cannot.")
     return 1 if problems else 0
+
+
+def _folder(args: argparse.Namespace) -> Path:
+    """The folder that `check` was given, with or without `--data`. Raises `ConfigError` for none or two."""
+    given = [path for path in (args.data, args.folder) if path is not None]
+    if not given:
+        raise ConfigError("Say which folder to check: python -m core data check --data DIR.")
+    if len(given) == 2 and given[0].resolve() != given[1].resolve():
+        raise ConfigError(f"Two folders are given, {given[0]} and {given[1]}: check one at a time, with --data DIR.")
+    return Path(given[0])

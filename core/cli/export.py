@@ -27,7 +27,7 @@ def _silence(_: str) -> None:
 def run(args: argparse.Namespace) -> int:
     from core import checkpoint
     from core.export.make import archive, export
-    from core.files import write_aside
+    from core.files import size_text, write_aside
 
     stem = checkpoint.resolve(args.model)
     tell = _silence if args.json else say
@@ -45,5 +45,5 @@ def run(args: argparse.Namespace) -> int:
     for file, found in exported.parities.items():
         say(f"{file}: PyTorch's class on {100 * found.agreement:.3f} % of {found.pixels:,} pixels")
     for file, content in files.items():
-        say(f"{args.out / file}  {len(content) / 1e6:.2f} MB")
+        say(f"{args.out / file}  {size_text(len(content))}")
     return 0

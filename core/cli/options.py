@@ -1,4 +1,4 @@
-"""Arguments that several verbs share, and how they become a `RunConfig`; ranges and defaults are those of core/config/."""
+"""Arguments that several verbs share, and how they become a `RunConfig`; ranges and defaults come from core/config/."""
 
 import argparse
 import json

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from core.errors import ImageError
+from core.files import size_text
 from core.imagery.limits import MEGABYTE
 from core.imagery.sniff import FIRST_BYTES, picture_kind
 
@@ -38,8 +39,8 @@ class ZipLimits:
     """
 
     entries: int = 500
-    total_bytes: int = 2048 * MEGABYTE
-    entry_bytes: int = 1024 * MEGABYTE
+    total_bytes: int = 2_000 * MEGABYTE
+    entry_bytes: int = 1_000 * MEGABYTE
     ratio: int = 250
     directory_bytes: int = MEGABYTE
 
@@ -153,7 +154,7 @@ def _check_entry(info: zipfile.ZipInfo, limits: ZipLimits) -> None:
     if info.compress_type not in _METHODS:
         raise ImageError("is compressed in a way that is not read: pack it as a plain zip.")
     if info.file_size > limits.entry_bytes:
-        raise ImageError(f"holds a file of more than {limits.entry_bytes // MEGABYTE:,} MB: upload that one by itself.")
+        raise ImageError(f"holds a file of more than {size_text(limits.entry_bytes)}: upload that one by itself.")
 
 
 def _check_overlaps(infos: list[zipfile.ZipInfo]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import ImageError
+from core.files import size_text
 from core.imagery.flat import FlatPicture
 from core.imagery.limits import Limits, check_density, check_size
 from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
@@ -34,9 +35,7 @@ def open_here(
             file.seek(0)
             first = file.read(FIRST_BYTES)
             if size > limits.bytes:
-                raise ImageError(
-                    f"has {size / 1024**2:,.0f} MB; at most {limits.bytes / 1024**2:,.0f} MB are read. {_CUT}"
-                )
+                raise ImageError(f"has {size_text(size)}; at most {size_text(limits.bytes)} are read. {_CUT}")
             kind = picture_kind(first)
             if kind is None:
                 raise ImageError(why_not(first))

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from core import paths
 from core.errors import ImageError
+from core.files import size_text
 from core.imagery.child import out_of_memory
 from core.imagery.limits import Info, Limits
 from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
@@ -162,8 +163,8 @@ def picture_of(data: bytes, *, name: str, limits: Limits | None = None) -> Itera
     """The same for bytes in memory: they lie in a private file of our own naming meanwhile. Raises `ImageError`."""
     limits = limits or Limits()
     if len(data) > limits.bytes:
-        most = f"at most {limits.bytes / 1024**2:,.0f} MB are read. Crop it, or save it with compression."
-        raise ImageError(f"{name} has {len(data) / 1024**2:,.0f} MB; {most}")
+        most = f"at most {size_text(limits.bytes)} are read. Crop it, or save it with compression."
+        raise ImageError(f"{name} has {size_text(len(data))}; {most}")
     with tempfile.TemporaryDirectory(prefix="terrastill-") as folder:
         path = Path(folder) / "picture"
         path.write_bytes(data)

@@ -4,7 +4,11 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-MEGABYTE = 1024**2
+from core.files import size_text
+
+MEGABYTE = 1_000_000
+"""As people are told it; memory is counted in 1024² beside it."""
+_MEMORY = 1024**2
 SPARSE_PIXELS = 25_000_000
 """Smaller pictures take seconds, whatever is in them."""
 HUGE_PIXELS = 1_000_000_000_000
@@ -21,15 +25,15 @@ class Limits:
     child process; `seconds` is processor time for opening and for each window, `patience` the time on the clock.
     """
 
-    bytes: int = 8 * 1024 * MEGABYTE
+    bytes: int = 8_000 * MEGABYTE
     pixels: int = 1_000_000_000
     pixels_per_byte: int = 2000
     whole_pixels: int = 100_000_000
     side: int = 1_000_000
     bands: int = 64
     pages: int = 1000
-    block_bytes: int = 256 * MEGABYTE
-    memory: int = 1200 * MEGABYTE
+    block_bytes: int = 256 * _MEMORY
+    memory: int = 1200 * _MEMORY
     seconds: int = 20
     patience: int = 60
 
@@ -82,5 +86,4 @@ def check_density(pixels: int, size: int, most: int, *, advice: str) -> str | No
     """What is wrong with so many pixels in a file of `size` bytes, as the end of a sentence; None where nothing is."""
     if pixels <= SPARSE_PIXELS or pixels <= most * size:
         return None
-    kilobytes = max(1, size // 1024)
-    return f"has {pixels / 1e6:,.0f} megapixels in {kilobytes:,} KB, so it is nearly empty. {advice}"
+    return f"has {pixels / 1e6:,.0f} megapixels in {size_text(size)}, so it is nearly empty. {advice}"

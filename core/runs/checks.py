@@ -10,6 +10,7 @@ from core.data import open_split
 from core.data.splits import Split
 from core.device import autocast_dtype, choose, share_of
 from core.errors import CheckpointError, ConfigError, DeviceError, ModelError
+from core.files import size_text
 from core.models import build_model, count_parameters, without_pretraining
 from core.models.tap import feature_shape
 from core.train.teacher_cache import bytes_needed
@@ -75,7 +76,7 @@ def _disk(config: RunConfig, runs: Path) -> list[str]:
     if free >= needed:
         return []
     return [
-        f"The run needs about {needed / 1e9:.1f} GB of disk and {free / 1e9:.1f} GB are free: delete old runs, or "
+        f"The run needs about {size_text(needed)} of disk and {size_text(free)} are free: delete old runs, or "
         "cache fewer views."
     ]
 

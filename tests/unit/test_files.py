@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.files import write_aside
+from core.files import size_text, write_aside
 
 
 def test_it_writes_and_makes_the_folder(tmp_path: Path) -> None:
@@ -51,3 +51,30 @@ def test_a_file_can_be_read_by_others_however_it_was_written(tmp_path: Path) -> 
 
     write_aside(tmp_path / "file", write)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1000, "1 KB"),
+        (12_345, "12.3 KB"),
+        (999_499, "999 KB"),
+        (999_500, "1 MB"),
+        (1_234_567, "1.23 MB"),
+        (200_000_000, "200 MB"),
+        (8_000_000_000, "8 GB"),
+        (3_210_000_000_000, "3.21 TB"),
+    ],
+)
+def test_a_size_is_told_in_the_unit_that_fits_it(count: int, text: str) -> None:
+    assert size_text(count) == text
+
+
+def test_a_size_has_never_more_than_three_digits() -> None:
+    for power in range(48):
+        number, _, unit = size_text(2**power + 1).partition(" ")
+        assert float(number) < 1000, (number, unit)
+        assert len(number.replace(".", "")) <= 3

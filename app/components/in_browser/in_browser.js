@@ -58,7 +58,7 @@ class Page {
     this.data = data;
     this.engine = null;
     this.sample = new Blob([bytesOf(data.sample)], { type: "image/jpeg" });
-    this.say(`Loading ${data.title} (${data.megabytes.toFixed(2)} MB) and the runtime …`);
+    this.say(`Loading ${data.title} (${data.size}) and the runtime …`);
     this.tellSpeeds();
     try {
       const engine = await Engine.start(new URL(data.runtime, document.baseURI).href, bytesOf(data.model));

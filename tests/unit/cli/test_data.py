@@ -46,6 +46,19 @@ def test_check_lists_what_cannot_be_used_and_fails(run: Run, make_folder: MakeFo
     assert "1 pairs can be used, 2 cannot." in out
 
 
+def test_check_takes_its_folder_as_every_other_command_does(run: Run, make_folder: MakeFolder, tmp_path: Path) -> None:
+    root = make_folder(names=("a", "b"))
+    by_place = run("data", "check", root, "--json")
+    assert by_place[0] == 0
+    assert run("data", "check", "--data", root, "--json") == by_place
+    assert run("data", "check", root, "--data", root, "--json") == by_place
+    for arguments in ((), (root, "--data", tmp_path / "other")):
+        code, out, err = run("data", "check", *arguments)
+        assert (code, out) == (1, "")
+        assert "--data DIR" in err
+        assert err.count("\n") == 1
+
+
 def test_check_of_no_folder_is_one_line(run: Run, tmp_path: Path) -> None:
     code, out, err = run("data", "check", tmp_path / "none")
     assert (code, out) == (1, "")
