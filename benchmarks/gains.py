@@ -24,9 +24,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from app.services.ways import USUAL
 from core.cli.inline import run_now
-from core.config import FAMILIES, LOGIT_LOSSES, DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
+from core.config import FAMILIES, DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
+from core.losses.catalogue import LOSSES
 from core.runs.records import RunRecord, RunState
 from core.runs.store import RunStore
 
@@ -52,7 +52,7 @@ def screening(
             plain,
             kind="distill",
             name=f"screen {family} {base}, {loss}, {minutes:g} min",
-            distill=DistillConfig(losses={loss: USUAL[loss]}, cache_form="uint8", **_stored(loss)),
+            distill=DistillConfig(losses={loss: LOSSES[loss].weight}, cache_form="uint8", **_stored(loss)),
         )
         for loss in losses
     ]
@@ -60,7 +60,7 @@ def screening(
 
 
 def _stored(loss: str) -> dict[str, Any]:
-    return {"cache_pictures": True} if loss in LOGIT_LOSSES else {"cache_views": FEATURE_VIEWS}
+    return {"cache_views": FEATURE_VIEWS} if LOSSES[loss].on_features else {"cache_pictures": True}
 
 
 def finished(store: RunStore) -> list[RunRecord]:
@@ -167,7 +167,7 @@ def main() -> None:
     first.add_argument("--base", type=int, default=4)
     first.add_argument("--batch", type=int, default=8)
     first.add_argument("--seed", type=int, default=0)
-    first.add_argument("--losses", nargs="+", default=list(USUAL), choices=list(USUAL))
+    first.add_argument("--losses", nargs="+", default=list(LOSSES), choices=list(LOSSES))
     second = verbs.add_parser("seeds")
     second.add_argument("--config", type=Path, required=True)
     second.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

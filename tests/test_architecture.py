@@ -17,7 +17,15 @@ from tests.architecture import (
     within,
 )
 
-BASE = ("core.errors", "core.config", "core.classes", "core.paths", "core.files", "core.typed")
+BASE = (
+    "core.errors",
+    "core.config",
+    "core.classes",
+    "core.losses.catalogue",
+    "core.paths",
+    "core.files",
+    "core.typed",
+)
 DATA = (*BASE, "core.imagery", "core.image", "core.device", "core.data")
 MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.agreement", "core.cards", "core.checkpoint")
 TASKS = (*MODELS, "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
@@ -148,6 +156,8 @@ def test_the_tree_is_really_read() -> None:
         ("core.data.folder", "from core.train.events import Emit"),
         ("core.models.unet", "from core import losses"),
         ("core.losses.soft", "from core.config import DistillConfig"),
+        ("core.losses.catalogue", "from torch import Tensor"),
+        ("core.losses.catalogue", "from core.losses.hints import Hint"),
         ("core.metrics", "def f() -> None:\n    from core.models import MODELS"),
         ("core.train.loop", "from core.runs.store import RunStore"),
         ("core.infer.tiles", "import torch.nn"),

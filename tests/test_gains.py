@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.services.ways import USUAL
 from benchmarks import gains
 from core.config import DistillConfig, RunConfig, TrainConfig
+from core.losses.catalogue import LOSSES
 from core.runs.records import RunRecord, RunState
 from core.runs.store import RunStore
 
@@ -59,9 +59,9 @@ def test_a_control_as_good_as_its_teacher_leaves_no_gap_to_close() -> None:
 
 
 def test_a_screen_differs_in_the_loss_alone() -> None:
-    plain, *taught = gains.screening(minutes=15, family="compact", base=4, batch=8, seed=2, losses=list(USUAL))
+    plain, *taught = gains.screening(minutes=15, family="compact", base=4, batch=8, seed=2, losses=list(LOSSES))
     assert plain.distill is None
-    assert [list(config.distill.losses) for config in taught if config.distill] == [[name] for name in USUAL]
+    assert [list(config.distill.losses) for config in taught if config.distill] == [[name] for name in LOSSES]
     for config in taught:
         assert replace(config, kind="train", name=plain.name, distill=None) == plain
     assert plain.train.match_seconds == 900

@@ -4,44 +4,36 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from app.services.ways import WAYS
+from app.services.distill_losses import LOSSES
 
 # Mid-tones that stand on a light and on a dark page alike, and apart from each other; lines on features are dashed.
 _GREEN, _ORANGE, _VIOLET = "#2a9479", "#d9782d", "#7c7ce0"
 _CURVES = {"Student": _GREEN, "Control": _ORANGE}
-COLOURS = {
-    "cross_entropy": _GREEN,
-    "dice": _ORANGE,
-    "soft_targets": _VIOLET,
-    "standardised": "#ed5e9f",
-    "channel_wise": "#1d92b9",
-    "correlation": "#d31037",
-    "boundary": "#786b10",
-    "feature_channel_wise": "#449f10",
-    "affinity": "#b910b9",
-    "attention": "#6b6b6b",
-    "hint": "#855e78",
-    "masked_generation": "#929278",
-}
-TERMS = {"cross_entropy": "Cross-entropy (labels)", "dice": "Dice (labels)"}
-TERMS |= {way.name: f"{way.title} (teacher)" for way in WAYS.values()}
+_LABEL_TERMS = {"cross_entropy": ("Cross-entropy (labels)", _GREEN), "dice": ("Dice (labels)", _ORANGE)}
 _HEIGHT, _ENTRIES_ABOVE = 300, 2
-_DASHED = {way.name for way in WAYS.values() if way.on_features}
+
+
+def loss_terms() -> dict[str, tuple[str, str]]:
+    """Title and colour of every term of a loss by its name: those on labels, then the catalogue's."""
+    return _LABEL_TERMS | {loss.name: (f"{loss.title} (teacher)", loss.colour) for loss in LOSSES.values()}
 
 
 def loss_chart(rows: Sequence[Mapping[str, float]]) -> go.Figure:
     """Loss terms over epochs, each smoothed so that its trend shows."""
     found = dict.fromkeys(name for row in rows for name in row if name != "epoch")
-    names = [name for name in TERMS if name in found] + [name for name in found if name not in TERMS]
+    known = loss_terms()
+    names = [name for name in known if name in found] + [name for name in found if name not in known]
     figure = go.Figure()
     for name in names:
+        title, colour = known.get(name, (name.replace("_", " ").capitalize(), None))
+        on_features = name in LOSSES and LOSSES[name].on_features
         points = [(row["epoch"], row[name]) for row in rows if name in row]
         figure.add_scatter(
             x=[at for at, _ in points],
             y=smoothed([value for _, value in points]),
-            name=TERMS.get(name, name.replace("_", " ").capitalize()),
+            name=title,
             mode="lines",
-            line={"color": COLOURS.get(name), "dash": "dash" if name in _DASHED else "solid"},
+            line={"color": colour, "dash": "dash" if on_features else "solid"},
             hovertemplate="epoch %{x:.1f}: %{y:.3f}",
         )
     return _with_room(_framed(figure, "Loss, weighted"), entries=len(names))

@@ -1,4 +1,4 @@
-"""How the student listens: which losses, how much each one weighs, and what each costs on this machine."""
+"""Which losses the student learns from, how much each one weighs, and what each costs on this machine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,10 +8,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import state
 from app.components.forecast import loss_cost
-from app.services.ways import DEFAULT, USUAL, WAYS, Way
+from app.services.distill_losses import LOSSES, Loss, default_weights, usual_weights
 
 _CHOSEN = "losses_chosen"
-_START = {DEFAULT: USUAL[DEFAULT]}
 
 
 @dataclass(frozen=True)
@@ -25,37 +24,38 @@ class LossForm:
 
 def loss_form() -> LossForm:
     """The menu of losses, and a weight for each chosen one; the link keeps both."""
-    linked = state.weights_from_link(state.LOSSES, USUAL)
-    linked = state.last(state.LOSSES, _START) if linked is None else linked
+    start, usual = default_weights(), usual_weights()
+    linked = state.weights_from_link(state.LOSSES, usual)
+    linked = state.last(state.LOSSES, start) if linked is None else linked
     if _CHOSEN not in st.session_state:
         st.session_state[_CHOSEN] = list(linked)
     chosen = st.multiselect(
-        "How the student listens",
-        list(WAYS),
-        format_func=lambda name: WAYS[name].title,
+        "Losses on the teacher",
+        list(LOSSES),
+        format_func=lambda name: LOSSES[name].title,
         key=_CHOSEN,
         placeholder="Choose at least one",
     )
     weights, places = {}, {}
     for name in chosen:
-        weights[name], places[name] = _weight(WAYS[name], linked.get(name, USUAL[name]))
+        weights[name], places[name] = _weight(LOSSES[name], linked.get(name, usual[name]))
     state.remember(state.LOSSES, weights)
-    state.to_link(state.LOSSES, state.weights_for_link(weights), default=state.weights_for_link(_START))
-    guide = st.expander(f"All {len(WAYS)} ways to listen, and what they cost here").container()
+    state.to_link(state.LOSSES, state.weights_for_link(weights), default=state.weights_for_link(start))
+    guide = st.expander(f"All {len(LOSSES)} losses, and what they cost here").container()
     return LossForm(weights, guide, places)
 
 
-def _weight(way: Way, start: float) -> tuple[float, DeltaGenerator]:
-    """One chosen loss: what it says, and how much it weighs."""
-    key = f"weight_{way.name}"
+def _weight(loss: Loss, start: float) -> tuple[float, DeltaGenerator]:
+    """One chosen loss: what the student learns by it, and how much it weighs."""
+    key = f"weight_{loss.name}"
     if key not in st.session_state:
         st.session_state[key] = float(start)
     words, number = st.columns([2.4, 1], gap="medium", vertical_alignment="center")
     with words.container(gap="xxsmall"):
-        st.markdown(f"**{way.title}**  \n{way.hears} {_paper(way)}")
+        st.markdown(f"**{loss.title}**  \n{loss.summary} {_paper(loss)}")
         place = st.container()
     value = number.number_input("Weight (above 0 to 10,000)", step=0.5, format="%g", key=key)
-    return (way.weight if value is None else float(value)), place
+    return (loss.weight if value is None else float(value)), place
 
 
 def show_costs(form: LossForm, seconds: Mapping[str, float], *, step: float = 1.0) -> None:
@@ -68,11 +68,11 @@ def show_costs(form: LossForm, seconds: Mapping[str, float], *, step: float = 1.
         if name in costs:
             place.caption(costs[name])
     with form.guide:
-        answers, features = ([way for way in WAYS.values() if way.on_features == inside] for inside in (False, True))
-        st.markdown("To the teacher's answers:\n" + "\n".join(_line(way, costs) for way in answers))
+        logits, features = ([loss for loss in LOSSES.values() if loss.on_features == on] for on in (False, True))
+        st.markdown("On the teacher's logits:\n" + "\n".join(_line(loss, costs) for loss in logits))
         st.markdown(
-            "To features inside it, which are stored for views and not for whole pictures:\n"
-            + "\n".join(_line(way, costs) for way in features)
+            "On features inside the teacher, which are stored for views and not for whole pictures:\n"
+            + "\n".join(_line(loss, costs) for loss in features)
         )
         st.caption(_GUIDE)
 
@@ -83,10 +83,13 @@ _GUIDE = (
 )
 
 
-def _line(way: Way, costs: Mapping[str, str]) -> str:
-    cost = f" · {costs[way.name]}" if way.name in costs else ""
-    return f"- **{way.title}** :gray[· weight {way.weight:g}{cost}]  \n  {way.hears} {_paper(way)}"
+def _line(loss: Loss, costs: Mapping[str, str]) -> str:
+    cost = f" · {costs[loss.name]}" if loss.name in costs else ""
+    return (
+        f"- **{loss.title}** :gray[· weight {loss.weight:g}{cost}]  \n  {loss.summary} {_paper(loss)}  \n"
+        f"  :gray[Temperature: {loss.temperature}]"
+    )
 
 
-def _paper(way: Way) -> str:
-    return f"([{way.paper}](https://arxiv.org/abs/{way.arxiv}))"
+def _paper(loss: Loss) -> str:
+    return f"([{loss.paper}](https://arxiv.org/abs/{loss.arxiv}))"

@@ -10,7 +10,7 @@ from app.components.loss_form import LossForm, loss_form
 from app.services import launch
 from app.services.artifacts import Model
 from app.services.datasets import DatasetChoice
-from app.services.ways import listens_inside
+from app.services.distill_losses import uses_features
 
 _PRESETS = {"quick": "Quick", "full": "Full"}
 _SPLITS = {"by-image": "By source image", "leaky-patches": "Random patches (leaks, for comparison only)"}
@@ -55,7 +55,7 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
 
 _HELP = {
     "temperature": "Softens the teacher's answers: higher shows more of what it thinks likely besides its choice.",
-    "alpha": "Share of the labels in the loss: 0 listens to the teacher only, 1 to the labels only.",
+    "alpha": "Share of the labels in the loss: 0 learns from the teacher only, 1 from the labels only.",
     "control": "The same student on labels only, same seed and training time. Without it, a gain means nothing.",
     "seeds": "As many distillations, with this seed and the next ones. Only several can tell a gain from luck.",
     "cache_views": "Epochs of views whose teacher answers are stored and replayed; 0 runs the teacher at every step.",
@@ -157,8 +157,8 @@ def _more(losses: LossForm) -> dict[str, Any]:
 
 
 def _stored(losses: LossForm) -> dict[str, Any]:
-    """How much of the teacher is stored. A loss that looks inside it needs the very views."""
-    inside = listens_inside(losses.weights)
+    """How much of the teacher is stored. A loss on features needs the very views."""
+    inside = uses_features(losses.weights)
     pictures = st.toggle(
         "Store whole pictures",
         value=_preset().cache_pictures,

@@ -10,8 +10,8 @@ from app import state
 from app.components.forecast import duration
 from app.components.guard import plainly
 from app.services import runs
+from app.services.distill_losses import in_words
 from app.services.runs import Run
-from app.services.ways import in_words
 
 STATES = {
     "queued": ("Queued", "gray", ":material/schedule:"),

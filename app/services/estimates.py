@@ -14,6 +14,7 @@ from typing import Any
 from core import paths
 from core.classes import AERIAL
 from core.config import DistillConfig, ModelConfig, RunConfig
+from core.losses.catalogue import LOSSES, names
 
 _BASES = (4, 12)
 _IMAGES = 4
@@ -91,8 +92,8 @@ def training_seconds(
     validation = validations * pictures * per_image / 3
     train = config.train.epochs * views * per_image
     if config.distill is not None:
-        listening = sum((losses or {}).get(name, 0.0) for name in config.distill.losses)
-        train += config.train.epochs * views * listening
+        on_teacher = sum((losses or {}).get(name, 0.0) for name in config.distill.losses)
+        train += config.train.epochs * views * on_teacher
         train += views * _teacher_passes(config.distill, config.train.epochs) * pace.teacher
     return _START_SECONDS + train + validation + pictures * pace.teacher
 
@@ -117,7 +118,6 @@ def measure_losses(*, teacher: str, crop: int, device: str) -> dict[str, float]:
 
     from core import checkpoint
     from core.device import choose
-    from core.losses import LOGIT_LOSSES
 
     place = choose(device)
     images = max(1, min(_LOSS_IMAGES, _LOSS_PIXELS // crop**2))
@@ -126,16 +126,16 @@ def measure_losses(*, teacher: str, crop: int, device: str) -> dict[str, float]:
     valid = torch.ones(images, crop, crop, dtype=torch.bool, device=place)
 
     def on_logits(name: str) -> Callable[[], Any]:
-        return lambda: LOGIT_LOSSES[name](student=ours, teacher=theirs, temperature=2.0, valid=valid)
+        return lambda: LOSSES[name].load()(student=ours, teacher=theirs, temperature=2.0, valid=valid)
 
     loaded = checkpoint.load(checkpoint.resolve(teacher, runs=paths.home()), device=place)
-    losses = {name: on_logits(name) for name in LOGIT_LOSSES} | _feature_losses(loaded.model, valid)
+    losses = {name: on_logits(name) for name in names("logits")} | _feature_losses(loaded.model, valid)
     return {name: seconds / images for name, seconds in _quickest(losses).items()}
 
 
 def _feature_losses(teacher: Any, valid: Any) -> dict[str, Callable[[], Any]]:
     """Losses on features by name, each ready to be worked out: mask (B, H, W)."""
-    from core.losses.features import FEATURE_LOSSES, FeatureTerms
+    from core.losses.features import FeatureTerms
     from core.models import build_model
 
     student = build_model(ModelConfig("compact", {"base": _BASES[0]}), outputs=AERIAL.outputs).to(valid.device)
@@ -146,7 +146,7 @@ def _feature_losses(teacher: Any, valid: Any) -> dict[str, Callable[[], Any]]:
         terms = FeatureTerms([name], student_channels=ours.shape[1], teacher_channels=theirs.shape[1]).to(valid.device)
         return lambda: terms(student=ours, teacher=theirs, valid=valid, temperature=2.0, seed=0)[name]
 
-    return {name: on_features(name) for name in FEATURE_LOSSES}
+    return {name: on_features(name) for name in names("features")}
 
 
 def _quickest(losses: Mapping[str, Callable[[], Any]]) -> dict[str, float]:

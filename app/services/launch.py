@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from app.services import ways
+from app.services import distill_losses
 from app.services.stores import open_store
 from core import paths
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
@@ -18,8 +18,8 @@ MOST_SEEDS = 5
 class Settings:
     """What the form holds. `views` is training pictures an epoch (None: as many as fit side by side).
 
-    `losses` are weights by name (`ways.WAYS`); `seeds` is how many distillations are launched, with `seed`, `seed` + 1
-    and so on; `ema` is the decay of the averaged weights (0: none).
+    `losses` are weights by name (`core.losses.catalogue`); `seeds` is how many distillations are launched, with `seed`,
+    `seed` + 1 and so on; `ema` is the decay of the averaged weights (0: none).
     """
 
     teacher: str = "teacher"
@@ -29,7 +29,7 @@ class Settings:
     base: int = 4
     temperature: float = 2.0
     alpha: float = 0.5
-    losses: dict[str, float] = field(default_factory=lambda: {ways.DEFAULT: ways.USUAL[ways.DEFAULT]})
+    losses: dict[str, float] = field(default_factory=distill_losses.default_weights)
     average_flips: bool = False
     epochs: int = 16
     seed: int = 0
@@ -120,7 +120,7 @@ def _data(settings: Settings) -> DataConfig:
 def _distill(settings: Settings) -> DistillConfig:
     """Losses on features need the very views: whole pictures are not stored for them, whatever the form says."""
     losses = dict(settings.losses)
-    pictures = settings.cache_pictures and not ways.listens_inside(losses)
+    pictures = settings.cache_pictures and not distill_losses.uses_features(losses)
     return DistillConfig(
         teacher=settings.teacher,
         temperature=settings.temperature,

@@ -41,7 +41,7 @@ After Hinton, Vinyals and Dean,
 
 def main() -> None:
     st.title("Temperature", anchor=False)
-    st.caption("What a student hears from its teacher, softened: pixel by pixel, with the real logits of both models.")
+    st.caption("What a student learns from its teacher, softened: pixel by pixel, with the real logits of both models.")
     models = artifacts.models()
     if not models:
         empty_state(

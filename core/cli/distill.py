@@ -15,8 +15,9 @@ from core.cli.options import (
     train_config,
     view_settings,
 )
-from core.config import FEATURE_LOSSES, LOGIT_LOSSES, DataConfig, DistillConfig, RunConfig
+from core.config import DataConfig, DistillConfig, RunConfig
 from core.errors import ConfigError
+from core.losses import catalogue
 
 _DEFAULT = DistillConfig()
 _MORE_DATA = ("mix", "transfer")
@@ -34,7 +35,7 @@ def add(verbs: Any) -> None:
         default=[],
         metavar="NAME=WEIGHT",
         help=f"a distillation loss with its weight, as often as needed (default: {usual}): "
-        f"{', '.join(LOGIT_LOSSES + FEATURE_LOSSES)}",
+        f"{', '.join(catalogue.LOSSES)}",
     )
     add_settings(group, DataConfig, _MORE_DATA)
     group.add_argument(

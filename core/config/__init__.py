@@ -1,15 +1,13 @@
 """The settings of a run: frozen, checked once where they enter, to and from JSON. Pure Python."""
 
 from core.config.data import DataConfig
-from core.config.distill import FEATURE_LOSSES, LOGIT_LOSSES, DistillConfig
+from core.config.distill import DistillConfig
 from core.config.model import FAMILIES, ModelConfig
 from core.config.run import Kind, RunConfig
 from core.config.train import TrainConfig
 
 __all__ = [
     "FAMILIES",
-    "FEATURE_LOSSES",
-    "LOGIT_LOSSES",
     "DataConfig",
     "DistillConfig",
     "Kind",

@@ -1,21 +1,19 @@
-"""How a student listens to its teacher."""
+"""What a student learns from its teacher."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
 from core.config.fields import problems_of, setting
+from core.losses import catalogue
 from core.typed import is_number
-
-LOGIT_LOSSES = ("soft_targets", "standardised", "channel_wise", "correlation", "boundary")
-FEATURE_LOSSES = ("feature_channel_wise", "affinity", "attention", "hint", "masked_generation")
-"""Ways to listen to a teacher: to its logits, and to features inside it (functions and papers: `core/losses/`)."""
 
 
 @dataclass(frozen=True)
 class DistillConfig:
     """What the student learns: total = alpha · supervised + (1 − alpha) · Σ weight · loss, at `temperature`.
 
-    `losses` gives each distillation loss its weight (why the default is what it is: docs/RESULTS.md).
+    `losses` gives each distillation loss (`core.losses.catalogue`) its weight (why the default is what it is:
+    docs/RESULTS.md).
     """
 
     teacher: str = setting(
@@ -57,7 +55,7 @@ class DistillConfig:
         "How a stored logit is written: uint8 takes half the disk of float16. Features are always float16.",
         choices=("float16", "uint8"),
     )
-    losses: dict[str, float] = field(default_factory=lambda: {"channel_wise": 3.0})
+    losses: dict[str, float] = field(default_factory=catalogue.default_weights)
     student_layer: str | None = setting(
         None,
         "Student layer",
@@ -80,7 +78,7 @@ class DistillConfig:
 
     @property
     def uses_features(self) -> bool:
-        return any(name in FEATURE_LOSSES for name in self.losses)
+        return catalogue.uses_features(self.losses)
 
     def problems(self) -> list[str]:
         found = [*self._loss_problems(), *problems_of(self)]
@@ -95,10 +93,10 @@ class DistillConfig:
     def _loss_problems(self) -> list[str]:
         found = []
         if not self.losses:
-            found.append("A distillation needs at least one loss that listens to the teacher.")
+            found.append("A distillation needs at least one loss on the teacher.")
         for name, weight in self.losses.items():
-            if name not in LOGIT_LOSSES + FEATURE_LOSSES:
-                found.append(f"There is no loss {name}; there are {', '.join(LOGIT_LOSSES + FEATURE_LOSSES)}.")
+            if name not in catalogue.LOSSES:
+                found.append(f"There is no loss {name}; there are {', '.join(catalogue.LOSSES)}.")
             elif not is_number(weight) or not 0 < weight <= 10_000:
                 found.append(f"The weight of {name} must be above 0 and at most 10,000, not {weight}.")
         return found

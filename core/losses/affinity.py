@@ -1,7 +1,10 @@
 """Pairwise affinity: which parts of the picture are alike (structured distillation, Liu et al., arXiv 1903.04197)."""
 
+from typing import Any
+
 from torch import Tensor
 
+from core.losses.kinds import FeatureLoss
 from core.losses.masks import common_grid, weighted_mean
 from core.losses.precision import over_root, without_autocast
 
@@ -21,6 +24,13 @@ def pairwise_affinity(*, student: Tensor, teacher: Tensor, valid: Tensor | None 
         gap = _cosines(student) - _cosines(teacher)
     cells = weights.flatten(1)
     return weighted_mean(gap.square(), cells[:, :, None] * cells[:, None, :])
+
+
+class Affinity(FeatureLoss):
+    """`pairwise_affinity` between features; it learns nothing."""
+
+    def __call__(self, *, student: Tensor, teacher: Tensor, valid: Tensor, **_: Any) -> Tensor:
+        return pairwise_affinity(student=student, teacher=teacher, valid=valid)
 
 
 def _cosines(features: Tensor) -> Tensor:

@@ -1,8 +1,11 @@
 """Attention transfer: where the activations are strong (Zagoruyko and Komodakis, arXiv 1612.03928)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from core.losses.kinds import FeatureLoss
 from core.losses.masks import common_grid, weighted_mean
 from core.losses.precision import at_least_single, over_root
 
@@ -22,6 +25,13 @@ def attention_transfer(*, student: Tensor, teacher: Tensor, valid: Tensor | None
     roots = weights.flatten(1).sqrt()
     gap = _direction(student.flatten(1) * roots) - _direction(teacher.flatten(1) * roots)
     return weighted_mean(torch.linalg.vector_norm(gap, dim=1), roots.amax(dim=1) > 0)
+
+
+class Attention(FeatureLoss):
+    """`attention_transfer` between features; it learns nothing."""
+
+    def __call__(self, *, student: Tensor, teacher: Tensor, valid: Tensor, **_: Any) -> Tensor:
+        return attention_transfer(student=student, teacher=teacher, valid=valid)
 
 
 def _energy(features: Tensor) -> Tensor:

@@ -1,10 +1,14 @@
 """Channel-wise distillation: where in the picture each channel looks (Shu et al., arXiv 2011.13256)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.losses.masks import shares, weighted_mean
+from core.losses.hints import Projection
+from core.losses.kinds import FeatureLoss
+from core.losses.masks import common_grid, shares, weighted_mean
 from core.losses.precision import at_least_single
 
 
@@ -21,6 +25,19 @@ def channel_wise_kl(*, student: Tensor, teacher: Tensor, temperature: float, val
     teacher_log = _log_distribution(teacher.detach(), weights, temperature)
     divergence = functional.kl_div(student_log, teacher_log, reduction="none", log_target=True).sum(dim=2)
     return weighted_mean(divergence.mean(dim=1), weights.amax(dim=1) > 0) * temperature**2
+
+
+class FeatureChannelWise(FeatureLoss):
+    """`channel_wise_kl` between features, the student's brought to the teacher's channels by a learned projection."""
+
+    adapter: Projection
+
+    def __init__(self, *, student_channels: int, teacher_channels: int) -> None:
+        self.adapter = Projection(student_channels=student_channels, teacher_channels=teacher_channels)
+
+    def __call__(self, *, student: Tensor, teacher: Tensor, valid: Tensor, temperature: float, **_: Any) -> Tensor:
+        ours, theirs, _weights = common_grid(student=self.adapter(student), teacher=teacher, valid=valid)
+        return channel_wise_kl(student=ours, teacher=theirs, temperature=temperature, valid=valid)
 
 
 def _log_distribution(features: Tensor, weights: Tensor, temperature: float) -> Tensor:

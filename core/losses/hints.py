@@ -1,7 +1,10 @@
 """Hints: the student's features, projected, should be the teacher's (FitNets, Romero et al., arXiv 1412.6550)."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
+from core.losses.kinds import FeatureLoss
 from core.losses.masks import common_grid, weighted_mean
 from core.losses.precision import at_least_single
 
@@ -31,3 +34,15 @@ def feature_hint(*, student: Tensor, teacher: Tensor, valid: Tensor | None = Non
     assert student.shape[1] == teacher.shape[1], "project the student's features to the teacher's channels first"
     student, teacher, weights = common_grid(student=student, teacher=teacher, valid=valid)
     return weighted_mean((student - teacher).square().mean(dim=1), weights)
+
+
+class Hint(FeatureLoss):
+    """`feature_hint` between features, the student's brought to the teacher's channels by a learned projection."""
+
+    adapter: Projection
+
+    def __init__(self, *, student_channels: int, teacher_channels: int) -> None:
+        self.adapter = Projection(student_channels=student_channels, teacher_channels=teacher_channels)
+
+    def __call__(self, *, student: Tensor, teacher: Tensor, valid: Tensor, **_: Any) -> Tensor:
+        return feature_hint(student=self.adapter(student), teacher=teacher, valid=valid)

@@ -1,10 +1,13 @@
 """Masked generation: from features with holes, the student makes the teacher's whole (MGD, arXiv 2205.01529)."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from core.losses.hints import Projection, feature_hint
+from core.losses.kinds import FeatureLoss
 from core.losses.precision import at_least_single
 
 
@@ -46,3 +49,22 @@ def masked_generation(*, student: Tensor, teacher: Tensor, valid: Tensor | None 
     resolution. The paper sums over C, H and W (its weight is 2e-5), which grows with the picture: C·H·W times this.
     """
     return feature_hint(student=student, teacher=teacher, valid=valid)
+
+
+class MaskedGeneration(FeatureLoss):
+    """`masked_generation` from the student's features, of which three quarters are hidden anew at every step."""
+
+    adapter: Generator
+
+    def __init__(self, *, student_channels: int, teacher_channels: int) -> None:
+        self.adapter = Generator(student_channels=student_channels, teacher_channels=teacher_channels)
+
+    def __call__(
+        self, *, student: Tensor, teacher: Tensor, valid: Tensor, seed: int, share: tuple[int, int], **_: Any
+    ) -> Tensor:
+        """What is hidden is drawn for the whole batch, so that it does not depend on how devices share it."""
+        number, of = share
+        views, _channels, height, width = student.shape
+        random = torch.Generator(student.device).manual_seed(seed)
+        keep = keep_mask((views * of, height, width), random=random)[number * views : (number + 1) * views]
+        return masked_generation(student=self.adapter(student, keep), teacher=teacher, valid=valid)

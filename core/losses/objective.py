@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from core.losses import LOGIT_LOSSES
+from core.losses.catalogue import LOSSES
 from core.losses.supervised import supervised
 
 _SOFT_TARGETS = {"soft_targets": 1.0}
@@ -36,9 +36,9 @@ def distillation_terms(
     if alpha < 1:
         valid = labels != ignore_index if valid is None else valid
         soft = {
-            name: LOGIT_LOSSES[name](student=student, teacher=teacher, temperature=temperature, valid=valid)
+            name: LOSSES[name].load()(student=student, teacher=teacher, temperature=temperature, valid=valid)
             for name in weights
-            if name in LOGIT_LOSSES
+            if not LOSSES[name].on_features
         }
         soft |= inside or {}
         terms |= {name: (1 - alpha) * weight * soft[name] for name, weight in weights.items()}

@@ -171,7 +171,7 @@ def _training(config: RunConfig, scenes: Sequence[Scene], emit: Emit) -> list[Sc
 
 
 def _transfer(config: RunConfig, emit: Emit) -> list[Scene]:
-    """More pictures for the student to hear its teacher on; a mask that lies beside one is not looked at."""
+    """More pictures for the student to learn from its teacher on; a mask that lies beside one is not looked at."""
     if config.data.transfer is None:
         return []
     named = config.data.transfer == "samples"

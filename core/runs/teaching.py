@@ -10,9 +10,10 @@ import torch
 from core import checkpoint
 from core.checkpoint import Loaded
 from core.classes import ClassMap
-from core.config import FEATURE_LOSSES, RunConfig
+from core.config import RunConfig
 from core.errors import ConfigError
 from core.evaluate import evaluate
+from core.losses import catalogue
 from core.losses.features import FeatureTerms
 from core.models.tap import Tap, channels, feature_shape
 from core.train import picture_cache, teacher_cache
@@ -103,7 +104,7 @@ def _with_features(task: Task, loaded: Loaded) -> Task:
     distill = task.config.distill
     assert distill is not None
     features = FeatureTerms(
-        [name for name in distill.losses if name in FEATURE_LOSSES],
+        [name for name in distill.losses if name in catalogue.names("features")],
         student_channels=channels(task.model, distill.student_layer),
         teacher_channels=channels(loaded.model, distill.teacher_layer),
     )

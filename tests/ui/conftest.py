@@ -11,10 +11,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app.services import artifacts, datasets, estimates, inference, launch, softening, ways, workers
+from app.services import artifacts, datasets, estimates, inference, launch, softening, workers
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 from core.classes import AERIAL
+from core.losses.catalogue import LOSSES
 
 VIEWS = Path(__file__).resolve().parents[2] / "app" / "views"
 CLASSES = tuple(zip(AERIAL.names, AERIAL.colours, strict=True))
@@ -90,7 +91,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     )
     monkeypatch.setattr(estimates, "measure_pace", lambda **_: estimates.Pace(256, "a CPU", 0.01, 0.0, 0.02))
     monkeypatch.setattr(
-        estimates, "measure_losses", lambda **_: {name: 0.0001 * at for at, name in enumerate(ways.WAYS, start=1)}
+        estimates, "measure_losses", lambda **_: {name: 0.0001 * at for at, name in enumerate(LOSSES, start=1)}
     )
     monkeypatch.setattr(
         datasets,

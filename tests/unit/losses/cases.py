@@ -9,13 +9,10 @@ from torch import Tensor
 
 from core.losses.affinity import pairwise_affinity
 from core.losses.attention import attention_transfer
-from core.losses.boundary import boundary_soft_target_kl
+from core.losses.catalogue import LOSSES, names
 from core.losses.channel_wise import channel_wise_kl
-from core.losses.correlation import correlation
 from core.losses.hints import feature_hint
 from core.losses.masked_generation import masked_generation
-from core.losses.soft_targets import soft_target_kl
-from core.losses.standardised import standardised_kl
 from tests.unit.losses.tensors import enlarged, normal
 
 SIDE = 4
@@ -47,13 +44,9 @@ class Case:
         return gradient
 
 
-LOGITS = {
-    "soft_targets": Case(partial(soft_target_kl, temperature=3.0)),
-    "standardised": Case(partial(standardised_kl, temperature=3.0)),
-    "channel_wise": Case(partial(channel_wise_kl, temperature=3.0)),
-    "correlation": Case(partial(correlation, temperature=3.0)),
-    "boundary": Case(partial(boundary_soft_target_kl, temperature=3.0, pixels=1)),
-}
+# The pictures of these tests are small: without this, every pixel would lie near an edge.
+_MORE: dict[str, dict[str, int]] = {"boundary": {"pixels": 1}}
+LOGITS = {name: Case(partial(LOSSES[name].load(), temperature=3.0, **_MORE.get(name, {}))) for name in names("logits")}
 FEATURES = {
     "channel_wise features": Case(partial(channel_wise_kl, temperature=3.0), (3, 3), 1, 4),
     "affinity": Case(pairwise_affinity, (3, 5), 2, 4),

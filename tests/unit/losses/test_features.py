@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from core import config
-from core.losses import LOGIT_LOSSES
 from core.losses.affinity import pairwise_affinity
 from core.losses.attention import attention_transfer
-from core.losses.features import FEATURE_LOSSES, FeatureTerms
+from core.losses.catalogue import names
+from core.losses.features import FeatureTerms
 from core.losses.hints import feature_hint
+
+FEATURE_LOSSES = names("features")
 
 
 def features(seed: int, *shape: int) -> Tensor:
@@ -28,11 +29,6 @@ def terms(names: tuple[str, ...] = FEATURE_LOSSES, seed: int = 0) -> FeatureTerm
 def values(module: FeatureTerms, *, student: Tensor = STUDENT, seed: int = 3) -> dict[str, Tensor]:
     found: dict[str, Tensor] = module(student=student, teacher=TEACHER, valid=VALID, temperature=2.0, seed=seed)
     return found
-
-
-def test_the_settings_know_exactly_these_losses() -> None:
-    assert tuple(LOGIT_LOSSES) == config.LOGIT_LOSSES
-    assert config.FEATURE_LOSSES == FEATURE_LOSSES
 
 
 def test_each_name_is_its_own_function() -> None:

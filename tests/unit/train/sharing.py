@@ -17,9 +17,9 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from core.config import FEATURE_LOSSES, LOGIT_LOSSES, DistillConfig, ModelConfig
-from core.losses import LOGIT_LOSSES as BY_NAME
+from core.config import DistillConfig, ModelConfig
 from core.losses import across
+from core.losses.catalogue import LOSSES, names
 from core.losses.features import FeatureTerms
 from core.losses.supervised import cross_entropy, dice
 from core.models import build_model
@@ -54,8 +54,8 @@ def curve(
     distill = DistillConfig(alpha=0.0 if mix else 0.5, losses=losses) if losses else None
     settings = {"epochs": 2, "batch_size": VIEWS // group.size, "devices": group.size, "learning_rate": 2e-2} | train
     task = tiny_task(distill=distill, views=24, answers=teacher if losses else None, **settings)
-    names = [name for name in losses or () if name in FEATURE_LOSSES]
-    features = FeatureTerms(names, student_channels=32, teacher_channels=3) if names else None
+    chosen = [name for name in losses or () if LOSSES[name].on_features]
+    features = FeatureTerms(chosen, student_channels=32, teacher_channels=3) if chosen else None
     if architecture != "unet":
         torch.manual_seed(0)
         task = replace(task, model=build_model(ModelConfig(architecture, {"base": 2}), outputs=CLASSES))
@@ -85,7 +85,7 @@ def gradients(group: Group) -> dict[str, tuple[Tensor, Tensor]]:
     labels[:3, 2:] = IGNORE  # One device has far more valid pixels than the other.
     mine = group.positions(VIEWS)
     found = {}
-    for name in ("cross_entropy", "dice", *LOGIT_LOSSES, *FEATURE_LOSSES):
+    for name in ("cross_entropy", "dice", *names()):
         student = logits[mine].requires_grad_()
         with across.devices(group.add) if group.size > 1 else nullcontext():
             loss = _loss(name, group, student=student, teacher=answers[mine], labels=labels[mine])
@@ -99,8 +99,9 @@ def _loss(name: str, group: Group, *, student: Tensor, teacher: Tensor, labels: 
     if name in ("cross_entropy", "dice"):
         return {"cross_entropy": cross_entropy, "dice": dice}[name](logits=student, labels=labels, ignore_index=IGNORE)
     valid = labels != IGNORE
-    if name in BY_NAME:
-        return BY_NAME[name](student=student, teacher=teacher, temperature=2.0, valid=valid)
+    if not LOSSES[name].on_features:
+        value: Tensor = LOSSES[name].load()(student=student, teacher=teacher, temperature=2.0, valid=valid)
+        return value
     torch.manual_seed(1)
     terms = FeatureTerms([name], student_channels=CLASSES, teacher_channels=CLASSES).double()
     share = (group.rank, group.size)

@@ -17,8 +17,8 @@ import torch
 from torch import distributed
 
 from core import paths
-from core.config import FEATURE_LOSSES, LOGIT_LOSSES
 from core.errors import ModelError
+from core.losses.catalogue import LOSSES
 from core.train.group import ALONE, Group, meet, open_store, part
 from core.train.norm import share_statistics
 from tests.unit.train.sharing import Curve, do
@@ -102,7 +102,7 @@ def test_without_any_of_the_three_the_curves_part(together: Together, name: str,
 def test_every_loss_is_that_of_the_whole_batch_and_so_is_its_gradient(together: Together) -> None:
     """Although one device has few valid pixels and the other many."""
     both, alone = together(work="gradients"), do(ALONE, "gradients")
-    assert set(both) == {"cross_entropy", "dice", *LOGIT_LOSSES, *FEATURE_LOSSES}
+    assert set(both) == {"cross_entropy", "dice", *LOSSES}
     for name, (loss, gradient) in both.items():
         expected = alone[name][1][:4]
         torch.testing.assert_close(loss, alone[name][0], rtol=1e-10, atol=1e-12)

@@ -1,4 +1,4 @@
-"""Every way to listen to a teacher trains a student to the end, and what it begins with is what was asked for."""
+"""Every loss on a teacher trains a student to the end, and what it begins with is what was asked for."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from core import checkpoint
-from core.config import FEATURE_LOSSES, LOGIT_LOSSES, DistillConfig, RunConfig
+from core.config import DistillConfig, RunConfig
 from core.errors import ConfigError
+from core.losses.catalogue import LOSSES
 from core.runs import checks, jobs
 from core.train.events import EpochEvent, MessageEvent
 from core.train.loop import Task
@@ -23,7 +24,7 @@ def taught(config: RunConfig, **changes: Any) -> RunConfig:
     return replace(config, distill=replace(config.distill, **changes))
 
 
-@pytest.mark.parametrize("name", LOGIT_LOSSES + FEATURE_LOSSES)
+@pytest.mark.parametrize("name", LOSSES)
 def test_a_student_learns_by_each_loss_and_its_term_is_told(distilled: RunConfig, runs: Path, name: str) -> None:
     ear = Ear()
     run(taught(distilled, losses={name: 2.0}), runs, "one", ear)

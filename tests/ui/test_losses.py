@@ -1,4 +1,4 @@
-"""Ways to listen to a teacher: named as in core, cited as in its code, told apart in charts, timed on this machine."""
+"""The losses on the teacher: cited as in their code, told apart in charts, timed on this machine."""
 
 import importlib
 import itertools
@@ -7,44 +7,39 @@ from pathlib import Path
 
 import pytest
 
-from app.components.charts import COLOURS, TERMS, loss_chart
+from app.components.charts import loss_chart, loss_terms
 from app.components.forecast import loss_cost
-from app.services import estimates, launch, ways
-from app.services.ways import WAYS
-from core.config import FEATURE_LOSSES, LOGIT_LOSSES, DistillConfig
+from app.services import estimates, launch
+from app.services.distill_losses import in_words, uses_features
+from core.config import DistillConfig
+from core.losses.catalogue import LOSSES, Loss, names
 from core.paths import ROOT
 
-MODULES = {
-    "feature_channel_wise": "channel_wise",
-    "hint": "hints",
-}
 Colour = tuple[float, float, float]
 
 
-def test_every_loss_of_core_can_be_chosen() -> None:
-    assert tuple(WAYS) == LOGIT_LOSSES + FEATURE_LOSSES
-    assert len({way.title for way in WAYS.values()}) == len(WAYS)
-    assert [way.name for way in WAYS.values() if way.on_features] == list(FEATURE_LOSSES)
-    assert DistillConfig().losses == {ways.DEFAULT: ways.USUAL[ways.DEFAULT]}
+def test_losses_have_titles_of_their_own_and_those_on_logits_come_first() -> None:
+    assert len({loss.title for loss in LOSSES.values()}) == len(LOSSES)
+    assert tuple(LOSSES) == names("logits") + names("features")
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=lambda way: way.name)
-def test_each_way_is_one_line_with_the_paper_that_its_code_names(way: ways.Way) -> None:
-    module = importlib.import_module(f"core.losses.{MODULES.get(way.name, way.name)}")
-    assert way.arxiv in Path(module.__file__ or "").read_text(encoding="utf-8")
-    assert len(way.hears) <= 90
-    assert DistillConfig(losses={way.name: way.weight}).problems() == []
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=lambda loss: loss.name)
+def test_each_loss_is_one_line_with_the_paper_that_its_code_names(loss: Loss) -> None:
+    module = importlib.import_module(loss.factory.split(":")[0])
+    assert loss.arxiv in Path(module.__file__ or "").read_text(encoding="utf-8")
+    assert len(loss.summary) <= 90
+    assert DistillConfig(losses={loss.name: loss.weight}).problems() == []
 
 
 def test_losses_are_told_in_words() -> None:
-    assert ways.in_words({"soft_targets": 1.0}) == "Soft targets"
-    assert ways.in_words({"channel_wise": 3.0, "boundary": 1.0}) == "Channel-wise × 3 + Soft targets at edges"
+    assert in_words({"soft_targets": 1.0}) == "Soft targets"
+    assert in_words({"channel_wise": 3.0, "boundary": 1.0}) == "Channel-wise × 3 + Soft targets at edges"
 
 
 @pytest.mark.parametrize("names", [["hint"], ["soft_targets", "affinity"]])
-def test_losses_on_features_hear_the_teacher_on_views_and_not_on_pictures(names: list[str]) -> None:
+def test_losses_on_features_store_views_and_not_pictures(names: list[str]) -> None:
     settings = launch.Settings(losses=dict.fromkeys(names, 1.0), cache_views=4, cache_pictures=True)
-    assert ways.listens_inside(settings.losses)
+    assert uses_features(settings.losses)
     assert launch.to_config(settings).distill == DistillConfig(losses=dict.fromkeys(names, 1.0), cache_views=4)
     assert launch.problems(settings) == []
 
@@ -112,18 +107,19 @@ def test_every_loss_is_timed(tmp_path: Path) -> None:
     card = ModelCard("t", config, AERIAL, (127.0,) * 3, (128.0,) * 3, parameters=1, macs_256=1)  # type: ignore[arg-type]
     save(tmp_path / "teacher", build_model(config, outputs=AERIAL.outputs), card)
     seconds = estimates.measure_losses(teacher=str(tmp_path / "teacher"), crop=32, device="cpu")
-    assert set(seconds) == set(WAYS)
+    assert set(seconds) == set(LOSSES)
     assert all(0 < took < 1 for took in seconds.values())
 
 
 def test_every_term_has_a_name_and_a_colour_of_its_own() -> None:
-    terms = ["cross_entropy", "dice", *WAYS]
+    terms = ["cross_entropy", "dice", *LOSSES]
+    known = loss_terms()
     figure = loss_chart([{"epoch": 1.0} | dict.fromkeys(terms, 0.5)])
-    assert [trace.name for trace in figure.data] == [TERMS[name] for name in terms]
+    assert [trace.name for trace in figure.data] == [known[name][0] for name in terms]
     assert len({trace.name for trace in figure.data}) == len(terms)
-    assert [trace.line.color for trace in figure.data] == [COLOURS[name] for name in terms]
+    assert [trace.line.color for trace in figure.data] == [known[name][1] for name in terms]
     dashed = {name for name, trace in zip(terms, figure.data, strict=True) if trace.line.dash == "dash"}
-    assert dashed == set(FEATURE_LOSSES)
+    assert dashed == set(names("features"))
 
 
 @pytest.mark.parametrize("page", ["light", "dark"])
@@ -131,14 +127,15 @@ def test_colours_stand_on_the_page(page: str) -> None:
     """At least 3 : 1, as WCAG asks of graphics."""
     theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
     ground = luminance(theme[page]["backgroundColor"])
-    for colour in COLOURS.values():
+    for _title, colour in loss_terms().values():
         darker, lighter = sorted((ground, luminance(colour)))
         assert (lighter + 0.05) / (darker + 0.05) >= 3
 
 
 def test_colours_are_told_apart() -> None:
     """By the distance in CIE Lab, where 2.3 is just seen."""
-    for one, other in itertools.combinations(COLOURS.values(), 2):
+    colours = [colour for _title, colour in loss_terms().values()]
+    for one, other in itertools.combinations(colours, 2):
         distance = sum((a - b) ** 2 for a, b in zip(lab(one), lab(other), strict=True)) ** 0.5
         assert distance >= 20, (one, other)
 

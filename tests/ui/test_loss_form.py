@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.components.charts import loss_chart
 from app.services import launch
+from app.services.distill_losses import usual_weights
 from app.services.stores import open_store
-from app.services.ways import USUAL, WAYS
+from core.losses.catalogue import LOSSES
 from tests.ui.conftest import World, words
+from tests.unit.losses.made_up import ON_FEATURES, ON_LOGITS
 
+USUAL = usual_weights()
 View = Callable[..., AppTest]
 
 
@@ -49,15 +53,34 @@ def test_the_channel_wise_loss_is_the_start_and_leaves_the_link_alone(view: View
     assert launched(page, world).losses == {"channel_wise": 3.0}
 
 
-def test_each_way_is_explained_with_its_paper_and_its_cost(view: View) -> None:
+def test_each_loss_is_explained_with_its_paper_its_temperature_and_its_cost(view: View) -> None:
     page = view("distill")
     text = words(page)
-    for way in WAYS.values():
-        assert way.hears in text
-        assert f"https://arxiv.org/abs/{way.arxiv}" in text
+    for loss in LOSSES.values():
+        assert loss.summary in text
+        assert f"Temperature: {loss.temperature}" in text
+        assert f"https://arxiv.org/abs/{loss.arxiv}" in text
     # The fake takes 0.1 ms for the first loss, 0.2 for the second, and 10 for a step.
     assert "weight 3 · × 2.0, +2 % of a step" in text
-    assert page.multiselect(key="losses_chosen").options == [way.title for way in WAYS.values()]
+    assert page.multiselect(key="losses_chosen").options == [loss.title for loss in LOSSES.values()]
+
+
+def test_a_loss_added_to_the_catalogue_can_be_chosen_and_is_drawn(
+    view: View, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for loss in (ON_LOGITS, ON_FEATURES):
+        monkeypatch.setitem(LOSSES, loss.name, loss)
+    page = choose(view("distill"), ON_LOGITS.name, ON_FEATURES.name)
+    assert page.multiselect(key="losses_chosen").options[-2:] == [ON_LOGITS.title, ON_FEATURES.title]
+    assert ON_FEATURES.summary in words(page)
+    assert page.toggle(key="cache_pictures").disabled
+    assert launched(page, world).losses == {ON_LOGITS.name: 7.0, ON_FEATURES.name: 9.0}
+    figure = loss_chart([{"epoch": 1.0, ON_LOGITS.name: 0.5, ON_FEATURES.name: 0.5}])
+    drawn = [(trace.name, trace.line.color, trace.line.dash) for trace in figure.data]
+    assert drawn == [
+        ("Made up on logits (teacher)", ON_LOGITS.colour, "solid"),
+        ("Made up on features (teacher)", ON_FEATURES.colour, "dash"),
+    ]
 
 
 def test_a_chosen_loss_brings_its_usual_weight_and_the_link_follows(view: View, world: World) -> None:
