@@ -5,9 +5,11 @@
 # make web    fetch ONNX Runtime Web, so that models can run in the visitor's browser (needs npm)
 #
 # PYTHON=python3.12 chooses the interpreter, PORT=8600 the app's port, ARGS='-k losses' goes to pytest,
+# HOST=0.0.0.0 opens the app to other machines (docs/SECURITY.md says what else that takes),
 # CONSTRAINTS=constraints.txt installs the exact versions that the continuous integration uses.
 
 PYTHON ?= python3
+HOST ?= localhost
 PORT ?= 8501
 ARGS ?=
 CONSTRAINTS ?=
@@ -21,7 +23,7 @@ ONNXRUNTIME_WEB := 1.30.0
 .PHONY: web app test slow browser lint types bench check clean
 
 app: $(VENV)/.app-installed
-	$(RUN) streamlit run app/main.py --server.port $(PORT)
+	$(RUN) streamlit run app/main.py --server.address $(HOST) --server.port $(PORT)
 
 test: $(VENV)/.dev-installed
 	$(RUN) pytest $(ARGS)

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 
-from app import web_runtime
-from app.services import inference, workers, workspaces
+from app import web_runtime, web_security
+from app.services import hosts, inference, workers, workspaces
 from app.services.errors import TerrastillError
 from app.state import report_script_error
 
@@ -40,6 +40,7 @@ def look_ahead() -> None:
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Warm up, and pick up runs that a stopped machine left in the queue."""
+    hosts.warn_if_open(st.get_option("server.address") or "0.0.0.0")
     await asyncio.to_thread(warm_up)
     ahead = asyncio.create_task(asyncio.to_thread(look_ahead))
     workspaces.sweep()
@@ -57,5 +58,5 @@ app = st.App(
     lifespan=lifespan,
     on_script_error=report_script_error,
     routes=web_runtime.ROUTES,
-    middleware=web_runtime.MIDDLEWARE,
+    middleware=[*web_security.MIDDLEWARE, *web_runtime.MIDDLEWARE],
 )

@@ -48,7 +48,7 @@ STORE = (*BASE, *(f"core.runs.{name}" for name in STORE_PARTS))
 JOBS = tuple(f"core.runs.{name}" for name in ("jobs", "checks", "teaching", "followers", "follow"))
 WORKERS = ("worker", "serve", "child", "process", "ray", "cluster", "seats")
 TRACKING = ("core.runs.tracking", "core.runs.trackers")
-PAGES = ("app.services", "app.state", "app.caching", "app.components", "app.web_runtime")
+PAGES = ("app.services", "app.state", "app.caching", "app.components", "app.web_runtime", "app.web_security")
 
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.
 ROOMS: dict[str, tuple[str, ...] | None] = {
@@ -72,7 +72,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
     **dict.fromkeys(("app.main", "app.shell"), (*PAGES, "app.views")),
-    **dict.fromkeys(("app.state", "app.caching", "app.web_runtime"), ("app.services",)),
+    **dict.fromkeys(("app.state", "app.caching", "app.web_runtime", "app.web_security"), ("app.services",)),
     "app.services": ("core", "app.services"),
     **dict.fromkeys(("app.components", "app.views"), PAGES),
 }

@@ -12,6 +12,7 @@ limits below, and no file of the server is opened. Signing in itself is Streamli
     predictions_an_hour = 60             # of own images, by one person
     gallery_images_an_hour = 300         # by one person
     images = "/srv/imagery"              # what the page for own images may open
+    hosts = ["maps.example.org"]         # names of this server, * for any part
 """
 
 import threading
@@ -43,6 +44,7 @@ class Access:
     predictions_an_hour: int = 120
     gallery_images_an_hour: int = 600
     images: Path | None = None
+    hosts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,9 @@ def _wrong(name: str, value: Any) -> str | None:
     kinds = {field.name: field.default for field in fields(Access)}
     if name not in kinds:
         return f"is no setting; there are {', '.join(kinds)}"
+    if name == "hosts":
+        good = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+        return None if good else "must be a list of names of this server"
     if name in ("may_launch", "may_delete"):
         good = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
         return None if good else "must be a list of e-mail addresses"
