@@ -9,9 +9,8 @@ from app.components.guard import plainly
 from app.components.sign_in import person
 from app.services import access, benchmarks, workers
 from app.services.artifacts import Model
-from app.services.benchmarks import BATCHES, CAREFUL, RUNTIMES, SIZES, Choices
+from app.services.benchmarks import BATCHES, CAREFUL, SIZES, Choices, runtime_title, usual_runtimes
 
-_USUAL = ("pytorch", "onnx", "onnx-int8")
 _TRAINING = "A run is training now: times will be longer than on an idle machine, and less steady. Ratios hold better."
 
 
@@ -66,13 +65,13 @@ def _runtimes(choices: Choices) -> dict[str, Any]:
     chosen = st.multiselect(
         "Runtimes",
         offered,
-        default=[name for name in _USUAL if name in offered],
-        format_func=RUNTIMES.get,
+        default=[name for name in usual_runtimes() if name in offered],
+        format_func=runtime_title,
         key="benchmark_runtimes",
     )
     for name, why_not in choices.runtimes.items():
         if why_not is not None:
-            st.caption(f"{RUNTIMES[name]}: {why_not}")
+            st.caption(f"{runtime_title(name)}: {why_not}")
     return {"runtimes": chosen}
 
 

@@ -4,16 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from app.services.benchmarks import Row, runtime_title
+from app.services.benchmarks import Row, runtime_symbol, runtime_title
 
 AXES = {"latency": "Latency (ms)", "parameters": "Parameters", "bytes": "File size (MB)"}
-SYMBOLS = {
-    "pytorch": "circle",
-    "compiled": "circle-open",
-    "onnx": "square",
-    "onnx-int8": "diamond",
-    "openvino": "cross",
-}
 _COLOURS = ("#2a9479", "#d9782d", "#7c7ce0", "#b8860b", "#a0528d", "#3f7fb5", "#6b6b6b", "#ed5e9f")
 
 
@@ -57,7 +50,11 @@ def pareto_chart(rows: Sequence[Row], axis: str, titles: Mapping[str, str]) -> g
             text=[runtime_title(row.runtime) for row in own],
             name=titles.get(model, model),
             mode="markers",
-            marker={"size": 13, "color": _COLOURS[index % len(_COLOURS)], "symbol": [SYMBOLS[r.runtime] for r in own]},
+            marker={
+                "size": 13,
+                "color": _COLOURS[index % len(_COLOURS)],
+                "symbol": [runtime_symbol(r.runtime) for r in own],
+            },
             hovertemplate="%{fullData.name}, %{text}<br>%{x:.3g} · %{y:.1f} %<extra></extra>",
         )
     figure.update_layout(

@@ -12,8 +12,9 @@ from typing import Any
 
 from core import paths
 from core.benchmark import results
-from core.benchmark.plan import RUNTIMES, Plan
+from core.benchmark.plan import Plan
 from core.benchmark.results import Result, Row
+from core.benchmark.runtimes import RUNTIMES
 from core.config import DataConfig
 from core.errors import BenchmarkError
 from core.runs.process import start as start_process
@@ -48,15 +49,12 @@ class Job:
 
 def choices() -> Choices:
     """Asked once a server: nothing of it changes while it runs."""
-    from core.benchmark.artefacts import Workshop
-
-    workshop = Workshop(results.folder() / "files")
     cores = os.cpu_count() or 1
     labelled = {"none": "No scores", "samples": "Shipped scenes (synthetic)"}
     if (paths.dubai_root() / "Tile 1" / "images").is_dir():
         labelled["dubai"] = "Dubai, validation images"
     threads = tuple(sorted({1, *(2**power for power in range(1, 8) if 2**power < cores), cores}))
-    return Choices({name: workshop.why_not(name) for name in RUNTIMES}, threads, labelled)
+    return Choices({name: runtime.unavailable("cpu") for name, runtime in RUNTIMES.items()}, threads, labelled)
 
 
 def start(
@@ -164,8 +162,18 @@ def timings(row: Row) -> dict[str, float | None]:
     }
 
 
+def usual_runtimes() -> list[str]:
+    """Those that are measured unless somebody says otherwise."""
+    return [name for name, runtime in RUNTIMES.items() if runtime.usual]
+
+
 def runtime_title(name: str) -> str:
-    return RUNTIMES.get(name, name)
+    return RUNTIMES[name].title if name in RUNTIMES else name
+
+
+def runtime_symbol(name: str) -> str:
+    """Its mark in charts, by Plotly's name; a circle for one that is gone."""
+    return RUNTIMES[name].symbol if name in RUNTIMES else "circle"
 
 
 def _jobs() -> Path:

@@ -1,17 +1,13 @@
 """A model in a runtime, ready to answer: from pictures in bytes to logits, the same way whatever runs it."""
 
 import hashlib
-import importlib.util
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
-import torch
-from numpy.typing import NDArray
 
 from core import checkpoint
+from core.benchmark.runtimes import RUNTIMES, Run
 from core.cards import ModelCard
 from core.config import DataConfig
 from core.device import choose
@@ -19,14 +15,10 @@ from core.errors import ExportError
 from core.export.graph import to_onnx
 from core.export.parity import SAME_CLASS, SAME_CLASS_INT8, compare, insist
 from core.export.quantise import quantise
-from core.export.session import OnnxModel, OpenVinoModel
+from core.export.session import OnnxModel
 from core.export.tiles import training_tiles
-from core.export.torch_answer import normalised
 from core.files import write_aside
-from core.models import can_compile
 
-Pictures = NDArray[np.uint8]
-Run = Callable[[Pictures], NDArray[np.float32]]
 CALIBRATION_TILES, PARITY_TILES = 32, 4
 
 
@@ -52,19 +44,6 @@ class Workshop:
         self._calibration = calibration or DataConfig()
         self._loaded: dict[str, checkpoint.Loaded] = {}
 
-    def why_not(self, runtime: str) -> str | None:
-        """Why a runtime cannot be used here, in a sentence; None where it can."""
-        gpu = self._device.type != "cpu"
-        if runtime == "compiled" and not can_compile(self._device):
-            return "There is no C++ compiler here, which torch.compile needs."
-        if runtime == "openvino" and importlib.util.find_spec("openvino") is None:
-            return "OpenVINO is not installed: pip install openvino."
-        if runtime in ("onnx-int8", "openvino") and gpu:
-            return f"This runtime is measured on the processor only, not on {self._device}."
-        if runtime == "onnx" and gpu and "CUDAExecutionProvider" not in OnnxModel.providers():
-            return "The installed ONNX Runtime has no GPU support: pip install onnxruntime-gpu instead."
-        return None
-
     def loaded(self, model: str) -> checkpoint.Loaded:
         """Raises `CheckpointError`."""
         if model not in self._loaded:
@@ -73,17 +52,17 @@ class Workshop:
 
     def make(self, model: str, runtime: str, threads: int) -> Artefact:
         """Raises `CheckpointError` and `ExportError`."""
-        if reason := self.why_not(runtime):
+        chosen = RUNTIMES[runtime]
+        if reason := chosen.unavailable(str(self._device)):
             raise ExportError(reason)
-        loaded = self.loaded(model)
-        if runtime in ("pytorch", "compiled"):
+        card = self.loaded(model).card
+        if chosen.file == "checkpoint":
             stem = checkpoint.resolve(model)
             file = stem.with_name(stem.name + ".safetensors")
-            run = _torch_run(loaded, self._device, threads, compiled=runtime == "compiled")
         else:
-            file = self.exported(model, int8=runtime == "onnx-int8")
-            run = _session_run(self._session(file, runtime, threads))
-        return Artefact(model, runtime, threads, loaded.card, file, file.stat().st_size, run)
+            file = self.exported(model, int8=chosen.file == "int8")
+        run = chosen.open(file, threads, str(self._device))
+        return Artefact(model, runtime, threads, card, file, file.stat().st_size, run)
 
     def exported(self, model: str, *, int8: bool) -> Path:
         """The ONNX file of a model, made on first use and compared with PyTorch. Raises `ExportError`."""
@@ -113,30 +92,6 @@ class Workshop:
         digest = hashlib.sha256(stem.with_name(stem.name + ".safetensors").read_bytes())
         digest.update(repr(self._calibration).encode())
         return digest.hexdigest()[:12]
-
-    def _session(self, file: Path, runtime: str, threads: int) -> OnnxModel | OpenVinoModel:
-        if runtime == "openvino":
-            return OpenVinoModel(file, threads=threads)
-        gpu = self._device.type == "cuda"
-        return OnnxModel(file, threads=threads, providers=["CUDAExecutionProvider"] if gpu else [])
-
-
-def _session_run(session: OnnxModel | OpenVinoModel) -> Run:
-    return lambda images: np.asarray(session.run(images), np.float32)
-
-
-def _torch_run(loaded: checkpoint.Loaded, device: torch.device, threads: int, *, compiled: bool) -> Run:
-    model = torch.compile(loaded.model) if compiled else loaded.model
-
-    def run(images: Pictures) -> NDArray[np.float32]:
-        # One number for the whole process: others may have changed it since.
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        with torch.inference_mode():
-            found: NDArray[np.float32] = model(normalised(images, loaded.card, device)).float().cpu().numpy()
-        return found
-
-    return run
 
 
 def _as_name(model: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from core import paths
+from core.benchmark.runtimes import RUNTIMES
 from core.errors import ExportError
 
 _PATIENCE_SECONDS = 600.0
@@ -50,32 +51,7 @@ def measure(*, runtime: str, file: Path, threads: int, size: int, device: str) -
 def _start(order: dict[str, Any]) -> None:
     """What a program does that opens a model and segments one picture."""
     images = np.zeros((1, order["size"], order["size"], 3), np.uint8)
-    if order["runtime"] in ("pytorch", "compiled"):
-        _answer_with_torch(order, images)
-    elif order["runtime"] == "openvino":
-        from core.export.session import OpenVinoModel
-
-        OpenVinoModel(Path(order["file"]), threads=order["threads"]).run(images)
-    else:
-        from core.export.session import OnnxModel
-
-        providers = ["CUDAExecutionProvider"] if order["device"].startswith("cuda") else []
-        OnnxModel(Path(order["file"]), threads=order["threads"], providers=providers).run(images)
-
-
-def _answer_with_torch(order: dict[str, Any], images: Any) -> None:
-    import torch
-
-    from core import checkpoint
-    from core.device import choose
-    from core.export.torch_answer import normalised
-
-    torch.set_num_threads(order["threads"])
-    device = choose(order["device"])
-    loaded = checkpoint.load(Path(order["file"]).with_suffix(""), device=device)
-    model = torch.compile(loaded.model) if order["runtime"] == "compiled" else loaded.model
-    with torch.inference_mode():
-        model(normalised(images, loaded.card, device)).cpu()
+    RUNTIMES[order["runtime"]].open(Path(order["file"]), order["threads"], order["device"])(images)
 
 
 def _peak_memory_mb() -> float | None:

@@ -1,22 +1,14 @@
-"""What is to be measured: models × runtimes × sizes × batches × threads. Standard library only."""
+"""What is to be measured: models × runtimes × sizes × batches × threads. No torch."""
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from core.benchmark.runtimes import RUNTIMES, USUAL
 from core.config import DataConfig
 from core.errors import ConfigError
 from core.typed import build
-
-RUNTIMES: dict[str, str] = {
-    "pytorch": "PyTorch",
-    "compiled": "PyTorch, compiled",
-    "onnx": "ONNX Runtime",
-    "onnx-int8": "ONNX Runtime, INT8",
-    "openvino": "OpenVINO",
-}
-"""Every way to run a model, by its name in settings and on the command line."""
 
 MOST_CASES = 400
 _LARGEST_SIDE, _LARGEST_BATCH, _MOST_THREADS = 4096, 64, 256
@@ -48,7 +40,7 @@ class Plan:
 
     models: tuple[str, ...]
     teacher: str | None = None
-    runtimes: tuple[str, ...] = ("pytorch", "onnx", "onnx-int8")
+    runtimes: tuple[str, ...] = USUAL
     sizes: tuple[int, ...] = (512,)
     batches: tuple[int, ...] = (1,)
     threads: tuple[int, ...] = (1,)

@@ -11,9 +11,10 @@ import numpy as np
 
 from core import checkpoint
 from core.benchmark import cold, energy, machine, turns
-from core.benchmark.artefacts import Artefact, Pictures, Workshop
+from core.benchmark.artefacts import Artefact, Workshop
 from core.benchmark.plan import Case, Plan
 from core.benchmark.results import Result, Row, new_id
+from core.benchmark.runtimes import Pictures
 from core.benchmark.scores import score
 from core.data import open_split
 from core.data.scene import Scene

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.benchmark.runtimes import RUNTIMES, USUAL
 from core.cli.options import add_device, add_json
 from core.cli.terminal import complain, percent, say, say_json
 from core.errors import BenchmarkError, ConfigError
@@ -22,9 +23,9 @@ def add(verbs: Any) -> None:
     verb.add_argument(
         "--runtime",
         nargs="+",
-        default=["pytorch", "onnx", "onnx-int8"],
+        default=list(USUAL),
         metavar="NAME",
-        help="pytorch, compiled, onnx, onnx-int8, openvino or all (default: pytorch onnx onnx-int8)",
+        help=f"{', '.join(RUNTIMES)} or all (default: {' '.join(USUAL)})",
     )
     verb.add_argument("--size", nargs="+", type=int, default=[512], help="side of the picture in pixels (default: 512)")
     verb.add_argument("--batch", nargs="+", type=int, default=[1], help="pictures a pass (default: 1)")
@@ -88,7 +89,7 @@ def _read(path: Path) -> "Plan":
 
 def _plan(args: argparse.Namespace) -> "Plan":
     from core import device
-    from core.benchmark.plan import RUNTIMES, Plan
+    from core.benchmark.plan import Plan
     from core.config import DataConfig
 
     score = None

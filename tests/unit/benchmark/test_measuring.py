@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.benchmark import energy, results, turns
-from core.benchmark.plan import MOST_CASES, RUNTIMES, Case, Plan
+from core.benchmark.plan import MOST_CASES, Case, Plan
 from core.benchmark.results import Result, Row
+from core.benchmark.runtimes import RUNTIMES
 from core.benchmark.spread import spread
 from core.config import DataConfig
 from core.errors import BenchmarkError, ConfigError

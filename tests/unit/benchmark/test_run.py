@@ -12,32 +12,10 @@ from core.benchmark.artefacts import Workshop
 from core.benchmark.plan import Plan
 from core.benchmark.scores import score
 from core.benchmark.turns import CancelledError
-from core.cards import ModelCard
-from core.classes import AERIAL
-from core.config import DataConfig, ModelConfig
+from core.config import DataConfig
 from core.data.scene import Scene
 from core.errors import ConfigError, DeviceError
 from core.evaluate import evaluate
-from core.models import build_model, count_macs, count_parameters
-from tests.unit.networks import balance, noise
-
-
-@pytest.fixture(scope="module")
-def stem(tmp_path_factory: pytest.TempPathFactory) -> str:
-    torch.manual_seed(0)
-    config = ModelConfig("unet", {"base": 2})
-    model = build_model(config, outputs=AERIAL.outputs)
-    balance(model, model.head, noise())  # type: ignore[arg-type]
-    sizes = {"parameters": count_parameters(model), "macs_256": count_macs(model)}
-    card = ModelCard("tiny", config, AERIAL, mean=(127.0,) * 3, std=(128.0,) * 3, **sizes)
-    path = tmp_path_factory.mktemp("models") / "tiny"
-    checkpoint.save(path, model, card)
-    return str(path)
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("files")
 
 
 def quick(stem: str, **changes: object) -> Plan:
@@ -106,7 +84,7 @@ def test_a_cold_start_is_a_process_of_its_own_without_torch(stem: str, files: Pa
 
 
 def test_what_cannot_be_made_is_told_in_its_row(stem: str, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.benchmark.artefacts.can_compile", lambda _: False)
+    monkeypatch.setattr("core.models.can_compile", lambda _: False)
     result = run.run(quick(stem, runtimes=("pytorch", "compiled"), sizes=(32,)), folder=files)
     assert result.rows[0].problem is None
     assert result.rows[1].p50_ms is None

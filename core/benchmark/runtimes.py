@@ -1,0 +1,129 @@
+"""What can run a model: the one place where a runtime is registered. Each loads what it needs when it is opened.
+
+A new runtime is a function that opens a file, and one entry in `RUNTIMES`: the plan, the page, the command line, the
+chart and the cold start read it there.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pictures = NDArray[np.uint8]
+Run = Callable[[Pictures], NDArray[np.float32]]
+"""uint8 (N, H, W, 3) → logits float32 (N, C, H, W)."""
+
+Open = Callable[[Path, int, str], Run]
+"""A file, a number of processor threads and a device (`cpu`, `cuda:0`) → what runs the model in that file."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One way to run a model.
+
+    Attributes:
+        title: What people call it.
+        file: What it reads: our checkpoint, or the ONNX file in float32 or INT8.
+        symbol: Its mark in charts, by Plotly's name.
+        open: Opens a file. Raises `CheckpointError` and `ExportError`.
+        unavailable: Takes a device and says in a sentence why the runtime cannot be used there; None where it can.
+        usual: Whether it is measured unless somebody says otherwise.
+    """
+
+    title: str
+    file: Literal["checkpoint", "float32", "int8"]
+    symbol: str
+    open: Open
+    unavailable: Callable[[str], str | None]
+    usual: bool = False
+
+
+def _open_torch(file: Path, threads: int, device: str) -> Run:
+    return _torch(file, threads, device, compiled=False)
+
+
+def _open_compiled(file: Path, threads: int, device: str) -> Run:
+    return _torch(file, threads, device, compiled=True)
+
+
+def _torch(file: Path, threads: int, device: str, *, compiled: bool) -> Run:
+    import torch
+
+    from core import checkpoint
+    from core.device import choose
+    from core.export.torch_answer import normalised
+
+    place = choose(device)
+    loaded = checkpoint.load(file.with_suffix(""), device=place)
+    model = torch.compile(loaded.model) if compiled else loaded.model
+
+    def run(images: Pictures) -> NDArray[np.float32]:
+        # One number for the whole process: others may have changed it since.
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        with torch.inference_mode():
+            found: NDArray[np.float32] = model(normalised(images, loaded.card, place)).float().cpu().numpy()
+        return found
+
+    return run
+
+
+def _open_onnx(file: Path, threads: int, device: str) -> Run:
+    from core.export.session import OnnxModel
+
+    providers = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
+    session = OnnxModel(file, threads=threads, providers=providers)
+    return lambda images: np.asarray(session.run(images), np.float32)
+
+
+def _open_openvino(file: Path, threads: int, device: str) -> Run:
+    from core.export.session import OpenVinoModel
+
+    del device
+    session = OpenVinoModel(file, threads=threads)
+    return lambda images: np.asarray(session.run(images), np.float32)
+
+
+def _always(device: str) -> None:
+    del device
+
+
+def _without_compiler(device: str) -> str | None:
+    from core.device import choose
+    from core.models import can_compile
+
+    return None if can_compile(choose(device)) else "There is no C++ compiler here, which torch.compile needs."
+
+
+def _without_gpu_support(device: str) -> str | None:
+    from core.export.session import OnnxModel
+
+    if device == "cpu" or "CUDAExecutionProvider" in OnnxModel.providers():
+        return None
+    return "The installed ONNX Runtime has no GPU support: pip install onnxruntime-gpu instead."
+
+
+def _off_the_processor(device: str) -> str | None:
+    return None if device == "cpu" else f"This runtime is measured on the processor only, not on {device}."
+
+
+def _without_openvino(device: str) -> str | None:
+    if importlib.util.find_spec("openvino") is None:
+        return "OpenVINO is not installed: pip install openvino."
+    return _off_the_processor(device)
+
+
+RUNTIMES: dict[str, Runtime] = {
+    "pytorch": Runtime("PyTorch", "checkpoint", "circle", _open_torch, _always, usual=True),
+    "compiled": Runtime("PyTorch, compiled", "checkpoint", "circle-open", _open_compiled, _without_compiler),
+    "onnx": Runtime("ONNX Runtime", "float32", "square", _open_onnx, _without_gpu_support, usual=True),
+    "onnx-int8": Runtime("ONNX Runtime, INT8", "int8", "diamond", _open_onnx, _off_the_processor, usual=True),
+    "openvino": Runtime("OpenVINO", "float32", "cross", _open_openvino, _without_openvino),
+}
+"""Every runtime by its name in settings and on the command line."""
+
+USUAL = tuple(name for name, runtime in RUNTIMES.items() if runtime.usual)
