@@ -16,6 +16,7 @@ from core.errors import ImageError
 from core.files import size_text
 from core.imagery.decode import open_here
 from core.imagery.flat import DAMAGE, FORMATS
+from core.imagery.labels import StoredMask, to_stored
 from core.imagery.limits import MEGABYTE, Limits, check_size
 from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
 
@@ -27,42 +28,58 @@ _ADVICE = "Cut it into smaller pictures."
 def read_rgb(source: Path | bytes) -> NDArray[np.uint8]:
     """A picture as uint8 (H, W, 3), turned upright as its orientation says.
 
-    Grey becomes three equal channels, palette and CMYK their colours; transparency is dropped, and pixels of a TIFF
-    without data are black. Deeper TIFF is stretched (`core.imagery.colours`); which bands are red, green and blue:
+    Grey becomes three equal channels, palette and CMYK their colours; pixels without data are black, fully transparent
+    ones among them. Deeper TIFF is stretched (`core.imagery.colours`); which bands are red, green and blue:
     `core.imagery.bands`.
     Raises `ImageError` for anything but PNG, JPEG and TIFF, for damaged files, and over `MAX_BYTES` or `MAX_PIXELS`.
     """
+    return _colours(source)[0]
+
+
+def read_mask(source: Path | bytes) -> StoredMask:
+    """A label mask as it is stored, and where the file says that nobody labelled.
+
+    That is: a no-data value, a mask inside the file, full transparency, -9999 and the like (`core.imagery.labels`).
+    RGBA comes without its alpha, 1-bit as 0 and 1.
+    Raises `ImageError` like `read_rgb`, and for values that no class index can be.
+    """
     try:
-        picture = open_here(source, limits=_limits())
-        try:
-            rgb, valid = picture.read(0, 0, picture.info.height, picture.info.width)
-        finally:
-            picture.close()
-    except (ImageError, MemoryError) as error:
+        if _kind(source) == "TIFF":
+            # GDAL takes longer to import than all the rest.
+            from core.imagery.masks import read_tiff_mask
+
+            found = read_tiff_mask(source, _limits())
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = _flat_mask(source)
+    except (ImageError, Image.DecompressionBombError) as error:
         raise _named(source, error) from error
-    if valid is not None and picture.info.kind == "TIFF":
-        rgb = np.where(valid[..., None], rgb, np.uint8(0))
-    return np.ascontiguousarray(rgb)
+    except DAMAGE as error:
+        raise _named(source, "cannot be read: it is damaged or cut short.") from error
+    return found or _colour_mask(source)
 
 
 def read_raw(source: Path | bytes) -> NDArray[np.uint8]:
-    """A mask as it is stored: uint8 (H, W) when it holds grey values (class indices), (H, W, 3) when it holds colours.
+    """`read_mask` as one array: indices uint8 (H, W), 255 where nobody labelled, or colours (H, W, 3), black there.
 
-    Palette pictures are given by their colours (see `read_palette` for the indices), RGBA without its alpha, 1-bit as
-    0 and 1. Raises `ImageError` like `read_rgb`, and for values that no class index can be.
+    Palette pictures are given by their colours.
     """
-    values, table = _mask(source)
-    if values is None or table is not None:
-        return read_rgb(source)
-    if values.dtype.kind not in "bui" or values.min() < 0 or values.max() > 255:
-        raise _named(source, "holds values that are no class indices: a mask has whole numbers from 0 to 255.")
-    return values.astype(np.uint8)
+    found = read_mask(source)
+    if found.palette is None:
+        return found.values
+    colours = np.zeros((256, 3), np.uint8)
+    colours[: len(found.palette)] = found.palette[:256]
+    shown = colours[found.values]
+    if found.labelled is not None:
+        shown[~found.labelled] = 0
+    return shown
 
 
 def read_palette(source: Path | bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
     """Indices (H, W) and palette colours (N, 3) of a palette picture, both uint8; None for every other picture."""
-    values, table = _mask(source)
-    return None if values is None or table is None else (values.astype(np.uint8), table)
+    found = read_mask(source)
+    return None if found.palette is None else (found.values, found.palette)
 
 
 def encode_png(array: NDArray[np.uint8], level: int = 6) -> bytes:
@@ -80,35 +97,51 @@ def encode_webp(array: NDArray[np.uint8], quality: int = 85) -> bytes:
     return buffer.getvalue()
 
 
-def _mask(source: Path | bytes) -> tuple[NDArray[np.generic] | None, NDArray[np.uint8] | None]:
-    """Values (H, W) of a picture of one band, and its colours by value (N, 3) if it has a palette; None for colours."""
+def _colours(source: Path | bytes) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+    """Colours (H, W, 3) of a whole picture, and which pixels hold data (None: all)."""
     try:
-        if _kind(source) == "TIFF":
-            # GDAL takes longer to import than all the rest.
-            from core.imagery.masks import read_tiff_mask
-
-            return read_tiff_mask(source, _limits())
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _flat_mask(source)
-    except (ImageError, Image.DecompressionBombError) as error:
+        picture = open_here(source, limits=_limits())
+        try:
+            rgb, valid = picture.read(0, 0, picture.info.height, picture.info.width)
+        finally:
+            picture.close()
+    except (ImageError, MemoryError) as error:
         raise _named(source, error) from error
-    except DAMAGE as error:
-        raise _named(source, "cannot be read: it is damaged or cut short.") from error
+    return np.ascontiguousarray(rgb), valid
 
 
-def _flat_mask(source: Path | bytes) -> tuple[NDArray[np.generic] | None, NDArray[np.uint8] | None]:
+def _colour_mask(source: Path | bytes) -> StoredMask:
+    rgb, valid = _colours(source)
+    return StoredMask(rgb, labelled=valid)
+
+
+def _flat_mask(source: Path | bytes) -> StoredMask | None:
+    """The mask in a PNG or JPEG of one channel; None for colours."""
     with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as stored:
         if wrong := check_size(*stored.size, MAX_PIXELS, advice=_ADVICE):
             raise ImageError(wrong)
         stored.load()
         picture = ImageOps.exif_transpose(stored)
     if picture.mode == "P":
-        table = np.frombuffer(bytes(picture.getpalette() or b""), dtype=np.uint8)
-        return np.array(picture, dtype=np.uint8), table.reshape(-1, 3)
+        table = np.frombuffer(bytes(picture.getpalette() or b""), dtype=np.uint8).reshape(-1, 3)
+        return to_stored(np.array(picture, dtype=np.uint8), _opaque(picture), table)
     if picture.mode not in ("1", "L", "LA") and not picture.mode.startswith("I"):
-        return None, None
-    return np.asarray(picture.getchannel("L") if picture.mode == "LA" else picture), None
+        return None
+    return to_stored(np.asarray(picture.getchannel("L") if picture.mode == "LA" else picture), _opaque(picture))
+
+
+def _opaque(picture: Image.Image) -> NDArray[np.bool_] | None:
+    """Pixels (H, W) that are not fully transparent; None where all are, or none is, which nobody means."""
+    key = picture.info.get("transparency")
+    if picture.mode == "LA":
+        opaque = np.asarray(picture.getchannel("A")) > 0
+    elif key is None:
+        return None
+    elif picture.mode == "P":
+        opaque = np.asarray(picture.convert("RGBA").getchannel("A")) > 0
+    else:
+        opaque = np.asarray(picture) != key
+    return opaque if opaque.any() and not opaque.all() else None
 
 
 def _limits() -> Limits:

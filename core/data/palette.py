@@ -51,17 +51,32 @@ def read_mask(source: Path | bytes, class_map: ClassMap) -> tuple[NDArray[np.uin
 
     A palette picture counts by its colours where these are the class colours (but for `REFUSE_SHARE` of its pixels);
     else by its indices where these are all classes, as label tools write them with palettes of their own; else by its
-    colours.
+    colours. Pixels without data become the ignored class (`image.read_mask`).
     """
-    if (parts := image.read_palette(source)) is None:
-        return to_indices(image.read_raw(source), class_map)
-    positions, palette = parts
+    stored = image.read_mask(source)
+    if stored.labelled is None:
+        return _labels(stored.values, stored.palette, class_map)
+    # Where nobody labelled, no value is looked at: it is neither a class nor far from one.
+    indices = np.full(stored.labelled.shape, class_map.ignore_index, np.uint8)
+    if not stored.labelled.any():
+        return indices, 0
+    found, far = _labels(stored.values[stored.labelled][None], stored.palette, class_map)
+    indices[stored.labelled] = found[0]
+    return indices, far
+
+
+def _labels(
+    values: NDArray[np.uint8], palette: NDArray[np.uint8] | None, class_map: ClassMap
+) -> tuple[NDArray[np.uint8], int]:
+    """`to_indices` of what is labelled in a mask."""
+    if palette is None:
+        return to_indices(values, class_map)
     colours = np.zeros((256, 3), dtype=np.uint8)
     colours[: len(palette)] = palette[:256]
-    by_colour = to_indices(colours[positions], class_map)
-    are_indices = int(positions.max()) < len(class_map.names)
-    if by_colour[1] > REFUSE_SHARE * positions.size and are_indices:
-        return positions, 0
+    by_colour = to_indices(colours[values], class_map)
+    are_indices = int(values.max()) < len(class_map.names)
+    if by_colour[1] > REFUSE_SHARE * values.size and are_indices:
+        return values, 0
     return by_colour
 
 

@@ -6,6 +6,7 @@ colours keep their balance. (QGIS draws rasters with the same two percentiles.)
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,15 @@ _BLOCK = 2**20
 
 @dataclass(frozen=True)
 class Stretch:
-    """`low` becomes 0 and `high` 255; what lies outside is cut off. `by_percentiles`: the picture chose them."""
+    """`low` becomes 0 and `high` 255; what lies outside is cut off.
+
+    `by_percentiles`: the picture chose them. `seen` is of how many pixels with data.
+    """
 
     low: float
     high: float
     by_percentiles: bool = False
+    seen: int = 0
 
     def __call__(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
         """(…) of any real type → uint8 of the same shape; what is no number becomes 0."""
@@ -41,17 +46,18 @@ def find_stretch(samples: NDArray[np.generic], valid: NDArray[np.bool_]) -> Stre
     if samples.dtype.kind not in "buif":
         raise ImageError("holds complex numbers, which cannot be shown: export it with real values.")
     real = samples[:, valid].astype(np.float64)
+    seen = real.shape[1]
     real = real[np.isfinite(real)]
     if not real.size:
-        return Stretch(0.0, 1.0)
+        return full_range(samples)
     if real.min() >= 0 and 1 < real.max() <= 255 and not (real % 1).any():
-        return Stretch(0.0, 255.0)
+        return Stretch(0.0, 255.0, seen=seen)
     low, high = np.percentile(real, [LOW_PERCENT, HIGH_PERCENT])
     if high <= low:
         # Most of it is one value: the extremes, and where these are one too, the number as it is.
         low, high = float(real.min()), float(real.max())
     # One value only: it becomes black.
-    return Stretch(float(low), float(high if high > low else low + 1), by_percentiles=True)
+    return Stretch(float(low), float(high if high > low else low + 1), by_percentiles=True, seen=seen)
 
 
 def from_cmyk(inks: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -61,8 +67,29 @@ def from_cmyk(inks: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return rgb
 
 
-def divide_by_alpha(rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Colours (H, W, 3) that were multiplied by their alpha (H, W), as they were before; black where alpha is 0."""
-    share = np.maximum(alpha, 1)[..., None].astype(np.uint16)
-    plain: NDArray[np.uint8] = np.minimum((rgb.astype(np.uint16) * 255 + share // 2) // share, 255).astype(np.uint8)
-    return plain
+def full_range(values: NDArray[Any]) -> Stretch:
+    """From 0 to the largest number that values of this kind can be: of inks, of alpha, and where nothing is known.
+
+    1 or 255 where no value is larger, in wider types too; else what the type holds, and what a float shows.
+    """
+    known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    largest = float(known.max()) if known.size else 0.0
+    if values.dtype.kind == "f":
+        full = next((full for full in (1.0, 255.0, 65535.0) if largest <= full), largest)
+    else:
+        holds = float(np.iinfo(values.dtype).max) if values.dtype.kind in "iu" else 1.0
+        full = next((full for full in (1.0, 255.0) if 0 < largest <= full <= holds), holds)
+    return Stretch(0.0, full)
+
+
+def unmultiply(values: NDArray[Any], alpha: NDArray[Any], full: float) -> NDArray[Any]:
+    """Colours (C, H, W) that were multiplied by their alpha (H, W), `full` where opaque, as they were before.
+
+    In the type of `values`, rounded and cut off at its ends if it holds whole numbers; where alpha is 0 they stay.
+    """
+    share = np.where(alpha > 0, alpha, full).astype(np.float64) / full
+    plain = values / share
+    if values.dtype.kind not in "iu":
+        return plain.astype(values.dtype)
+    limits = np.iinfo(values.dtype)
+    return np.clip(np.round(plain), limits.min, limits.max).astype(values.dtype)

@@ -41,18 +41,27 @@ class FlatPicture:
             self._picture = self._picture.convert("RGB")
             has_alpha = False
             notes.append("Every pixel is marked as transparent; that was ignored.")
+        if has_alpha and (hidden := self._picture.getchannel("A").histogram()[0]):
+            notes.append(hidden_note(hidden, self._picture.width * self._picture.height))
         width, height = self._picture.size
         self.info = Info(kind, width, height, tuple(notes), may_lack_data=has_alpha)
 
     def read(self, y: int, x: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-        """Colours (h, w, 3) of a window, and which pixels are not fully transparent (None: all)."""
+        """Colours (h, w, 3) of a window, and which are not fully transparent (None: all); others are black."""
         part = np.asarray(self._picture.crop((x, y, x + width, y + height)))
         if part.shape[-1] == 3:
             return part, None
-        return np.ascontiguousarray(part[..., :3]), part[..., 3] > 0
+        valid = part[..., 3] > 0
+        return np.where(valid[..., None], part[..., :3], np.uint8(0)), valid
 
     def close(self) -> None:
         self._picture.close()
+
+
+def hidden_note(hidden: int, seen: int, *, whole: bool = True) -> str:
+    """How many pixels are transparent, out of all or of a sample."""
+    many = f"{hidden:,} of its pixels ({hidden / seen:.1%})" if whole else f"about {hidden / seen:.1%} of its pixels"
+    return f"Transparency hides {many}: they count as pixels without data."
 
 
 def _decode(source: Path | bytes, limits: Limits) -> tuple[Image.Image, list[str]]:

@@ -4,6 +4,7 @@ GDAL tells formats by content as well, and some of them read other files or conn
 no neighbours on the disk (.ovr, .aux.xml, .tfw), no network.
 """
 
+import io
 import math
 import warnings
 from pathlib import Path
@@ -19,11 +20,14 @@ from rasterio.warp import transform as reproject
 from rasterio.windows import Window
 
 from core.errors import ImageError
-from core.imagery.bands import Bands, choose_bands
-from core.imagery.colours import Stretch, divide_by_alpha, find_stretch, from_cmyk
+from core.imagery.alpha import judge_alpha
+from core.imagery.bands import choose_bands
+from core.imagery.colours import Stretch, find_stretch, from_cmyk, full_range
 from core.imagery.ground import parallelogram
 from core.imagery.limits import Info, Limits
-from core.imagery.tiffs import MIN_IS_WHITE, Layout
+from core.imagery.pixels import Pixels
+from core.imagery.samples import take_sample
+from core.imagery.tiffs import MIN_IS_WHITE, PALETTE, Layout
 
 GDAL_SETTINGS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -37,7 +41,6 @@ GDAL_SETTINGS = {
     "CPL_DEBUG": "OFF",
 }
 _Value = TypeVar("_Value", bound=np.generic)
-_SAMPLE_SIDE, _SAMPLE_GRID, _SMALL = 128, 8, 4_000_000
 # In bytes for rasterio, in MB for the environment of a process.
 CACHE_MB = 64
 _DAMAGED = "cannot be read: the TIFF is damaged or of a kind that is not known."
@@ -51,17 +54,16 @@ class TiffPicture:
         try:
             with settings(), warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
-                self._file = _open(self._memory, source)
-                self._bands = choose_bands(self._file, asked, premultiplied=layout.premultiplied)
-                self._stretch = _stretch(self._file, self._bands)
-                self._table = (
-                    colour_table(self._file, self._bands.numbers[0]) if len(self._bands.numbers) == 1 else None
-                )
-                self.info = _info(self._file, self._bands, layout, self._stretch)
+                self._file = open_tiff(self._memory or source)
+                bands, alpha_full = judge_alpha(self._file, choose_bands(self._file, layout, asked))
+                self._pixels = Pixels(self._file, bands, alpha_full=alpha_full)
+                self._table = colour_table(self._file, bands.numbers[0], layout) if len(bands.numbers) == 1 else None
+                self._stretch, notes = (None, []) if self._table is not None else _stretch(self._pixels, source)
+                self.info = _info(self._pixels, layout, [*bands.notes, *notes])
         except (RasterioError, ValueError, IndexError, OSError) as error:
             raise ImageError(_DAMAGED) from error
-        self._inverted = layout.photometric == MIN_IS_WHITE and self._table is None
-        self._turn = layout.orientation if 2 <= layout.orientation <= 8 and self.info.crs is None else 1
+        self._inverted = layout.photometric == MIN_IS_WHITE
+        self._turn = turned(self._file, layout)
         if self._turn > 1 and self.info.pixels > limits.whole_pixels:
             raise ImageError("is stored lying on its side and is too large to be turned: save it upright.")
         if self._turn >= 5:
@@ -82,22 +84,23 @@ class TiffPicture:
     def _window(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
         try:
             with settings():
-                values = np.moveaxis(self._file.read(self._bands.numbers, window=window), 0, 2)
-                valid = _valid(self._file, values, window) if self.info.may_lack_data else None
-                rgb = self._to_rgb(values)
-                if self._bands.premultiplied and self._bands.alpha:
-                    rgb = divide_by_alpha(rgb, self._file.read(self._bands.alpha, window=window).astype(np.uint8))
+                values, valid = self._pixels.read(window)
         except (RasterioError, ValueError) as error:
             raise ImageError(_DAMAGED) from error
+        rgb = self._to_rgb(np.moveaxis(values, 0, 2))
+        if not self.info.may_lack_data:
+            return rgb, None
+        # What stands where no data is (-9999, or colours under a mask) must not be seen by a model.
+        rgb[~valid] = 0
         return rgb, valid
 
     def _to_rgb(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
         if self._table is not None:
             return self._table[np.minimum(values[..., 0].astype(np.int64), len(self._table) - 1)]
-        scaled = values.astype(np.uint8, copy=False) if self._stretch is None else self._stretch(values)
+        scaled = values.astype(np.uint8) if self._stretch is None else self._stretch(values)
         if self._inverted:
             scaled = 255 - scaled
-        if self._bands.inks:
+        if self._pixels.bands.inks:
             return from_cmyk(scaled)
         return np.repeat(scaled, 3, axis=2) if scaled.shape[2] == 1 else scaled
 
@@ -112,6 +115,11 @@ def settings() -> rasterio.Env:
     return rasterio.Env(GDAL_CACHEMAX=CACHE_MB * 1024**2, **GDAL_SETTINGS)
 
 
+def turned(file: DatasetReader, layout: Layout) -> int:
+    """The orientation, 1 to 8, that a picture or mask is turned upright from. One that has a place lies as it lies."""
+    return layout.orientation if 2 <= layout.orientation <= 8 and not file.crs else 1
+
+
 def turn(array: NDArray[_Value], orientation: int) -> NDArray[_Value]:
     """A picture (H, W, …) turned upright from the TIFF or EXIF orientation 1 to 8 that it was stored in."""
     if orientation >= 5:
@@ -123,48 +131,38 @@ def turn(array: NDArray[_Value], orientation: int) -> NDArray[_Value]:
     return array
 
 
-def _open(memory: MemoryFile | None, source: Path | bytes) -> DatasetReader:
-    # A Path is taken as it is; a text would be searched for schemes such as http:// and zip://.
-    return rasterio.open(source, driver="GTiff") if memory is None else memory.open(driver="GTiff")
+def open_tiff(source: MemoryFile | Path | bytes) -> DatasetReader:
+    """A TIFF and nothing else; a text would be searched for schemes such as http:// and zip://."""
+    return source.open(driver="GTiff") if isinstance(source, MemoryFile) else rasterio.open(source, driver="GTiff")
 
 
-def _stretch(file: DatasetReader, bands: Bands) -> Stretch | None:
-    """None for 8-bit values; of whole numbers with fewer bits the full range; percentiles for everything else."""
-    kind = file.dtypes[bands.numbers[0] - 1]
-    bits = int(file.tags(bands.numbers[0], ns="IMAGE_STRUCTURE").get("NBITS", 0))
-    if kind == "uint8":
-        return Stretch(0, 2**bits - 1) if 0 < bits < 8 else None
-    windows = _sample_windows(file)
-    parts = []
-    for window in windows:
-        values = file.read(bands.numbers, window=window)
-        valid = _valid(file, np.moveaxis(values, 0, 2), window)
-        parts.append(values[:, valid])
-    samples = np.concatenate(parts, axis=1)
-    return find_stretch(samples, np.ones(samples.shape[1], np.bool_))
+def _stretch(pixels: Pixels, source: Path | bytes) -> tuple[Stretch | None, list[str]]:
+    """How values become colours, and what is to be said of it.
+
+    None for 8-bit values; of whole numbers with fewer bits, and of inks, the full range; percentiles for the rest.
+    """
+    bits = int(pixels.file.tags(pixels.bands.numbers[0], ns="IMAGE_STRUCTURE").get("NBITS", 0))
+    if pixels.dtype == np.uint8:
+        return (Stretch(0, 2**bits - 1) if 0 < bits < 8 else None), []
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        samples = take_sample(pixels, file)
+    if pixels.bands.inks:
+        return full_range(samples.values), []
+    stretch = find_stretch(samples.values, np.ones(samples.values.shape[1], np.bool_))
+    if stretch.by_percentiles:
+        said = (
+            f"Values from {stretch.low:,.4g} to {stretch.high:,.4g} (2nd to 98th percentile of {stretch.seen:,} pixels)"
+        )
+        return stretch, [f"{said} are shown as 0 to 255."]
+    if stretch.seen:
+        return stretch, []
+    where = "of its pixels" if samples.searched == 1 else f"of the pixels searched ({samples.searched:.0%} of it)"
+    return stretch, [f"None {where} holds data: values from 0 to {stretch.high:,.4g} are shown as 0 to 255."]
 
 
-def _sample_windows(file: DatasetReader) -> list[Window]:
-    """Small pictures whole, of large ones a grid of small windows: the same file always gives the same."""
-    if file.width * file.height <= _SMALL:
-        return [Window(0, 0, file.width, file.height)]
-    tall, wide = min(_SAMPLE_SIDE, file.height), min(_SAMPLE_SIDE, file.width)
-    rows = {round(at * (file.height - tall) / (_SAMPLE_GRID - 1)) for at in range(_SAMPLE_GRID)}
-    columns = {round(at * (file.width - wide) / (_SAMPLE_GRID - 1)) for at in range(_SAMPLE_GRID)}
-    return [Window(x, y, wide, tall) for y in sorted(rows) for x in sorted(columns)]
-
-
-def _valid(file: DatasetReader, values: NDArray[np.generic], window: Window) -> NDArray[np.bool_]:
-    """(h, w): no nodata value, not masked, not fully transparent, and a number in every band."""
-    valid: NDArray[np.bool_] = file.dataset_mask(window=window) > 0
-    if values.dtype.kind == "f":
-        valid &= np.isfinite(values).all(axis=2)
-    return valid
-
-
-def colour_table(file: DatasetReader, band: int) -> NDArray[np.uint8] | None:
-    """Colours (N, 3) of a palette band by value, or None."""
-    if file.colorinterp[band - 1] != ColorInterp.palette:
+def colour_table(file: DatasetReader, band: int, layout: Layout) -> NDArray[np.uint8] | None:
+    """Colours (N, 3) of a palette band by value, or None. GDAL makes up a palette for greys of which white is 0."""
+    if layout.photometric != PALETTE or file.colorinterp[band - 1] != ColorInterp.palette:
         return None
     entries = file.colormap(band)
     table = np.zeros((max(entries) + 1, 3), np.uint8)
@@ -173,13 +171,10 @@ def colour_table(file: DatasetReader, band: int) -> NDArray[np.uint8] | None:
     return table
 
 
-def _info(file: DatasetReader, bands: Bands, layout: Layout, stretch: Stretch | None) -> Info:
+def _info(pixels: Pixels, layout: Layout, said: list[str]) -> Info:
+    file = pixels.file
     notes = [f"It has {layout.pages} pages; the first is used."] if layout.pages > 1 else []
-    notes += bands.notes
-    if stretch is not None and stretch.by_percentiles:
-        notes.append(
-            f"Values from {stretch.low:,.4g} to {stretch.high:,.4g} (2nd to 98th percentile) are shown as 0 to 255."
-        )
+    notes += said
     known = file.crs is not None and bool(file.crs)
     placed = not file.transform.is_identity
     return Info(
@@ -190,13 +185,8 @@ def _info(file: DatasetReader, bands: Bands, layout: Layout, stretch: Stretch | 
         crs=file.crs.to_wkt() if known else None,
         transform=tuple(file.transform)[:6] if placed else None,
         metres_per_pixel=_metres_per_pixel(file) if known and placed else None,
-        may_lack_data=_may_lack_data(file, bands),
+        may_lack_data=pixels.may_lack_data,
     )
-
-
-def _may_lack_data(file: DatasetReader, bands: Bands) -> bool:
-    kinds = {flag.name for flags in file.mask_flag_enums for flag in flags}
-    return kinds != {"all_valid"} or file.dtypes[bands.numbers[0] - 1].startswith("float")
 
 
 def _metres_per_pixel(file: DatasetReader) -> float | None:

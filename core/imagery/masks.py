@@ -3,21 +3,23 @@
 import warnings
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.io import MemoryFile
+from rasterio.io import DatasetReader, MemoryFile
+from rasterio.windows import Window
 
 from core.errors import ImageError
+from core.imagery.alpha import judge_alpha
+from core.imagery.bands import choose_bands
 from core.imagery.decode import check_layout
-from core.imagery.geotiff import colour_table, settings
+from core.imagery.geotiff import colour_table, open_tiff, settings, turn, turned
+from core.imagery.labels import StoredMask, to_stored
 from core.imagery.limits import Limits
-from core.imagery.tiffs import read_layout
+from core.imagery.pixels import Pixels
+from core.imagery.tiffs import Layout, read_layout
 
 
-def read_tiff_mask(source: Path | bytes, limits: Limits) -> tuple[NDArray[np.generic] | None, NDArray[np.uint8] | None]:
-    """Values (H, W) of a TIFF with one band, and its colour table (N, 3) if it has one; values are None for colours.
+def read_tiff_mask(source: Path | bytes, limits: Limits) -> StoredMask | None:
+    """The values of a TIFF of one band, which may have transparency beside it; None for colours.
 
     Raises `ImageError` whose message is the end of a sentence.
     """
@@ -25,13 +27,21 @@ def read_tiff_mask(source: Path | bytes, limits: Limits) -> tuple[NDArray[np.gen
     try:
         with settings(), warnings.catch_warnings(), MemoryFile(data) as memory:
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            check_layout(read_layout(memory, most_pages=limits.pages), limits, len(data))
-            with memory.open(driver="GTiff") as file:
-                plain = [at for at, meaning in enumerate(file.colorinterp, start=1) if meaning != ColorInterp.alpha]
-                if len(plain) == 1:
-                    return file.read(plain[0], masked=True).filled(0), colour_table(file, plain[0])
-                if file.dtypes[0] != "uint8":
-                    raise ImageError("is deeper than 8 bits: save a colour mask as an 8-bit PNG.")
+            layout = read_layout(memory, most_pages=limits.pages)
+            check_layout(layout, limits, len(data))
+            with open_tiff(memory) as file:
+                return _values(file, layout)
     except (RasterioError, ValueError, OSError) as error:
         raise ImageError("cannot be read: the TIFF is damaged or of a kind that is not known.") from error
-    return None, None
+
+
+def _values(file: DatasetReader, layout: Layout) -> StoredMask | None:
+    bands, _ = judge_alpha(file, choose_bands(file, layout, None))
+    if len(bands.numbers) > 1:
+        if file.dtypes[0] != "uint8":
+            raise ImageError("is deeper than 8 bits: save a colour mask as an 8-bit PNG.")
+        return None
+    found, valid = Pixels(file, bands).read(Window(0, 0, file.width, file.height))
+    orientation = turned(file, layout)
+    palette = colour_table(file, bands.numbers[0], layout)
+    return to_stored(turn(found[0], orientation), turn(valid, orientation), palette)

@@ -21,17 +21,23 @@ _WANTED = {
 }  # fmt: skip
 _TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _MOST_TAGS = 4096
+_MOST_EXTRAS = 64
 UNCOMPRESSED = 1
 # CIELab, ICCLab, ITULab, colour filter array, LogL, LogLuv.
 _UNKNOWN_COLOURS = {8: "Lab", 9: "Lab", 10: "Lab", 32803: "raw sensor", 32844: "LogL", 32845: "LogLuv"}
 MIN_IS_WHITE, PALETTE, SEPARATED, YCBCR = 0, 3, 5, 6
+ASSOCIATED = 1
+
+
+_Tags = dict[int, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class Layout:
     """The first page: `bits` of a sample, `samples` a pixel, the decoded `block_bytes` of one strip or tile.
 
-    `premultiplied`: colours were multiplied by their alpha.
+    `extras` is what the ExtraSamples tag says of each sample behind the colours: 0 nothing, 1 alpha that the colours
+    were multiplied by (`ASSOCIATED`), 2 alpha that they were not.
     """
 
     width: int
@@ -43,7 +49,7 @@ class Layout:
     orientation: int
     block_bytes: int
     pages: int
-    premultiplied: bool
+    extras: tuple[int, ...] = ()
 
     @property
     def unknown_colours(self) -> str | None:
@@ -62,11 +68,12 @@ def read_layout(file: BinaryIO, *, most_pages: int) -> Layout:
     if not directories or not {_WIDTH, _HEIGHT} <= directories[0].keys():
         raise ImageError("cannot be read: the TIFF has no picture in it.")
     # Reduced copies (bit 0) and masks (bit 2) of the first page are no pages of their own.
-    pages = sum(not tags.get(_SUBFILE, 0) & 0b101 for tags in directories)
+    pages = sum(not tags.get(_SUBFILE, (0,))[0] & 0b101 for tags in directories)
     return _layout(directories[0], max(1, pages))
 
 
-def _layout(tags: dict[int, int], pages: int) -> Layout:
+def _layout(found: _Tags, pages: int) -> Layout:
+    tags = {tag: values[0] for tag, values in found.items()}
     width, height = tags[_WIDTH], tags[_HEIGHT]
     bits, samples = tags.get(_BITS, 1), tags.get(_SAMPLES, 1)
     wide = tags.get(_TILE_WIDTH, width)
@@ -82,11 +89,11 @@ def _layout(tags: dict[int, int], pages: int) -> Layout:
         orientation=tags.get(_ORIENTATION, 1),
         block_bytes=wide * tall * together * max(8, bits) // 8,
         pages=pages,
-        premultiplied=tags.get(_EXTRA_SAMPLES) == 1,
+        extras=found.get(_EXTRA_SAMPLES, ()),
     )
 
 
-def _directories(file: BinaryIO, size: int, most: int) -> Iterator[dict[int, int]]:
+def _directories(file: BinaryIO, size: int, most: int) -> Iterator[_Tags]:
     """The tags of each page, in the file's order."""
     file.seek(0)
     head = file.read(16)
@@ -110,7 +117,7 @@ def _directories(file: BinaryIO, size: int, most: int) -> Iterator[dict[int, int
         yield tags
 
 
-def _directory(file: BinaryIO, offset: int, order: str, big: bool) -> tuple[dict[int, int], int]:
+def _directory(file: BinaryIO, offset: int, order: str, big: bool) -> tuple[_Tags, int]:
     count_form, entry_bytes, pointer = ("Q", 20, "Q") if big else ("H", 12, "I")
     file.seek(offset)
     (count,) = struct.unpack(order + count_form, file.read(struct.calcsize(count_form)))
@@ -118,21 +125,24 @@ def _directory(file: BinaryIO, offset: int, order: str, big: bool) -> tuple[dict
         raise ImageError("cannot be read: the TIFF is damaged or made up.")
     entries = file.read(count * entry_bytes)
     (following,) = struct.unpack(order + pointer, file.read(struct.calcsize(pointer)))
-    tags: dict[int, int] = {}
+    tags: _Tags = {}
     for start in range(0, len(entries), entry_bytes):
         tag, kind = struct.unpack_from(order + "HH", entries, start)
         if tag in _WANTED and kind in _TYPES:
-            tags[tag] = _first_value(file, entries[start : start + entry_bytes], order, kind, big)
+            most = _MOST_EXTRAS if tag == _EXTRA_SAMPLES else 1
+            if values := _values(file, entries[start : start + entry_bytes], order, kind, big, most):
+                tags[tag] = values
     return tags, following
 
 
-def _first_value(file: BinaryIO, entry: bytes, order: str, kind: int, big: bool) -> int:
-    """The first number of a tag; those that do not fit into the entry stand elsewhere in the file."""
+def _values(file: BinaryIO, entry: bytes, order: str, kind: int, big: bool, most: int) -> tuple[int, ...]:
+    """The first `most` numbers of a tag; those that do not fit into the entry stand elsewhere in the file."""
     room, form = (8, "Q") if big else (4, "I")
     (count,) = struct.unpack_from(order + form, entry, 4)
+    wanted = min(count, most)
     width = struct.calcsize(_TYPES[kind])
     value = entry[-room:]
     if count * width > room:
         file.seek(struct.unpack(order + form, value)[0])
-        value = file.read(width)
-    return int(struct.unpack_from(order + _TYPES[kind], value)[0])
+        value = file.read(wanted * width)
+    return struct.unpack_from(f"{order}{wanted}{_TYPES[kind]}", value)
