@@ -123,7 +123,12 @@ def _dataset(choices: list[DatasetChoice]) -> dict[str, str]:
     chosen = next(choice for choice in choices if choice.name == name)
     root = ""
     if chosen.needs_root:
-        root = st.text_input("Folder with images/ and masks/", key="root", bind="query-params")
+        root = st.text_input(
+            "Folder with images/ and masks/",
+            key="root",
+            bind="query-params",
+            help="Below the folder that this server's operator opened.",
+        )
     if chosen.missing:
         st.warning(chosen.missing, icon=":material/download:")
     return {"dataset": name, "root": root}

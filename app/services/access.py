@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from core import paths
-from core.errors import ConfigError, RunStateError
+from core.data.opened import inside
+from core.errors import ConfigError, DatasetNotFoundError, RunStateError
 
 FILE = "access.toml"
 _HOUR = 3600.0
@@ -108,6 +109,26 @@ def require(person: Person, what: str, access: Access | None = None) -> None:
     if not may(person, what, access):
         who = person.email or "somebody who has not signed in"
         raise RunStateError(f"This server does not let {who} {what} runs: ask its operator.")
+
+
+def opened_path(text: str, access: Access | None = None) -> tuple[Path, Path]:
+    """A path that came from a visitor, in whatever way: the real path, and the opened folder that it lies below.
+
+    Raises `DatasetNotFoundError`, with the same sentence for what is not there and for what lies elsewhere.
+    """
+    opened = (access or read_access()).images
+    if opened is None:
+        raise DatasetNotFoundError(
+            "This server does not open its own files: its operator may name a folder in access.toml."
+        )
+    root = Path(opened).expanduser().absolute()
+    return inside(text, root), root
+
+
+def below_opened(path: str) -> str:
+    """How a visitor names a path that a run holds. Raises `DatasetNotFoundError` when it is not below the folder."""
+    found, root = opened_path(path)
+    return str(found.relative_to(root.resolve()))
 
 
 @dataclass

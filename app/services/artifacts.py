@@ -55,6 +55,14 @@ def models() -> dict[str, Model]:
     return found
 
 
+def require_known(*names: str) -> None:
+    """Raises `CheckpointError` unless each is a name in the list of models: a visitor's is never taken for a path."""
+    there = models()
+    for name in names:
+        if name not in there:
+            raise CheckpointError(f"There is no model {name[:80]!r}: choose one from the list.")
+
+
 def describe(name: str, stem: Path) -> Model:
     """What the card says. Raises `CheckpointError`."""
     card = load_card(stem)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.services.artifacts import require_known
 from core import paths
 from core.benchmark import results
 from core.benchmark.plan import Plan
@@ -68,7 +69,9 @@ def start(
     labelled: str,
     care: str,
 ) -> str:
-    """Start it in the background and give its id. Raises `BenchmarkError` while another one runs, `ConfigError`."""
+    """Start it in the background and give its id. Raises `BenchmarkError` while another one runs, `ConfigError` and
+    `CheckpointError`."""
+    require_known(teacher, *models)
     confidence, fewest, seconds = CAREFUL[care]
     plan = Plan(
         models=tuple(models),

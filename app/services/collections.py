@@ -2,12 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 from app.services import access
 from app.services.datasets import Picture
 from core import paths
 from core.classes import AERIAL
+from core.data.confined import confined
 from core.data.folder import Pair, find_pairs, load_pair
 from core.data.splits import TEST_PART, TRAIN_PARTS, VAL_PART
 from core.errors import DatasetNotFoundError
@@ -42,36 +42,31 @@ def entries(collection: str, folder: str = "") -> tuple[Entry, ...]:
 
 
 def open_picture(collection: str, name: str, folder: str = "") -> Picture:
-    """A picture with its mask, where it has one. Raises `DatasetNotFoundError` and `PairError`."""
+    """A picture with its mask, where it has one. Raises `DatasetNotFoundError` and `PairError`.
+
+    Those of the operator's folder are decoded in a confined process.
+    """
     pair = next((pair for pair in _pairs(collection, folder) if pair.name == name), None)
     if pair is None:
         raise DatasetNotFoundError(f"There is no picture {name!r} in this collection: choose another one.")
-    scene, _ = load_pair(pair, AERIAL)
-    digest = hashlib.sha256(pair.image.read_bytes())
-    if pair.mask is not None:
-        digest.update(pair.mask.read_bytes())
+    if collection == FOLDER:
+        with confined(access.opened_path(folder)[1]) as read:
+            scene, _ = read(pair, AERIAL)
+    else:
+        scene, _ = load_pair(pair, AERIAL)
+    digest = hashlib.sha256(repr(scene.image.shape).encode())
+    for values in (scene.image, scene.mask):
+        digest.update(b"" if values is None else values.tobytes())
     return Picture(name, digest.hexdigest(), scene.image, scene.mask)
 
 
 def _pairs(collection: str, folder: str) -> list[Pair]:
-    return find_pairs(_root(collection, folder))[0]
-
-
-def _root(collection: str, folder: str) -> Path:
     if collection == SAMPLES:
-        return paths.SAMPLES
+        return find_pairs(paths.SAMPLES)[0]
     if collection == DUBAI:
-        return paths.dubai_root()
-    opened = access.read_access().images
-    if opened is None:
-        raise DatasetNotFoundError("No folder of this server is opened: its operator names one in access.toml.")
-    root = Path(opened).expanduser().resolve()
-    wanted = (root / folder).resolve()
-    if not wanted.is_relative_to(root):
-        raise DatasetNotFoundError("This folder is not below the one that is opened here: check the path.")
-    if not wanted.is_dir():
-        raise DatasetNotFoundError(f"There is no folder {folder!r} below the one that is opened here: check the path.")
-    return wanted
+        return find_pairs(paths.dubai_root())[0]
+    wanted, opened = access.opened_path(folder)
+    return find_pairs(wanted, opened=opened)[0]
 
 
 def _use(collection: str, pair: Pair) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.services.access import read_access
 from app.services.names import shown
 from core import paths
 from core.classes import AERIAL
@@ -91,11 +92,13 @@ def training_choices() -> list[DatasetChoice]:
     samples = None if scene_names() else "Make them with `python -m core.data.synthetic --out sample_images`."
     there = (paths.dubai_root() / "Tile 1" / "images").is_dir()
     dubai = None if there else "Fetch it with `python -m core data download`, then reload this page."
-    return [
+    choices = [
         DatasetChoice("samples", "Shipped scenes (12, synthetic)", samples),
         DatasetChoice("dubai", "Dubai aerial images (72)", dubai),
-        DatasetChoice("folder", "A folder on this machine", needs_root=True),
     ]
+    if read_access().images is not None:
+        choices.append(DatasetChoice("folder", "A folder of this server", needs_root=True))
+    return choices
 
 
 def split_summary(data: dict[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from app.services import distill_losses
+from app.services import access, distill_losses
+from app.services.artifacts import require_known
 from app.services.stores import open_store
 from core import paths
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
-from core.errors import ConfigError
+from core.errors import CheckpointError, ConfigError, DatasetNotFoundError
 
 _LONGEST_NAME = 71
 """So that the control's name stays within the 80 characters of a run's name."""
@@ -87,7 +88,7 @@ class Check:
 
 
 def to_config(settings: Settings) -> RunConfig:
-    """The run of the first seed that these settings ask for, not yet validated."""
+    """The run of the first seed that these settings ask for, not yet validated. Raises `DatasetNotFoundError`."""
     name = settings.name.strip() or f"Compact {settings.base} from {settings.teacher}"
     return RunConfig(
         kind="distill",
@@ -108,12 +109,15 @@ def to_config(settings: Settings) -> RunConfig:
 
 
 def _data(settings: Settings) -> DataConfig:
+    """Raises `DatasetNotFoundError` for a folder that the operator did not open."""
+    root, opened = access.opened_path(settings.root) if settings.dataset == "folder" else (None, None)
     return DataConfig(
         dataset=settings.dataset,
-        root=settings.root.strip() or None,
+        root=None if root is None else str(root),
         split=settings.split,
         crop=settings.crop,
         views_per_epoch=settings.views,
+        opened=None if opened is None else str(opened),
     )
 
 
@@ -155,14 +159,18 @@ def problems(settings: Settings) -> list[str]:
     """What is out of range, each with its range; nothing is looked up for it."""
     if settings.dataset == "folder" and not settings.root.strip():
         return ["Name the folder that holds images/ and masks/."]
-    found = to_config(settings).problems()
+    try:
+        found = to_config(settings).problems()
+        require_known(settings.teacher)
+    except (CheckpointError, DatasetNotFoundError) as error:
+        return [str(error)]
     if not 1 <= settings.seeds <= MOST_SEEDS:
         found.append(f"Seeds must be from 1 to {MOST_SEEDS}, not {settings.seeds}.")
     return found or to_configs(settings)[-1].problems()
 
 
 def check(settings: Settings) -> Check:
-    """Everything that can be known to be wrong before the data is read."""
+    """Everything that can be known to be wrong before the data is read; a visitor's paths are judged here too."""
     from core.runs.checks import check_settings
 
     if found := problems(settings):
@@ -176,8 +184,10 @@ def check(settings: Settings) -> Check:
 def launch(settings: Settings) -> str:
     """Queue a distillation a seed, each with its control when asked for; gives the first one's id.
 
-    Raises `StoreError`.
+    Raises `ConfigError` and `StoreError`.
     """
+    if found := problems(settings):
+        raise ConfigError(found)
     store = open_store()
     queued = []
     for config in to_configs(settings):

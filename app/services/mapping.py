@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from app.services.artifacts import require_known
 from app.services.names import stem
 from app.services.workspaces import MEGAPIXELS, Own, Workspace
 from core import paths
@@ -65,6 +66,7 @@ class Order:
     """One press of the button: pictures, in order, through one model. Ends when it is forgotten."""
 
     def __init__(self, workspace: Workspace, pictures: list[Own], choice: Choice) -> None:
+        require_known(*(name for name in (choice.model, choice.teacher) if name is not None))
         self.choice, self._workspace = choice, workspace
         self.pictures = pictures
         for earlier in workspace.folder.glob("out-*"):

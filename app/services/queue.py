@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.services import progress
+from app.services import access, progress
 from app.services.runs import Run
 from app.services.stores import open_store
 from core.errors import RunStateError
@@ -97,7 +97,8 @@ def move_to_front(run_id: str) -> None:
 def copied_settings(run_id: str) -> dict[str, str]:
     """The link to Distill with the settings of this run but its losses; of a control, those of the run it controls for.
 
-    Raises `RunStateError` for a run that the form cannot hold.
+    Raises `RunStateError` for a run that the form cannot hold, `DatasetNotFoundError` for pictures of a folder that is
+    not opened.
     """
     store = open_store()
     config = store.get(run_id).config
@@ -109,7 +110,7 @@ def copied_settings(run_id: str) -> dict[str, str]:
     values: dict[str, Any] = {
         "teacher": distill.teacher,
         "dataset": data.dataset,
-        "root": data.root or "",
+        "root": access.below_opened(data.root) if data.dataset == "folder" and data.root else "",
         "split": data.split,
         "base": config.model.arguments["base"],
         "temperature": float(distill.temperature),

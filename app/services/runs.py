@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from app.services import access, artifacts
 from app.services.artifacts import architecture
 from app.services.stores import open_store
 from core.config import RunConfig
@@ -78,12 +79,27 @@ def retry(run_id: str) -> None:
     """Queue a failed or cancelled run again, a distillation with its control. Raises `RunError`."""
     store = open_store()
     config, known = store.get(run_id).config, store.list()
+    require_opened(config)
     if config.control_of and config.train.match_seconds is None:
         _require_on_its_way(next((record for record in known if record.id == config.control_of), None))
     store.retry(run_id)
     for record in known:
         if record.config.control_of == run_id and record.state in (RunState.FAILED, RunState.CANCELLED):
             store.retry(record.id)
+
+
+def require_opened(config: RunConfig) -> None:
+    """A visitor may start what reads other folders and models than those that are offered here as little as name them.
+
+    Raises `DatasetNotFoundError` and `CheckpointError`.
+    """
+    data = config.data
+    if data.root and data.dataset in ("folder", "dubai"):
+        access.opened_path(data.root)
+    if data.transfer and data.transfer != "samples":
+        access.opened_path(data.transfer)
+    teacher = config.distill.teacher if config.distill else None
+    artifacts.require_known(*(name for name in (teacher, config.train.start_from) if name is not None))
 
 
 def _require_on_its_way(run: RunRecord | None) -> None:
@@ -151,7 +167,8 @@ def _run(record: RunRecord, control: str | None) -> Run:
 def settings_key(config: RunConfig) -> str:
     """The same for two runs that differ in seed, name and device at most."""
     settings = asdict(config)
-    del settings["name"], settings["control_of"], settings["train"]["seed"], settings["train"]["device"]
+    del settings["name"], settings["control_of"], settings["data"]["opened"]
+    del settings["train"]["seed"], settings["train"]["device"]
     # Read back with every number a float: a weight of 1 is a weight of 1.0.
     plain = json.loads(json.dumps(settings), parse_int=float)
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -12,10 +12,11 @@ import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.services.access import Access, read_access
+from app.services.access import Access, opened_path
 from app.services.names import shown
 from core import paths
-from core.errors import ImageError
+from core.data.opened import is_file_inside
+from core.errors import DatasetNotFoundError, ImageError
 from core.imagery import archives
 from core.imagery.limits import MEGABYTE
 from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
@@ -71,15 +72,13 @@ class Workspace:
 
         Only what really lies inside the folder that the operator named is taken, wherever links lead.
         """
-        root = (access or read_access()).images
-        if root is None:
-            raise ImageError("This server does not open its own files: upload the picture.")
-        root = root.resolve()
-        path = (root / text).resolve()
-        if not path.is_relative_to(root) or not path.exists():
-            raise ImageError(f"There is no {shown(text)} in the server's folder of images.")
-        files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
-        found = [Own(shown(file.name), file, file.stat().st_size) for file in files if _is_picture(file, root)]
+        try:
+            path, root = opened_path(text, access)
+        except DatasetNotFoundError as error:
+            raise ImageError(str(error)) from error
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        there = [file.resolve() for file in files if _is_picture(file, root)]
+        found = [Own(shown(file.name), file, file.stat().st_size) for file in there]
         if not found:
             raise ImageError(f"{shown(text)} holds no PNG, JPEG or TIFF.")
         if len(self.pictures) + len(found) > MOST_FILES:
@@ -159,7 +158,7 @@ def _picture(label: str, file: Path) -> Own:
 
 
 def _is_picture(file: Path, root: Path) -> bool:
-    if not file.resolve().is_relative_to(root):
+    if not is_file_inside(file, root):
         return False
     with file.open("rb") as opened:
         return picture_kind(opened.read(FIRST_BYTES)) is not None

@@ -79,6 +79,9 @@ class DataConfig:
         empty="all",
     )
 
+    opened: str | None = None
+    """Of a run that a visitor launched: the folder that the operator opened. Pictures are read below it alone."""
+
     def problems(self) -> list[str]:
         """A sentence for each value that is out of range."""
         return problems_of(self)

@@ -9,6 +9,7 @@ from core.classes import AERIAL, ClassMap
 from core.config import DataConfig
 from core.data import dubai
 from core.data.folder import LoadedFolder, Problem, load_folder
+from core.data.opened import inside
 from core.data.scene import Scene
 from core.data.splits import Split, split_scenes
 from core.errors import ConfigError, DatasetNotFoundError
@@ -69,7 +70,14 @@ def _dubai(config: DataConfig) -> LoadedFolder:
 def _folder(config: DataConfig) -> LoadedFolder:
     if not config.root:
         raise ConfigError("The dataset folder needs a root: the folder that holds images/ and masks/.")
-    return load_folder(Path(config.root).expanduser(), AERIAL, skip_bad=config.skip_bad_pairs)
+    if config.opened is None:
+        return load_folder(Path(config.root).expanduser(), AERIAL, skip_bad=config.skip_bad_pairs)
+    from core.data.confined import confined
+
+    opened = Path(config.opened)
+    with confined(opened) as read:
+        root = inside(config.root, opened)
+        return load_folder(root, AERIAL, skip_bad=config.skip_bad_pairs, opened=opened, read=read)
 
 
 DATASETS: dict[str, Loader] = {"samples": _samples, "dubai": _dubai, "folder": _folder}

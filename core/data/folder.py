@@ -2,11 +2,13 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from core import image
 from core.classes import ClassMap
+from core.data.opened import called, is_file_inside, is_inside
 from core.data.palette import FAR, REFUSE_SHARE, WARN_SHARE, read_mask
 from core.data.scene import Scene
 from core.errors import DatasetNotFoundError, ImageError, PairError
@@ -14,6 +16,8 @@ from core.errors import DatasetNotFoundError, ImageError, PairError
 IMAGE_FOLDERS = ("images", "image", "imgs")
 MASK_FOLDERS = ("masks", "mask", "labels")
 
+MOST_PIXELS = 1_000_000_000
+"""Of a folder that a visitor named: all of it is read into memory."""
 _READABLE = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _OTHER_PICTURES = (".bmp", ".gif", ".webp", ".jp2", ".heic", ".avif", ".ppm", ".pgm", ".tga", ".npy")
 _PART = re.compile(r"(?:^|[ _-])part[ _-]?(\d+)$", re.IGNORECASE)
@@ -50,13 +54,14 @@ class LoadedFolder:
     warnings: list[str]
 
 
-def find_pairs(root: Path) -> tuple[list[Pair], list[Problem]]:
+def find_pairs(root: Path, *, opened: Path | None = None) -> tuple[list[Pair], list[Problem]]:
     """Pairs matched by stem, in natural order, and the pictures that have no partner or more than one.
 
     Names are `stem` in the flat layout and `tile/stem` below a tile. A folder without any mask folder gives pairs with
-    `mask` None. Raises `DatasetNotFoundError` when `root` cannot be read or holds neither layout.
+    `mask` None. With `opened`, what does not lie below that folder, links followed, is left out.
+    Raises `DatasetNotFoundError` when `root` cannot be read or holds neither layout.
     """
-    tiles = _tiles(root)
+    tiles = _tiles(root, opened)
     labelled = any(masks for _, _, masks in tiles)
     pairs: list[Pair] = []
     problems: list[Problem] = []
@@ -73,8 +78,8 @@ def find_pairs(root: Path) -> tuple[list[Pair], list[Problem]]:
             )
     if not pairs and not problems:
         raise DatasetNotFoundError(
-            f"{root} holds no image/mask pairs: put pictures into images/ and masks/ with the same names, "
-            "or into such folders below one folder for each tile."
+            f"{called(root, opened)} holds no image/mask pairs: put pictures into images/ and masks/ with the same "
+            "names, or into such folders below one folder for each tile."
         )
     return pairs, problems
 
@@ -99,22 +104,32 @@ def load_pair(pair: Pair, class_map: ClassMap) -> tuple[Scene, list[str]]:
     return Scene(pair.name, pixels, mask, pair.tile, pair.part), warnings
 
 
-def load_folder(root: Path, class_map: ClassMap, *, skip_bad: bool = False) -> LoadedFolder:
+def load_folder(
+    root: Path,
+    class_map: ClassMap,
+    *,
+    skip_bad: bool = False,
+    opened: Path | None = None,
+    read: Callable[[Pair, ClassMap], tuple[Scene, list[str]]] = load_pair,
+) -> LoadedFolder:
     """Every pair of a folder, in memory. Raises `DatasetNotFoundError`, and `PairError` with every problem at once.
 
-    With `skip_bad` problems are given back instead, unless nothing usable is left.
+    With `skip_bad` problems are given back instead, unless nothing usable is left. A folder that a visitor named is
+    read with `opened`, the folder that it must lie below, and by a `ConfinedReader`.
     """
-    pairs, problems = find_pairs(root)
+    pairs, problems = find_pairs(root, opened=opened)
     scenes: list[Scene] = []
     warnings: list[str] = []
     for pair in pairs:
         try:
-            scene, found = load_pair(pair, class_map)
+            scene, found = read(pair, class_map)
         except PairError as error:
             problems.append(Problem(pair.name, error.problems[0].removeprefix(f"{pair.name}: ")))
         else:
             scenes.append(scene)
             warnings.extend(found)
+        if opened is not None and sum(scene.image.shape[0] * scene.image.shape[1] for scene in scenes) > MOST_PIXELS:
+            raise PairError(f"It holds more than {MOST_PIXELS // 1_000_000} megapixels: choose a smaller folder.")
     if problems and not (skip_bad and scenes):
         raise PairError([str(problem) for problem in problems])
     return LoadedFolder(scenes, problems, warnings)
@@ -124,29 +139,37 @@ _Files = dict[str, list[Path]]
 """Pictures by stem."""
 
 
-def _tiles(root: Path) -> list[tuple[str, _Files, _Files]]:
+def _tiles(root: Path, opened: Path | None) -> list[tuple[str, _Files, _Files]]:
     """(tile, images, masks) of `root` itself, whose tile has no name, and of the folders in it."""
-    if not root.is_dir():
-        raise DatasetNotFoundError(f"There is no folder {root}: check the path.")
+    if not is_inside(root, opened) or not root.is_dir():
+        raise DatasetNotFoundError(f"There is no folder {root if opened is None else 'there'}: check the path.")
     try:
-        places = [("", root), *((child.name, child) for child in _folders(root))]
-        return [(tile, _pictures(place, IMAGE_FOLDERS), _pictures(place, MASK_FOLDERS)) for tile, place in places]
+        places = [("", root), *((child.name, child) for child in _folders(root, opened))]
+        return [
+            (tile, _pictures(place, IMAGE_FOLDERS, opened), _pictures(place, MASK_FOLDERS, opened))
+            for tile, place in places
+        ]
     except OSError as error:
-        raise DatasetNotFoundError(f"{root} cannot be read ({error}): check its permissions.") from error
+        reason = error if opened is None else error.strerror
+        raise DatasetNotFoundError(
+            f"{called(root, opened)} cannot be read ({reason}): check its permissions."
+        ) from error
 
 
-def _folders(place: Path) -> list[Path]:
+def _folders(place: Path, opened: Path | None) -> list[Path]:
     """Folders in natural order, without the hidden ones and those that archives leave behind (__MACOSX)."""
-    found = [child for child in place.iterdir() if child.is_dir() and not child.name.startswith((".", "__"))]
+    there = (child for child in place.iterdir() if is_inside(child, opened))
+    found = [child for child in there if child.is_dir() and not child.name.startswith((".", "__"))]
     return sorted(found, key=lambda folder: _natural(folder.name))
 
 
-def _pictures(place: Path, names: tuple[str, ...]) -> _Files:
+def _pictures(place: Path, names: tuple[str, ...], opened: Path | None) -> _Files:
     """Pictures in the folders of these names; hidden files and what is no picture (world files, notes) are left out."""
     found: _Files = defaultdict(list)
-    for folder in _folders(place):
+    for folder in _folders(place, opened):
         for file in sorted(folder.iterdir()) if folder.name.lower() in names else ():
-            if file.suffix.lower() in _READABLE + _OTHER_PICTURES and not file.name.startswith("."):
+            known = file.suffix.lower() in _READABLE + _OTHER_PICTURES and not file.name.startswith(".")
+            if known and is_file_inside(file, opened):
                 found[file.stem].append(file)
     return found
 

@@ -216,7 +216,8 @@ def _card(task: Task, outcome: Outcome, summary: dict[str, Any], split: Split) -
         std=STD,
         parameters=count_parameters(task.model),
         macs_256=count_macs(task.model),
-        data=asdict(config.data) | {"root": None, "note": split.note, "training_images": len(split.train)},
+        data=asdict(config.data)
+        | {"root": None, "opened": None, "note": split.note, "training_images": len(split.train)},
         training=asdict(config.train)
         | {"seconds": summary["train_seconds"], "epochs": outcome.epochs, "best_epoch": outcome.best_epoch},
         distillation=asdict(config.distill) if config.distill else None,

@@ -1,0 +1,172 @@
+"""Pairs of a folder that a visitor named, decoded in a process that can do no harm: `python -m core.data.confined`.
+
+The process confines itself as the one for uploads does (`core.imagery.child`), then reads pairs by the same rules as
+everybody else (`core.data.folder.load_pair`), one question and one answer at a time. A file that makes a decoder crash,
+hang or ask for all memory ends that process, and is told of in one sentence.
+"""
+
+import json
+import math
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from core import paths
+from core.classes import ClassMap
+from core.data.folder import Pair, load_pair
+from core.data.opened import is_file_inside
+from core.data.scene import Scene
+from core.errors import PairError
+from core.imagery.child import allow_seconds, confine, leave_network, out_of_memory
+from core.imagery.limits import Limits
+
+_LIMITS = Limits()
+_CHUNK = 2**20
+_LONGEST_LINE = 2**20
+_KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
+Read = tuple[Scene, list[str]]
+
+
+class ConfinedReader:
+    """Reads pairs below `opened` in a confined process, which is started anew where a file ended it."""
+
+    def __init__(self, opened: Path) -> None:
+        self._opened = opened
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __call__(self, pair: Pair, class_map: ClassMap) -> Read:
+        """As `load_pair`. Raises `PairError`."""
+        if not all(is_file_inside(file, self._opened) for file in (pair.image, pair.mask) if file is not None):
+            raise PairError(f"{pair.name}: it does not lie below the folder that is opened here.")
+        try:
+            return self._ask(pair, class_map)
+        except (OSError, EOFError, TimeoutError) as error:
+            self.close()
+            reason = "takes too long to be decoded" if isinstance(error, TimeoutError) else "makes the decoder stop"
+            raise PairError(f"{pair.name}: it {reason}, so it is damaged or too large: leave it out.") from error
+
+    def close(self) -> None:
+        """End the process."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()
+            self._child = None
+
+    def _ask(self, pair: Pair, class_map: ClassMap) -> Read:
+        child = self._child = self._child or _start()
+        assert child.stdin is not None
+        question = {"pair": _plain(pair), "classes": class_map.to_json()}
+        child.stdin.write(json.dumps(question).encode() + b"\n")
+        child.stdin.flush()
+        deadline = time.monotonic() + _LIMITS.patience
+        line = bytearray()
+        while not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
+            line += self._bytes(1, deadline)
+        told = json.loads(line)
+        if "error" in told:
+            raise PairError(told["error"])
+        values = dict(told["scene"])
+        for name, (shape, kind) in told["arrays"].items():
+            size = math.prod(shape) * np.dtype(kind).itemsize
+            values[name] = np.frombuffer(self._bytes(size, deadline), kind).reshape(shape)
+        return Scene(**values), [str(warning) for warning in told["warnings"]]
+
+    def _bytes(self, count: int, deadline: float) -> bytearray:
+        """So many bytes of the answer. Raises `EOFError` and `TimeoutError`."""
+        assert self._child is not None
+        assert self._child.stdout is not None
+        pipe = self._child.stdout.fileno()
+        found = bytearray()
+        while len(found) < count:
+            if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise TimeoutError
+            part = os.read(pipe, min(_CHUNK, count - len(found)))
+            if not part:
+                raise EOFError
+            found += part
+        return found
+
+
+@contextmanager
+def confined(opened: Path) -> Iterator[ConfinedReader]:
+    """A `ConfinedReader` whose process ends with the block."""
+    reader = ConfinedReader(opened)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def _start() -> "subprocess.Popen[bytes]":
+    """The process, with none of the environment's secrets, and its messages thrown away."""
+    environment = {key: os.environ[key] for key in _KEPT_VARIABLES if key in os.environ}
+    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "core.data.confined"]
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    return subprocess.Popen(
+        command, cwd=paths.ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=nothing, start_new_session=True
+    )
+
+
+def _plain(pair: Pair) -> dict[str, Any]:
+    values = {field.name: getattr(pair, field.name) for field in fields(pair)}
+    return {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def serve(questions: BinaryIO, answers: BinaryIO) -> None:
+    """Confine this process, then answer until the questions end."""
+    from core.imagery.geotiff import CACHE_MB, GDAL_SETTINGS
+
+    # GDAL and its tables are loaded before memory is counted; PROJ reads its settings from here.
+    os.environ.update({**GDAL_SETTINGS, "GDAL_CACHEMAX": str(CACHE_MB)})
+    leave_network()
+    confine(_LIMITS)
+    for line in questions:
+        allow_seconds(_LIMITS.seconds)
+        asked = json.loads(line)
+        values = asked["pair"]
+        pair = Pair(**{**values, "image": Path(values["image"]), "mask": values["mask"] and Path(values["mask"])})
+        try:
+            scene, warnings = load_pair(pair, ClassMap.from_json(asked["classes"]))
+        except PairError as error:
+            _answer(answers, {"error": list(error.problems)})
+        except MemoryError:
+            _answer(answers, {"error": [f"{pair.name}: it {out_of_memory(_LIMITS)}"]})
+        else:
+            _give(answers, scene, warnings)
+
+
+def _give(answers: BinaryIO, scene: Scene, warnings: list[str]) -> None:
+    values = {field.name: getattr(scene, field.name) for field in fields(scene)}
+    arrays = {name: np.ascontiguousarray(value) for name, value in values.items() if isinstance(value, np.ndarray)}
+    plain = {name: value for name, value in values.items() if name not in arrays}
+    shapes = {name: (value.shape, value.dtype.str) for name, value in arrays.items()}
+    _answer(answers, {"scene": plain, "arrays": shapes, "warnings": warnings}, *arrays.values())
+
+
+def _answer(answers: BinaryIO, told: dict[str, Any], *parts: Any) -> None:
+    answers.write(json.dumps(told).encode() + b"\n")
+    for part in parts:
+        answers.write(part.data)
+    answers.flush()
+
+
+def main() -> None:
+    # What a library prints must not get among the answers.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    with suppress(BrokenPipeError):
+        serve(sys.stdin.buffer, answers)
+
+
+if __name__ == "__main__":
+    main()
