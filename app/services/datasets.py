@@ -89,7 +89,7 @@ def read_upload(name: str, data: bytes) -> Picture:
 
 def training_choices() -> list[DatasetChoice]:
     """What can be trained on, and what is missing for the rest."""
-    samples = None if scene_names() else "Make them with `python -m core.data.synthetic --out sample_images`."
+    samples = None if scene_names() else "Make them with `python -m tools.synthetic --out sample_images`."
     there = (paths.dubai_root() / "Tile 1" / "images").is_dir()
     dubai = None if there else "Fetch it with `python -m core data download`, then reload this page."
     choices = [

@@ -56,7 +56,7 @@ def open_split(config: DataConfig) -> tuple[Dataset, Split]:
 
 def _samples(config: DataConfig) -> LoadedFolder:
     if not (paths.SAMPLES / "images").is_dir():
-        remedy = "make them with `python -m core.data.synthetic --out sample_images`"
+        remedy = "make them with `python -m tools.synthetic --out sample_images`"
         raise DatasetNotFoundError(f"The sample scenes are not in {paths.SAMPLES}: {remedy}.")
     return load_folder(paths.SAMPLES, AERIAL, skip_bad=config.skip_bad_pairs)
 

@@ -31,7 +31,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 def test_samples_come_from_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "SAMPLES", tmp_path)
-    with pytest.raises(DatasetNotFoundError, match=r"core\.data\.synthetic --out sample_images"):
+    with pytest.raises(DatasetNotFoundError, match=r"tools\.synthetic --out sample_images"):
         open_dataset(DataConfig(dataset="samples"))
     for number in range(4):
         save_pair(tmp_path, f"scene_{number:02}", seed=number)

@@ -6,11 +6,11 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
 from core.classes import AERIAL
-from core.data.synthetic.geometry import Points, area, place, rectangle, shrunk, swept
-from core.data.synthetic.noise import Field, grain
-from core.data.synthetic.plan import Building, Colour, Mass
-from core.data.synthetic.raster import Canvas
-from core.data.synthetic.styles import Light
+from tools.synthetic.geometry import Points, area, place, rectangle, shrunk, swept
+from tools.synthetic.noise import Field, grain
+from tools.synthetic.plan import Building, Colour, Mass
+from tools.synthetic.raster import Canvas
+from tools.synthetic.styles import Light
 
 BUILDING, WATER = AERIAL.names.index("Building"), AERIAL.names.index("Water")
 SCALE = 4

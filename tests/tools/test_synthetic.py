@@ -11,16 +11,16 @@ from PIL import Image
 from rasterio.warp import transform
 
 from core.classes import AERIAL
-from core.data.synthetic import synthesise
-from core.data.synthetic.__main__ import main
-from core.data.synthetic.compose import Rendering, render
-from core.data.synthetic.geometry import area, box, shrunk
-from core.data.synthetic.light import shadow_ceiling
-from core.data.synthetic.noise import blur
-from core.data.synthetic.samples import GEO_CRS, GEO_METRES, GEOREFERENCED, georeferenced, geotransform, size_mb
-from core.data.synthetic.styles import STYLES
 from core.errors import ConfigError
 from core.paths import SAMPLES
+from tools.synthetic import synthesise
+from tools.synthetic.__main__ import main
+from tools.synthetic.compose import Rendering, render
+from tools.synthetic.geometry import area, box, shrunk
+from tools.synthetic.light import shadow_ceiling
+from tools.synthetic.noise import blur
+from tools.synthetic.samples import GEO_CRS, GEO_METRES, GEOREFERENCED, georeferenced, geotransform, size_mb
+from tools.synthetic.styles import STYLES
 
 SHIPPED = range(1, 13)
 SMALL = 224

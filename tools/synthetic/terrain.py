@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from core.data.synthetic.geometry import Points, offset
-from core.data.synthetic.noise import Field, blur, fractal, grain, ramp, smooth, warp
-from core.data.synthetic.plan import Colour
-from core.data.synthetic.raster import Canvas
-from core.data.synthetic.styles import Light
+from tools.synthetic.geometry import Points, offset
+from tools.synthetic.noise import Field, blur, fractal, grain, ramp, smooth, warp
+from tools.synthetic.plan import Colour
+from tools.synthetic.raster import Canvas
+from tools.synthetic.styles import Light
 
 
 def paint_ground(

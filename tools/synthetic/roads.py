@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 
 from core.classes import AERIAL
-from core.data.synthetic.geometry import Points, length, offset, resample
-from core.data.synthetic.noise import Field, blur, fractal, grain, ramp
-from core.data.synthetic.plan import Road
-from core.data.synthetic.raster import Canvas, Sheet
+from tools.synthetic.geometry import Points, length, offset, resample
+from tools.synthetic.noise import Field, blur, fractal, grain, ramp
+from tools.synthetic.plan import Road
+from tools.synthetic.raster import Canvas, Sheet
 
 LAND, ROAD, GREEN = (AERIAL.names.index(name) for name in ("Land", "Road", "Vegetation"))
 PAVING = (168.0, 163.0, 170.0)

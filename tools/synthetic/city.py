@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from core.data.synthetic.geometry import Points, box, ellipse, points, rectangle, rounded
-from core.data.synthetic.lots import Lot, add_area, mass, vary
-from core.data.synthetic.parks import palm_row, park, scatter
-from core.data.synthetic.plan import Area, Building, Colour, Mass, Plan
+from tools.synthetic.geometry import Points, box, ellipse, points, rectangle, rounded
+from tools.synthetic.lots import Lot, add_area, mass, vary
+from tools.synthetic.parks import palm_row, park, scatter
+from tools.synthetic.plan import Area, Building, Colour, Mass, Plan
 
 PALE: tuple[Colour, ...] = (
     (214, 208, 200),

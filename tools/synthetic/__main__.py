@@ -1,18 +1,16 @@
-"""`python -m core.data.synthetic --out sample_images --scenes 12`: build the shipped set again."""
+"""`python -m tools.synthetic --out sample_images --scenes 12`: build the shipped set again."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from core.data.synthetic import synthesise
-from core.data.synthetic.samples import GEOREFERENCED, georeferenced, size_mb, write_georeferenced, write_samples
 from core.paths import SAMPLES
+from tools.synthetic import synthesise
+from tools.synthetic.samples import GEOREFERENCED, georeferenced, size_mb, write_georeferenced, write_samples
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m core.data.synthetic", description="Build the synthetic sample scenes."
-    )
+    parser = argparse.ArgumentParser(prog="python -m tools.synthetic", description="Build the synthetic sample scenes.")
     parser.add_argument("--out", type=Path, default=SAMPLES, help="folder to write to (default: %(default)s)")
     parser.add_argument("--scenes", type=int, default=12, help="how many scenes, seeds 1 and up (default: %(default)s)")
     parser.add_argument("--size", type=int, default=1024, help="pixels along a side (default: %(default)s)")

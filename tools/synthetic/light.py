@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from core.data.synthetic.noise import Field, blur
-from core.data.synthetic.raster import Canvas
-from core.data.synthetic.styles import Light
+from tools.synthetic.noise import Field, blur
+from tools.synthetic.raster import Canvas
+from tools.synthetic.styles import Light
 
 
 def shadow_ceiling(height: Field, gsd: float, shadow: tuple[float, float]) -> Field:

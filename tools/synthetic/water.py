@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from core.classes import AERIAL
-from core.data.synthetic.noise import Field, blur, fractal, ramp, smooth
-from core.data.synthetic.plan import Colour
-from core.data.synthetic.raster import Canvas
-from core.data.synthetic.styles import WaterKind
+from tools.synthetic.noise import Field, blur, fractal, ramp, smooth
+from tools.synthetic.plan import Colour
+from tools.synthetic.raster import Canvas
+from tools.synthetic.styles import WaterKind
 
 WATER = AERIAL.names.index("Water")
 DRY = -1000.0

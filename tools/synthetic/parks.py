@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from core.data.synthetic.geometry import Points, blob, points, rectangle, rounded
-from core.data.synthetic.lots import Lot, add_area, add_car, add_tree, vary
-from core.data.synthetic.plan import Area, Plan
+from tools.synthetic.geometry import Points, blob, points, rectangle, rounded
+from tools.synthetic.lots import Lot, add_area, add_car, add_tree, vary
+from tools.synthetic.plan import Area, Plan
 
 
 def garden(plan: Plan, lot: Lot, rng: np.random.Generator, greenery: float) -> None:

@@ -12,8 +12,8 @@ from rasterio.transform import Affine
 
 from core.classes import AERIAL
 from core.data.scene import Scene
-from core.data.synthetic.compose import render
-from core.data.synthetic.styles import STYLES
+from tools.synthetic.compose import render
+from tools.synthetic.styles import STYLES
 
 QUALITY = 92
 GEOREFERENCED = "georeferenced.tif"

@@ -3,9 +3,9 @@
 import numpy as np
 
 from core.classes import AERIAL
-from core.data.synthetic.geometry import ellipse, place, points, rectangle
-from core.data.synthetic.plan import Block, Colour, Wall
-from core.data.synthetic.raster import Canvas
+from tools.synthetic.geometry import ellipse, place, points, rectangle
+from tools.synthetic.plan import Block, Colour, Wall
+from tools.synthetic.raster import Canvas
 
 NOBODY = AERIAL.names.index("Unlabeled")
 PAINTS: tuple[Colour, ...] = (

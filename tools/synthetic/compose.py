@@ -6,22 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.classes import AERIAL
-from core.data.synthetic.areas import paint_areas
-from core.data.synthetic.blocks import paint_blocks, paint_walls
-from core.data.synthetic.buildings import paint_buildings, raise_buildings
-from core.data.synthetic.camera import photograph
-from core.data.synthetic.country import boats, gravel_roads, junction, meadows, motorway, promenade, stand, wild
-from core.data.synthetic.geometry import Bend, Points
-from core.data.synthetic.light import cast_shadows
-from core.data.synthetic.noise import Field, fractal, ramp
-from core.data.synthetic.plan import Area, Plan
-from core.data.synthetic.raster import Canvas
-from core.data.synthetic.roads import paint_roads
-from core.data.synthetic.styles import SANDS, Light, Style, light
-from core.data.synthetic.terrain import paint_ground, paint_pads, paint_tracks
-from core.data.synthetic.town import Free, build_town
-from core.data.synthetic.vegetation import paint_rough, paint_thicket, paint_trees
-from core.data.synthetic.water import DRY, depth_field, paint_water
+from tools.synthetic.areas import paint_areas
+from tools.synthetic.blocks import paint_blocks, paint_walls
+from tools.synthetic.buildings import paint_buildings, raise_buildings
+from tools.synthetic.camera import photograph
+from tools.synthetic.country import boats, gravel_roads, junction, meadows, motorway, promenade, stand, wild
+from tools.synthetic.geometry import Bend, Points
+from tools.synthetic.light import cast_shadows
+from tools.synthetic.noise import Field, fractal, ramp
+from tools.synthetic.plan import Area, Plan
+from tools.synthetic.raster import Canvas
+from tools.synthetic.roads import paint_roads
+from tools.synthetic.styles import SANDS, Light, Style, light
+from tools.synthetic.terrain import paint_ground, paint_pads, paint_tracks
+from tools.synthetic.town import Free, build_town
+from tools.synthetic.vegetation import paint_rough, paint_thicket, paint_trees
+from tools.synthetic.water import DRY, depth_field, paint_water
 
 LAND = AERIAL.names.index("Land")
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.data.synthetic.noise import Field, blur, grain, smooth
-from core.data.synthetic.styles import Light
+from tools.synthetic.noise import Field, blur, grain, smooth
+from tools.synthetic.styles import Light
 
 GREY = np.array((0.299, 0.587, 0.114), np.float32)
 

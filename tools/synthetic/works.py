@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from core.data.synthetic.blocks import CARGO, PAINTS
-from core.data.synthetic.geometry import Points, blob, box, points, rectangle
-from core.data.synthetic.lots import Lot, add_area, add_car, mass, vary
-from core.data.synthetic.parks import palm_row
-from core.data.synthetic.plan import Area, Block, Building, Colour, Plan, RoofKind
+from tools.synthetic.blocks import CARGO, PAINTS
+from tools.synthetic.geometry import Points, blob, box, points, rectangle
+from tools.synthetic.lots import Lot, add_area, add_car, mass, vary
+from tools.synthetic.parks import palm_row
+from tools.synthetic.plan import Area, Block, Building, Colour, Plan, RoofKind
 
 SHEETS: tuple[Colour, ...] = (
     (232, 232, 234),

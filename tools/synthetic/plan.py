@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from core.data.synthetic.geometry import Points
+from tools.synthetic.geometry import Points
 
 Colour = tuple[float, float, float]
 """Red, green and blue, 0..255, as they look in full sun."""

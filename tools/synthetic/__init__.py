@@ -4,13 +4,13 @@ From the question to the file: what kinds of place there are → `styles`; where
 `city`, `parks` and `works`, and `country` (they fill a `plan`); how things look → `terrain`, `water`, `areas`, `roads`,
 `vegetation`, `blocks`, `buildings`; sun → `light`; sensor → `camera`; the order of it all → `compose`; the shipped
 set → `samples`.
-`python -m core.data.synthetic --out sample_images --scenes 12` builds the shipped set again.
+`python -m tools.synthetic --out sample_images --scenes 12` builds the shipped set again.
 """
 
 from core.data.scene import Scene
-from core.data.synthetic.compose import render
-from core.data.synthetic.styles import STYLES
 from core.errors import ConfigError
+from tools.synthetic.compose import render
+from tools.synthetic.styles import STYLES
 
 __all__ = ["synthesise"]
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from core.data.synthetic.plan import Colour
+from tools.synthetic.plan import Colour
 
 CoverKind = Literal["none", "mangrove", "golf", "shore"]
 WaterKind = Literal["none", "coast", "lagoon", "marina", "ponds", "creek", "mangrove"]

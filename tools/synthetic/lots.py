@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from core.data.synthetic.blocks import PAINTS
-from core.data.synthetic.geometry import Bend, Points, box, ellipse, place, points, rectangle
-from core.data.synthetic.plan import Area, AreaKind, Block, Building, Colour, Mass, Plan, RoofKind, Tree, TreeKind, Wall
+from tools.synthetic.blocks import PAINTS
+from tools.synthetic.geometry import Bend, Points, box, ellipse, place, points, rectangle
+from tools.synthetic.plan import Area, AreaKind, Block, Building, Colour, Mass, Plan, RoofKind, Tree, TreeKind, Wall
 
 ROOFS: tuple[tuple[Colour, ...], ...] = (
     ((172, 170, 184), (186, 184, 196), (160, 158, 172)),

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.classes import AERIAL
-from core.data.synthetic.geometry import points
-from core.data.synthetic.noise import Field, blur, fractal, grain, ramp
-from core.data.synthetic.plan import Area, AreaKind, Colour
-from core.data.synthetic.raster import Canvas
+from tools.synthetic.geometry import points
+from tools.synthetic.noise import Field, blur, fractal, grain, ramp
+from tools.synthetic.plan import Area, AreaKind, Colour
+from tools.synthetic.raster import Canvas
 
 LAND, ROAD, GREEN, WATER, NOBODY = (
     AERIAL.names.index(name) for name in ("Land", "Road", "Vegetation", "Water", "Unlabeled")

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.synthetic.blocks import PAINTS
-from core.data.synthetic.city import flats, tower
-from core.data.synthetic.geometry import Bend, Points, offset, points, resample
-from core.data.synthetic.lots import ROOFS, Lot, terrace, villa
-from core.data.synthetic.parks import car_park, garden, grove
-from core.data.synthetic.plan import Block, Plan, Road, Tree
-from core.data.synthetic.styles import BlockKind, Style
-from core.data.synthetic.works import container_yard, shed, site
+from tools.synthetic.blocks import PAINTS
+from tools.synthetic.city import flats, tower
+from tools.synthetic.geometry import Bend, Points, offset, points, resample
+from tools.synthetic.lots import ROOFS, Lot, terrace, villa
+from tools.synthetic.parks import car_park, garden, grove
+from tools.synthetic.plan import Block, Plan, Road, Tree
+from tools.synthetic.styles import BlockKind, Style
+from tools.synthetic.works import container_yard, shed, site
 
 Free = Callable[[Points], NDArray[np.bool_]]
 """Which ground points may be built on; True for points outside the scene."""

@@ -7,10 +7,10 @@ from functools import cache
 import numpy as np
 
 from core.classes import AERIAL
-from core.data.synthetic.noise import Field, fractal, ramp, smooth
-from core.data.synthetic.plan import Tree, TreeKind
-from core.data.synthetic.raster import Canvas
-from core.data.synthetic.styles import Light
+from tools.synthetic.noise import Field, fractal, ramp, smooth
+from tools.synthetic.plan import Tree, TreeKind
+from tools.synthetic.raster import Canvas
+from tools.synthetic.styles import Light
 
 GREEN = AERIAL.names.index("Vegetation")
 TONES: dict[TreeKind, tuple[tuple[float, float, float], ...]] = {

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from core.data.synthetic.geometry import Points
-from core.data.synthetic.noise import Field
+from tools.synthetic.geometry import Points
+from tools.synthetic.noise import Field
 
 Ink = tuple[float, float, float] | Field
 

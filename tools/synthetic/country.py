@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from core.data.synthetic.geometry import blob, place, points, rounded
-from core.data.synthetic.noise import Field
-from core.data.synthetic.plan import Area, Block, Plan, Road, Tree
-from core.data.synthetic.styles import Style
-from core.data.synthetic.town import Free, line_with_trees, traffic
+from tools.synthetic.geometry import blob, place, points, rounded
+from tools.synthetic.noise import Field
+from tools.synthetic.plan import Area, Block, Plan, Road, Tree
+from tools.synthetic.styles import Style
+from tools.synthetic.town import Free, line_with_trees, traffic
 
 
 def motorway(plan: Plan, rng: np.random.Generator, extent: float) -> list[Road]:
