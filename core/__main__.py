@@ -1,4 +1,4 @@
-"""`python -m core VERB …`: see `python -m core --help`."""
+"""The command line as a program: `python -m core VERB …`, or `terrastill VERB …` where the project is installed."""
 
 import sys
 from types import TracebackType
@@ -15,6 +15,11 @@ def tell_mistake(kind: type[BaseException], error: BaseException, trace: Traceba
         complain(f"this should not have happened: {kind.__name__}: {error} (python -X dev -m core … shows where).")
 
 
-if __name__ == "__main__":
+def start() -> int:
+    """Run the verb that the arguments of this process name, and give its exit code."""
     sys.excepthook = tell_mistake
-    sys.exit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(start())

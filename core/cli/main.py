@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from core.cli import benchmark, data, distill, evaluate, export, predict, runs, train, worker
 from core.cli.terminal import complain
@@ -20,7 +21,7 @@ VERBS = (data, train, distill, evaluate, predict, benchmark, export, runs, worke
 def parser() -> argparse.ArgumentParser:
     """The arguments of all verbs. Each sets `run`, a function of the parsed arguments that gives the exit code."""
     top = argparse.ArgumentParser(
-        prog="python -m core",
+        prog=_program(),
         description="Terrastill: distil segmentation models for aerial images.",
         epilog="Exit codes: 0 done, 1 failed (the reason is one line on stderr), 2 wrong usage, 130 interrupted.",
     )
@@ -28,6 +29,11 @@ def parser() -> argparse.ArgumentParser:
     for verb in VERBS:
         verb.add(verbs)
     return top
+
+
+def _program() -> str:
+    """What was typed to start this: `terrastill` where that command runs, else `python -m core`."""
+    return "terrastill" if Path(sys.argv[0]).stem == "terrastill" else "python -m core"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
