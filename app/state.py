@@ -3,9 +3,12 @@
 import logging
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
+
+from app.services.palettes import PALETTES, Palette
 
 # Names in the link. Numbers and switches bind themselves to it (bind="query-params", where key and name are one); menus
 # show titles, and Streamlit would put those into the link, so menus go through `from_link` and `to_link`. Streamlit
@@ -29,6 +32,7 @@ BENCHMARK: Final = "benchmark"
 SETTING: Final = "setting"
 AXIS: Final = "cost"
 PRESET: Final = "preset"
+COLOURS: Final = "colours"
 LOSSES: Final = "losses"
 NOTHING: Final = "none"
 """How the link writes what was emptied on purpose; nothing at all in the link means the default."""
@@ -46,7 +50,7 @@ VIEW_CONFUSION: Final = "confusion"
 _VIEW_CHOICES: Final = {
     "layer": ("view", ("classes", "disagreement", "confidence", "entropy", "errors")),
     "layout": ("layout", ("side", "swipe", "blink", "overlay")),
-    "colours": ("colours", ("safe", "colour")),
+    "colours": (COLOURS, PALETTES),
 }
 _AGAINST: Final = ("truth", "teacher")
 
@@ -152,6 +156,28 @@ def _number(text: str, otherwise: float) -> float:
     return number if math.isfinite(number) else otherwise
 
 
+@dataclass
+class Shown:
+    """The colours of a session. Downloads hold on to it, and read it when they are pressed: the viewer changes it
+    without a run of the page that drew their buttons."""
+
+    palette: Palette = PALETTES[0]
+
+
+def shown() -> Shown:
+    """The one choice of this session; the link goes first."""
+    held: Shown = st.session_state.setdefault("shown_colours", Shown())
+    asked = st.query_params.get(COLOURS)
+    held.palette = next((palette for palette in PALETTES if palette == asked), held.palette)
+    return held
+
+
+def choose_palette(palette: Palette) -> None:
+    """For this session, and in the link."""
+    to_link(COLOURS, palette, default=PALETTES[0])
+    shown().palette = palette
+
+
 def viewer_state() -> dict[str, Any]:
     """What the link says about the viewer, in the viewer's own names (app/components/viewer/). Nonsense is left out.
 
@@ -203,6 +229,7 @@ def remember_viewer(view: dict[str, Any] | None) -> None:
     """Write what the viewer reports into the link, leaving out what is at its default."""
     if not view:
         return
+    choose_palette("colour" if view.get("colours") == "colour" else "safe")
     for name, (key, choices) in _VIEW_CHOICES.items():
         to_link(key, str(view.get(name, choices[0])), default=choices[0])
     to_link(VIEW_OPACITY, str(int(view.get("opacity", 60))), default="60")

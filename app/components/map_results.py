@@ -1,18 +1,19 @@
 """What came of a visitor's pictures: a table, one picture with its mask that can be zoomed into, downloads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from app import caching
+from app import caching, state
 from app.components.close_look import asked_part, close_look
 from app.components.guard import plainly
 from app.components.legend import legend
+from app.components.palette_switch import palette_switch
 from app.services import map_views, mapping
 from app.services.artifacts import Model
-from app.services.palettes import safe_colours
+from app.services.palettes import file_as_shown, painted
 
 _LARGE_PIXELS = 1600
 
@@ -32,7 +33,7 @@ def results(order: mapping.Order, found: Sequence[dict[str, Any]], model: Model,
         at = st.selectbox("Image", good, format_func=lambda index: found[index]["name"], key="map_shown")
         st.download_button(
             "All results (zip)",
-            data=lambda: order.archive().open("rb"),
+            data=lambda: order.archive(_as_shown(model)).open("rb"),
             file_name="terrastill.zip",
             mime="application/zip",
             icon=":material/folder_zip:",
@@ -46,14 +47,14 @@ def results(order: mapping.Order, found: Sequence[dict[str, Any]], model: Model,
         with plainly():
             _picture(result, model, sources[at], order.choice.bands)
         _areas(result)
-        _downloads(result)
+        _downloads(result, model)
         return
     left, right = st.columns([1.4, 1], gap="medium")
     with left, plainly():
         _picture(result, model, sources[at], order.choice.bands)
     with right:
         _areas(result)
-        _downloads(result)
+        _downloads(result, model)
 
 
 def _table(found: Sequence[dict[str, Any]]) -> None:
@@ -77,7 +78,7 @@ def _picture(result: dict[str, Any], model: Model, source: Path, bands: tuple[in
     ):
         mask = difference
     own = model.classes[: model.ignore_index]
-    classes = [(name, colour) for (name, _), colour in zip(own, safe_colours(own), strict=True)]
+    classes = painted(own, palette_switch(key="map_colours"))
     if mask == difference:
         classes.append(("Both the same", (235, 235, 235)))
     if _is_large(result):
@@ -138,13 +139,19 @@ def _areas(result: dict[str, Any]) -> None:
         st.caption("This picture does not know where it lies, so there are no square metres.")
 
 
-def _downloads(result: dict[str, Any]) -> None:
-    st.caption("Files keep the dataset's own colours.")
+def _as_shown(model: Model) -> Callable[[Path], Path]:
+    """A file of a result → the file in the colours of the screen, when it is asked for."""
+    shown, classes = state.shown(), model.classes[: model.ignore_index]
+    return lambda file: file_as_shown(file, classes, shown.palette)
+
+
+def _downloads(result: dict[str, Any], model: Model) -> None:
+    as_shown = _as_shown(model)
     with st.container(horizontal=True):
         for title, file, media in map_views.downloads(result):
             st.download_button(
                 title,
-                data=lambda file=file: map_views.as_bytes(file),
+                data=lambda file=file: map_views.as_bytes(as_shown(file)),
                 file_name=file.name.split("-", 1)[-1],
                 mime=media,
                 icon=":material/download:",

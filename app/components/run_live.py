@@ -8,8 +8,9 @@ from app.components.charts import loss_chart, score_chart
 from app.components.forecast import duration
 from app.components.guard import plainly
 from app.components.legend import legend
+from app.components.palette_switch import palette_switch
 from app.components.run_table import TICK_SECONDS, settings_line, state_badge
-from app.services import progress, queue, runs, verdicts, workers
+from app.services import palettes, progress, queue, runs, verdicts, workers
 from app.services.progress import Progress
 from app.services.runs import Run
 
@@ -141,8 +142,10 @@ def _preview(run: Run) -> None:
     st.subheader("Preview on a validation image", anchor=False)
     if len(epochs) > 1 and not run.active:
         epoch = st.select_slider("After epoch", epochs, value=epochs[-1], key=f"preview_{run.id}")
-    pictures = [found.image.read_bytes(), found.truth.read_bytes(), found.epochs[epoch].read_bytes()]
+    palette = palette_switch(key="run_colours")
+    masks = [file.read_bytes() for file in (found.truth, found.epochs[epoch])]
+    pictures = [found.image.read_bytes(), *(palettes.repainted(mask, found.classes, palette) for mask in masks)]
     captions = ["Image", "Known mask", f"{'Control' if run.control_of else 'Student'} after epoch {epoch}"]
     for column, picture, caption in zip(st.columns(3), pictures, captions, strict=True):
         column.image(picture, caption=caption, width="stretch", alt=caption)
-    legend(found.classes)
+    legend(palettes.painted(found.classes, palette))

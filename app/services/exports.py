@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from app.services import palettes
 from app.services.artifacts import Model
 from core import paths
 from core.cards import resolve
@@ -65,7 +66,7 @@ def for_browser(model: Model) -> dict[str, Any]:
         "runtime": RUNTIME_URL,
         "model": base64.b64encode(exported).decode(),
         "size": size_text(len(exported)),
-        "classes": [{"name": name, "colour": list(colour)} for name, colour in model.classes[: model.ignore_index]],
+        "classes": palettes.entries(model.classes[: model.ignore_index]),
         "sample": base64.b64encode(sample.read_bytes()).decode() if sample else "",
         "server": server_speeds(model, exported),
     }

@@ -13,6 +13,7 @@ import sys
 import threading
 import weakref
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -113,14 +114,14 @@ class Order:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 
-    def archive(self) -> Path:
-        """All results as one zip, made anew."""
+    def archive(self, as_shown: Callable[[Path], Path] = lambda file: file) -> Path:
+        """All results as one zip, made anew; `as_shown` gives what stands in it for a file, under the file's name."""
         path = self.folder / "terrastill.zip"
         path.unlink(missing_ok=True)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as packed:
             for file in sorted(self.folder.iterdir()):
                 if file != path and not file.name.startswith(".") and not file.name.endswith("_photo.webp"):
-                    packed.write(file, file.name)
+                    packed.write(as_shown(file), file.name)
         return path
 
     def _start(self) -> None:

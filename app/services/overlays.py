@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from app.services import palettes
 from app.services.inference import Planes, Quality
-from app.services.palettes import safe_colours
 
 LARGEST_SIDE = 4096
 """Larger pictures are shown at a whole fraction of their size."""
@@ -123,7 +123,7 @@ def pack(
             }
             for panel in panels
         ],
-        "classes": _legend(classes),
+        "classes": palettes.entries(classes),
         "ignore": ignore_index,
         "length": parts.end,
     }
@@ -131,11 +131,6 @@ def pack(
     identity = hashlib.sha256(b"".join(everything)).hexdigest()[:_ID_LENGTH]
     first = frame({**header, "id": identity}) + b"".join(parts.contents)
     return Packed(first, identity.encode() + b"".join(shares.contents))
-
-
-def _legend(classes: Sequence[tuple[str, tuple[int, int, int]]]) -> list[dict[str, Any]]:
-    pairs = zip(classes, safe_colours(classes), strict=True)
-    return [{"name": name, "colour": colour, "safe": safe} for (name, colour), safe in pairs]
 
 
 _ID_LENGTH = 16

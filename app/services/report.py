@@ -53,11 +53,21 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class Legend:
+    """What each colour of the masks means."""
+
+    classes: Sequence[tuple[str, tuple[int, int, int]]]
+
+
+Part = Text | Table | Pictures | Plot | Legend
+
+
+@dataclass(frozen=True)
 class Section:
     """A heading and what stands under it."""
 
     title: str
-    parts: Sequence[Text | Table | Pictures | Plot]
+    parts: Sequence[Part]
 
 
 _STYLE = """
@@ -73,6 +83,9 @@ td:first-child { white-space: nowrap; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }
 figure { margin: 0 0 1rem; } figure img { width: 100%; border-radius: .4rem; display: block; }
+.legend { display: flex; flex-wrap: wrap; gap: .25rem 1rem; padding: 0; margin: 0; list-style: none; }
+.legend i { display: inline-block; width: .8rem; height: .8rem; margin-right: .35rem; border-radius: .2rem;
+  border: 1px solid #8889; vertical-align: -.05rem; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 svg { max-width: 100%; height: auto; }
 @media print { body { padding: 0; } h2, figure, tr { break-inside: avoid; } }
 """
@@ -112,15 +125,22 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
     return found
 
 
-def _part(part: Text | Table | Pictures | Plot) -> str:
+def _part(part: Part) -> str:
     if isinstance(part, Text):
         return f"<p>{escape(part.words)}</p>"
     if isinstance(part, Table):
         return _table(part)
     if isinstance(part, Pictures):
         return f'<div class="pictures">{"".join(_picture(picture) for picture in part.pictures)}</div>'
+    if isinstance(part, Legend):
+        return _legend(part)
     plot = svg_plot(part.series, x_title=part.x_title, y_title=part.y_title, log_x=part.log_x)
     return f"<figure>{plot}<figcaption>{escape(part.title)}</figcaption></figure>"
+
+
+def _legend(legend: Legend) -> str:
+    entries = (f'<li><i style="background:rgb{colour}"></i>{escape(name)}</li>' for name, colour in legend.classes)
+    return f'<ul class="legend">{"".join(entries)}</ul>'
 
 
 def _picture(picture: Picture) -> str:

@@ -11,8 +11,9 @@ from app.services import progress
 from app.services.artifacts import Model
 from app.services.benchmarks import Result, Row, runtime_title, timings
 from app.services.inference import Quality, Speed
+from app.services.palettes import Classes, Palette, painted, repainted
 from app.services.plots import Series
-from app.services.report import Picture, Pictures, Plot, Section, Table, Text, render, settings_table
+from app.services.report import Legend, Picture, Pictures, Plot, Section, Table, render, settings_table
 from app.services.runs import Run
 from core import paths
 from core.cards import load_card, resolve
@@ -32,20 +33,21 @@ def of_comparison(
     masks: Mapping[str, NDArray[np.uint8]],
     qualities: Mapping[str, Quality],
     speeds: Mapping[str, Speed] | None = None,
+    palette: Palette,
 ) -> str:
     """One HTML file: the picture, the mask of each model (teacher first), their figures and their cards.
 
     `image` uint8 (H, W, 3), masks class indices (H, W) by model name, `truth` where it is known.
     """
     teacher = models[0]
+    classes = painted(teacher.classes, palette)
     shown = [Picture(_jpeg(image), picture_name, "jpeg")]
     if truth is not None:
-        shown.append(Picture(_mask_png(truth, teacher), "Known mask"))
-    shown += [Picture(_mask_png(masks[model.name], model), model.title) for model in models]
+        shown.append(Picture(_mask_png(truth, classes), "Known mask"))
+    shown += [Picture(_mask_png(masks[model.name], classes), model.title) for model in models]
     rows = [_comparison_row(model, teacher, qualities[model.name], speeds) for model in models]
-    legend = ", ".join(name for name, _ in teacher.classes[: teacher.ignore_index])
     sections = [
-        Section("Masks", [Pictures(shown), Text(f"Classes: {legend}.")]),
+        Section("Masks", [Pictures(shown), Legend(classes)]),
         Section(
             "Figures", [Table(rows, "Latency: one 256 × 256 picture. Agreement: pixels with the teacher's class.")]
         ),
@@ -54,7 +56,7 @@ def of_comparison(
     return render(f"{', '.join(m.title for m in models[1:]) or teacher.title} on {picture_name}", sections)
 
 
-def of_run(run: Run) -> str:
+def of_run(run: Run, *, palette: Palette) -> str:
     """One HTML file: settings, curves, the preview and the student's card."""
     found = progress.read_progress(run.id)
     losses = [name for name in dict.fromkeys(key for row in found.losses for key in row) if name != "epoch"]
@@ -74,7 +76,7 @@ def of_run(run: Run) -> str:
         Section(
             "Curves", [Plot("Validation", [score], "Epoch", "mIoU-5 (%)"), Plot("Losses", curves, "Epoch", "Loss")]
         ),
-        *_preview(run),
+        *_preview(run, palette),
         Section("Settings", [settings_table(_config(run.id))]),
         *_cards([run.id]),
     ]
@@ -142,14 +144,16 @@ def _comparison_row(
     return row
 
 
-def _preview(run: Run) -> list[Section]:
+def _preview(run: Run, palette: Palette) -> list[Section]:
     found = progress.read_preview(run.id)
     if found is None:
         return []
     last = max(found.epochs)
-    files = {"Image": found.image, "Known mask": found.truth, f"Student after epoch {last}": found.epochs[last]}
-    pictures = [Picture(file.read_bytes(), name, file.suffix.removeprefix(".")) for name, file in files.items()]
-    return [Section("Preview on a validation image", [Pictures(pictures)])]
+    masks = {"Known mask": found.truth, f"Student after epoch {last}": found.epochs[last]}
+    pictures = [Picture(found.image.read_bytes(), "Image")]
+    pictures += [Picture(repainted(file.read_bytes(), found.classes, palette), name) for name, file in masks.items()]
+    legend = Legend(painted(found.classes, palette))
+    return [Section("Preview on a validation image", [Pictures(pictures), legend])]
 
 
 def _cards(names: Sequence[str]) -> list[Section]:
@@ -187,10 +191,10 @@ def _jpeg(image: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _mask_png(mask: NDArray[np.uint8], model: Model) -> bytes:
+def _mask_png(mask: NDArray[np.uint8], classes: Classes) -> bytes:
     from core.image import encode_png
 
     colours = np.zeros((256, 3), np.uint8)
-    for index, (_, colour) in enumerate(model.classes):
+    for index, (_, colour) in enumerate(classes):
         colours[index] = colour
     return encode_png(colours[_shrunk(mask)])

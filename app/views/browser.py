@@ -8,6 +8,7 @@ from app.components.export_button import export_button
 from app.components.guard import plainly
 from app.components.in_browser import in_browser
 from app.components.linked import linked_select
+from app.components.palette_switch import palette_switch
 from app.services import artifacts, exports
 
 
@@ -28,6 +29,7 @@ def main() -> None:
             width=320,
         )
         export_button(models[name])
+        palette = palette_switch(key="browser_colours")
     if not exports.runtime_is_there():
         empty_state(
             "The browser's runtime is not here yet",
@@ -37,7 +39,7 @@ def main() -> None:
         return
     with st.spinner("Exporting the model and comparing it with PyTorch …"):
         payload = caching.for_browser(models[name])
-    in_browser(payload)
+    in_browser({**payload, "palette": palette})
 
 
 with plainly():

@@ -128,6 +128,8 @@ def _results(picture: Picture, models: tuple[Model, ...], qualities: Mapping[str
 def _downloads(
     picture: Picture, models: tuple[Model, ...], qualities: Mapping[str, Quality], speeds: Mapping[str, Speed]
 ) -> None:
+    shown = state.shown()
+
     def report() -> str:
         return report_contents.of_comparison(
             picture_name=scene_title(picture.name),
@@ -137,6 +139,7 @@ def _downloads(
             masks={model.name: caching.mask(picture, model) for model in models},
             qualities=qualities,
             speeds=speeds,
+            palette=shown.palette,
         )
 
     with st.container(horizontal=True):

@@ -66,7 +66,10 @@ def _actions(run: Run) -> None:
             st.rerun()
         if run.state == "done":
             _use_student(run)
-            report_button(lambda: report_contents.of_run(run), name=f"run-{run.id}", key="report")
+            shown = state.shown()
+            report_button(
+                lambda: report_contents.of_run(run, palette=shown.palette), name=f"run-{run.id}", key="report"
+            )
         if run.state == "queued" and st.button("Run next", icon=":material/vertical_align_top:", key="first"):
             access.require(person(), "launch")
             queue.move_to_front(run.id)

@@ -231,6 +231,7 @@ def test_the_real_viewer_mounts(view: View) -> None:
     assert page.session_state["viewer_initial"] == {
         "layer": "disagreement",
         "layout": "swipe",
+        "colours": "safe",
         "opacity": 80,
         "hidden": [2],
         "a": 1,
@@ -248,4 +249,4 @@ def test_a_link_with_nonsense_leaves_the_viewer_as_it_is(view: View) -> None:
         split="0.5", cell="student.0.1", confusion="truth",
     )  # fmt: skip
     assert not page.exception
-    assert page.session_state["viewer_initial"] == {}
+    assert page.session_state["viewer_initial"] == {"colours": "safe"}

@@ -7,6 +7,7 @@ import os
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,13 @@ import rasterio
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.services import map_views, mapping, names, workspaces
+from app.services import map_views, mapping, names, palettes, workspaces
 from app.services.access import Access, Person
 from app.services.errors import ImageError, RunError
 from app.services.mapping import Choice, Order
 from app.services.workspaces import Workspace
 from core import paths
-from tests.ui.conftest import words
+from tests.ui.conftest import CLASSES, words
 
 View = Callable[..., AppTest]
 ANYBODY = Person("session")
@@ -166,8 +167,14 @@ def test_an_order_segments_what_it_can_and_says_why_not_the_rest(workspace: Work
     assert [title for title, _, _ in map_views.downloads(good)] == [
         "Mask (PNG)", "Mask (GeoTIFF)", "Polygons (GeoJSON)", "Areas (CSV)",
     ]  # fmt: skip
-    with zipfile.ZipFile(order.archive()) as packed:
-        assert {Path(name).suffix for name in packed.namelist()} == {".png", ".tif", ".xml", ".geojson", ".csv"}
+    safe = palettes.painted(CLASSES[:5], "safe")
+    for palette, colours in (("safe", safe), ("colour", CLASSES[:5])):
+        as_shown = partial(palettes.file_as_shown, classes=CLASSES[:5], palette=palette)
+        with zipfile.ZipFile(order.archive(as_shown)) as packed:
+            assert {Path(name).suffix for name in packed.namelist()} == {".png", ".tif", ".xml", ".geojson", ".csv"}
+            mask = next(name for name in packed.namelist() if name.endswith(".png"))
+            with Image.open(io.BytesIO(packed.read(mask))) as picture:
+                assert picture.getpalette()[:15] == [channel for _, colour in colours for channel in colour]
     view = map_views.overview(map_views.file_of(good, "_photo.webp"), map_views.mask_of(good))
     assert view.photo.shape == (100, 100, 3)
     assert view.mask.shape == (100, 100)

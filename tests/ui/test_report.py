@@ -9,6 +9,7 @@ import pytest
 
 from app.services import report_contents, runs
 from app.services.inference import Quality, Speed
+from app.services.palettes import Palette
 from app.services.plots import Series, log_ticks, svg_plot, ticks
 from app.services.report import Picture, Pictures, Section, Table, Text, render, settings_table
 from tests.ui.test_runs import add_pair, work
@@ -73,10 +74,10 @@ def test_a_benchmark_becomes_a_report() -> None:
     assert "A CPU" in page
 
 
-def test_a_comparison_becomes_a_report() -> None:
+def of_comparison(palette: Palette) -> str:
     models = [make_model("teacher", parameters=2_000_000), make_model("student")]
     quality = Quality(0.9, 0.7, {"Building": 0.5, "Land": None})
-    page = report_contents.of_comparison(
+    return report_contents.of_comparison(
         picture_name="scene_01",
         image=np.zeros((2, 4, 3), np.uint8),
         truth=TRUTH,
@@ -84,7 +85,12 @@ def test_a_comparison_becomes_a_report() -> None:
         masks=MASKS,
         qualities={model.name: quality for model in models},
         speeds={"teacher": Speed(8.0, 9.0, 8.2, "a CPU", 15), "student": Speed(2.0, 3.0, 32.8, "a CPU", 15)},
+        palette=palette,
     )
+
+
+def test_a_comparison_becomes_a_report() -> None:
+    page = of_comparison("safe")
     expect_alone(page)
     assert page.count("<img ") == 4
     assert '<td class="number">4</td>' in page
@@ -120,10 +126,10 @@ def test_a_plot_is_well_formed_and_puts_points_where_they_belong() -> None:
 def test_a_run_becomes_a_report_at_any_age() -> None:
     young, _ = add_pair()
     known = {run.id: run for run in runs.list_runs()}
-    expect_alone(page := report_contents.of_run(known[young]))
+    expect_alone(page := report_contents.of_run(known[young], palette="safe"))
     assert "Nothing to plot" in page
     work(young, epochs=2)
-    page = report_contents.of_run(known[young])
+    page = report_contents.of_run(known[young], palette="safe")
     expect_alone(page)
     assert "Run Tiny" in page
     assert page.count("<polyline") >= 2

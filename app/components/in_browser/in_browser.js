@@ -53,7 +53,11 @@ class Page {
   }
 
   async show(data) {
-    if (this.id === data.id) return;
+    this.palette = data.palette;
+    if (this.id === data.id) {
+      if (this.mask) this.paint();
+      return;
+    }
     this.id = data.id;
     this.data = data;
     this.engine = null;
@@ -125,9 +129,14 @@ class Page {
     this.root.dataset.state = "done";
   }
 
+  // Of each class, as the page's switch says.
+  get colours() {
+    return this.data.classes.map((entry) => entry[this.palette]);
+  }
+
   paint() {
     const { width, height } = this.picture;
-    const colours = this.data.classes.map(({ colour: [r, g, b] }) => (255 << 24) | (b << 16) | (g << 8) | r);
+    const colours = this.colours.map(([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r);
     const pixels = Uint32Array.from(this.mask, (index) => colours[index]);
     this.overlay = new OffscreenCanvas(width, height);
     this.overlay.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), width, height), 0, 0);
@@ -149,8 +158,8 @@ class Page {
   tellShares() {
     const counts = new Array(this.data.classes.length).fill(0);
     for (const index of this.mask) counts[index] += 1;
-    this.legend.replaceChildren(...this.data.classes.map(({ name, colour }, index) =>
-      make("div", {}, make("span", { class: "swatch", style: `background: rgb(${colour.join(",")})` }),
+    this.legend.replaceChildren(...this.data.classes.map(({ name }, index) =>
+      make("div", {}, make("span", { class: "swatch", style: `background: rgb(${this.colours[index].join(",")})` }),
         make("span", { class: "name" }, name), make("span", {}, `${((100 * counts[index]) / this.mask.length).toFixed(1)} %`))));
   }
 

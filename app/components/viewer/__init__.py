@@ -48,7 +48,9 @@ def viewer(packed: Packed) -> None:
     """Show what `services.overlays.pack` gave. The link follows what people set in it, without a run of the page."""
     # Read from the link when the viewer appears, then kept: a payload that changed with every touch would travel again.
     if _KEY not in st.session_state or _INITIAL not in st.session_state:
-        st.session_state[_INITIAL] = state.viewer_state()
+        palette = state.shown().palette
+        state.choose_palette(palette)
+        st.session_state[_INITIAL] = {**state.viewer_state(), "colours": palette}
     session = frame({**st.session_state[_INITIAL], "shares": address_of(packed.shares, key=_KEY)})
     _mount(key=_KEY, data=session + packed.first, on_view_change=_remember)
 

@@ -46,6 +46,7 @@ class Viewer {
   start({ hidden, camera, shares, ...initial }) {
     Object.assign(this.view, initial, { hidden: new Set(hidden || []) });
     if (camera) this.camera = camera;
+    this.told = this.view.colours;
   }
 
   async show(id, scene, address, report) {
@@ -168,7 +169,10 @@ class Viewer {
     clearTimeout(this.timer);
     const { hidden, ...view } = this.view;
     const sorted = [...hidden].sort((one, other) => one - other);
-    this.timer = setTimeout(() => this.report({ ...view, hidden: sorted, camera: this.camera }), 700);
+    // Colours at once: what is downloaded from the page has those of the screen.
+    const wait = this.told === view.colours ? 700 : 0;
+    this.told = view.colours;
+    this.timer = setTimeout(() => this.report({ ...view, hidden: sorted, camera: this.camera }), wait);
   }
 
   swap() {
