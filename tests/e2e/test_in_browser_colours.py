@@ -35,7 +35,7 @@ def test_the_screen_and_the_download_follow_the_switch(page: Page) -> None:
     script = read("in_browser/in_browser.js").replace("export default function", "function mount")
     page.set_content(_PAGE.replace("SCRIPT", script))
     classes = palettes.entries(CLASSES[:5])
-    data = {"id": "a", "title": "a", "megabytes": 1, "runtime": "http://localhost/", "model": "", "sample": "",
+    data = {"id": "a", "title": "a", "size": "1 MB", "runtime": "http://localhost/", "model": "", "sample": "",
             "server": [], "classes": classes}  # fmt: skip
     for palette in palettes.PALETTES:
         page.evaluate(f"show({json.dumps({**data, 'palette': palette})})")
