@@ -183,9 +183,9 @@ def student_size(base: int) -> estimates.Size:
 
 
 @st.cache_data(max_entries=64, ttl=30, show_spinner=False)
-def check(settings: launch.Settings) -> launch.Check:
-    """What is wrong with these settings; looked at again after half a minute, because disks and models change."""
-    return launch.check(settings)
+def check(request: launch.Request) -> launch.Check:
+    """What is wrong with what is asked for; looked at again after half a minute, because disks and models change."""
+    return launch.check(request)
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=_KEYS)

@@ -74,7 +74,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("app.main", "app.shell"), (*PAGES, "app.views")),
     **dict.fromkeys(("app.state", "app.caching", "app.web_runtime", "app.web_security"), ("app.services",)),
     "app.services": ("core", "app.services"),
-    **dict.fromkeys(("app.components", "app.views"), PAGES),
+    **dict.fromkeys(("app.components", "app.views"), (*PAGES, "core.config")),
     "tools": ("core", "tools"),
 }
 SERVICES_MAY_NOT = ("core.runs.jobs", "core.runs.worker", "core.runs.serve", "core.cli", "core.__main__")
@@ -89,8 +89,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("core.benchmark.plan", "core.benchmark.results"), ("torch",)),
     "core.runs.store": ("torch",),
     "app.services": ("streamlit", *SERVICES_MAY_NOT),
-    "app.components": ("torch", "core"),
-    "app.views": ("torch", "core"),
+    "app.components": ("torch",),
+    "app.views": ("torch",),
 }
 
 

@@ -1,4 +1,4 @@
-"""The settings of a distillation as widgets. Ranges are checked by the service, and shown beside the fields."""
+"""The settings of a distillation as widgets. Titles, ranges and help stand on the fields of core/config/."""
 
 from typing import Any
 
@@ -11,13 +11,17 @@ from app.services import launch
 from app.services.artifacts import Model
 from app.services.datasets import DatasetChoice
 from app.services.distill_losses import uses_features
+from app.services.run_settings import PRESETS, SET_BY_PRESET, link_name, setting_of, value_of, with_values
+from core.config import RunConfig
+from core.config.fields import Setting, settings_of
 
 _PRESETS = {"quick": "Quick", "full": "Full"}
 _SPLITS = {"by-image": "By source image", "leaky-patches": "Random patches (leaks, for comparison only)"}
 _FORMS = {"float16": "Two bytes a logit", "uint8": "One byte a logit (half the disk)"}
+_WIDTHS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
-def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[launch.Settings, LossForm]:
+def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[launch.Request, LossForm]:
     """Draw the form and give back what it holds, and its part on losses; widgets are bound to the link."""
     values: dict[str, Any] = {}
     linked_segments(
@@ -31,84 +35,73 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
     left, right = st.columns(2, gap="medium")
     with left:
         values["teacher"] = _teacher(models)
-        values["temperature"] = _number(
-            "Temperature (0.5 to 50)", "temperature", 0.5, "%.1f", help=_HELP["temperature"]
-        )
-        values["epochs"] = _number("Epochs (1 to 10,000)", "epochs", 1, "%d")
+        values["temperature"] = _number("temperature")
+        values["epochs"] = _number("epochs")
     with right:
         values |= _dataset(datasets)
-        values["alpha"] = _number("Alpha (0 to 1)", "alpha", 0.1, "%.2f", help=_HELP["alpha"])
+        values["alpha"] = _number("alpha")
         seed, seeds = st.columns(2)
         with seed:
-            values["seed"] = _number("Seed (0 or more)", "seed", 1, "%d")
+            values["seed"] = _number("seed")
         with seeds:
-            values["seeds"] = _number(f"Seeds (1 to {launch.MOST_SEEDS})", "seeds", 1, "%d", help=_HELP["seeds"])
+            count = _number_of(_REQUEST["seeds"], launch.Request().seeds, key="seeds")
     losses = loss_form()
     values["losses"] = losses.weights
-    values["control"] = st.toggle(
-        "Also train a control", value=True, key="control", bind="query-params", help=_HELP["control"]
-    )
+    control = _toggle_of(_REQUEST["control"], launch.Request().control, key="control")
     with st.expander("More settings"):
         values |= _more(losses)
-    return launch.Settings(**values), losses
+    return launch.Request(with_values(_preset(), values), seeds=count, control=control), losses
 
 
-_HELP = {
-    "temperature": "Softens the teacher's answers: higher shows more of what it thinks likely besides its choice.",
-    "alpha": "Share of the labels in the loss: 0 learns from the teacher only, 1 from the labels only.",
-    "control": "The same student on labels only, same seed and training time. Without it, a gain means nothing.",
-    "seeds": "As many distillations, with this seed and the next ones. Only several can tell a gain from luck.",
-    "cache_views": "Epochs of views whose teacher answers are stored and replayed; 0 runs the teacher at every step.",
-    "cache_pictures": "The teacher looks at each training picture once, and its answers to views are cut from there: "
-    "the quickest way to ever new views. Not for losses on features.",
-    "average_flips": "The teacher answers to four mirror images of a view, and the mean counts: "
-    "steadier, at four times its cost.",
-    "ema": "The student that is scored and shipped is a running mean of itself; 0.998 suits long runs, 0 is off.",
-}
+_REQUEST = settings_of(launch.Request)
 
 
 def student_slider() -> int:
     """Base width of the student, on its own because its figures stand beside it."""
-    widths = [2, 4, 6, 8, 12, 16, 24, 32, 48, 64]
     return int(
         st.select_slider(
             "Student size",
-            widths,
-            value=4,
+            _WIDTHS,
+            value=value_of(_preset(), "base"),
             key="base",
             bind="query-params",
-            help="Width of the student: parameters and work grow with its square. 4 has about 120,000 parameters.",
+            help=setting_of("base").help,
         )
     )
 
 
-def _number(
-    label: str,
-    key: str,
-    step: float,
-    fmt: str,
-    *,
-    help: str | None = None,  # noqa: A002
-    disabled: bool = False,
-) -> Any:
+def _number(name: str, *, label: str | None = None, disabled: bool = False) -> Any:
+    """A setting of the form that is a number."""
+    return _number_of(setting_of(name), value_of(_preset(), name), key=link_name(name), label=label, disabled=disabled)
+
+
+def _number_of(setting: Setting, default: Any, *, key: str, label: str | None = None, disabled: bool = False) -> Any:
     """A number without hard limits: what is out of range is refused in words, with the range."""
-    default = getattr(_preset(), key)
     value = st.number_input(
-        label,
+        label or setting.label,
         value=default,
-        step=type(default)(step),
-        format=fmt,
+        step=type(default)(setting.step),
+        format="%d" if isinstance(default, int) else "%g",
         key=key,
         bind="query-params",
-        help=help,
+        help=setting.help,
         disabled=disabled,
     )
     return default if value is None else value
 
 
+def _toggle(name: str, *, disabled: bool = False) -> bool:
+    """A setting of the form that is on or off."""
+    return _toggle_of(setting_of(name), value_of(_preset(), name), key=link_name(name), disabled=disabled)
+
+
+def _toggle_of(setting: Setting, default: bool, *, key: str, disabled: bool = False) -> bool:
+    return st.toggle(setting.title, value=default, key=key, bind="query-params", help=setting.help, disabled=disabled)
+
+
 def _teacher(models: dict[str, Model]) -> str:
     return linked_select(
-        "Teacher",
+        setting_of("teacher").title,
         list(models),
         name=state.TEACHER,
         key="distill_teacher",
@@ -117,9 +110,9 @@ def _teacher(models: dict[str, Model]) -> str:
     )
 
 
-def _dataset(choices: list[DatasetChoice]) -> dict[str, str]:
+def _dataset(choices: list[DatasetChoice]) -> dict[str, str | None]:
     titles = {choice.name: choice.title for choice in choices}
-    name = linked_select("Dataset", list(titles), name="dataset", title=titles.__getitem__)
+    name = linked_select(setting_of("dataset").title, list(titles), name="dataset", title=titles.__getitem__)
     chosen = next(choice for choice in choices if choice.name == name)
     root = ""
     if chosen.needs_root:
@@ -131,30 +124,30 @@ def _dataset(choices: list[DatasetChoice]) -> dict[str, str]:
         )
     if chosen.missing:
         st.warning(chosen.missing, icon=":material/download:")
-    return {"dataset": name, "root": root}
+    return {"dataset": name, "root": root or None}
 
 
 def _more(losses: LossForm) -> dict[str, Any]:
     left, right = st.columns(2, gap="medium")
     values: dict[str, Any] = {}
     with left:
-        values["batch_size"] = _number("Batch size (1 to 1,024)", "batch_size", 1, "%d")
-        values["learning_rate"] = _number("Peak learning rate (above 0, at most 1)", "learning_rate", 0.001, "%.4f")
-        values["ema"] = _number("Averaged weights (EMA decay, 0 to below 1)", "ema", 0.001, "%.4f", help=_HELP["ema"])
-        values["split"] = linked_select("Split", list(_SPLITS), name="split", title=_SPLITS.__getitem__)
-        values["device"] = st.selectbox("Device", launch.devices(), key="device", bind="query-params")
+        for name in ("batch_size", "learning_rate", "ema"):
+            values[name] = _number(name)
+        values["split"] = linked_select(
+            setting_of("split").title, list(_SPLITS), name="split", title=_SPLITS.__getitem__
+        )
+        values["device"] = st.selectbox(setting_of("device").title, launch.devices(), key="device", bind="query-params")
     with right:
-        values["crop"] = _number("Crop (32 to 1,024, a multiple of 16)", "crop", 16, "%d")
-        values["views"] = linked_number(
-            "Views an epoch (empty: as many as fit side by side)", name="views", default=_preset().views, step=16
+        values["crop"] = _number("crop")
+        views = setting_of("views_per_epoch")
+        values["views_per_epoch"] = linked_number(
+            f"{views.title} (empty: {views.empty})",
+            name=link_name("views_per_epoch"),
+            default=value_of(_preset(), "views_per_epoch"),
+            step=int(views.step),
         )
         values |= _stored(losses)
-    values["average_flips"] = st.toggle(
-        "Average the teacher over mirror images",
-        key="average_flips",
-        bind="query-params",
-        help=_HELP["average_flips"],
-    )
+    values["average_flips"] = _toggle("average_flips")
     values["name"] = st.text_input(
         "Name of the run", key="name", max_chars=80, placeholder="Compact 4 from teacher", bind="query-params"
     )
@@ -164,32 +157,24 @@ def _more(losses: LossForm) -> dict[str, Any]:
 def _stored(losses: LossForm) -> dict[str, Any]:
     """How much of the teacher is stored. A loss on features needs the very views."""
     inside = uses_features(losses.weights)
-    pictures = st.toggle(
-        "Store whole pictures",
-        value=_preset().cache_pictures,
-        key="cache_pictures",
-        bind="query-params",
-        help=_HELP["cache_pictures"],
-        disabled=inside,
-    )
-    pictures = pictures and not inside
-    label = "Stored teacher epochs (off: whole pictures)" if pictures else "Stored teacher epochs (0 to 1,000)"
-    views = _number(label, "cache_views", 1, "%d", help=_HELP["cache_views"], disabled=pictures)
+    pictures = _toggle("cache_pictures", disabled=inside) and not inside
+    label = f"{setting_of('cache_views').title} (off: whole pictures)" if pictures else None
+    views = _number("cache_views", label=label, disabled=pictures)
     form = linked_select(
-        "Form of what is stored",
+        setting_of("cache_form").title,
         list(_FORMS),
         name="cache_form",
-        default=_preset().cache_form,
+        default=value_of(_preset(), "cache_form"),
         title=_FORMS.__getitem__,
     )
     return {"cache_pictures": pictures, "cache_views": views, "cache_form": form}
 
 
-def _preset() -> launch.Settings:
+def _preset() -> RunConfig:
     """The chosen preset. Its values are the defaults of the fields, so a link names it and what differs from it."""
-    return launch.PRESETS[st.session_state[state.PRESET]]
+    return PRESETS[st.session_state[state.PRESET]]
 
 
 def _apply_preset() -> None:
-    for name in launch.PRESET_FIELDS:
-        st.session_state[name] = getattr(_preset(), name)
+    for name in SET_BY_PRESET:
+        st.session_state[link_name(name)] = value_of(_preset(), name)

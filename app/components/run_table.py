@@ -93,11 +93,11 @@ def settings_line(run: Run) -> str:
     parts = [run.student if run.teacher is None else f"{run.student} from {run.teacher}"]
     if run.control_of:
         parts.append("labels only")
-    if run.temperature is not None and run.alpha is not None:
-        parts += [in_words(run.losses), f"temperature {run.temperature:g}", f"alpha {run.alpha:g}"]
+    if distill := run.config.distill:
+        parts += [in_words(distill.losses), f"temperature {distill.temperature:g}", f"alpha {distill.alpha:g}"]
     if not run.control_of:
-        parts.append(f"{run.epochs} epochs")
-    return " · ".join([*parts, run.dataset, f"seed {run.seed}", run.id])
+        parts.append(f"{run.config.train.epochs} epochs")
+    return " · ".join([*parts, run.config.data.dataset, f"seed {run.seed}", run.id])
 
 
 def run_label(run: Run) -> str:
@@ -113,7 +113,7 @@ def _row(run: Run) -> dict[str, Any]:
         "mIoU": None if run.best_miou5 is None else 100 * run.best_miou5,
         "Student": run.student,
         "Teacher": run.teacher or "none",
-        "Dataset": run.dataset,
+        "Dataset": run.config.data.dataset,
         "Took": _took(run),
         "Created": datetime.datetime.fromtimestamp(run.created_at).strftime("%d %b %H:%M"),
         "Pinned": "Pinned" if run.pinned else "",

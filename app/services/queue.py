@@ -4,9 +4,8 @@ import heapq
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from app.services import access, progress
+from app.services import access, progress, run_settings
 from app.services.runs import Run
 from app.services.stores import open_store
 from core.errors import RunStateError
@@ -73,16 +72,21 @@ def expected_seconds(run: Run, known: Mapping[str, Run]) -> float | None:
     if run.control_of:
         partner = known.get(run.control_of)
         return None if partner is None else partner.train_seconds or expected_seconds(partner, known)
-    done = [other for other in known.values() if other.state == "done" and other.train_seconds and other.epochs]
+    done = [other for other in known.values() if other.state == "done" and other.train_seconds]
     same = [other.train_seconds or 0.0 for other in done if other.settings_key == run.settings_key]
     if same:
         return statistics.median(same)
     alike = [
-        (other.train_seconds or 0.0) / other.epochs * run.epochs
+        (other.train_seconds or 0.0) / other.config.train.epochs * run.config.train.epochs
         for other in done
-        if (other.kind, other.student, other.dataset) == (run.kind, run.student, run.dataset) and not other.control_of
+        if _work(other) == _work(run) and not other.control_of
     ]
     return statistics.median(alike) if alike else None
+
+
+def _work(run: Run) -> tuple[str, str, str]:
+    """What makes epochs of two runs take about as long."""
+    return run.config.kind, run.student, run.config.data.dataset
 
 
 def move_to_front(run_id: str) -> None:
@@ -94,7 +98,7 @@ def move_to_front(run_id: str) -> None:
             store.prioritise(record.id, moved.priority)
 
 
-def copied_settings(run_id: str) -> dict[str, str]:
+def copy_link(run_id: str) -> dict[str, str]:
     """The link to Distill with the settings of this run but its losses; of a control, those of the run it controls for.
 
     Raises `RunStateError` for a run that the form cannot hold, `DatasetNotFoundError` for pictures of a folder that is
@@ -104,33 +108,8 @@ def copied_settings(run_id: str) -> dict[str, str]:
     config = store.get(run_id).config
     if config.control_of:
         config = store.get(config.control_of).config
-    data, train, distill = config.data, config.train, config.distill
-    if distill is None or config.model.architecture != "compact" or set(config.model.arguments) != {"base"}:
+    if not run_settings.fits_form(config):
         raise RunStateError("This run was started from the command line with settings that the form does not have.")
-    values: dict[str, Any] = {
-        "teacher": distill.teacher,
-        "dataset": data.dataset,
-        "root": access.below_opened(data.root) if data.dataset == "folder" and data.root else "",
-        "split": data.split,
-        "base": config.model.arguments["base"],
-        "temperature": float(distill.temperature),
-        "alpha": float(distill.alpha),
-        "average_flips": distill.average_flips,
-        "epochs": train.epochs,
-        "seed": train.seed,
-        "crop": data.crop,
-        "views": "none" if data.views_per_epoch is None else data.views_per_epoch,
-        "batch_size": train.batch_size,
-        "learning_rate": train.learning_rate,
-        "ema": float(train.ema),
-        "cache_pictures": distill.cache_pictures,
-        "cache_views": distill.cache_views,
-        "cache_form": distill.cache_form,
-        "device": train.device,
-        "name": f"{config.name[:64]}, copy",
-    }
-    return {name: _in_link(value) for name, value in values.items() if value != ""}
-
-
-def _in_link(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    root = access.below_opened(config.data.root) if config.data.dataset == "folder" and config.data.root else None
+    link = run_settings.to_link(run_settings.with_values(config, {"root": root}))
+    return link | {"name": f"{config.name[:64]}, copy"}

@@ -65,7 +65,7 @@ def of_run(run: Run, *, palette: Palette) -> str:
     facts = {
         "Student": run.student,
         "Teacher": run.teacher or "none",
-        "Dataset": run.dataset,
+        "Dataset": run.config.data.dataset,
         "State": run.state,
         "Best validation mIoU-5 (%)": None if run.best_miou5 is None else 100 * run.best_miou5,
         "Teacher's mIoU-5 (%)": None if run.teacher_miou5 is None else 100 * run.teacher_miou5,

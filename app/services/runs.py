@@ -16,34 +16,23 @@ ACTIVE = ("queued", "running")
 
 @dataclass(frozen=True)
 class Run:
-    """One run in plain values. Times are Unix seconds, `progress` and the scores fractions from 0 to 1.
+    """One run as the pages show it. Times are Unix seconds, `progress` and the scores fractions from 0 to 1.
 
-    `control` is the id of this run's control, `control_of` the id of the run that this one controls for. Runs whose
-    `settings_key` is the same differ in seed, name and device at most; `losses` are weights by name.
-    `copyable`: the form of Distill can hold its settings.
+    `control` is the id of this run's control. Runs whose `settings_key` is the same differ in seed, name and device at
+    most. `copyable`: the form of Distill can hold its settings.
     """
 
     id: str
     name: str
-    kind: str
     state: str
+    config: RunConfig
     progress: float
-    student: str
-    base: int | None
-    teacher: str | None
-    dataset: str
-    temperature: float | None
-    alpha: float | None
-    losses: dict[str, float]
-    epochs: int
-    seed: int
     device: str
     created_at: float
     started_at: float | None
     finished_at: float | None
     error: str | None
     cancel_requested: bool
-    control_of: str | None
     control: str | None
     best_miou5: float | None
     teacher_miou5: float | None
@@ -53,6 +42,25 @@ class Run:
     pinned: bool = False
     priority: int = 0
     copyable: bool = False
+
+    @property
+    def control_of(self) -> str | None:
+        """The id of the run that this one is the control of."""
+        return self.config.control_of
+
+    @property
+    def student(self) -> str:
+        """What kind of network is trained, in words."""
+        return architecture(self.config.model)
+
+    @property
+    def teacher(self) -> str | None:
+        """The name of the teacher, None for a run on labels alone."""
+        return self.config.distill.teacher if self.config.distill else None
+
+    @property
+    def seed(self) -> int:
+        return self.config.train.seed
 
     @property
     def active(self) -> bool:
@@ -128,29 +136,18 @@ ACTIVE_STATES = (RunState.QUEUED, RunState.RUNNING)
 
 def _run(record: RunRecord, control: str | None) -> Run:
     config, summary = record.config, record.summary
-    base = config.model.arguments.get("base")
     return Run(
         id=record.id,
         name=record.name,
-        kind=config.kind,
         state=str(record.state),
+        config=config,
         progress=record.progress,
-        student=architecture(config.model),
-        base=base if isinstance(base, int) else None,
-        teacher=config.distill.teacher if config.distill else None,
-        dataset=config.data.dataset,
-        temperature=config.distill.temperature if config.distill else None,
-        alpha=config.distill.alpha if config.distill else None,
-        losses=dict(config.distill.losses) if config.distill else {},
-        epochs=config.train.epochs,
-        seed=config.train.seed,
         device=record.device,
         created_at=record.created_at,
         started_at=record.started_at,
         finished_at=record.finished_at,
         error=record.error,
         cancel_requested=record.cancel_requested,
-        control_of=config.control_of,
         control=control,
         best_miou5=summary.get("best_miou5"),
         teacher_miou5=summary.get("teacher_miou5"),

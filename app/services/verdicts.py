@@ -49,7 +49,8 @@ def verdict(run: Run, known: Iterable[Run]) -> Verdict | None:
     if told is None:
         return None
     # A seed counts once, however often it was launched: the run that is looked at, else the newest.
-    alike = [other for other in by_id.values() if other.kind == "distill" and other.settings_key == run.settings_key]
+    taught = [other for other in by_id.values() if other.config.kind == "distill"]
+    alike = [other for other in taught if other.settings_key == run.settings_key]
     alike.sort(key=lambda other: (other.id == run.id, other.created_at))
     scores: dict[int, tuple[float, float]] = {}
     for other in alike:

@@ -13,6 +13,7 @@ from app.components.run_form import run_form, student_slider
 from app.components.sign_in import person
 from app.services import access, artifacts, datasets, estimates, launch, workers
 from app.services.artifacts import Model
+from app.services.run_settings import value_of, with_values
 
 
 def main() -> None:
@@ -30,23 +31,24 @@ def main() -> None:
         return
     form, side = st.columns([1.5, 1], gap="medium")
     with form:
-        settings, losses = run_form(models, datasets.training_choices())
+        request, losses = run_form(models, datasets.training_choices())
     with side, st.container(border=True):
-        _before_launch(settings, models[settings.teacher], losses)
+        _before_launch(request, models[value_of(request.config, "teacher")], losses)
 
 
-def _before_launch(settings: launch.Settings, teacher: Model, losses: LossForm) -> None:
+def _before_launch(request: launch.Request, teacher: Model, losses: LossForm) -> None:
     """Size, problems and the launch button first, once the data is read; the estimate, which may take seconds, last."""
-    settings = replace(settings, base=student_slider())
+    base = student_slider()
+    request = replace(request, config=with_values(request.config, {"base": base}))
     size = None
     with plainly():
-        size = caching.student_size(settings.base)
+        size = caching.student_size(base)
         size_figures(size, teacher)
-    found = caching.check(settings)
+    found = caching.check(request)
     estimate = st.container()
     for warning in found.warnings:
         st.warning(warning, icon=":material/warning:")
-    ready = not found.problems and _data_is_usable(settings)
+    ready = not found.problems and _data_is_usable(request)
     if found.problems:
         show_problems(found.problems)
     pressed = st.button(
@@ -59,45 +61,45 @@ def _before_launch(settings: launch.Settings, teacher: Model, losses: LossForm) 
     )
     if pressed:
         with plainly():
-            _launch(settings)
+            _launch(request)
     elif size is not None and ready:
         with estimate, plainly(), st.spinner("Timing a few steps on this machine …"):
-            _estimate(settings, teacher, size, losses)
+            _estimate(request, teacher, size, losses)
     else:
         show_costs(losses, {})
 
 
-def _data_is_usable(settings: launch.Settings) -> bool:
+def _data_is_usable(request: launch.Request) -> bool:
     """Read the data, which is kept; what is wrong with it is shown here, and nothing can be launched on it."""
     with plainly(), st.spinner("Reading the data …"):
-        caching.split_summary(launch.data_key(settings))
+        caching.split_summary(launch.data_key(request))
         return True
     return False
 
 
-def _estimate(settings: launch.Settings, teacher: Model, size: estimates.Size, losses: LossForm) -> None:
-    data = caching.split_summary(launch.data_key(settings))
-    config = launch.to_config(settings)
-    pace = caching.pace(teacher, config.data.crop, settings.device)
-    costs = caching.loss_seconds(teacher, config.data.crop, settings.device)
+def _estimate(request: launch.Request, teacher: Model, size: estimates.Size, losses: LossForm) -> None:
+    data = caching.split_summary(launch.data_key(request))
+    config = launch.to_config(request)
+    pace = caching.pace(teacher, config.data.crop, config.train.device)
+    costs = caching.loss_seconds(teacher, config.data.crop, config.train.device)
     show_costs(losses, costs, step=pace.student(size.macs_256))
-    views = settings.views or data["crops"]
+    views = config.data.views_per_epoch or data["crops"]
     seconds = estimates.training_seconds(
         config, pace, macs_256=size.macs_256, views=views, val_megapixels=data["val_megapixels"], losses=costs
     )
-    time_figures(seconds, pace, control=settings.control, seeds=settings.seeds)
+    time_figures(seconds, pace, control=request.control, seeds=request.seeds)
     st.caption(data["note"])
     for warning in data["warnings"]:
         st.warning(warning, icon=":material/warning:")
 
 
-def _launch(settings: launch.Settings) -> None:
+def _launch(request: launch.Request) -> None:
     """Read the data once more before queueing, so that a broken pair is told here and not in a failed run."""
     with st.spinner("Checking the data …"):
-        caching.split_summary(launch.data_key(settings))
+        caching.split_summary(launch.data_key(request))
     busy = workers.worker_state()
-    access.take_launch(person(), waiting=busy.queued + busy.running, count=settings.seeds)
-    run_id = launch.launch(settings)
+    access.take_launch(person(), waiting=busy.queued + busy.running, count=request.seeds)
+    run_id = launch.launch(request)
     workers.ensure_worker()
     st.switch_page("views/runs.py", query_params={state.RUN: run_id})
 

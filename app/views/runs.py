@@ -89,8 +89,8 @@ def _edit_copy(run: Run) -> None:
     """Open Distill with these settings; launching there makes a new run."""
     known = {other.id: other for other in runs.list_runs()}
     original = known.get(run.control_of or "", run)
-    link: dict[str, str | list[str]] = {**queue.copied_settings(run.id)}
-    link[state.LOSSES] = state.weights_for_link(original.losses)
+    link: dict[str, str | list[str]] = {**queue.copy_link(run.id)}
+    link[state.LOSSES] = state.weights_for_link(original.config.distill.losses if original.config.distill else {})
     st.switch_page("views/distill.py", query_params=link)
 
 

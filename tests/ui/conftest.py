@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from app.services import artifacts, datasets, estimates, inference, launch, softening, workers
 from app.services.artifacts import Model
 from app.services.datasets import Picture
+from app.services.run_settings import PRESETS, value_of, with_values
 from core.classes import AERIAL
 from core.losses.catalogue import LOSSES
 
@@ -45,6 +46,17 @@ def make_model(name: str, *, parameters: int = 100_000, **changes: Any) -> Model
     return replace(model, **changes)
 
 
+def ask(preset: str = "quick", *, seeds: int = 1, control: bool = True, **values: Any) -> launch.Request:
+    """What the form gives for a preset and these values, by the names of `run_settings.FORM` and of the link."""
+    named = {"views_per_epoch" if name == "views" else name: value for name, value in values.items()}
+    return launch.Request(with_values(PRESETS[preset], named), seeds=seeds, control=control)
+
+
+def held(request: launch.Request, *names: str) -> tuple[Any, ...]:
+    """Some values of what was asked for."""
+    return tuple(value_of(request.config, name) for name in names)
+
+
 def make_speed(name: str) -> inference.Speed:
     took = 8.0 if name == "teacher" else 2.0
     return inference.Speed(took, took + 1, 65.536 / took / 1000, "a CPU", 15)
@@ -57,7 +69,7 @@ class World:
     models: dict[str, Model] = field(default_factory=dict)
     predicted: list[str] = field(default_factory=list)
     payloads: list[dict[str, Any]] = field(default_factory=list)
-    launched: list[launch.Settings] = field(default_factory=list)
+    launched: list[launch.Request] = field(default_factory=list)
     switched: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     started: int = 0
 

@@ -8,8 +8,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.services import datasets, launch
+from app.services.run_settings import PRESETS
 from core.errors import PairError
-from tests.ui.conftest import World, make_model, words
+from tests.ui.conftest import World, held, make_model, words
 
 View = Callable[..., AppTest]
 
@@ -18,12 +19,12 @@ View = Callable[..., AppTest]
 def _checks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings are checked by the real rules of core.config; what needs a model on disk is left out."""
 
-    def check(settings: launch.Settings) -> launch.Check:
-        warnings = ["The student is not smaller than its teacher."] if settings.base >= 48 else []
-        return launch.Check(launch.problems(settings), warnings)
+    def check(request: launch.Request) -> launch.Check:
+        warnings = ["The student is not smaller than its teacher."] if held(request, "base") >= (48,) else []
+        return launch.Check(launch.problems(request), warnings)
 
-    def queue(settings: launch.Settings) -> str:
-        world.launched.append(settings)
+    def queue(request: launch.Request) -> str:
+        world.launched.append(request)
         return "20261123-101500-ab12"
 
     monkeypatch.setattr(launch, "check", check)
@@ -96,7 +97,8 @@ def test_launch_queues_starts_a_worker_and_leads_to_the_run(view: View, world: W
     page.toggle(key="control").set_value(False).run()
     launch_button(page).click().run()
     assert not page.exception
-    assert [(s.temperature, s.alpha, s.control, s.teacher) for s in world.launched] == [(3.0, 0.3, False, "teacher")]
+    assert [held(request, "temperature", "alpha", "teacher") for request in world.launched] == [(3.0, 0.3, "teacher")]
+    assert not world.launched[0].control
     assert world.started == 1
     assert world.switched == [("views/runs.py", {"run": "20261123-101500-ab12"})]
 
@@ -137,7 +139,7 @@ def test_a_preset_fills_the_form(view: View) -> None:
     page = view("distill")
     page.segmented_control(key="preset").set_value("full").run()
     assert not page.exception
-    assert page.number_input(key="epochs").value == launch.PRESETS["full"].epochs
+    assert page.number_input(key="epochs").value == PRESETS["full"].train.epochs
     assert page.number_input(key="views").value is None
 
 
@@ -146,7 +148,7 @@ def test_a_link_brings_back_the_settings(view: View, world: World) -> None:
     page = view("distill", teacher="other", epochs="33", seed="7", base="8", preset="full")
     launch_button(page).click().run()
     made = world.launched[0]
-    assert (made.teacher, made.epochs, made.seed, made.base) == ("other", 33, 7, 8)
+    assert held(made, "teacher", "epochs", "seed", "base") == ("other", 33, 7, 8)
 
 
 def test_a_dataset_that_is_not_there_says_how_to_fetch_it(view: View, monkeypatch: pytest.MonkeyPatch) -> None:

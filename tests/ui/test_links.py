@@ -7,9 +7,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.services import launch
+from app.services.run_settings import PRESETS
 from app.services.stores import open_store
 from core.config import DistillConfig, ModelConfig, RunConfig
-from tests.ui.conftest import VIEWS, World, make_model, words
+from tests.ui.conftest import VIEWS, World, ask, held, make_model, words
 
 View = Callable[..., AppTest]
 
@@ -22,11 +23,11 @@ RUN = RunConfig(
 def _checks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rules of core, without the models on disk that a check would look up; nothing is queued."""
 
-    def queue(settings: launch.Settings) -> str:
-        world.launched.append(settings)
+    def queue(request: launch.Request) -> str:
+        world.launched.append(request)
         return "20261123-101500-ab12"
 
-    monkeypatch.setattr(launch, "check", lambda settings: launch.Check(launch.problems(settings)))
+    monkeypatch.setattr(launch, "check", lambda request: launch.Check(launch.problems(request)))
     monkeypatch.setattr(launch, "launch", queue)
 
 
@@ -71,7 +72,7 @@ def again(view: View, page: AppTest) -> AppTest:
     return view("distill", **page.query_params)
 
 
-def launched(page: AppTest, world: World) -> launch.Settings:
+def launched(page: AppTest, world: World) -> launch.Request:
     page.button(key="launch").click().run()
     assert not page.exception
     return world.launched[-1]
@@ -82,7 +83,8 @@ def test_distill_is_found_as_it_was_left(world: World) -> None:
     page = visit("distill", teacher="other", base="8", preset="full", control="false", losses="hint:2", views="64")
     page.selectbox(key="split").set_value("leaky-patches").run()
     left = launched(page, world)
-    assert (left.teacher, left.base, left.control, left.losses) == ("other", 8, False, {"hint": 2.0})
+    assert held(left, "teacher", "base", "losses") == ("other", 8, {"hint": 2.0})
+    assert not left.control
     page = leave_and_return(page)
     assert page.segmented_control(key="preset").value == "full"
     assert query(page, "teacher") == "other"
@@ -113,42 +115,43 @@ def test_a_preset_by_link_is_the_preset_by_hand(view: View, world: World) -> Non
     by_hand = view("distill")
     by_hand.segmented_control(key="preset").set_value("full").run()
     settings = launched(by_hand, world)
-    assert settings == launch.PRESETS["full"]
+    assert settings == ask("full")
     assert launched(again(view, by_hand), world) == settings
     assert launched(view("distill", preset="full"), world) == settings
 
 
 def test_settings_in_a_link_go_before_its_preset(view: View, world: World) -> None:
     made = launched(view("distill", preset="full", epochs="33", views="512", cache_form="float16"), world)
-    assert (made.epochs, made.views, made.cache_form, made.crop) == (33, 512, "float16", 256)
+    assert held(made, "epochs", "views_per_epoch", "cache_form", "crop") == (33, 512, "float16", 256)
 
 
 def test_a_full_run_with_values_of_the_quick_one_keeps_them(view: View, world: World) -> None:
-    quick = launch.PRESETS["quick"]
+    quick = PRESETS["quick"]
     page = view("distill", preset="full")
-    page.number_input(key="epochs").set_value(quick.epochs).run()
+    page.number_input(key="epochs").set_value(quick.train.epochs).run()
     # A browser writes what differs from the default of a field that binds itself; AppTest does not.
-    page.query_params["epochs"] = str(quick.epochs)
-    page.number_input(key="views").set_value(quick.views).run()
-    page.selectbox(key="cache_form").set_value(quick.cache_form).run()
+    page.query_params["epochs"] = str(quick.train.epochs)
+    page.number_input(key="views").set_value(quick.data.views_per_epoch).run()
+    page.selectbox(key="cache_form").set_value(held(ask(), "cache_form")[0]).run()
     made = launched(again(view, page), world)
-    assert (made.epochs, made.views, made.cache_form) == (quick.epochs, quick.views, quick.cache_form)
+    names = ("epochs", "views_per_epoch", "cache_form")
+    assert held(made, *names) == held(ask(), *names)
 
 
 def test_no_limit_of_views_survives_the_link(view: View, world: World) -> None:
     page = view("distill")
     page.number_input(key="views").set_value(None).run()
     assert query(page, "views") == "none"
-    assert launched(again(view, page), world).views is None
+    assert held(launched(again(view, page), world), "views_per_epoch") == (None,)
 
 
 @pytest.mark.parametrize("text", ["", "many", "1.5", "9" * 5000, "²"])
 def test_views_that_are_no_number_are_the_usual_ones(view: View, world: World, text: str) -> None:
-    assert launched(view("distill", views=text), world).views == launch.PRESETS["quick"].views
+    assert held(launched(view("distill", views=text), world), "views_per_epoch") == (256,)
 
 
 def test_the_name_of_a_run_is_in_the_link(world: World) -> None:
-    assert launched(visit("distill", name="Small roofs"), world).name == "Small roofs"
+    assert launched(visit("distill", name="Small roofs"), world).config.name == "Small roofs"
 
 
 def test_the_link_of_a_run_names_it_even_when_it_is_the_newest(view: View) -> None:

@@ -14,6 +14,7 @@ from app.services.distill_losses import in_words, uses_features
 from core.config import DistillConfig
 from core.losses.catalogue import LOSSES, Loss, names
 from core.paths import ROOT
+from tests.ui.conftest import ask
 
 Colour = tuple[float, float, float]
 
@@ -38,16 +39,14 @@ def test_losses_are_told_in_words() -> None:
 
 @pytest.mark.parametrize("names", [["hint"], ["soft_targets", "affinity"]])
 def test_losses_on_features_store_views_and_not_pictures(names: list[str]) -> None:
-    settings = launch.Settings(losses=dict.fromkeys(names, 1.0), cache_views=4, cache_pictures=True)
-    assert uses_features(settings.losses)
+    settings = ask(losses=dict.fromkeys(names, 1.0), cache_views=4, cache_pictures=True)
+    assert uses_features(dict.fromkeys(names, 1.0))
     assert launch.to_config(settings).distill == DistillConfig(losses=dict.fromkeys(names, 1.0), cache_views=4)
     assert launch.problems(settings) == []
 
 
 def test_everything_that_is_chosen_reaches_the_run() -> None:
-    settings = launch.Settings(
-        losses={"boundary": 2.0}, average_flips=True, ema=0.99, crop=64, cache_views=3, cache_form="uint8"
-    )
+    settings = ask(losses={"boundary": 2.0}, average_flips=True, ema=0.99, crop=64, cache_views=3, cache_form="uint8")
     config = launch.to_config(settings)
     assert config.distill is not None
     assert (config.distill.losses, config.distill.average_flips) == ({"boundary": 2.0}, True)
@@ -58,17 +57,17 @@ def test_everything_that_is_chosen_reaches_the_run() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (launch.Settings(losses={}), "at least one loss"),
-        (launch.Settings(losses={"hint": 0.0}), "above 0 and at most 10,000"),
-        (launch.Settings(losses={"hint": 10_001.0}), "above 0 and at most 10,000"),
-        (launch.Settings(losses={"loudest": 1.0}), "There is no loss loudest"),
-        (launch.Settings(crop=250), "multiple of 16 from 32 to 1,024"),
-        (launch.Settings(ema=-0.1), "0 to below 1"),
-        (launch.Settings(seeds=6), "Seeds must be from 1 to 5, not 6."),
-        (launch.Settings(seed=2**31 - 2, seeds=3), "Seed must be from 0 to 2,147,483,647"),
+        (ask(losses={}), "at least one loss"),
+        (ask(losses={"hint": 0.0}), "above 0 and at most 10,000"),
+        (ask(losses={"hint": 10_001.0}), "above 0 and at most 10,000"),
+        (ask(losses={"loudest": 1.0}), "There is no loss loudest"),
+        (ask(crop=250), "multiple of 16 from 32 to 1,024"),
+        (ask(ema=-0.1), "0 to below 1"),
+        (ask(seeds=6), "Seeds must be from 1 to 5, not 6."),
+        (ask(seed=2**31 - 2, seeds=3), "Seed must be from 0 to 2,147,483,647"),
     ],
 )
-def test_bad_values_are_refused_with_their_range(settings: launch.Settings, said: str) -> None:
+def test_bad_values_are_refused_with_their_range(settings: launch.Request, said: str) -> None:
     assert any(said in problem for problem in launch.check(settings).problems)
 
 
@@ -78,7 +77,7 @@ def test_time_counts_losses_mirror_images_and_how_often_the_teacher_looks() -> N
 
     def seconds(**changes: object) -> float:
         settings = {"epochs": 10, "cache_views": 2, "losses": {"soft_targets": 1.0}} | changes
-        config = launch.to_config(launch.Settings(**settings))  # type: ignore[arg-type]
+        config = launch.to_config(ask(**settings))
         return estimates.training_seconds(config, pace, macs_256=1, views=100, val_megapixels=0.0, losses=costs)
 
     stored = seconds()

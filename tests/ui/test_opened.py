@@ -21,6 +21,7 @@ from core.data.confined import confined
 from core.data.folder import find_pairs, load_pair
 from core.data.palette import to_rgb
 from core.image import encode_png
+from tests.ui.conftest import ask
 
 SIDE = 48
 
@@ -66,7 +67,7 @@ def outside(root: Path) -> list[str]:
 
 
 def distill(text: str) -> list[str]:
-    return launch.check(launch.Settings(dataset="folder", root=text)).problems
+    return launch.check(ask(dataset="folder", root=text)).problems
 
 
 def refusal(work: Callable[[], Any]) -> str:
@@ -83,7 +84,7 @@ def test_every_page_gives_one_answer_to_every_path_that_leads_out(opened: Path) 
         answers.add(refusal(lambda text=text: collections.entries("folder", text)))
         answers.add(refusal(lambda text=text: collections.open_picture("folder", "secret", text)))
         answers.add(refusal(lambda text=text: with_workspace.add_path(text)))
-        answers.add(refusal(lambda text=text: launch.launch(launch.Settings(dataset="folder", root=text))))
+        answers.add(refusal(lambda text=text: launch.launch(ask(dataset="folder", root=text))))
         answers.add(refusal(lambda text=text: datasets.split_summary(at(opened, text))))
     with_workspace.close()
     assert answers == {"There is no such folder or file below the one that is opened here: check the path."}
@@ -98,7 +99,7 @@ def test_what_lies_below_is_opened_by_either_way_of_naming_it(opened: Path) -> N
     for text in ("mine", "mine/", "./mine", "again", str(opened / "mine"), str(opened / "again")):
         assert distill(text) == []
         assert len(collections.entries("folder", text)) == 3
-    config = launch.to_config(launch.Settings(dataset="folder", root="again"))
+    config = launch.to_config(ask(dataset="folder", root="again"))
     assert (config.data.root, config.data.opened) == (str((opened / "mine").resolve()), str(opened))
     found = datasets.split_summary(at(opened, "mine") | {"crop": 32})
     assert found["train"] + found["val"] == 3
@@ -119,7 +120,7 @@ def test_links_and_pipes_within_an_opened_folder_are_as_if_they_were_not_there(o
 
 def test_a_link_that_is_laid_between_launch_and_run_is_not_followed(opened: Path) -> None:
     """The worker reads the folder long after the page has looked at it."""
-    config = launch.to_config(launch.Settings(dataset="folder", root="mine")).data
+    config = launch.to_config(ask(dataset="folder", root="mine")).data
     for name in ("images", "masks"):
         (opened / "mine" / name / "secret.png").symlink_to(opened.parent / "secret" / name / "secret.png")
     assert "secret" not in {scene.name for scene in open_dataset(config).scenes}
@@ -144,7 +145,7 @@ def test_nothing_that_names_a_folder_tells_where_it_lies(opened: Path) -> None:
 
 def queued(**changes: Any) -> str:
     """A run as the owner of the account starts one, which may read anything."""
-    config = launch.to_config(launch.Settings(control=False))
+    config = launch.to_config(ask(control=False))
     data = {name: changes.pop(name) for name in ("root", "dataset", "transfer") if name in changes}
     config = replace(config, data=replace(config.data, **data), **changes)
     record = open_store().add(config)
@@ -154,7 +155,7 @@ def queued(**changes: Any) -> str:
 
 def test_a_visitor_retries_no_run_that_reads_what_is_not_opened(opened: Path) -> None:
     secret = str(opened.parent / "secret")
-    base = launch.to_config(launch.Settings())
+    base = launch.to_config(ask())
     assert base.distill is not None
     refused = [
         queued(dataset="folder", root=secret),
@@ -172,13 +173,13 @@ def test_a_visitor_retries_no_run_that_reads_what_is_not_opened(opened: Path) ->
 
 
 def test_a_copy_names_its_folder_below_the_opened_one_or_is_refused(opened: Path) -> None:
-    assert queue.copied_settings(queued(dataset="folder", root=str(opened / "mine")))["root"] == "mine"
-    refusal(lambda: queue.copied_settings(queued(dataset="folder", root=str(opened.parent / "secret"))))
+    assert queue.copy_link(queued(dataset="folder", root=str(opened / "mine")))["root"] == "mine"
+    refusal(lambda: queue.copy_link(queued(dataset="folder", root=str(opened.parent / "secret"))))
 
 
 @pytest.mark.parametrize("name", ["../secret/model", "/etc/passwd", "", "checkpoints/teacher"])
 def test_a_teacher_is_a_name_of_the_list_and_never_a_path(name: str) -> None:
-    found = launch.check(launch.Settings(teacher=name)).problems
+    found = launch.check(ask(teacher=name)).problems
     assert found
     assert all("choose" in problem for problem in found)
 

@@ -13,7 +13,7 @@ from app.services.runs import Run
 from app.services.stores import open_store
 from core.config import DistillConfig, ModelConfig
 from core.runs.records import RunState
-from tests.ui.conftest import World, words
+from tests.ui.conftest import World, ask, words
 from tests.ui.test_runs import DISTILL, WORKER, add_pair, buttons, finish, work
 
 View = Callable[..., AppTest]
@@ -99,7 +99,7 @@ def test_a_pinned_run_says_so_and_can_be_let_go(view: View) -> None:
     assert not open_store().get(run).pinned
 
 
-COPIED = launch.Settings(
+COPIED = ask(
     teacher="student",
     base=8,
     temperature=3.5,
@@ -129,11 +129,12 @@ def test_a_copy_opens_in_the_form_with_all_its_settings(view: View, world: World
     assert where == "views/distill.py"
     form = view("distill", **link)
     assert not form.exception
-    made: list[launch.Settings] = []
+    made: list[launch.Request] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launch, "launch", lambda settings: made.append(settings) or run)
+        patch.setattr(launch, "launch", lambda request: made.append(request) or run)
         form.button(key="launch").click().run()
-    assert [launch.to_config(settings) for settings in made] == [launch.to_config(replace(COPIED, name="mine, copy"))]
+    copied = replace(launch.to_config(COPIED), name="mine, copy")
+    assert [launch.to_config(request) for request in made] == [copied]
 
 
 def test_what_the_form_cannot_hold_is_not_offered(view: View) -> None:

@@ -16,13 +16,14 @@ from app.components.forecast import duration
 from app.services import artifacts, datasets, estimates, inference, launch, progress, runs, verdicts
 from app.services.artifacts import short_count
 from app.services.inference import Quality, quality
+from app.services.run_settings import PRESETS
 from app.services.stores import open_store
 from core.classes import AERIAL
 from core.config import RunConfig
 from core.errors import CheckpointError, ImageError
 from core.runs.recorder import Recorder
 from core.train.events import EpochEvent, StepEvent
-from tests.ui.conftest import CLASSES
+from tests.ui.conftest import CLASSES, ask
 
 
 def test_quality_leaves_unlabelled_pixels_out_of_scores_only() -> None:
@@ -35,7 +36,7 @@ def test_quality_leaves_unlabelled_pixels_out_of_scores_only() -> None:
 
 def test_progress_is_read_from_what_the_recorder_wrote() -> None:
     store = open_store()
-    run = store.add(launch.to_config(launch.Settings()))
+    run = store.add(launch.to_config(ask()))
     assert progress.read_progress(run.id) == progress.Progress()
     record = Recorder(store.folder(run.id), run.config)
     for step in (4, 8, 8):
@@ -49,7 +50,7 @@ def test_progress_is_read_from_what_the_recorder_wrote() -> None:
 
 def test_a_long_curve_is_thinned() -> None:
     store = open_store()
-    run = store.add(launch.to_config(launch.Settings()))
+    run = store.add(launch.to_config(ask()))
     lines = [
         {"time": 0, "type": "step", "epoch": 1, "epochs": 1, "step": n, "steps": 4000, "losses": {"dice": 1.0}}
         for n in range(1, 4001)
@@ -59,7 +60,7 @@ def test_a_long_curve_is_thinned() -> None:
 
 
 def test_launch_queues_the_run_and_then_its_control() -> None:
-    run_id = launch.launch(launch.Settings(base=8, temperature=3.0, seed=5))
+    run_id = launch.launch(ask(base=8, temperature=3.0, seed=5))
     control, run = open_store().list()
     assert run.id == run_id
     assert (run.config.kind, run.config.model.arguments) == ("distill", {"base": 8})
@@ -67,32 +68,32 @@ def test_launch_queues_the_run_and_then_its_control() -> None:
     assert control.name == f"{run.name}, control"
     same = replace(control.config, kind="distill", name=run.name, distill=run.config.distill, control_of=None)
     assert same == run.config
-    launch.launch(launch.Settings(control=False))
+    launch.launch(ask(control=False))
     assert len(open_store().list()) == 3
-    launch.launch(launch.Settings(name="x" * 80))
+    launch.launch(ask(name="x" * 80))
 
 
-@pytest.mark.parametrize("preset", launch.PRESETS.values())
-def test_presets_are_in_range(preset: launch.Settings) -> None:
-    assert launch.to_config(preset).problems() == []
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_in_range(preset: str) -> None:
+    assert launch.problems(ask(preset)) == []
 
 
 def test_time_grows_with_epochs_and_a_cache_saves_the_teacher() -> None:
     pace = estimates.Pace(256, "a CPU", fixed=0.01, per_mac=1e-10, teacher=0.1)
 
-    def seconds(settings: launch.Settings) -> float:
+    def seconds(settings: launch.Request) -> float:
         config: RunConfig = launch.to_config(settings)
         return estimates.training_seconds(config, pace, macs_256=10**8, views=100, val_megapixels=0.0)
 
-    one, two = (seconds(launch.Settings(epochs=epochs, cache_views=0)) for epochs in (10, 20))
+    one, two = (seconds(ask(epochs=epochs, cache_views=0)) for epochs in (10, 20))
     assert two - one == pytest.approx(10 * 100 * (0.02 + 0.1))
-    cached = seconds(launch.Settings(epochs=20, cache_views=5))
+    cached = seconds(ask(epochs=20, cache_views=5))
     assert two - cached == pytest.approx(15 * 100 * 0.1)
 
 
 def run_of(state: str = "done", **changes: Any) -> runs.Run:
     store = open_store()
-    record = store.add(launch.to_config(launch.Settings()))
+    record = store.add(launch.to_config(ask()))
     return replace(runs.list_runs()[0], id=record.id, state=state, **changes)
 
 

@@ -7,10 +7,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.services import launch, runs, verdicts
-from app.services.launch import Settings
 from app.services.stores import open_store
 from core.config import RunConfig
-from tests.ui.conftest import words
+from tests.ui.conftest import ask, words
 
 CONTROL_MIOU5 = 0.50
 Found = list[runs.Run]
@@ -18,7 +17,7 @@ Found = list[runs.Run]
 
 def finished(*gains: float, teacher: float | None = 0.75) -> Found:
     """A distillation and its control for each gain in points, with seeds 0, 1, … and all done."""
-    launch.launch(Settings(seeds=max(2, len(gains))))
+    launch.launch(ask(seeds=max(2, len(gains))))
     found = [run for run in runs.list_runs() if run.seed < len(gains)]
     ours = {run.seed: CONTROL_MIOU5 + gains[run.seed] / 100 for run in found}
     return [
@@ -33,7 +32,7 @@ def finished(*gains: float, teacher: float | None = 0.75) -> Found:
 
 
 def first(found: Found) -> runs.Run:
-    return next(run for run in found if run.kind == "distill" and run.seed == 0)
+    return next(run for run in found if run.config.kind == "distill" and run.seed == 0)
 
 
 def told(found: Found) -> verdicts.Verdict:
@@ -90,7 +89,7 @@ def test_run_and_control_tell_the_same_and_an_unfinished_pair_tells_nothing() ->
 def test_other_settings_other_states_and_runs_without_control_do_not_count() -> None:
     found = finished(1.0, 2.0)
     alone = [first(found), next(run for run in found if run.id == first(found).control)]
-    second = next(run for run in found if run.kind == "distill" and run.seed == 1)
+    second = next(run for run in found if run.config.kind == "distill" and run.seed == 1)
     control = next(run for run in found if run.id == second.control)
     for spoilt in (
         [replace(second, settings_key="other"), control],
@@ -110,15 +109,15 @@ def test_a_seed_launched_twice_counts_once() -> None:
             run,
             id=f"{run.id}-again",
             control=run.control and f"{run.control}-again",
-            control_of=run.control_of and f"{run.control_of}-again",
-            best_miou5=0.9 if run.kind == "distill" else CONTROL_MIOU5,
+            config=replace(run.config, control_of=run.control_of and f"{run.control_of}-again"),
+            best_miou5=0.9 if run.config.kind == "distill" else CONTROL_MIOU5,
             created_at=run.created_at + 100,
         )
         for run in found
         if run.seed == 0
     ]
     assert verdicts.verdict(first(found), [*again, *found]) == told(found)
-    other = next(run for run in found if run.kind == "distill" and run.seed == 1)
+    other = next(run for run in found if run.config.kind == "distill" and run.seed == 1)
     newest = verdicts.verdict(other, [*again, *found])
     assert newest is not None
     assert "(2 seeds)" in newest.sentence
@@ -141,14 +140,14 @@ def test_a_seed_launched_twice_counts_once() -> None:
     ],
 )
 def test_the_key_of_settings_leaves_out_seed_name_and_device(change: dict[str, object], same: bool) -> None:
-    usual, changed = launch.to_config(Settings()), launch.to_config(replace(Settings(), **change))  # type: ignore[arg-type]
+    usual, changed = launch.to_config(ask()), launch.to_config(ask(**change))
     assert (runs.settings_key(usual) == runs.settings_key(changed)) == same
     back = RunConfig.from_json(changed.to_json())
     assert runs.settings_key(back) == runs.settings_key(changed)
 
 
 def test_the_page_tells_the_spread_over_finished_seeds(view: Callable[..., AppTest]) -> None:
-    run_id = launch.launch(Settings(seeds=2))
+    run_id = launch.launch(ask(seeds=2))
     store = open_store()
     for score in (0.56, 0.50, 0.58, 0.50):
         claimed = store.claim("here-1", ["cpu"])

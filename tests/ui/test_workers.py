@@ -12,6 +12,7 @@ from app.services import launch, workers
 from app.services.stores import open_store
 from core import paths
 from core.runs.records import RunState
+from tests.ui.conftest import ask
 
 
 def test_one_worker_is_started_and_a_second_call_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +72,7 @@ def test_a_queue_left_over_wakes_a_worker(monkeypatch: pytest.MonkeyPatch) -> No
     woken: list[bool] = []
     monkeypatch.setattr(workers, "ensure_worker", lambda: woken.append(True) or True)
     assert not workers.resume_queue()
-    run = open_store().add(launch.to_config(launch.Settings()))
+    run = open_store().add(launch.to_config(ask()))
     assert workers.resume_queue()
     open_store().request_cancel(run.id)
     assert open_store().get(run.id).state == RunState.CANCELLED
