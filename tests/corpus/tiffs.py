@@ -113,6 +113,17 @@ def holes() -> Iterator[Sample]:
     times = np.round(CUBE * (alpha[..., None] / 255)).astype(np.uint8)
     multiplied = written(np.dstack([times, alpha]), photometric="rgb", extrasamples=["assocalpha"])
     yield Sample("premultiplied.tif", multiplied, np.where(valid[..., None], RGB, 0))
+    share = alpha / 255
+    for kind, full in (("uint16", 65535), ("int16", 32767), ("float32", 1)):
+        deep = (CUBE / 255 * full).astype(kind)
+        parts = [CUBE / 255 * share[..., None] * full, share * full]
+        multiplied = written(np.dstack(parts).astype(kind), photometric="rgb", extrasamples=["assocalpha"])
+        yield Sample(f"premultiplied_{kind}.tif", multiplied, stretched(deep, valid), note="Transparency hides")
+    inside = np.zeros((3, 2100, 2100), np.uint16)
+    inside[:, 1000 : 1000 + valid.shape[0], 700 : 700 + valid.shape[1]] = np.moveaxis(CUBE * 9 + 50, 2, 0)
+    truth = np.where((inside > 0).all(axis=0)[..., None], stretched(np.moveaxis(inside, 0, 2), inside[0] > 0), 0)
+    empty = by_gdal(inside, nodata=0, photometric="RGB", tiled=True, compress="DEFLATE", SPARSE_OK=True)
+    yield Sample("nearly_empty.tif", empty, truth.astype(np.uint8), note=f"of {valid.size:,} pixels")
 
 
 def bands() -> Iterator[Sample]:
@@ -125,6 +136,11 @@ def bands() -> Iterator[Sample]:
         "sentinel.tif", by_gdal(four, names=sentinel, photometric="MINISBLACK"), RGB, note="as their names say"
     )
     yield Sample("unnamed.tif", by_gdal(four, photometric="MINISBLACK"), RGB[..., ::-1], note="None of its 4 bands")
+    edge = np.concatenate([four[:3], four[3:], four[3:] // 2])
+    edges = by_gdal(edge, names=("Blue", "Green", "Red", "Red edge", "NIR"), photometric="MINISBLACK")
+    yield Sample("red_edge.tif", edges, RGB, note="as their names say")
+    marked = by_gdal(np.moveaxis(np.dstack([RGB, near]), 2, 0))
+    yield Sample("near_infrared_as_alpha.tif", marked, RGB, note="varies like a colour")
     two = by_gdal(np.stack([GREY, near[..., 0]]), photometric="MINISBLACK")
     yield Sample("two_bands.tif", two, np.dstack([GREY] * 3))
     place = {"crs": "EPSG:32640", "transform": rasterio.Affine(0.3, 0, 327150, 0, -0.3, 2783400)}

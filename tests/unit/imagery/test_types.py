@@ -108,7 +108,7 @@ def test_alpha_that_is_0_everywhere_is_ignored_and_said() -> None:
 
 @pytest.mark.parametrize("extras", [["unspecified", "assocalpha"], ["assocalpha", "unspecified"]])
 def test_of_several_extra_samples_the_one_that_is_alpha_counts(extras: list[str]) -> None:
-    share = np.where(HIDDEN, 0.0, 0.5)
+    share = np.where(HIDDEN, 0.0, np.where(np.arange(SHAPE[1]) % 8 < 4, 1.0, 0.5))
     alpha = stored(share, "uint16")
     near = stored(colours(seed=8)[..., 0], "uint16")
     parts = [near, alpha] if extras[1] == "assocalpha" else [alpha, near]
