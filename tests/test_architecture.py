@@ -24,6 +24,7 @@ BASE = (
     "core.losses.catalogue",
     "core.paths",
     "core.files",
+    "core.spreadsheet",
     "core.typed",
 )
 DATA = (*BASE, "core.imagery", "core.image", "core.device", "core.data")

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.components import say
 from app.components.guard import plainly
 from app.components.sign_in import person
 from app.services import access, benchmarks, workers
@@ -24,7 +25,7 @@ def benchmark_form(models: Mapping[str, Model], choices: Choices, *, busy: bool)
     count = (len(settings["models"]) + 1) * len(settings["runtimes"])
     count *= len(settings["sizes"]) * len(settings["batches"]) * len(settings["threads"])
     confidence, _, seconds = CAREFUL[settings["care"]]
-    st.caption(
+    say.caption(
         f"{count} cases, each until its median is known to ± {100 * confidence:.0f} % or for {seconds:.0f} seconds, "
         "all models in turns. Runs in the background."
     )
@@ -71,7 +72,7 @@ def _runtimes(choices: Choices) -> dict[str, Any]:
     )
     for name, why_not in choices.runtimes.items():
         if why_not is not None:
-            st.caption(f"{runtime_title(name)}: {why_not}")
+            say.caption(f"{runtime_title(name)}: {why_not}")
     return {"runtimes": chosen}
 
 

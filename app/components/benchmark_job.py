@@ -2,8 +2,10 @@
 
 import streamlit as st
 
+from app.components import say
 from app.components.guard import plainly
 from app.services import benchmarks
+from app.services.names import plain
 
 _TICK_SECONDS = 1.5
 
@@ -24,15 +26,14 @@ def _draw(running: bool) -> None:
             # The form and the list of results outside this part depend on it.
             st.rerun()
         if not job.running:
-            st.error(job.problem or "The benchmark ended without a word.", icon=":material/error:")
+            say.error(job.problem or "The benchmark ended without a word.")
             if st.button("Dismiss", key="dismiss"):
                 benchmarks.tidy()
                 st.rerun()
             return
         share = job.done / max(job.total, 1)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.progress(
-                min(share, 1.0), text=f"{job.doing or 'Starting'} · step {min(job.done + 1, job.total)} of {job.total}"
-            )
+            doing = f"{job.doing or 'Starting'} · step {min(job.done + 1, job.total)} of {job.total}"
+            st.progress(min(share, 1.0), text=plain(doing))
             if st.button("Stop", icon=":material/block:", key="stop"):
                 benchmarks.cancel(job.id)

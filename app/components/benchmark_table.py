@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.components import say
 from app.services.benchmarks import Result, Row, runtime_title, timings
 
 _MISSING = "–"
@@ -38,7 +39,7 @@ def table_rows(rows: Sequence[Row], titles: Mapping[str, str]) -> list[dict[str,
 
 def benchmark_table(rows: Sequence[Row], titles: Mapping[str, str]) -> None:
     number = st.column_config.NumberColumn
-    st.dataframe(
+    say.table(
         table_rows(rows, titles),
         hide_index=True,
         column_config={

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from app.services.distill_losses import LOSSES
+from app.services.names import in_chart
 
 # Mid-tones that stand on a light and on a dark page alike, and apart from each other; lines on features are dashed.
 _GREEN, _ORANGE, _VIOLET = "#2a9479", "#d9782d", "#7c7ce0"
@@ -31,7 +32,7 @@ def loss_chart(rows: Sequence[Mapping[str, float]]) -> go.Figure:
         figure.add_scatter(
             x=[at for at, _ in points],
             y=smoothed([value for _, value in points]),
-            name=title,
+            name=in_chart(title),
             mode="lines",
             line={"color": colour, "dash": "dash" if on_features else "solid"},
             hovertemplate="epoch %{x:.1f}: %{y:.3f}",
@@ -51,7 +52,7 @@ def score_chart(
         figure.add_scatter(
             x=epochs,
             y=[100 * row["miou5"] for row in rows],
-            name=name,
+            name=in_chart(name),
             line={"color": _CURVES.get(name)},
             mode="lines+markers" if len(rows) < 30 else "lines",
             hovertemplate="epoch %{x}: %{y:.1f} %",
@@ -61,7 +62,7 @@ def score_chart(
         figure.add_scatter(
             x=[0, last],
             y=level,
-            name=teacher_name,
+            name=in_chart(teacher_name),
             mode="lines",
             line={"dash": "dash", "color": _VIOLET},
             hovertemplate="%{y:.1f} %",
@@ -96,7 +97,7 @@ def _framed(figure: go.Figure, title: str) -> go.Figure:
         height=_HEIGHT,
         margin={"l": 8, "r": 8, "t": 56, "b": 8},
         title={
-            "text": title,
+            "text": in_chart(title),
             "x": 0,
             "xanchor": "left",
             "y": 1,

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from app.components import say
 from app.components.forecast import duration
 from app.services.costs import Cost
+from app.services.names import plain
 
 
 def headline(rows: Sequence[Cost], teacher: str | None, titles: Mapping[str, str]) -> None:
@@ -16,9 +18,9 @@ def headline(rows: Sequence[Cost], teacher: str | None, titles: Mapping[str, str
         return
     columns = st.columns(3)
     for column, row in zip(columns, (reference, best), strict=False):
-        column.metric(f"{titles.get(row.model, row.model)}, {row.runtime}", duration(3600 * row.hours))
+        column.metric(plain(f"{titles.get(row.model, row.model)}, {row.runtime}"), duration(3600 * row.hours))
     saved = f"{reference.price - best.price:,.2f} saved"
-    columns[2].metric("Costs less", f"{best.cheaper:.1f}×", saved, delta_color="off", delta_arrow="off")
+    columns[2].metric("Costs less", f"{best.cheaper:.1f}×", plain(saved), delta_color="off", delta_arrow="off")
 
 
 def cost_table(rows: Sequence[Cost], titles: Mapping[str, str]) -> None:
@@ -35,7 +37,7 @@ def cost_table(rows: Sequence[Cost], titles: Mapping[str, str]) -> None:
         for row in rows
     ]
     filled = [name for name in found[0] if any(row[name] is not None for row in found)] if found else []
-    st.dataframe(
+    say.table(
         [{name: row[name] for name in filled} for row in found],
         hide_index=True,
         column_config={

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
+from app.components import say
+
 
 def empty_state(title: str, advice: str, *, icon: str = ":material/info:") -> None:
     with st.container(border=True):
-        st.markdown(f"{icon} **{title}**")
-        st.markdown(advice)
+        say.titled(title, mark=icon)
+        say.own_markup(advice)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import caching
 from app.services.artifacts import Model
+from app.services.names import stem
 
 _HELP = "ONNX in float32 and INT8, compared with PyTorch first, with the model card and a script that uses them."
 
@@ -13,7 +14,7 @@ def export_button(model: Model) -> None:
     st.download_button(
         "Download ONNX",
         data=lambda: caching.export_archive(model),
-        file_name=f"{model.title}.zip",
+        file_name=f"{stem(model.title)}.zip",
         mime="application/zip",
         icon=":material/download:",
         on_click="ignore",

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from app.components import say
 from app.services.artifacts import Model, short_count
 from app.services.estimates import Pace, Size
-from app.services.names import size_text
+from app.services.names import plain, size_text
 
 
 def size_figures(size: Size, teacher: Model) -> None:
@@ -23,7 +24,7 @@ def size_figures(size: Size, teacher: Model) -> None:
     cells += [(name, f"**{own}**", theirs, _times(factor)) for name, own, theirs, factor in rows]
     # Small, so that four columns fit beside the form on a laptop.
     head, *lines = ("| " + " | ".join(f":small[{cell}]" if cell else "" for cell in row) + " |" for row in cells)
-    st.markdown("\n".join([head, "|:--|--:|--:|--:|", *lines]))
+    say.own_markup("\n".join([head, "|:--|--:|--:|--:|", *lines]))
 
 
 def time_figures(seconds: float, pace: Pace, *, control: bool, seeds: int = 1) -> None:
@@ -31,12 +32,12 @@ def time_figures(seconds: float, pace: Pace, *, control: bool, seeds: int = 1) -
     label = "Estimated time" if seeds == 1 else f"Estimated time, {seeds} seeds"
     if control:
         label += ", with control" if seeds == 1 else ", each with control"
-    st.metric(label, duration(seconds * seeds * (2 if control else 1)))
+    st.metric(plain(label), duration(seconds * seeds * (2 if control else 1)))
     note = (
         f"From steps timed on this machine just now ({pace.device}, {pace.crop} × {pace.crop} pixels); "
         "other work on it makes training slower."
     )
-    st.caption(note)
+    say.caption(note)
 
 
 def loss_cost(seconds: float, *, soft_targets: float, step: float) -> str:

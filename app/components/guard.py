@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import streamlit as st
-
+from app.components import say
 from app.services.errors import TerrastillError
 
 
@@ -19,4 +18,4 @@ def plainly() -> Iterator[None]:
 
 def show_problems(problems: tuple[str, ...] | list[str]) -> None:
     """Sentences in red, one a line."""
-    st.error("  \n".join(str(problem) for problem in problems), icon=":material/error:")
+    say.error(*map(str, problems))

@@ -6,6 +6,8 @@ from typing import Any
 import streamlit as st
 
 from app import state
+from app.components import say
+from app.services.names import plain
 
 
 def linked_select(
@@ -28,9 +30,9 @@ def linked_select(
     key = key or name
     start = default if default in options else options[0]
     if gone and state.gone(key, name, options):
-        st.warning(gone, icon=":material/link_off:")
+        say.warning(gone, icon=":material/link_off:")
     state.from_link(key, name, options, start)
-    chosen = str(st.selectbox(label, options, format_func=title, key=key, **more))
+    chosen = str(st.selectbox(plain(label), options, format_func=title, key=key, **more))
     state.to_link(name, chosen, default=None if always else start)
     return chosen
 
@@ -47,7 +49,13 @@ def linked_segments(
     start = next(iter(titles))
     state.from_link(name, name, titles, start)
     chosen = st.segmented_control(
-        label, list(titles), required=True, format_func=titles.get, key=name, on_change=on_change or "rerun", help=help
+        plain(label),
+        list(titles),
+        required=True,
+        format_func=lambda option: plain(titles[option]),
+        key=name,
+        on_change=on_change or "rerun",
+        help=plain(help) if help else None,
     )
     state.to_link(name, str(chosen), default=start)
     return str(chosen)
@@ -65,7 +73,7 @@ def linked_multiselect(
 ) -> list[str]:
     """A menu of several, `most` at a time."""
     state.many_from_link(name, name, options, default, most=most)
-    chosen = st.multiselect(label, options, format_func=title, key=name, max_selections=most, **more)
+    chosen = st.multiselect(plain(label), options, format_func=title, key=name, max_selections=most, **more)
     state.to_link(name, chosen, default=list(default))
     return list(chosen)
 
@@ -73,7 +81,7 @@ def linked_multiselect(
 def linked_number(label: str, *, name: str, default: int | None, step: int) -> int | None:
     """A whole number that may be left empty, which is None here and `none` in the link."""
     state.number_from_link(name, name, default)
-    number = st.number_input(label, value=None, step=step, key=name)
+    number = st.number_input(plain(label), value=None, step=step, key=name)
     state.to_link(name, _as_text(number), default=_as_text(default))
     return number
 

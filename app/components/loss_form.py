@@ -7,8 +7,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import state
+from app.components import say
 from app.components.forecast import loss_cost
 from app.services.distill_losses import LOSSES, Loss, default_weights, usual_weights
+from app.services.names import plain
 
 _CHOSEN = "losses_chosen"
 
@@ -52,7 +54,7 @@ def _weight(loss: Loss, start: float) -> tuple[float, DeltaGenerator]:
         st.session_state[key] = float(start)
     words, number = st.columns([2.4, 1], gap="medium", vertical_alignment="center")
     with words.container(gap="xxsmall"):
-        st.markdown(f"**{loss.title}**  \n{loss.summary} {_paper(loss)}")
+        say.own_markup(f"**{loss.title}**  \n{loss.summary} {_paper(loss)}")
         place = st.container()
     value = number.number_input("Weight (above 0 to 10,000)", step=0.5, format="%g", key=key)
     return (loss.weight if value is None else float(value)), place
@@ -66,11 +68,11 @@ def show_costs(form: LossForm, seconds: Mapping[str, float], *, step: float = 1.
     costs = {name: loss_cost(took, soft_targets=seconds["soft_targets"], step=step) for name, took in seconds.items()}
     for name, place in form.places.items():
         if name in costs:
-            place.caption(costs[name])
+            place.caption(plain(costs[name]))
     with form.guide:
         logits, features = ([loss for loss in LOSSES.values() if loss.on_features == on] for on in (False, True))
-        st.markdown("On the teacher's logits:\n" + "\n".join(_line(loss, costs) for loss in logits))
-        st.markdown(
+        say.own_markup("On the teacher's logits:\n" + "\n".join(_line(loss, costs) for loss in logits))
+        say.own_markup(
             "On features inside the teacher, which are stored for views and not for whole pictures:\n"
             + "\n".join(_line(loss, costs) for loss in features)
         )

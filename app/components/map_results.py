@@ -7,12 +7,14 @@ from typing import Any
 import streamlit as st
 
 from app import caching, state
+from app.components import say
 from app.components.close_look import asked_part, close_look
 from app.components.guard import plainly
 from app.components.legend import legend
 from app.components.palette_switch import palette_switch
 from app.services import map_views, mapping
 from app.services.artifacts import Model
+from app.services.names import plain, shown
 from app.services.palettes import file_as_shown, painted
 
 _LARGE_PIXELS = 1600
@@ -25,7 +27,7 @@ def results(order: mapping.Order, found: Sequence[dict[str, Any]], model: Model,
         _table(found)
     good = [at for at, result in enumerate(found) if result["error"] is None]
     if len(found) == 1 and not good:
-        st.error(found[0]["error"], icon=":material/error:")
+        say.error(found[0]["error"])
     if not good:
         return
     at = good[0]
@@ -42,7 +44,7 @@ def results(order: mapping.Order, found: Sequence[dict[str, Any]], model: Model,
         )
     result = found[at]
     for note in result["notes"]:
-        st.caption(f"{result['name']}: {note}")
+        say.caption(f"{result['name']}: {note}")
     if _is_large(result):
         with plainly():
             _picture(result, model, sources[at], order.choice.bands)
@@ -63,7 +65,7 @@ def _table(found: Sequence[dict[str, Any]]) -> None:
     config: dict[str, Any] = {name: st.column_config.NumberColumn(format="%.1f %%") for name in classes}
     config["Seconds"] = st.column_config.NumberColumn(format="%.1f")
     config["Image"] = st.column_config.TextColumn(pinned=True)
-    st.dataframe(rows, hide_index=True, column_config=config, placeholder="–", alt="All images with their shares")
+    say.table(rows, hide_index=True, column_config=config, placeholder="–", alt="All images with their shares")
 
 
 def _picture(result: dict[str, Any], model: Model, source: Path, bands: tuple[int, ...] | None) -> None:
@@ -86,7 +88,7 @@ def _picture(result: dict[str, Any], model: Model, source: Path, bands: tuple[in
     else:
         view, opacity = caching.map_overview(photo, mask), _opacity()
         st.image(map_views.blend(view, classes, opacity), width="stretch", alt="The picture under its mask")
-        st.caption(f"{result['width']:,} × {result['height']:,} pixels")
+        say.caption(f"{result['width']:,} × {result['height']:,} pixels")
     legend(classes)
 
 
@@ -126,8 +128,8 @@ def _areas(result: dict[str, Any]) -> None:
     tables = {"Area of each class": result["areas"], "Differences, other model → this one": result["differences"]}
     for title, areas in tables.items():
         if areas:
-            st.caption(title)
-            st.dataframe(
+            say.caption(title)
+            say.table(
                 map_views.area_rows(areas),
                 hide_index=True,
                 column_config=shares,
@@ -150,9 +152,9 @@ def _downloads(result: dict[str, Any], model: Model) -> None:
     with st.container(horizontal=True):
         for title, file, media in map_views.downloads(result):
             st.download_button(
-                title,
+                plain(title),
                 data=lambda file=file: map_views.as_bytes(as_shown(file)),
-                file_name=file.name.split("-", 1)[-1],
+                file_name=shown(file.name.split("-", 1)[-1]),
                 mime=media,
                 icon=":material/download:",
                 on_click="ignore",

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from app.services.benchmarks import Row, runtime_symbol, runtime_title
+from app.services.names import in_chart
 
 AXES = {"latency": "Latency (ms)", "parameters": "Parameters", "bytes": "File size (MB)"}
 _COLOURS = ("#2a9479", "#d9782d", "#7c7ce0", "#b8860b", "#a0528d", "#3f7fb5", "#6b6b6b", "#ed5e9f")
@@ -47,8 +48,8 @@ def pareto_chart(rows: Sequence[Row], axis: str, titles: Mapping[str, str]) -> g
             x=[along(row, axis) for row in own],
             y=[100 * (row.miou5 or 0) for row in own],
             customdata=[model] * len(own),
-            text=[runtime_title(row.runtime) for row in own],
-            name=titles.get(model, model),
+            text=[in_chart(runtime_title(row.runtime)) for row in own],
+            name=in_chart(titles.get(model, model)),
             mode="markers",
             marker={
                 "size": 13,

@@ -6,6 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import caching, state
+from app.components import say
 from app.components.linked import linked_segments, linked_select
 from app.services import collections, datasets
 from app.services.datasets import Picture
@@ -13,6 +14,7 @@ from app.services.datasets import Picture
 OpenPicture = Callable[[], Picture | None]
 
 _UPLOAD = "upload"
+_LIMIT = f"PNG, JPEG or TIFF, at most {datasets.UPLOAD_MEGABYTES} MB and {datasets.UPLOAD_MEGAPIXELS} megapixels."
 _SCENE, _SET = "scene", "set"
 
 
@@ -53,9 +55,8 @@ def _of_collection() -> OpenPicture:
 
 
 def _uploaded() -> OpenPicture:
-    limit = f"PNG, JPEG or TIFF, at most {datasets.UPLOAD_MEGABYTES} MB and {datasets.UPLOAD_MEGAPIXELS} megapixels."
     file = st.file_uploader(
-        f"{limit} Kept for this session only. Larger ones go under [Your images](images).",
+        f"{_LIMIT} Kept for this session only. Larger ones go under [Your images](images).",
         type=list(datasets.UPLOAD_TYPES),
         max_upload_size=datasets.UPLOAD_MEGABYTES,
         key=_UPLOAD,
@@ -63,7 +64,7 @@ def _uploaded() -> OpenPicture:
     )
     kept = state.last(_UPLOAD, None)
     if file is None and kept is not None:
-        st.caption(f"{kept[0]} is still here; another file takes its place.")
+        say.caption(f"{kept[0]} is still here; another file takes its place.")
     return lambda: None if kept is None else caching.upload(*kept)
 
 

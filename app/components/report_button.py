@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from app.services.names import plain, stem
+
 
 def report_button(build: Callable[[], str], *, name: str, key: str, label: str = "Report") -> None:
     """Download what `build` gives (one HTML file, see `services.report`) as NAME.html; built when it is asked for."""
     st.download_button(
-        label,
+        plain(label),
         data=lambda: build().encode(),
-        file_name=f"{name}.html",
+        file_name=f"{stem(name)}.html",
         mime="text/html",
         icon=":material/description:",
         on_click="ignore",

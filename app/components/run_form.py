@@ -5,12 +5,14 @@ from typing import Any
 import streamlit as st
 
 from app import state
+from app.components import say
 from app.components.linked import linked_number, linked_segments, linked_select
 from app.components.loss_form import LossForm, loss_form
 from app.services import launch
 from app.services.artifacts import Model
 from app.services.datasets import DatasetChoice
 from app.services.distill_losses import uses_features
+from app.services.names import plain
 from app.services.run_settings import PRESETS, SET_BY_PRESET, link_name, setting_of, value_of, with_values
 from core.config import RunConfig
 from core.config.fields import Setting, settings_of
@@ -78,7 +80,7 @@ def _number(name: str, *, label: str | None = None, disabled: bool = False) -> A
 def _number_of(setting: Setting, default: Any, *, key: str, label: str | None = None, disabled: bool = False) -> Any:
     """A number without hard limits: what is out of range is refused in words, with the range."""
     value = st.number_input(
-        label or setting.label,
+        setting.label if label is None else plain(label),
         value=default,
         step=type(default)(setting.step),
         format="%d" if isinstance(default, int) else "%g",
@@ -123,7 +125,7 @@ def _dataset(choices: list[DatasetChoice]) -> dict[str, str | None]:
             help="Below the folder that this server's operator opened.",
         )
     if chosen.missing:
-        st.warning(chosen.missing, icon=":material/download:")
+        say.warning(chosen.missing, icon=":material/download:")
     return {"dataset": name, "root": root or None}
 
 

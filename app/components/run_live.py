@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from app.components import say
 from app.components.charts import loss_chart, score_chart
 from app.components.forecast import duration
 from app.components.guard import plainly
@@ -11,6 +12,7 @@ from app.components.legend import legend
 from app.components.palette_switch import palette_switch
 from app.components.run_table import TICK_SECONDS, settings_line, state_badge
 from app.services import palettes, progress, queue, runs, verdicts, workers
+from app.services.names import plain
 from app.services.progress import Progress
 from app.services.runs import Run
 
@@ -49,17 +51,17 @@ def _partner(run: Run, known: Mapping[str, Run]) -> Run | None:
 def _status(run: Run, partner: Run | None, found: Progress, known: Mapping[str, Run]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         state_badge(run)
-        st.caption(settings_line(run), width="stretch")
+        say.caption(settings_line(run), width="stretch")
     if run.state == "running":
-        st.progress(run.progress, text=_progress_text(run, found))
+        st.progress(run.progress, text=plain(_progress_text(run, found)))
     elif run.state == "queued":
         _waiting(run, partner, known)
     elif run.state == "failed":
-        st.error(run.error or "The run failed without saying why. The log below may tell.", icon=":material/error:")
+        say.error(run.error or "The run failed without saying why. The log below may tell.")
     if run.active or run.collapsed:
         # Of a run that came through, the log keeps them.
         for warning in found.warnings:
-            st.warning(warning, icon=":material/warning:")
+            say.warning(warning)
     _verdict(run, partner, known)
 
 
@@ -67,13 +69,13 @@ def _waiting(run: Run, partner: Run | None, known: Mapping[str, Run]) -> None:
     """What a queued run waits for; where nobody is there to take it, the button that starts a worker."""
     absent = workers.worker_state().state == "absent"
     if run.error:
-        st.warning(run.error, icon=":material/warning:")
+        say.warning(run.error)
     sentence = "Waiting for the worker."
     if run.control_of and partner is not None and partner.active:
         sentence = "Starts when the distillation it controls for is done, with the same training time."
     turn = queue.turns(list(known.values())).get(run.id)
     place = "" if turn is None else f" {_place(turn, absent=absent)}"
-    st.info(f"{sentence}{' No worker is running.' if absent else ''}{place}", icon=":material/schedule:")
+    say.info(f"{sentence}{' No worker is running.' if absent else ''}{place}", icon=":material/schedule:")
     if absent and st.button("Start the worker", key="start_worker_here", icon=":material/play_arrow:"):
         workers.ensure_worker()
         st.rerun()
@@ -91,13 +93,13 @@ def _place(turn: queue.Turn, *, absent: bool) -> str:
 
 def _verdict(run: Run, partner: Run | None, known: Mapping[str, Run]) -> None:
     if verdict := verdicts.verdict(run, known.values()):
-        box = {"good": st.success, "bad": st.warning, "open": st.info}[verdict.tone]
+        box = {"good": say.success, "bad": say.warning, "open": say.info}[verdict.tone]
         box(verdict.sentence, icon=":material/balance:")
     elif run.state == "done" and run.best_miou5 is not None:
         text = f"Best validation mIoU {100 * run.best_miou5:.1f} %."
         if partner is not None and partner.active and not run.control_of:
             text += " The gain shows when the control is done too."
-        st.info(text, icon=":material/flag:")
+        say.info(text, icon=":material/flag:")
 
 
 def _progress_text(run: Run, found: Progress) -> str:
@@ -147,5 +149,5 @@ def _preview(run: Run) -> None:
     pictures = [found.image.read_bytes(), *(palettes.repainted(mask, found.classes, palette) for mask in masks)]
     captions = ["Image", "Known mask", f"{'Control' if run.control_of else 'Student'} after epoch {epoch}"]
     for column, picture, caption in zip(st.columns(3), pictures, captions, strict=True):
-        column.image(picture, caption=caption, width="stretch", alt=caption)
+        column.image(picture, caption=plain(caption), width="stretch", alt=caption)
     legend(palettes.painted(found.classes, palette))

@@ -7,10 +7,12 @@ from typing import Any
 import streamlit as st
 
 from app import state
+from app.components import say
 from app.components.forecast import duration
 from app.components.guard import plainly
 from app.services import runs
 from app.services.distill_losses import in_words
+from app.services.names import plain
 from app.services.runs import Run
 
 STATES = {
@@ -64,7 +66,7 @@ def _table(found: Sequence[Run]) -> None:
             # Of several, the one that was just added is looked at.
             st.session_state[_CHOSEN] = next((run_id for run_id in now if run_id not in before), now[0])
 
-    st.dataframe(
+    say.table(
         [_row(run) for run in found],
         hide_index=True,
         key=_TABLE,
@@ -85,7 +87,7 @@ def state_badge(run: Run) -> None:
     label, colour, icon = STATES[run.state]
     if run.state == "running" and run.cancel_requested:
         label, colour, icon = "Stopping", "orange", ":material/block:"
-    st.badge(label, color=colour, icon=icon)
+    st.badge(plain(label), color=colour, icon=icon)
 
 
 def settings_line(run: Run) -> str:

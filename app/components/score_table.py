@@ -6,14 +6,14 @@ Plain HTML: Streamlit's own table costs 1.5 MB of scripts, which would compete w
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import streamlit as st
 
+from app.components import say
 from app.services.artifacts import Model
 from app.services.inference import LATENCY_SIZE, Quality, Speed
-from app.services.names import harmless
+from app.services.names import cell, in_html
 
 Row = dict[str, Any]
 
@@ -95,13 +95,13 @@ def _measures(model: Model, speed: Speed | None) -> dict[str, float | None]:
 def score_table(models: Sequence[Model], qualities: Mapping[str, Quality], speeds: Mapping[str, Speed] | None) -> None:
     """Draw the table, and say what its figures rest on."""
     st.html(_STYLE + table_html(table_rows(models, qualities, speeds)))
-    st.caption(_footnote(speeds, known=any(quality.per_class for quality in qualities.values())))
+    say.caption(_footnote(speeds, known=any(quality.per_class for quality in qualities.values())))
 
 
 def table_html(rows: Sequence[Row]) -> str:
     """One column a model, ratios first. What came from outside is escaped; each class stands beside the picture."""
     heads = "".join(
-        f'<th scope="col">{escape(row["Model"])}<small>{escape(row["Architecture"])}</small></th>' for row in rows
+        f'<th scope="col">{in_html(row["Model"])}<small>{in_html(row["Architecture"])}</small></th>' for row in rows
     )
     lines, last = [], ""
     for name in [name for name in rows[0] if name in _FORMATS]:
@@ -109,7 +109,7 @@ def table_html(rows: Sequence[Row]) -> str:
             lines.append(f'<tr><th scope="rowgroup" colspan="{len(rows) + 1}">{part}</th></tr>')
             last = part
         cells = "".join(f"<td>{_cell(name, row[name])}</td>" for row in rows)
-        lines.append(f'<tr><th scope="row" title="{_HELP.get(name, "")}">{escape(name)}</th>{cells}</tr>')
+        lines.append(f'<tr><th scope="row" title="{_HELP.get(name, "")}">{in_html(name)}</th>{cells}</tr>')
     label = "Size, speed and scores of the compared models"
     return (
         f'<div class="scores" tabindex="0" role="region" aria-label="{label}"><table>'
@@ -120,9 +120,10 @@ def table_html(rows: Sequence[Row]) -> str:
 def table_csv(rows: Sequence[Row]) -> str:
     """The rows for a spreadsheet, in full precision; no name can become a formula."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows({**row, "Model": harmless(row["Model"])} for row in rows)
+    writer = csv.writer(text)
+    writer.writerow(map(cell, rows[0]))
+    for row in rows:
+        writer.writerow(cell(value) if isinstance(value, str) else value for value in row.values())
     return text.getvalue()
 
 

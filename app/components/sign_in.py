@@ -4,6 +4,7 @@ import secrets
 
 import streamlit as st
 
+from app.components import say
 from app.services.access import Person, read_access
 
 _KEY = "person"
@@ -22,7 +23,7 @@ def signed_in() -> bool:
         return True
     if st.user.get("is_logged_in"):
         with st.sidebar:
-            st.caption(f"Signed in as {person().email or 'somebody without an address'}.")
+            say.caption(f"Signed in as {person().email or 'somebody without an address'}.")
             st.button("Sign out", key="sign_out", icon=":material/logout:", on_click=st.logout)
         return True
     with st.container(border=True):

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from app.components import say
 from app.components.guard import plainly
 from app.services import workers
-from app.services.names import size_text
+from app.services.names import plain, size_text
 
 _WORDS = {
     "working": ("Worker training", "green", ":material/play_circle:"),
@@ -20,8 +21,8 @@ def worker_status() -> None:
     with plainly():
         found = workers.worker_state()
         label, colour, icon = _WORDS[found.state]
-        st.badge(label, color=colour, icon=icon)
-        st.caption(_details(found))
+        st.badge(plain(label), color=colour, icon=icon)
+        say.caption(*_details(found))
         if found.full:
             st.warning("The disk is full: runs wait until there is space. Delete old ones.", icon=":material/warning:")
         waiting = found.queued + found.running
@@ -30,24 +31,20 @@ def worker_status() -> None:
             st.rerun(scope="fragment")
 
 
-def _details(found: workers.WorkerState) -> str:
+def _details(found: workers.WorkerState) -> list[str]:
+    """One line or two."""
     queue = f"{found.queued} waiting" if found.queued else "queue empty"
     if found.state == "working":
         memory = f" · {size_text(found.memory)}" if found.memory else ""
-        return f"{_current(found)}  \n{queue.capitalize()} · {_devices(found)}{memory}"
+        return [_current(found), f"{queue.capitalize()} · {_devices(found)}{memory}"]
     if found.state == "absent":
-        return "It starts with the next launch." if not found.queued + found.running else queue.capitalize()
-    return f"{queue.capitalize()} · {_devices(found)}" if found.device else queue.capitalize()
+        return ["It starts with the next launch." if not found.queued + found.running else queue.capitalize()]
+    return [f"{queue.capitalize()} · {_devices(found)}" if found.device else queue.capitalize()]
 
 
 def _current(found: workers.WorkerState) -> str:
-    """The run under way by its name, or how many there are. What a person typed is shown, never drawn."""
-    if found.running != 1:
-        return f"{found.running} running"
-    return "".join(f"\\{letter}" if letter in _MARKS else letter for letter in found.current[0])
-
-
-_MARKS = "\\`*_{}[]()<>#+-.!|~:$"
+    """The run under way by its name, or how many there are."""
+    return found.current[0] if found.running == 1 else f"{found.running} running"
 
 
 def _devices(found: workers.WorkerState) -> str:

@@ -17,8 +17,7 @@ from core.imagery.limits import MEGABYTE
 
 UPLOAD_MEGABYTES = 50
 UPLOAD_MEGAPIXELS = 16
-ELSEWHERE = "open it under [Your images](images), which takes any size and shows every part in full detail."
-"""Said as Markdown; the link is relative, as every page is one step below the root."""
+ELSEWHERE = "open it on the page Your images, which takes any size and shows every part in full detail."
 _DECODING_BYTES = 1024**3
 UPLOAD_TYPES = ("png", "jpg", "jpeg", "tif", "tiff")
 

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
+
+from app.services.names import in_html
 
 WIDTH, HEIGHT = 720, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 34, 52
@@ -37,7 +38,7 @@ def svg_plot(series: Sequence[Series], *, x_title: str, y_title: str, log_x: boo
     parts = [_grid(x_ticks, y_ticks, place_x, place_y), _titles(x_title, y_title)]
     parts += [_draw(one, _COLOURS[index % len(_COLOURS)], place_x, place_y) for index, one in enumerate(shown)]
     parts.append(_legend([one.name for one in shown]))
-    name = escape(f"{y_title} against {x_title}")
+    name = in_html(f"{y_title} against {x_title}")
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" role="img" aria-label="{name}" '
         f'font-family="system-ui, sans-serif" font-size="12">{"".join(parts)}</svg>'
@@ -91,7 +92,7 @@ def _titles(x_title: str, y_title: str) -> str:
     middle = (_TOP + HEIGHT - _BOTTOM) / 2
     below, left = f'x="{(WIDTH + _LEFT) / 2}" y="{HEIGHT - 12}"', f'transform="translate(16 {middle}) rotate(-90)"'
     look = f'text-anchor="middle" fill="{_INK}"'
-    return f"<text {below} {look}>{escape(x_title)}</text><text {left} {look}>{escape(y_title)}</text>"
+    return f"<text {below} {look}>{in_html(x_title)}</text><text {left} {look}>{in_html(y_title)}</text>"
 
 
 def _draw(one: Series, colour: str, x: Callable[[float], float], y: Callable[[float], float]) -> str:
@@ -101,7 +102,7 @@ def _draw(one: Series, colour: str, x: Callable[[float], float], y: Callable[[fl
         return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
     labels = [*one.labels, *[one.name] * len(places)]
     return "".join(
-        f'<circle cx="{a:.1f}" cy="{b:.1f}" r="6" fill="{colour}"><title>{escape(label)}</title></circle>'
+        f'<circle cx="{a:.1f}" cy="{b:.1f}" r="6" fill="{colour}"><title>{in_html(label)}</title></circle>'
         for (a, b), label in zip(places, labels, strict=False)
     )
 
@@ -111,7 +112,7 @@ def _legend(names: Sequence[str]) -> str:
     for index, name in enumerate(names):
         colour = _COLOURS[index % len(_COLOURS)]
         parts.append(f'<rect x="{left:.0f}" y="10" width="11" height="11" rx="2" fill="{colour}"/>')
-        parts.append(f'<text x="{left + 16:.0f}" y="20" fill="{_INK}">{escape(name)}</text>')
+        parts.append(f'<text x="{left + 16:.0f}" y="20" fill="{_INK}">{in_html(name)}</text>')
         left += 36 + 6.6 * len(name)
     return "".join(parts)
 

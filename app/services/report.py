@@ -4,9 +4,9 @@ import base64
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
+from app.services.names import in_html
 from app.services.plots import Series, svg_plot
 
 
@@ -95,18 +95,18 @@ def render(title: str, sections: Sequence[Section], *, subtitle: str = "") -> st
     """The whole page. Everything that came from outside is escaped."""
     made = datetime.datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z")
     body = "".join(_section(section) for section in sections)
-    lead = f"<p>{escape(subtitle)}</p>" if subtitle else ""
+    lead = f"<p>{in_html(subtitle)}</p>" if subtitle else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
-        f'<h1>{escape(title)}</h1>{lead}<p class="made">Terrastill · {escape(made)}</p>{body}</body></html>\n'
+        f"<title>{in_html(title)}</title><style>{_STYLE}</style></head><body>"
+        f'<h1>{in_html(title)}</h1>{lead}<p class="made">Terrastill · {in_html(made)}</p>{body}</body></html>\n'
     )
 
 
 def _section(section: Section) -> str:
     parts = "".join(_part(part) for part in section.parts)
-    return f"<section><h2>{escape(section.title)}</h2>{parts}</section>"
+    return f"<section><h2>{in_html(section.title)}</h2>{parts}</section>"
 
 
 def settings_table(settings: Mapping[str, Any], *, caption: str = "") -> Table:
@@ -127,7 +127,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
 
 def _part(part: Part) -> str:
     if isinstance(part, Text):
-        return f"<p>{escape(part.words)}</p>"
+        return f"<p>{in_html(part.words)}</p>"
     if isinstance(part, Table):
         return _table(part)
     if isinstance(part, Pictures):
@@ -135,33 +135,33 @@ def _part(part: Part) -> str:
     if isinstance(part, Legend):
         return _legend(part)
     plot = svg_plot(part.series, x_title=part.x_title, y_title=part.y_title, log_x=part.log_x)
-    return f"<figure>{plot}<figcaption>{escape(part.title)}</figcaption></figure>"
+    return f"<figure>{plot}<figcaption>{in_html(part.title)}</figcaption></figure>"
 
 
 def _legend(legend: Legend) -> str:
-    entries = (f'<li><i style="background:rgb{colour}"></i>{escape(name)}</li>' for name, colour in legend.classes)
+    entries = (f'<li><i style="background:rgb{colour}"></i>{in_html(name)}</li>' for name, colour in legend.classes)
     return f'<ul class="legend">{"".join(entries)}</ul>'
 
 
 def _picture(picture: Picture) -> str:
     source = f"data:image/{picture.kind};base64,{base64.b64encode(picture.data).decode()}"
-    caption = escape(picture.caption)
+    caption = in_html(picture.caption)
     return f'<figure><img src="{source}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
 
 
 def _table(table: Table) -> str:
     filled = [name for row in table.rows for name, value in row.items() if value is not None and value != ""]
     names = [name for name in dict.fromkeys(name for row in table.rows for name in row) if name in filled]
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+    head = "".join(f'<th scope="col">{in_html(name)}</th>' for name in names)
     rows = "".join(f"<tr>{''.join(_cell(row.get(name)) for name in names)}</tr>" for row in table.rows)
-    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    caption = f"<caption>{in_html(table.caption)}</caption>" if table.caption else ""
     return f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _cell(value: Any) -> str:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     opening = '<td class="number">' if number else "<td>"
-    return f"{opening}{escape(_value(value))}</td>"
+    return f"{opening}{in_html(_value(value))}</td>"
 
 
 def _value(value: Any) -> str:

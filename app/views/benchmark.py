@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import caching, state
+from app.components import say
 from app.components.benchmark_form import benchmark_form
 from app.components.benchmark_job import benchmark_job
 from app.components.benchmark_table import benchmark_table, busy_note, machine_line, result_title
@@ -18,6 +19,7 @@ from app.components.sign_in import person
 from app.services import access, artifacts, benchmarks, report_contents
 from app.services.artifacts import Model
 from app.services.benchmarks import Result, Row
+from app.services.names import plain
 
 
 def main() -> None:
@@ -57,9 +59,9 @@ def _result(found: Sequence[Result], models: Mapping[str, Model]) -> None:
         )
         _delete(result)
     if note := busy_note(result):
-        st.warning(note, icon=":material/warning:")
+        say.warning(note)
     benchmark_table(rows, titles)
-    st.caption(machine_line(result))
+    say.caption(machine_line(result))
     _pareto(rows, titles, result)
 
 
@@ -97,7 +99,9 @@ def _pareto(rows: Sequence[Row], titles: Mapping[str, str], result: Result) -> N
     model = next((name[0] if isinstance(name, list) else name for name in picked if name), None)
     if model is None:
         st.caption("The dotted line joins the files that no other beats on both. Click a point to compare its model.")
-    elif st.button(f"Compare {titles.get(model, model)}", icon=":material/compare:", type="primary", key="compare"):
+    elif st.button(
+        plain(f"Compare {titles.get(model, model)}"), icon=":material/compare:", type="primary", key="compare"
+    ):
         teacher = result.plan.teacher
         link: dict[str, str | list[str]] = {state.STUDENTS: [model]} if model != teacher else {}
         st.switch_page("views/compare.py", query_params={**link, **({state.TEACHER: teacher} if teacher else {})})

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import state
+from app.components import say
 from app.components.benchmark_table import busy_note, result_title
 from app.components.cost_table import cost_table, headline
 from app.components.empty import empty_state
@@ -28,7 +29,7 @@ def main() -> None:
     rows = costs.costs(task, result.rows, teacher=result.plan.teacher)
     titles = {name: model.label for name, model in artifacts.models().items()}
     if note := busy_note(result):
-        st.warning(note, icon=":material/warning:")
+        say.warning(note)
     headline(rows, result.plan.teacher, titles)
     cost_table(rows, titles)
     _notes(task, result, any(row.kilowatt_hours is not None for row in rows))
@@ -70,7 +71,7 @@ def _notes(task: costs.Task, result: Result, energy: bool) -> None:
     ]
     if not energy:
         notes.append("This machine does not report its energy.")
-    st.caption(" ".join(notes))
+    say.caption(" ".join(notes))
 
 
 with plainly():

@@ -16,6 +16,7 @@ from app.services import artifacts, report_contents
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 from app.services.inference import Quality, Speed
+from app.services.names import stem
 
 MOST_STUDENTS = 3
 _MEASURED = "measured_speeds"
@@ -147,7 +148,7 @@ def _downloads(
         st.download_button(
             "Table",
             data=lambda: table_csv(table_rows(models, qualities, speeds)).encode(),
-            file_name=f"compare-{picture.name}.csv",
+            file_name=f"compare-{stem(picture.name)}.csv",
             mime="text/csv",
             icon=":material/table:",
             on_click="ignore",

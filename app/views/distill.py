@@ -5,6 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from app import caching, state
+from app.components import say
 from app.components.empty import empty_state
 from app.components.forecast import size_figures, time_figures
 from app.components.guard import plainly, show_problems
@@ -47,7 +48,7 @@ def _before_launch(request: launch.Request, teacher: Model, losses: LossForm) ->
     found = caching.check(request)
     estimate = st.container()
     for warning in found.warnings:
-        st.warning(warning, icon=":material/warning:")
+        say.warning(warning)
     ready = not found.problems and _data_is_usable(request)
     if found.problems:
         show_problems(found.problems)
@@ -88,9 +89,9 @@ def _estimate(request: launch.Request, teacher: Model, size: estimates.Size, los
         config, pace, macs_256=size.macs_256, views=views, val_megapixels=data["val_megapixels"], losses=costs
     )
     time_figures(seconds, pace, control=request.control, seeds=request.seeds)
-    st.caption(data["note"])
+    say.caption(data["note"])
     for warning in data["warnings"]:
-        st.warning(warning, icon=":material/warning:")
+        say.warning(warning)
 
 
 def _launch(request: launch.Request) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import caching, state
+from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import plainly
 from app.components.linked import linked_select
@@ -87,7 +88,7 @@ def _look(collection: str, folder: str, entries: list[Entry], *, teacher: Model,
         f"Look at {len(entries)} images", type="primary", icon=":material/play_arrow:"
     ):
         place_note = "Both models run on every image: about a second for each, once. What was looked at before is kept."
-        st.caption(place_note)
+        say.caption(place_note)
         return []
     if key not in seen:
         access.RATES.take(person(), "gallery images", access.read_access().gallery_images_an_hour, len(entries))
@@ -100,11 +101,11 @@ def _look(collection: str, folder: str, entries: list[Entry], *, teacher: Model,
         except DataError as error:
             problems.append(str(error))
         if key not in seen:
-            bar.progress(done / len(entries), text=f"{done} of {len(entries)} images")
+            bar.progress(done / len(entries), text=f"{done:d} of {len(entries)} images")
     place.empty()
     if problems:
-        left_out = f"{len(problems)} of {len(entries)} images are left out. " + "  \n".join(problems[:_MOST_TOLD])
-        st.warning(left_out, icon=":material/image_not_supported:")
+        left_out = f"{len(problems)} of {len(entries)} images are left out. {problems[0]}"
+        say.warning(left_out, *problems[1:_MOST_TOLD], icon=":material/image_not_supported:")
     seen.add(key)
     return found
 
@@ -121,13 +122,13 @@ def _show(found: list[Verdict], link: dict[str, str]) -> None:
     class_name = None if wanted == _EVERY else wanted
     ordered = galleries.worst_first(found, order=order, class_name=class_name)
     with right:
-        st.markdown(_summary(ordered, class_name))
+        say.text(_summary(ordered, class_name))
     most = st.session_state.setdefault(_SHOWN, _AT_ONCE)
     for first in range(0, min(most, len(ordered)), 4):
         for column, verdict in zip(st.columns(4), ordered[first : first + 4], strict=False):
             with column.container(border=True):
                 _card(verdict, class_name, link)
-    if most < len(ordered) and st.button(f"Show {min(_AT_ONCE, len(ordered) - most)} more"):
+    if most < len(ordered) and st.button(f"Show {min(_AT_ONCE, len(ordered) - most):d} more"):
         st.session_state[_SHOWN] = most + _AT_ONCE
         st.rerun()
 
@@ -144,7 +145,7 @@ def _card(verdict: Verdict, class_name: str | None, link: dict[str, str]) -> Non
     title = scene_title(verdict.name)
     told = f"{100 * (1 - verdict.agreement):.1f} % of the pixels differ"
     st.image(verdict.thumbnail, width="stretch", alt=f"{title}: {told}")
-    st.markdown(f"**{title}**  \n{told}" + "".join(f"  \n{line}" for line in _scores(verdict, class_name)))
+    say.titled(title, told, *_scores(verdict, class_name))
     if st.button("Open in the viewer", key=f"open {verdict.name}", width="stretch"):
         st.switch_page("views/compare.py", query_params={**link, state.PICTURE: verdict.name})
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import plainly
 from app.components.map_results import results
@@ -12,6 +13,7 @@ from app.services import access, artifacts, mapping, workspaces
 from app.services.artifacts import Model
 from app.services.errors import ImageError
 from app.services.forms import parse_bands
+from app.services.names import plain
 from app.services.workspaces import Workspace
 
 _WORKSPACE, _ORDER, _ROUND = "workspace", "map_order", "map_round"
@@ -46,7 +48,7 @@ def main() -> None:
     running = order is not None and not order.ended
     label = f"Segment {len(workspace.pictures)} images" if len(workspace.pictures) > 1 else "Segment"
     pressed = st.button(
-        label,
+        plain(label),
         type="primary",
         icon=":material/map:",
         disabled=running or not workspace.pictures or choice is None,
@@ -101,7 +103,7 @@ def _bring(workspace: Workspace) -> None:
         st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
         st.rerun()
     for problem in st.session_state.pop("map_problems", []):
-        st.error(problem, icon=":material/error:")
+        say.error(problem)
 
 
 def _take(workspace: Workspace, files: list[Any]) -> None:
@@ -124,7 +126,7 @@ def _list(workspace: Workspace) -> None:
     total = sum(own.size for own in workspace.pictures) / 1024**2
     listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(f"{len(names)} image{'s' if len(names) > 1 else ''}, {total:,.1f} MB: {listed}")
+        say.caption(f"{len(names)} image{'s' if len(names) > 1 else ''}, {total:,.1f} MB: {listed}")
         if st.button("Remove all", key="clear", icon=":material/delete:"):
             workspace.clear()
             st.rerun()
@@ -190,14 +192,14 @@ def draw_order(order: mapping.Order, running: bool) -> None:
 
 def _say(found: mapping.Progress) -> None:
     if found.state == "waiting":
-        st.info(f"Waiting: {found.ahead} before you.", icon=":material/schedule:")
+        say.info(f"Waiting: {found.ahead} before you.", icon=":material/schedule:")
     elif found.state == "running":
         parts = [f"Image {found.at + 1} of {found.of}: {found.name}" if found.results or found.share else found.name]
         if found.seconds_left is not None:
             parts.append(f"{_duration(found.seconds_left)} left")
-        st.progress(min(max(found.share, 0.0), 1.0), text=" · ".join(parts) or "Starting")
+        st.progress(min(max(found.share, 0.0), 1.0), text=plain(" · ".join(parts) or "Starting"))
     elif found.state == "failed":
-        st.error(found.error or "It failed.", icon=":material/error:")
+        say.error(found.error or "It failed.")
     elif found.state == "cancelled":
         st.warning("Cancelled. Images that were finished by then are below.", icon=":material/block:")
 

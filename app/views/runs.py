@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import state
+from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import plainly
 from app.components.linked import linked_select
@@ -13,6 +14,7 @@ from app.components.run_live import run_live
 from app.components.run_table import picked, run_label, run_table
 from app.components.sign_in import person
 from app.services import access, artifacts, progress, queue, report_contents, runs, workers
+from app.services.names import plain, public, stem
 from app.services.runs import Run
 
 
@@ -31,7 +33,7 @@ def main() -> None:
     run = _selected(found)
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.header(run.name, width="content", anchor=False)
+            say.header(run.name, width="content")
             _actions(run)
         run_live(run)
         _log(run)
@@ -77,7 +79,9 @@ def _actions(run: Run) -> None:
         if run.copyable and st.button("Edit a copy", icon=":material/edit:", key="copy"):
             _edit_copy(run)
         label = "Unpin" if run.pinned else "Pin"
-        if st.button(label, icon=":material/keep:", key="pin", help="A pinned run is never deleted to make room."):
+        if st.button(
+            plain(label), icon=":material/keep:", key="pin", help="A pinned run is never deleted to make room."
+        ):
             access.require(person(), "launch")
             runs.pin(run.id, not run.pinned)
             st.rerun()
@@ -105,7 +109,9 @@ def _compare_picked(chosen: Sequence[Run]) -> None:
     elif len(done) < len(chosen):
         why = "Only runs that are done have a student: choose other rows."
     label = f"Compare the {len(chosen)} selected"
-    if st.button(label, icon=":material/compare:", key="compare_picked", disabled=why is not None, help=why):
+    if st.button(
+        plain(label), icon=":material/compare:", key="compare_picked", disabled=why is not None, help=plain(why or "")
+    ):
         link: dict[str, str | list[str]] = {state.STUDENTS: [run.id for run in chosen]}
         if teacher := next((run.teacher for run in chosen if run.teacher), None):
             link[state.TEACHER] = teacher
@@ -118,7 +124,7 @@ def _use_student(run: Run) -> None:
     st.download_button(
         "Download student",
         data=lambda: artifacts.student_archive(run.id),
-        file_name=f"student-{run.id}.zip",
+        file_name=f"student-{stem(run.id)}.zip",
         mime="application/zip",
         icon=":material/download:",
         on_click="ignore",
@@ -152,7 +158,7 @@ def _delete(run: Run) -> None:
 
 def _log(run: Run) -> None:
     with st.expander("Log", icon=":material/article:"):
-        st.code(progress.read_log(run.id) or "Nothing has been logged yet.", language=None, height=320)
+        st.code(public(progress.read_log(run.id)) or "Nothing has been logged yet.", language=None, height=320)
 
 
 with plainly():

@@ -12,6 +12,7 @@ from rasterio.errors import RasterioError
 from core.imagery.ground import parallelogram
 from core.imagery.limits import Info
 from core.infer.rows import NO_DATA
+from core.spreadsheet import cell
 
 _SAMPLES = 3
 COLUMNS = ("class", "pixels", "square_metres", "hectares", "share")
@@ -89,5 +90,5 @@ def to_csv(areas: list[Area]) -> str:
     for area in areas:
         metres = "" if area.square_metres is None else f"{area.square_metres:.2f}"
         hectares = "" if area.hectares is None else f"{area.hectares:.6f}"
-        writer.writerow([area.name, area.pixels, metres, hectares, f"{area.share:.6f}"])
+        writer.writerow([cell(area.name), area.pixels, metres, hectares, f"{area.share:.6f}"])
     return text.getvalue()

@@ -170,6 +170,11 @@ def _training(config: RunConfig, scenes: Sequence[Scene], emit: Emit) -> list[Sc
     return [scene if at in kept else replace(scene, mask=None) for at, scene in enumerate(scenes)]
 
 
+def _named(folder: str | None) -> str | None:
+    """A folder by its name alone: a card travels, and tells nobody where things lie on this machine."""
+    return None if folder is None else Path(folder).name
+
+
 def _transfer(config: RunConfig, emit: Emit) -> list[Scene]:
     """More pictures for the student to learn from its teacher on; a mask that lies beside one is not looked at."""
     if config.data.transfer is None:
@@ -217,7 +222,13 @@ def _card(task: Task, outcome: Outcome, summary: dict[str, Any], split: Split) -
         parameters=count_parameters(task.model),
         macs_256=count_macs(task.model),
         data=asdict(config.data)
-        | {"root": None, "opened": None, "note": split.note, "training_images": len(split.train)},
+        | {
+            "root": None,
+            "opened": None,
+            "transfer": _named(config.data.transfer),
+            "note": split.note,
+            "training_images": len(split.train),
+        },
         training=asdict(config.train)
         | {"seconds": summary["train_seconds"], "epochs": outcome.epochs, "best_epoch": outcome.best_epoch},
         distillation=asdict(config.distill) if config.distill else None,

@@ -1,6 +1,7 @@
 """A small world for the views: two by two class maps, models that answer at once, and runs that need no worker."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -160,4 +161,9 @@ def words(test: AppTest) -> str:
         test.warning,
         test.error,
     )
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
+    return as_read("\n".join(str(element.value) for kind in kinds for element in kind))
+
+
+def as_read(markdown: str) -> str:
+    """What a visitor reads of text that `services.names.plain` made harmless."""
+    return re.sub(r"\\(?=[!-/:-@\[-`{-~])", "", markdown).replace("\u2060", "")

@@ -173,6 +173,6 @@ def test_a_run_that_waits_for_space_says_so(view: View) -> None:
 
 def test_the_sidebar_names_run_queue_device_and_memory() -> None:
     found = workers.WorkerState("working", "cuda:0=2,cpu", 3, 1, memory=1_500_000_000, current=("a *b*",))
-    assert worker_status._details(found) == "a \\*b\\*  \n3 waiting · cuda:0 (2 slots), cpu · 1.5 GB"
+    assert worker_status._details(found) == ["a *b*", "3 waiting · cuda:0 (2 slots), cpu · 1.5 GB"]
     found = replace(found, running=2, current=("a", "b"), memory=0, queued=0)
-    assert worker_status._details(found) == "2 running  \nQueue empty · cuda:0 (2 slots), cpu"
+    assert worker_status._details(found) == ["2 running", "Queue empty · cuda:0 (2 slots), cpu"]

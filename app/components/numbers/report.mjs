@@ -101,8 +101,10 @@ export const classMeasures = (found) =>
 
 // The whole table for a spreadsheet.
 export function asCsv(found, classes, where) {
-  // A name that begins like a formula must not become one; a negative number may.
-  const harmless = (text) => String(text).replace(/^(?!-\d)[=+@\t\r-]/, "'$&");
+  // A name that begins like a formula must not become one; a number stays as it is. As core/spreadsheet.py does it.
+  const number = /^ *[+-]?(\d+([.,]\d+)*|\.\d+)(e[+-]?\d+)?\s*%? *$/i;
+  const formula = /^(?=\s*[=+@|＝＋－＠-]|[\t\r\n])/;
+  const harmless = (text) => number.test(text) ? String(text) : String(text).replace(formula, "'");
   const quoted = (text) => `"${harmless(text).replaceAll('"', '""')}"`;
   const lines = [[where, ...found.map((own) => own.title)]];
   for (const [name, , cells] of summaryRows(found)) lines.push([name, ...cells]);
