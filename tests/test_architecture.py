@@ -46,7 +46,7 @@ STORE_PARTS = (
     "watch",
 )
 STORE = (*BASE, *(f"core.runs.{name}" for name in STORE_PARTS))
-JOBS = tuple(f"core.runs.{name}" for name in ("jobs", "checks", "teaching", "followers", "follow"))
+JOBS = tuple(f"core.runs.{name}" for name in ("jobs", "checks", "trial", "teaching", "followers", "follow"))
 WORKERS = ("worker", "serve", "child", "process", "ray", "cluster", "seats")
 TRACKING = ("core.runs.tracking", "core.runs.trackers")
 PAGES = ("app.services", "app.state", "app.caching", "app.components", "app.web_runtime", "app.web_security")

@@ -1,4 +1,7 @@
-"""Mask of a picture by an exported model: python segment.py photo.jpg mask.png [model-int8.onnx]"""
+"""Mask of a PNG or JPEG by an exported model: python segment.py photo.jpg mask.png [model-int8.onnx]
+
+The picture is turned upright; fully transparent pixels are transparent (255) in the mask as well.
+"""
 
 import json
 import sys
@@ -6,13 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 folder = Path(__file__).parent
-picture, target, *other = sys.argv[1:]
+source, target, *other = sys.argv[1:]
 session = onnxruntime.InferenceSession(folder / (other[0] if other else "model.onnx"))
-pixels = np.asarray(Image.open(picture).convert("RGB"))[None]
-answer = session.run(None, {"image": pixels})[0][0]
-mask = Image.fromarray(answer if answer.ndim == 2 else answer.argmax(0).astype(np.uint8))
-mask.putpalette(np.ravel(json.loads((folder / "classes.json").read_text())["colours"]).tolist())
-mask.save(target)
+picture = ImageOps.exif_transpose(Image.open(source, formats=("PNG", "JPEG")))
+if picture.mode.startswith("I"):  # 16-bit grey
+    picture = Image.fromarray(np.round(np.asarray(picture) / 257).clip(0, 255).astype(np.uint8))
+rgba = np.asarray((picture if picture.has_transparency_data else picture.convert("RGB")).convert("RGBA"))
+seen = rgba[..., 3] > 0 if rgba[..., 3].any() else np.ones(rgba.shape[:2], bool)
+answer = session.run(None, {"image": np.where(seen[..., None], rgba[..., :3], np.uint8(0))[None]})[0][0]
+labels = np.where(seen, answer if answer.ndim == 2 else answer.argmax(0), 255).astype(np.uint8)
+colours = np.ravel(json.loads((folder / "classes.json").read_text())["colours"])
+mask = Image.fromarray(labels)
+mask.putpalette(np.pad(colours, (0, 768 - colours.size)).tolist())
+mask.save(target, transparency=255)

@@ -15,6 +15,8 @@ from core.infer.likeliest import likeliest
 from core.infer.tiles import Window, shares, windows
 from core.train.events import Cancelled
 
+TILE, OVERLAP = 512, 64
+"""Side of the windows that a picture is cut into, and how much neighbours share, in pixels, unless told otherwise."""
 Progress = Callable[[int, int], None]
 """Called with (done, total) as the work goes on."""
 
@@ -58,8 +60,8 @@ def predict(
     mean: Sequence[float],
     std: Sequence[float],
     device: torch.device | str,
-    tile: int = 512,
-    overlap: int = 64,
+    tile: int = TILE,
+    overlap: int = OVERLAP,
     batch: int = 4,
     full: bool = True,
     progress: Progress | None = None,
@@ -91,6 +93,11 @@ def predict(
                 progress(done, len(placed))
     assert result is not None
     return Prediction(result)
+
+
+def windows_of(height: int, width: int) -> list[Window]:
+    """The windows in which `predict` gives a picture of this size to a model, unless told otherwise."""
+    return windows(height, width, tile=TILE, overlap=OVERLAP, full=True)
 
 
 def _alike(placed: Sequence[Window], batch: int) -> Iterator[Sequence[Window]]:

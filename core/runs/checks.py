@@ -3,16 +3,20 @@
 import shutil
 from pathlib import Path
 
+from torch import nn
+
 from core import checkpoint
 from core.classes import AERIAL, ClassMap
-from core.config import DistillConfig, RunConfig
-from core.data import open_split
+from core.config import DataConfig, DistillConfig, RunConfig
+from core.data import open_dataset, open_split
+from core.data.scene import Scene
 from core.data.splits import Split
 from core.device import autocast_dtype, choose, share_of
 from core.errors import CheckpointError, ConfigError, DeviceError, ModelError
 from core.files import size_text
 from core.models import build_model, count_parameters, without_pretraining
 from core.models.tap import feature_shape
+from core.runs.trial import answering_problem, sizes_seen, training_problem
 from core.train.teacher_cache import bytes_needed
 
 _SPARE_BYTES = 500_000_000
@@ -23,7 +27,29 @@ def check(config: RunConfig, *, runs: Path) -> list[str]:
     """Warnings about a run that may start. Reads the data. Raises `ConfigError` with every problem, and `DataError`."""
     warnings = check_settings(config, runs=runs)
     dataset, split = open_split(config.data)
+    require_labels(split, dataset.class_map)
+    problems = _on_pictures(config, split, dataset.class_map, runs)
+    if config.data.transfer is not None:
+        open_transfer(config.data.transfer)
+    if problems:
+        raise ConfigError(problems)
     return [*warnings, *_data_warnings(dataset.warnings, split)]
+
+
+def require_labels(split: Split, class_map: ClassMap) -> None:
+    """Raises `ConfigError` where nothing could be learnt, or no score be worked out."""
+    for purpose, scenes in (("training", split.train), ("validation", split.val)):
+        if not any((scene.mask != class_map.ignore_index).any() for scene in scenes if scene.mask is not None):
+            raise ConfigError(
+                f"The {purpose} pictures hold no labelled pixel: check their masks, or choose another split."
+            )
+
+
+def open_transfer(transfer: str) -> list[Scene]:
+    """More pictures for the student to hear its teacher on: `samples`, or those of a folder. Raises `DataError`."""
+    named = transfer == "samples"
+    source = DataConfig(dataset="samples") if named else DataConfig(dataset="folder", root=transfer)
+    return open_dataset(source).scenes
 
 
 def check_settings(config: RunConfig, *, runs: Path, class_map: ClassMap = AERIAL) -> list[str]:
@@ -93,14 +119,23 @@ def _stored_features(config: RunConfig, distill: DistillConfig, runs: Path) -> t
 def _teacher(config: RunConfig, runs: Path, class_map: ClassMap, warnings: list[str]) -> list[str]:
     """Problems with the teacher and the student beside it; a student that saves nothing is a warning."""
     try:
-        student = count_parameters(build_model(config.model, outputs=class_map.outputs))
         if wrong := _start(config, runs, class_map):
+            return [wrong]
+        model = initial_model(config, class_map, runs)
+        student = count_parameters(model)
+        if wrong := training_problem(model, config, outputs=class_map.outputs):
             return [wrong]
         if config.distill is None:
             return []
-        card = checkpoint.load_card(checkpoint.resolve(config.distill.teacher, runs=runs))
+        teacher, card = (loaded := _load(config.distill.teacher, runs)).model, loaded.card
+        if config.distill.uses_features:
+            feature_shape(model, config.distill.student_layer, size=config.data.crop)
+            feature_shape(teacher, config.distill.teacher_layer, size=config.data.crop)
     except (ModelError, CheckpointError) as error:
         return [str(error)]
+    sides = [(config.data.crop, config.data.crop)]
+    if wrong := answering_problem(teacher, sides, outputs=card.classes.outputs, whose="The teacher"):
+        return [wrong]
     if card.classes.scored_names != class_map.scored_names:
         names = ", ".join(card.classes.scored_names)
         return [f"The teacher knows the classes {names}, not those of the data: choose another teacher."]
@@ -110,6 +145,31 @@ def _teacher(config: RunConfig, runs: Path, class_map: ClassMap, warnings: list[
             "saved. Choose a smaller size."
         )
     return []
+
+
+def initial_model(config: RunConfig, class_map: ClassMap, runs: Path) -> nn.Module:
+    """What a run begins with: a fresh model, or one with the weights that `start_from` names.
+
+    Raises `ModelError`, and `CheckpointError` where there are no such weights. `check_settings` has seen that they are
+    of this model.
+    """
+    if config.train.start_from is None:
+        return build_model(config.model, outputs=class_map.outputs)
+    return _load(config.train.start_from, runs).model.train()
+
+
+def _load(name: str, runs: Path) -> checkpoint.Loaded:
+    return checkpoint.load(checkpoint.resolve(name, runs=runs))
+
+
+def _on_pictures(config: RunConfig, split: Split, class_map: ClassMap, runs: Path) -> list[str]:
+    """Whether student and teacher can answer the validation pictures, in the sizes in which these come to them."""
+    sizes = sizes_seen(split.val)
+    models = [("This network", initial_model(config, class_map, runs))]
+    if config.distill is not None:
+        models.append(("The teacher", _load(config.distill.teacher, runs).model))
+    found = [answering_problem(model, sizes, outputs=class_map.outputs, whose=whose) for whose, model in models]
+    return [problem for problem in found if problem]
 
 
 def _start(config: RunConfig, runs: Path, class_map: ClassMap) -> str | None:

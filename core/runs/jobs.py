@@ -1,5 +1,6 @@
 """From settings to a finished run: the one place that puts data, models, losses and the loop together."""
 
+import copy
 import datetime
 import json
 from collections.abc import Sequence
@@ -9,24 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from core import checkpoint
 from core.checkpoint import ModelCard
 from core.classes import ClassMap
-from core.config import DataConfig, RunConfig
-from core.data import open_dataset, open_split
+from core.config import RunConfig
+from core.data import open_split
 from core.data.scene import Scene
 from core.data.splits import Split
 from core.data.transforms import ViewSampler
 from core.device import autocast_dtype, choose, describe, share_of
 from core.errors import ConfigError
 from core.files import discard
-from core.models import build_model, can_compile, count_macs, count_parameters, without_pretraining
+from core.models import can_compile, count_macs, count_parameters, without_pretraining
 from core.models.pretrained import LITE_MEAN, LITE_STD
-from core.runs.checks import check
+from core.runs.checks import check, initial_model, open_transfer, require_labels
 from core.runs.followers import gathered
 from core.runs.teaching import CACHE, Teaching, load_teacher, with_teacher
+from core.runs.trial import training_problem
 from core.train.depthwise import keep_in_single
 from core.train.events import Cancelled, Emit, MessageEvent
 from core.train.group import Group
@@ -67,7 +68,7 @@ def carry_out(
     """What `execute` does, in each process of `group`. Only the first leaves anything, and has a summary."""
     torch.manual_seed(config.train.seed)
     dataset, split = open_split(config.data)
-    _require_labels(split, dataset.class_map)
+    require_labels(split, dataset.class_map)
     for warning in dataset.warnings:
         emit(MessageEvent(warning, "warning"))
     task = _task(config, split, dataset.class_map, emit, runs, group)
@@ -101,21 +102,17 @@ def _with_budget(config: RunConfig, runs: Path) -> RunConfig:
     return replace(config, train=replace(config.train, match_seconds=float(card.training["seconds"])))
 
 
-def _require_labels(split: Split, class_map: ClassMap) -> None:
-    for purpose, scenes in (("training", split.train), ("validation", split.val)):
-        if not any((scene.mask != class_map.ignore_index).any() for scene in scenes if scene.mask is not None):
-            raise ConfigError(
-                f"The {purpose} pictures hold no labelled pixel: check their masks, or choose another split."
-            )
-
-
 def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit, runs: Path, group: Group) -> Task:
     device = share_of(choose(config.train.device), rank=group.rank, devices=group.size)
     if device.type == "cuda" and group.size > 1:
         torch.cuda.set_device(device)
     dtype = autocast_dtype(device, config.train.precision)
     emit(MessageEvent(f"{split.note} {len(split.train)} training pictures, on {describe(device)}."))
-    model = _initial_model(config, class_map, runs).to(device).to(memory_format=torch.channels_last)
+    fresh = initial_model(config, class_map, runs)
+    if wrong := training_problem(copy.deepcopy(fresh), config, outputs=class_map.outputs):
+        # Not only when it was queued: a batch that was cut since then may leave one picture at a time.
+        raise ConfigError(wrong)
+    model = fresh.to(device).to(memory_format=torch.channels_last)
     if device.type == "cpu" and dtype == torch.bfloat16:
         keep_in_single(model)
     sampler = ViewSampler(
@@ -179,18 +176,9 @@ def _transfer(config: RunConfig, emit: Emit) -> list[Scene]:
     """More pictures for the student to learn from its teacher on; a mask that lies beside one is not looked at."""
     if config.data.transfer is None:
         return []
-    named = config.data.transfer == "samples"
-    source = DataConfig(dataset="samples") if named else DataConfig(dataset="folder", root=config.data.transfer)
-    scenes = [replace(scene, mask=None) for scene in open_dataset(source).scenes]
+    scenes = [replace(scene, mask=None) for scene in open_transfer(config.data.transfer)]
     emit(MessageEvent(f"{len(scenes)} more pictures without labels, from {config.data.transfer}."))
     return scenes
-
-
-def _initial_model(config: RunConfig, class_map: ClassMap, runs: Path) -> nn.Module:
-    """Fresh, or with the weights that `start_from` names: `checks.check` has seen that they are of this model."""
-    if config.train.start_from is None:
-        return build_model(config.model, outputs=class_map.outputs)
-    return checkpoint.load(checkpoint.resolve(config.train.start_from, runs=runs)).model.train()
 
 
 def _summary(config: RunConfig, outcome: Outcome, teaching: Teaching | None, split: Split) -> dict[str, Any]:
