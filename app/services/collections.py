@@ -51,7 +51,7 @@ def open_picture(collection: str, name: str, folder: str = "") -> Picture:
         raise DatasetNotFoundError(f"There is no picture {name!r} in this collection: choose another one.")
     if collection == FOLDER:
         with confined(access.opened_path(folder)[1]) as read:
-            scene, _ = read(pair, AERIAL)
+            scene, _ = load_pair(pair, AERIAL, read=read)
     else:
         scene, _ = load_pair(pair, AERIAL)
     digest = hashlib.sha256(repr(scene.image.shape).encode())

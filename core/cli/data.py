@@ -64,22 +64,16 @@ def _info(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     from core.classes import AERIAL
-    from core.data.folder import Problem, find_pairs, load_pair
-    from core.errors import PairError
+    from core.data.folder import Problem, find_pairs, read_folder
 
     folder = _folder(args)
     pairs, found = find_pairs(folder)
-    problems, warnings, usable = [str(problem) for problem in found], list[str](), 0
-    for pair in pairs:
-        try:
-            scene, odd = load_pair(pair, AERIAL)
-        except PairError as error:
-            problems.extend(error.problems)
-            continue
-        usable += 1
-        warnings.extend(odd)
-        if scene.mask is None:
-            warnings.append(str(Problem(pair.name, "it has no mask, so it can only be predicted.")))
+    loaded = read_folder(pairs, AERIAL, keep_images=False)
+    usable = len(loaded.scenes)
+    problems = [str(problem) for problem in (*found, *loaded.problems)]
+    unlabelled = [scene.name for scene in loaded.scenes if scene.mask is None]
+    told = (str(Problem(name, "it has no mask, so it can only be predicted.")) for name in unlabelled)
+    warnings = [*loaded.warnings, *told]
     if args.json:
         say_json({"folder": str(folder), "usable": usable, "problems": problems, "warnings": warnings})
     else:

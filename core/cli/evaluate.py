@@ -61,16 +61,21 @@ def run(args: argparse.Namespace) -> int:
 def choose_scenes(scenes: "list[Scene]", split: str) -> "list[Scene]":
     """The scenes of one split by source image. Raises `ConfigError` when there are none.
 
-    Numbered parts are told by their number alone (1 to 7 train, 8 val, 9 test), so that a folder may hold nothing but
-    the part that is scored. Others are drawn as for training.
+    Folders named train, val and test tell it. Numbered parts are told by their number alone (1 to 7 train, 8 val, 9
+    test), so that a folder may hold nothing but the part that is scored. Others are drawn as for training.
     """
     from core.data.splits import TEST_PART, TRAIN_PARTS, VAL_PART, split_scenes
 
     if split == "all":
         return scenes
+    if any(scene.split for scene in scenes) and all(scene.split for scene in scenes):
+        # A folder may hold nothing but the pictures that are scored.
+        own = [scene for scene in scenes if scene.split == split]
+        if own:
+            return own
     numbers = {"train": [*TRAIN_PARTS], "val": [VAL_PART], "test": [TEST_PART]}
     parts = {scene.part for scene in scenes}
-    if parts <= {number for group in numbers.values() for number in group}:
+    if not any(scene.split for scene in scenes) and parts <= {number for group in numbers.values() for number in group}:
         found = [scene for scene in scenes if scene.part in numbers[split]]
     else:
         drawn = split_scenes(scenes, "by-image")

@@ -1,7 +1,7 @@
 """Pairs of a folder that a visitor named, decoded in a process that can do no harm: `python -m core.data.confined`.
 
 The process confines itself as the one for uploads does (`core.imagery.child`), then reads pairs by the same rules as
-everybody else (`core.data.folder.load_pair`), one question and one answer at a time. A file that makes a decoder crash,
+everybody else (`core.data.folder.read_pair`), one question and one answer at a time. A file that makes a decoder crash,
 hang or ask for all memory ends that process, and is told of in one sentence.
 """
 
@@ -21,10 +21,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from core import paths
-from core.classes import ClassMap
-from core.data.folder import Pair, load_pair
+from core.data.folder import Pair, StoredPair, read_pair
 from core.data.opened import is_file_inside
-from core.data.scene import Scene
 from core.errors import PairError
 from core.imagery.child import allow_seconds, confine, leave_network, out_of_memory
 from core.imagery.limits import Limits
@@ -33,7 +31,6 @@ _LIMITS = Limits()
 _CHUNK = 2**20
 _LONGEST_LINE = 2**20
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
-Read = tuple[Scene, list[str]]
 
 
 class ConfinedReader:
@@ -43,12 +40,12 @@ class ConfinedReader:
         self._opened = opened
         self._child: subprocess.Popen[bytes] | None = None
 
-    def __call__(self, pair: Pair, class_map: ClassMap) -> Read:
-        """As `load_pair`. Raises `PairError`."""
+    def __call__(self, pair: Pair) -> StoredPair:
+        """As `read_pair`. Raises `PairError`."""
         if not all(is_file_inside(file, self._opened) for file in (pair.image, pair.mask) if file is not None):
             raise PairError(f"{pair.name}: it does not lie below the folder that is opened here.")
         try:
-            return self._ask(pair, class_map)
+            return self._ask(pair)
         except (OSError, EOFError, TimeoutError) as error:
             self.close()
             reason = "takes too long to be decoded" if isinstance(error, TimeoutError) else "makes the decoder stop"
@@ -61,10 +58,10 @@ class ConfinedReader:
             self._child.communicate()
             self._child = None
 
-    def _ask(self, pair: Pair, class_map: ClassMap) -> Read:
+    def _ask(self, pair: Pair) -> StoredPair:
         child = self._child = self._child or _start()
         assert child.stdin is not None
-        question = {"pair": _plain(pair), "classes": class_map.to_json()}
+        question = {"pair": _plain(pair)}
         child.stdin.write(json.dumps(question).encode() + b"\n")
         child.stdin.flush()
         deadline = time.monotonic() + _LIMITS.patience
@@ -74,11 +71,11 @@ class ConfinedReader:
         told = json.loads(line)
         if "error" in told:
             raise PairError(told["error"])
-        values = dict(told["scene"])
+        values = {}
         for name, (shape, kind) in told["arrays"].items():
             size = math.prod(shape) * np.dtype(kind).itemsize
             values[name] = np.frombuffer(self._bytes(size, deadline), kind).reshape(shape)
-        return Scene(**values), [str(warning) for warning in told["warnings"]]
+        return StoredPair(**values)
 
     def _bytes(self, count: int, deadline: float) -> bytearray:
         """So many bytes of the answer. Raises `EOFError` and `TimeoutError`."""
@@ -136,21 +133,20 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
         values = asked["pair"]
         pair = Pair(**{**values, "image": Path(values["image"]), "mask": values["mask"] and Path(values["mask"])})
         try:
-            scene, warnings = load_pair(pair, ClassMap.from_json(asked["classes"]))
+            stored = read_pair(pair)
         except PairError as error:
             _answer(answers, {"error": list(error.problems)})
         except MemoryError:
             _answer(answers, {"error": [f"{pair.name}: it {out_of_memory(_LIMITS)}"]})
         else:
-            _give(answers, scene, warnings)
+            _give(answers, stored)
 
 
-def _give(answers: BinaryIO, scene: Scene, warnings: list[str]) -> None:
-    values = {field.name: getattr(scene, field.name) for field in fields(scene)}
-    arrays = {name: np.ascontiguousarray(value) for name, value in values.items() if isinstance(value, np.ndarray)}
-    plain = {name: value for name, value in values.items() if name not in arrays}
+def _give(answers: BinaryIO, stored: StoredPair) -> None:
+    values = {field.name: getattr(stored, field.name) for field in fields(stored)}
+    arrays = {name: np.ascontiguousarray(value) for name, value in values.items() if value is not None}
     shapes = {name: (value.shape, value.dtype.str) for name, value in arrays.items()}
-    _answer(answers, {"scene": plain, "arrays": shapes, "warnings": warnings}, *arrays.values())
+    _answer(answers, {"arrays": shapes}, *arrays.values())
 
 
 def _answer(answers: BinaryIO, told: dict[str, Any], *parts: Any) -> None:

@@ -1,20 +1,34 @@
-"""Image/mask pairs in folders: `Tile N/images|masks` (as the Dubai dataset has them) and plain `images|masks`."""
+"""Image/mask pairs in folders: plain `images|masks`, or `Tile N/images|masks` as the Dubai dataset has them.
+
+Folders named train, val or test, above images/ and masks/ or inside of both, are the dataset's own split.
+"""
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from core import image
 from core.classes import ClassMap
+from core.data.meaning import Reading, consequence, counts_by_value, decide, interpret, read_for_meaning
 from core.data.opened import called, is_file_inside, is_inside
-from core.data.palette import FAR, REFUSE_SHARE, WARN_SHARE, read_mask
+from core.data.palette import REFUSE_SHARE, WARN_SHARE
 from core.data.scene import Scene
 from core.errors import DatasetNotFoundError, ImageError, PairError
+from core.imagery.labels import StoredMask
 
 IMAGE_FOLDERS = ("images", "image", "imgs")
 MASK_FOLDERS = ("masks", "mask", "labels")
+SPLIT_FOLDERS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""Names of folders, in any case, that say what the pictures in them are for."""
 
 MOST_PIXELS = 1_000_000_000
 """Of a folder that a visitor named: all of it is read into memory."""
@@ -25,13 +39,27 @@ _PART = re.compile(r"(?:^|[ _-])part[ _-]?(\d+)$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Pair:
-    """Where an image and its mask lie. `mask` is None when the folder holds no masks at all."""
+    """Where an image and its mask lie. `mask` is None when the folder holds no masks at all. `split` as in `Scene`."""
 
     name: str
     image: Path
     mask: Path | None
     tile: str
     part: int | None
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class StoredPair:
+    """A pair as it is stored: `image` uint8 (H, W, 3), and of the mask what `core.imagery.labels.StoredMask` holds.
+
+    `values` is None where there is no mask. What they mean is decided over all masks of a dataset.
+    """
+
+    image: NDArray[np.uint8]
+    values: NDArray[np.uint8] | None = None
+    palette: NDArray[np.uint8] | None = None
+    labelled: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,21 +89,20 @@ def find_pairs(root: Path, *, opened: Path | None = None) -> tuple[list[Pair], l
     `mask` None. With `opened`, what does not lie below that folder, links followed, is left out.
     Raises `DatasetNotFoundError` when `root` cannot be read or holds neither layout.
     """
-    tiles = _tiles(root, opened)
-    labelled = any(masks for _, _, masks in tiles)
+    places = _places(root, opened)
+    labelled = any(place.masks for place in places)
     pairs: list[Pair] = []
     problems: list[Problem] = []
-    for tile, images, masks in tiles:
-        for stem in sorted({*images, *masks}, key=_natural):
-            name = f"{tile}/{stem}" if tile else stem
-            of_image, of_mask = images.get(stem, []), masks.get(stem, [])
+    for place in places:
+        for stem in sorted({*place.images, *place.masks}, key=_natural):
+            name = f"{place.name}/{stem}" if place.name else stem
+            of_image, of_mask = place.images.get(stem, []), place.masks.get(stem, [])
             if reason := _unusable(of_image, of_mask, labelled=labelled):
                 problems.append(Problem(name, reason))
                 continue
             part = _PART.search(stem)
-            pairs.append(
-                Pair(name, of_image[0], of_mask[0] if labelled else None, tile, int(part[1]) if part else None)
-            )
+            mask = of_mask[0] if labelled else None
+            pairs.append(Pair(name, of_image[0], mask, place.tile, int(part[1]) if part else None, place.split))
     if not pairs and not problems:
         raise DatasetNotFoundError(
             f"{called(root, opened)} holds no image/mask pairs: put pictures into images/ and masks/ with the same "
@@ -84,24 +111,32 @@ def find_pairs(root: Path, *, opened: Path | None = None) -> tuple[list[Pair], l
     return pairs, problems
 
 
-def load_pair(pair: Pair, class_map: ClassMap) -> tuple[Scene, list[str]]:
-    """The scene of a pair, and warnings about it. Raises `PairError` with the pair's name and the reason."""
+def read_pair(pair: Pair) -> StoredPair:
+    """A pair as it is stored. Raises `PairError` with its name and the reason."""
     try:
         pixels = image.read_rgb(pair.image)
         if pair.mask is None:
-            return Scene(pair.name, pixels, None, pair.tile, pair.part), []
-        mask, far = read_mask(pair.mask, class_map)
+            return StoredPair(pixels)
+        mask = image.read_mask(pair.mask)
     except ImageError as error:
         raise _refusal(pair, str(error)) from error
-    if mask.shape != pixels.shape[:2]:
-        sizes = f"image {pixels.shape[1]}x{pixels.shape[0]}, mask {mask.shape[1]}x{mask.shape[0]}"
+    if mask.values.shape[:2] != pixels.shape[:2]:
+        height, width = mask.values.shape[:2]
+        sizes = f"image {pixels.shape[1]}x{pixels.shape[0]}, mask {width}x{height}"
         raise _refusal(pair, f"sizes differ ({sizes}): export the mask at the size of its image.")
-    share = far / mask.size
-    told = f"{far:,} pixels of the mask ({share:.1%}) are further than {FAR} from every class colour"
-    if share > REFUSE_SHARE:
-        raise _refusal(pair, f"unknown colours: {told}. Recolour it with the colours of the classes.")
-    warnings = [f"{pair.name}: {told}; each was given to the nearest."] if share > WARN_SHARE else []
-    return Scene(pair.name, pixels, mask, pair.tile, pair.part), warnings
+    return StoredPair(pixels, mask.values, mask.palette, mask.labelled)
+
+
+Read = Callable[[Pair], StoredPair]
+"""`read_pair`, or a `ConfinedReader` (core/data/confined.py) for a folder that a visitor named."""
+
+
+def load_pair(pair: Pair, class_map: ClassMap, *, read: Read = read_pair) -> tuple[Scene, list[str]]:
+    """The scene of a pair whose mask is a dataset of its own, and warnings about it. Raises `PairError`."""
+    loaded = read_folder([pair], class_map, read=read)
+    if loaded.problems:
+        raise PairError([str(problem) for problem in loaded.problems])
+    return loaded.scenes[0], loaded.warnings
 
 
 def load_folder(
@@ -110,7 +145,7 @@ def load_folder(
     *,
     skip_bad: bool = False,
     opened: Path | None = None,
-    read: Callable[[Pair, ClassMap], tuple[Scene, list[str]]] = load_pair,
+    read: Read = read_pair,
 ) -> LoadedFolder:
     """Every pair of a folder, in memory. Raises `DatasetNotFoundError`, and `PairError` with every problem at once.
 
@@ -118,20 +153,81 @@ def load_folder(
     read with `opened`, the folder that it must lie below, and by a `ConfinedReader`.
     """
     pairs, problems = find_pairs(root, opened=opened)
-    scenes: list[Scene] = []
-    warnings: list[str] = []
+    loaded = read_folder(pairs, class_map, read=read, most_pixels=None if opened is None else MOST_PIXELS)
+    problems = [*problems, *loaded.problems]
+    if problems and not (skip_bad and loaded.scenes):
+        raise PairError([str(problem) for problem in problems])
+    return LoadedFolder(loaded.scenes, problems, loaded.warnings)
+
+
+def read_folder(
+    pairs: Sequence[Pair],
+    class_map: ClassMap,
+    *,
+    read: Read = read_pair,
+    most_pixels: int | None = None,
+    keep_images: bool = True,
+) -> LoadedFolder:
+    """What these pairs hold, a bad one as a problem; what their masks mean is decided over all of them.
+
+    Args:
+        pairs: where they lie.
+        class_map: the classes.
+        read: how one is read.
+        most_pixels: more than these in sum are refused by a `PairError`.
+        keep_images: False leaves the pixels of the pictures away (images of (H, W, 0)), where only masks matter.
+    """
+    problems: list[Problem] = []
+    found: list[tuple[Scene, Reading | None]] = []
+    pixels = 0
     for pair in pairs:
         try:
-            scene, found = read(pair, class_map)
+            stored = read(pair)
         except PairError as error:
             problems.append(Problem(pair.name, error.problems[0].removeprefix(f"{pair.name}: ")))
-        else:
+            continue
+        pixels += stored.image.shape[0] * stored.image.shape[1]
+        if most_pixels is not None and pixels > most_pixels:
+            raise PairError(f"It holds more than {most_pixels // 1_000_000} megapixels: choose a smaller folder.")
+        picture = stored.image if keep_images else stored.image[..., :0].copy()
+        scene = Scene(pair.name, picture, None, pair.tile, pair.part, pair.split)
+        found.append((scene, _reading(stored, class_map)))
+    loaded = _interpreted(found, class_map)
+    return LoadedFolder(loaded.scenes, [*problems, *loaded.problems], loaded.warnings)
+
+
+def _reading(stored: StoredPair, class_map: ClassMap) -> Reading | None:
+    if stored.values is None:
+        return None
+    return read_for_meaning(StoredMask(stored.values, stored.palette, stored.labelled), class_map)
+
+
+def _interpreted(found: Sequence[tuple[Scene, Reading | None]], class_map: ClassMap) -> LoadedFolder:
+    """The scenes with their masks as class indices, by one meaning for all of them."""
+    meaning = decide([reading for _, reading in found if reading is not None], class_map)
+    if meaning.refusal:
+        masks = [scene.name for scene, reading in found if reading is not None]
+        name = masks[0] if len(masks) == 1 else f"{masks[0]} and the other masks"
+        return LoadedFolder([], [Problem(name, meaning.refusal)], [])
+    scenes: list[Scene] = []
+    problems: list[Problem] = []
+    warnings = list(meaning.notes)
+    for scene, reading in found:
+        if reading is None:
             scenes.append(scene)
-            warnings.extend(found)
-        if opened is not None and sum(scene.image.shape[0] * scene.image.shape[1] for scene in scenes) > MOST_PIXELS:
-            raise PairError(f"It holds more than {MOST_PIXELS // 1_000_000} megapixels: choose a smaller folder.")
-    if problems and not (skip_bad and scenes):
-        raise PairError([str(problem) for problem in problems])
+            continue
+        mask, unknown, told = interpret(reading, meaning, class_map)
+        share = unknown / max(1, int(reading.seen.sum()))
+        told = f"{unknown:,} pixels of the mask ({share:.1%}) {told}"
+        if share > REFUSE_SHARE:
+            what, advice = "colours", "Recolour it with the colours of the classes."
+            if counts_by_value(reading, meaning):
+                what, advice = "values", f"Give each class its number, 0 to {class_map.outputs - 1}."
+            problems.append(Problem(scene.name, f"unknown {what}: {told}. {advice}"))
+            continue
+        if share > WARN_SHARE:
+            warnings.append(f"{scene.name}: {told}; {consequence(reading, meaning, class_map)}.")
+        scenes.append(replace(scene, mask=mask))
     return LoadedFolder(scenes, problems, warnings)
 
 
@@ -139,21 +235,63 @@ _Files = dict[str, list[Path]]
 """Pictures by stem."""
 
 
-def _tiles(root: Path, opened: Path | None) -> list[tuple[str, _Files, _Files]]:
-    """(tile, images, masks) of `root` itself, whose tile has no name, and of the folders in it."""
+@dataclass(frozen=True)
+class _Place:
+    """Pictures of one tile and one split; `name` is how its folders are called below the root."""
+
+    name: str
+    tile: str
+    split: str
+    images: _Files
+    masks: _Files
+
+
+def _places(root: Path, opened: Path | None) -> list[_Place]:
+    """Where pictures lie below `root`: beside each other, below tiles, and by split above or inside images/, masks/."""
     if not is_inside(root, opened) or not root.is_dir():
         raise DatasetNotFoundError(f"There is no folder {root if opened is None else 'there'}: check the path.")
     try:
-        places = [("", root), *((child.name, child) for child in _folders(root, opened))]
-        return [
-            (tile, _pictures(place, IMAGE_FOLDERS, opened), _pictures(place, MASK_FOLDERS, opened))
-            for tile, place in places
-        ]
+        found = _pictures_by_split(root, "", "", opened)
+        for child in _folders(root, opened):
+            split = SPLIT_FOLDERS.get(child.name.lower(), "")
+            found += _pictures_by_split(child, child.name, split, opened)
+            for below in _folders(child, opened) if split else ():
+                found += _pictures_by_split(below, f"{child.name}/{below.name}", split, opened)
     except OSError as error:
         reason = error if opened is None else error.strerror
         raise DatasetNotFoundError(
             f"{called(root, opened)} cannot be read ({reason}): check its permissions."
         ) from error
+    return _merged(found)
+
+
+def _pictures_by_split(folder: Path, name: str, split: str, opened: Path | None) -> list[_Place]:
+    """The pictures in images/ and masks/ of `folder`, and in folders of these two that are named as a split."""
+    last = name.rpartition("/")[2]
+    tile = "" if SPLIT_FOLDERS.get(last.lower()) else last
+    found = [_Place(name, tile, split, *(_pictures(folder, names, opened) for names in (IMAGE_FOLDERS, MASK_FOLDERS)))]
+    for names in (IMAGE_FOLDERS, MASK_FOLDERS):
+        for kind in (child for child in _folders(folder, opened) if child.name.lower() in names):
+            for child in _folders(kind, opened):
+                own = SPLIT_FOLDERS.get(child.name.lower())
+                if own is None:
+                    continue
+                pictures = _files(child, opened)
+                both = (pictures, {}) if names is IMAGE_FOLDERS else ({}, pictures)
+                found.append(_Place(f"{name}/{child.name}" if name else child.name, tile, own, *both))
+    return found
+
+
+def _merged(places: Sequence[_Place]) -> list[_Place]:
+    """Places of one name, in any case of its split, as one: images/train and masks/Train belong together."""
+    found: dict[tuple[str, str, str], _Place] = {}
+    for place in places:
+        key = (place.name.lower() if place.split else place.name, place.tile, place.split)
+        first = found.setdefault(key, _Place(place.name, place.tile, place.split, defaultdict(list), defaultdict(list)))
+        for into, pictures in ((first.images, place.images), (first.masks, place.masks)):
+            for stem, files in pictures.items():
+                into[stem].extend(files)
+    return list(found.values())
 
 
 def _folders(place: Path, opened: Path | None) -> list[Path]:
@@ -164,13 +302,21 @@ def _folders(place: Path, opened: Path | None) -> list[Path]:
 
 
 def _pictures(place: Path, names: tuple[str, ...], opened: Path | None) -> _Files:
-    """Pictures in the folders of these names; hidden files and what is no picture (world files, notes) are left out."""
+    """Pictures in the folders of these names."""
     found: _Files = defaultdict(list)
     for folder in _folders(place, opened):
-        for file in sorted(folder.iterdir()) if folder.name.lower() in names else ():
-            known = file.suffix.lower() in _READABLE + _OTHER_PICTURES and not file.name.startswith(".")
-            if known and is_file_inside(file, opened):
-                found[file.stem].append(file)
+        for stem, files in _files(folder, opened).items() if folder.name.lower() in names else ():
+            found[stem].extend(files)
+    return found
+
+
+def _files(folder: Path, opened: Path | None) -> _Files:
+    """Pictures in a folder; hidden files and what is no picture (world files, notes) are left out."""
+    found: _Files = defaultdict(list)
+    for file in sorted(folder.iterdir()):
+        known = file.suffix.lower() in _READABLE + _OTHER_PICTURES and not file.name.startswith(".")
+        if known and file.is_file() and is_file_inside(file, opened):
+            found[file.stem].append(file)
     return found
 
 

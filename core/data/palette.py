@@ -1,11 +1,8 @@
 """From mask colours to class indices and back."""
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
-from core import image
 from core.classes import ClassMap, Colour
 
 FAR = 40
@@ -13,7 +10,7 @@ FAR = 40
 WARN_SHARE = 0.01
 """More far pixels than this in a mask are worth a warning."""
 REFUSE_SHARE = 0.25
-"""With more far pixels than this a mask has other classes than ours."""
+"""With more far pixels than this, of those that are no void colour, a mask has other classes than ours."""
 
 
 def to_indices(mask: NDArray[np.uint8], class_map: ClassMap) -> tuple[NDArray[np.uint8], int]:
@@ -44,40 +41,6 @@ def to_indices(mask: NDArray[np.uint8], class_map: ClassMap) -> tuple[NDArray[np
 def to_rgb(indices: NDArray[np.uint8], class_map: ClassMap) -> NDArray[np.uint8]:
     """Class colours uint8 (H, W, 3) of class indices (H, W)."""
     return _colours(class_map)[indices]
-
-
-def read_mask(source: Path | bytes, class_map: ClassMap) -> tuple[NDArray[np.uint8], int]:
-    """`to_indices` of a mask from outside: RGB, RGBA, palette or index. Raises `ImageError`.
-
-    A palette picture counts by its colours where these are the class colours (but for `REFUSE_SHARE` of its pixels);
-    else by its indices where these are all classes, as label tools write them with palettes of their own; else by its
-    colours. Pixels without data become the ignored class (`image.read_mask`).
-    """
-    stored = image.read_mask(source)
-    if stored.labelled is None:
-        return _labels(stored.values, stored.palette, class_map)
-    # Where nobody labelled, no value is looked at: it is neither a class nor far from one.
-    indices = np.full(stored.labelled.shape, class_map.ignore_index, np.uint8)
-    if not stored.labelled.any():
-        return indices, 0
-    found, far = _labels(stored.values[stored.labelled][None], stored.palette, class_map)
-    indices[stored.labelled] = found[0]
-    return indices, far
-
-
-def _labels(
-    values: NDArray[np.uint8], palette: NDArray[np.uint8] | None, class_map: ClassMap
-) -> tuple[NDArray[np.uint8], int]:
-    """`to_indices` of what is labelled in a mask."""
-    if palette is None:
-        return to_indices(values, class_map)
-    colours = np.zeros((256, 3), dtype=np.uint8)
-    colours[: len(palette)] = palette[:256]
-    by_colour = to_indices(colours[values], class_map)
-    are_indices = int(values.max()) < len(class_map.names)
-    if by_colour[1] > REFUSE_SHARE * values.size and are_indices:
-        return values, 0
-    return by_colour
 
 
 def _nearest(colours: NDArray[np.int32], class_map: ClassMap) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

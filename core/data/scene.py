@@ -13,7 +13,8 @@ TEACHABLE = 254
 class Scene:
     """`image` uint8 (H, W, 3); `mask` uint8 class indices (H, W), or None where nobody labelled.
 
-    `tile` and `part` say which larger picture it was cut from: neighbours share a tile.
+    `tile` and `part` say which larger picture it was cut from: neighbours share a tile. `split` is `train`, `val` or
+    `test` where the dataset's own folders say so, else empty.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Scene:
     mask: NDArray[np.uint8] | None
     tile: str = ""
     part: int | None = None
+    split: str = ""
 
     @property
     def height(self) -> int:

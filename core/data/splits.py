@@ -1,14 +1,18 @@
 """Which scenes train, which choose the model, and which are only looked at in the end: by source image, always.
 
+Where the dataset's own folders are named train, val and test, they are the split. A picture in two parts, by its pixels
+or because its name says that it was cut from the same one as another, is a leak, whatever the rule was.
+
 Random patches put neighbours of a test patch into training, and the score then measures memory. That split exists to
 compare with published figures, and says that it leaks.
 """
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.data.scene import Scene
+from core.data.sources import pictures_in_two_parts, related
 from core.errors import ConfigError
 
 TRAIN_PARTS = range(1, 8)
@@ -54,10 +58,47 @@ def split_scenes(scenes: Sequence[Scene], rule: str, *, seed: int = 0, patch: in
                 f"The split {rule} of {len(ordered)} pictures leaves nothing to {name} on. {split.note} "
                 "Add pictures or choose another split."
             )
-    return split
+    return _with_leaks(split)
+
+
+def _with_leaks(split: Split) -> Split:
+    """The same split, which says so where the parts share a picture."""
+    shared = pictures_in_two_parts([split.train, split.val, split.test])
+    if split.leaks or not shared:
+        return split
+    more = f" and {len(shared) - 1} more" if len(shared) > 1 else ""
+    return replace(split, leaks=True, note=f"{split.note} It leaks: {shared[0]}{more}. Its scores are too high.")
+
+
+def _own(scenes: list[Scene], seed: int) -> Split:
+    """The split that the folders of the dataset say."""
+    parts = {name: [scene for scene in scenes if scene.split == name] for name in ("train", "val", "test")}
+    outside = [scene for scene in scenes if not scene.split]
+    train, val, test = [*parts["train"], *outside], parts["val"], parts["test"]
+    named = ", ".join(name for name, found in parts.items() if found)
+    if not train:
+        drawn = _shuffled(scenes, seed)
+        why = f"The dataset's own folders ({named}) are not the split, because none of them is for training"
+        note = f"{why}: drawn over all of them with seed {seed}, so the scores cannot stand beside others' on them."
+        # Pictures that the dataset holds back are among those that train.
+        return Split(*drawn, rule="by-image", leaks=True, note=note)
+    told = f" {len(outside)} pictures outside of them train as well." if outside and parts["train"] else ""
+    if outside and not parts["train"]:
+        told = f" There is no folder for training: the {len(outside)} pictures outside of them train."
+    if not val:
+        missing = "validation" if test else "validation and testing"
+        train, val, drawn_test = _shuffled(train, seed)
+        # What the dataset gives to test with is enough; otherwise a share of the training pictures is held back.
+        train, test = ([*train, *drawn_test], test) if test else (train, drawn_test)
+        told += f" There is no folder for {missing}: drawn from the training pictures with seed {seed}."
+    counts = f"{len(train)} train, {len(val)} validate, {len(test)} test."
+    note = f"By the dataset's own folders ({named}): {counts}{told}"
+    return Split(train, val, test, rule="by-image", leaks=False, note=note)
 
 
 def _by_image(scenes: list[Scene], seed: int) -> Split:
+    if any(scene.split for scene in scenes):
+        return _own(scenes, seed)
     if {scene.part for scene in scenes} <= {*TRAIN_PARTS, VAL_PART, TEST_PART}:
         return Split(
             train=[scene for scene in scenes if scene.part in TRAIN_PARTS],
@@ -91,7 +132,7 @@ def _leave_tile_out(scenes: list[Scene], rule: str, seed: int) -> Split:
 
 
 def _leaky_patches(scenes: list[Scene], seed: int, patch: int) -> Split:
-    train, val, test = _shuffled([piece for scene in scenes for piece in _patches(scene, patch)], seed)
+    train, val, test = _shuffled([piece for scene in scenes for piece in _patches(scene, patch)], seed, apart=True)
     note = (
         "This split leaks: patches are drawn at random, so neighbours of a test patch are in training. "
         "Its scores are too high; use it only beside published figures that do the same."
@@ -108,21 +149,39 @@ def _patches(scene: Scene, patch: int) -> list[Scene]:
             mask=None if scene.mask is None else scene.mask[y : y + patch, x : x + patch],
             tile=scene.tile,
             part=scene.part,
+            split=scene.split,
         )
         for y in range(0, scene.height - patch + 1, patch)
         for x in range(0, scene.width - patch + 1, patch)
     ]
 
 
-def _shuffled(scenes: list[Scene], seed: int) -> tuple[list[Scene], list[Scene], list[Scene]]:
-    """Train, validation and test in the order given; validation gets a scene as soon as there are two."""
-    drawn = list(range(len(scenes)))
-    random.Random(seed).shuffle(drawn)
+def _shuffled(scenes: list[Scene], seed: int, *, apart: bool = False) -> tuple[list[Scene], list[Scene], list[Scene]]:
+    """Train, validation and test in the order given; validation gets a scene as soon as there are two.
+
+    Scenes that are parts of one picture, or the same one twice, are drawn together, unless there is nothing
+    else or they shall come `apart`.
+    """
+    alone = [[at] for at in range(len(scenes))]
+    groups = alone if apart else related(scenes)
+    if len(groups) == 1:
+        groups = alone
+    random.Random(seed).shuffle(groups)
     held = round(HELD_SHARE * len(scenes))
     count = max(1, held) if len(scenes) > 1 else 0
-    val, test = set(drawn[:count]), set(drawn[count : count + held])
+    val = _taken(groups, count, most=len(groups) - 1)
+    test = _taken(groups, held, most=len(groups) - 1)
     return (
         [scene for at, scene in enumerate(scenes) if at not in val | test],
         [scenes[at] for at in sorted(val)],
         [scenes[at] for at in sorted(test)],
     )
+
+
+def _taken(groups: list[list[int]], count: int, *, most: int) -> set[int]:
+    """Whole groups from the front, taken out, until `count` scenes are there; `most` groups."""
+    found: set[int] = set()
+    while groups and len(found) < count and most > 0:
+        found.update(groups.pop(0))
+        most -= 1
+    return found

@@ -12,7 +12,8 @@ from PIL import Image
 from core import checkpoint
 from core.classes import AERIAL
 from core.cli.predict import mask_paths, safe
-from core.data.palette import read_mask, to_rgb
+from core.data.meaning import read_mask
+from core.data.palette import to_rgb
 from core.errors import ConfigError
 from core.image import read_rgb
 from core.imagery.limits import Limits, check_density

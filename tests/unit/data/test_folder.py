@@ -130,7 +130,9 @@ def test_unknown_colours_are_told(tmp_path: Path) -> None:
     save(tmp_path / "masks" / "b.png", random_indices() + np.uint8(20))
     found = reasons(tmp_path)
     assert found["a"].startswith("unknown colours: 600 pixels of the mask (100.0%)")
-    assert found["b"].startswith("unknown colours: 600 pixels")
+    assert found["b"].startswith(
+        "unknown values: 600 pixels of the mask (100.0%) hold values that are no class (20 to 25)"
+    )
 
 
 @pytest.mark.parametrize(("far", "warned"), [(6, False), (7, True), (150, True)])
@@ -184,3 +186,46 @@ def test_a_pair_is_refused_by_name(tmp_path: Path) -> None:
     pair = Pair(name="Tile 1/x", image=tmp_path / "gone.png", mask=mask, tile="Tile 1", part=None)
     with pytest.raises(PairError, match=r"^Tile 1/x: gone\.png cannot be opened"):
         load_pair(pair, AERIAL)
+
+
+def _split_folder(root: Path, where: str, names: tuple[str, str, str]) -> None:
+    for seed, (folder, count) in enumerate(zip(names, (3, 2, 1), strict=True)):
+        for number in range(count):
+            stem, at = f"{folder}{number}", 10 * seed + number
+            image, mask = random_image(at), random_mask(at)
+            for kind, array in (("images", image), ("masks", mask)):
+                place = root / folder / kind if where == "above" else root / kind / folder
+                save(place / f"{stem}.png", array)
+
+
+@pytest.mark.parametrize("where", ["above", "inside"])
+@pytest.mark.parametrize(
+    "names",
+    [("train", "val", "test"), ("Training", "Validation", "Testing"), ("TRAIN", "valid", "Test")],
+)
+def test_folders_named_as_a_split_are_known_above_images_and_inside(
+    tmp_path: Path, where: str, names: tuple[str, str, str]
+) -> None:
+    _split_folder(tmp_path, where, names)
+    pairs, problems = find_pairs(tmp_path)
+    assert problems == []
+    assert sorted((pair.split, pair.tile) for pair in pairs) == [("test", "")] + [("train", "")] * 3 + [("val", "")] * 2
+    assert f"{names[0]}/{names[0]}0" in {pair.name for pair in pairs}
+    assert [scene.split for scene in load_folder(tmp_path, AERIAL).scenes] == [pair.split for pair in pairs]
+
+
+def test_tiles_below_a_split_keep_both(tmp_path: Path) -> None:
+    save_pair(tmp_path / "train" / "Tile 1", "a")
+    save_pair(tmp_path / "val" / "Tile 2", "a")
+    pairs, _ = find_pairs(tmp_path)
+    assert [(pair.name, pair.split, pair.tile) for pair in pairs] == [
+        ("train/Tile 1/a", "train", "Tile 1"),
+        ("val/Tile 2/a", "val", "Tile 2"),
+    ]
+
+
+def test_a_split_in_another_case_beside_images_and_masks_is_the_same(tmp_path: Path) -> None:
+    save(tmp_path / "images" / "train" / "a.png", random_image())
+    save(tmp_path / "masks" / "Train" / "a.png", random_mask())
+    pairs, problems = find_pairs(tmp_path)
+    assert ([(pair.name, pair.split) for pair in pairs], problems) == ([("train/a", "train")], [])

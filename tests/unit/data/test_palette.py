@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.classes import AERIAL, ClassMap
-from core.data.palette import FAR, read_mask, to_indices, to_rgb
+from core.data.meaning import read_mask
+from core.data.palette import FAR, to_indices, to_rgb
 from core.image import encode_png
 from tests.unit.data.pictures import random_image, random_indices
 

@@ -117,3 +117,118 @@ def test_what_cannot_be_split_is_refused(given: list[Scene], rule: str, message:
     with pytest.raises(ConfigError) as error:
         split_scenes(given, rule)
     assert message in str(error.value)
+
+
+def own(train: int, val: int, test: int, outside: int = 0) -> list[Scene]:
+    names = ["train"] * train + ["val"] * val + ["test"] * test + [""] * outside
+    return [
+        dataclasses.replace(scene, tile="", part=None, split=name, name=f"{name or 'other'}/{at}")
+        for at, (scene, name) in enumerate(zip(scenes(1, len(names)), names, strict=True))
+    ]
+
+
+def test_folders_named_as_a_split_are_the_split() -> None:
+    split = split_scenes(own(6, 2, 2), "by-image")
+    assert [{scene.split for scene in part} for part in (split.train, split.val, split.test)] == [
+        {"train"},
+        {"val"},
+        {"test"},
+    ]
+    assert not split.leaks
+    assert split.note == "By the dataset's own folders (train, val, test): 6 train, 2 validate, 2 test."
+
+
+@pytest.mark.parametrize(
+    ("given", "note"),
+    [
+        (own(8, 0, 2), "There is no folder for validation: drawn from the training pictures"),
+        (own(8, 0, 0), "There is no folder for validation and testing: drawn from the training pictures"),
+        (own(0, 2, 2, 6), "There is no folder for training: the 6 pictures outside of them train."),
+        (own(4, 2, 2, 3), "3 pictures outside of them train as well."),
+    ],
+)
+def test_an_incomplete_split_is_filled_from_training_alone_and_that_is_said(given: list[Scene], note: str) -> None:
+    split = split_scenes(given, "by-image", seed=2)
+    assert note in split.note
+    assert not split.leaks
+    assert {scene.split for scene in split.train} <= {"train", ""}
+    held = [scene for scene in given if scene.split == "test"]
+    assert not held or [scene.name for scene in split.test] == [scene.name for scene in held]
+    assert sum(map(len, (split.train, split.val, split.test))) == len(given)
+
+
+def test_a_split_without_training_folder_is_drawn_and_is_said_to_mix() -> None:
+    split = split_scenes(own(0, 5, 5), "by-image")
+    assert split.leaks
+    assert "are not the split, because none of them is for training" in split.note
+
+
+def test_the_folders_of_a_dataset_win_over_the_numbers_of_its_parts() -> None:
+    given = [dataclasses.replace(scene, split="val" if scene.part == 1 else "train") for scene in scenes(2, 9)]
+    assert {scene.part for scene in split_scenes(given, "by-image").val} == {1}
+
+
+def _torn(split: Split) -> bool:
+    """Whether the same pixels lie in two parts."""
+    kept = [{scene.image.tobytes() for scene in part} for part in (split.train, split.val, split.test)]
+    return bool(kept[0] & kept[1] or kept[0] & kept[2] or kept[1] & kept[2])
+
+
+@pytest.mark.parametrize("rule", ["by-image", "leave-tile-out:Tile 2"])
+def test_the_same_picture_in_two_parts_is_a_leak_whatever_the_rule(rule: str) -> None:
+    given = scenes(3, 9)
+    twin = dataclasses.replace(given[16], image=given[3].image)
+    split = split_scenes([*given[:16], twin, *given[17:]], rule)
+    assert _torn(split)
+    assert split.leaks
+    assert "are the same picture" in split.note
+
+
+def test_the_same_picture_in_two_folders_of_a_split_is_a_leak() -> None:
+    given = own(6, 2, 2)
+    copy = dataclasses.replace(given[7], image=given[0].image)
+    split = split_scenes([*given[:7], copy, *given[8:]], "by-image")
+    assert split.leaks
+    assert "train/0 and val/7 are the same picture" in split.note
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_draw_keeps_the_same_picture_and_patches_of_one_together(seed: int) -> None:
+    twins = unnumbered(12)
+    twins = [dataclasses.replace(scene, image=twins[at % 6].image) for at, scene in enumerate(twins)]
+    split = split_scenes(twins, "by-image", seed=seed)
+    assert not _torn(split)
+    assert not split.leaks
+    split = split_scenes(_patches("{}_{}_{}"), "by-image", seed=seed)
+    assert not split.leaks
+    places = [{scene.name[0] for scene in part} for part in (split.train, split.val, split.test)]
+    assert not places[0] & places[1] | places[0] & places[2] | places[1] & places[2]
+
+
+def _patches(form: str, sources: str = "abcdef") -> list[Scene]:
+    """Four patches of each picture, named as tools name them."""
+    named = [form.format(source, y, x) for source in sources for y in (0, 256) for x in (0, 256)]
+    return [dataclasses.replace(scene, name=name) for scene, name in zip(unnumbered(len(named)), named, strict=True)]
+
+
+@pytest.mark.parametrize("form", ["{}_{}_{}", "{} ({}, {})", "{}_r{}_c{}", "{}-x{}-y{}", "{}_{}x{}"])
+def test_patches_of_one_picture_in_two_folders_of_a_split_are_a_leak(form: str) -> None:
+    cut = _patches(form)
+    torn = [dataclasses.replace(scene, split="val" if at % 4 == 3 else "train") for at, scene in enumerate(cut)]
+    assert "are patches of one picture" in split_scenes(torn, "by-image").note
+    assert split_scenes(torn, "by-image").leaks
+    whole = [dataclasses.replace(scene, split="val" if at >= 20 else "train") for at, scene in enumerate(cut)]
+    assert not split_scenes(whole, "by-image").leaks
+
+
+def test_patches_of_a_single_picture_cannot_be_parted_without_a_leak() -> None:
+    split = split_scenes(_patches("{}_{}_{}", "a"), "by-image")
+    assert split.leaks
+    numbered = [dataclasses.replace(scene, name=f"a_patch_{at}") for at, scene in enumerate(unnumbered(9))]
+    assert split_scenes(numbered, "by-image").leaks
+
+
+@pytest.mark.parametrize("form", ["DJI_20230415_{:04}", "scene_{:02}", "2021-05-{:02}", "IMG_{}"])
+def test_numbered_photos_are_no_patches(form: str) -> None:
+    given = [dataclasses.replace(scene, name=form.format(at)) for at, scene in enumerate(unnumbered(20))]
+    assert not split_scenes(given, "by-image").leaks

@@ -117,9 +117,7 @@ def _phone(kind: str) -> tuple[Image.Image, dict[str, Any]]:
         "alpha": lambda: Image.fromarray(np.dstack([rgb, 255 - hidden])),
         "half": lambda: Image.fromarray(np.dstack([rgb, 255 - hidden // 2])),
         "invisible": lambda: Image.fromarray(np.dstack([rgb, 0 * hidden])),
-        "greyalpha": lambda: Image.merge(
-            "LA", [Image.fromarray(grey), Image.fromarray(255 - hidden)]
-        ),
+        "greyalpha": lambda: Image.merge("LA", [Image.fromarray(grey), Image.fromarray(255 - hidden)]),
         "palette": lambda: Image.fromarray(rgb).quantize(64),
         "keyed": lambda: Image.fromarray(rgb).quantize(16),
         "cmyk": lambda: Image.fromarray(rgb).convert("CMYK"),

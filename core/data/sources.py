@@ -1,0 +1,89 @@
+"""Which scenes show the same ground: the same picture twice, or patches that were cut from one, as their names tell."""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+from core.data.scene import Scene
+
+# NAME_0_256, NAME (0, 256), NAME-r3-c12, 3_12: a place in a grid. NAME_patch_7: a patch without a place.
+_IN_GRID = re.compile(r"^(.*?)[ _-]*\(?[a-z]{0,4}(\d+)[ _,x-]+[a-z]{0,4}(\d+)\)?$", re.IGNORECASE)
+_PATCH = re.compile(r"^(.+?)[ _-](?:patch|crop|chip|tile)[ _-]?\d+$", re.IGNORECASE)
+_DENSE = 0.5
+"""The least share of a grid's places that are there; years and serial numbers make no such grid."""
+_YEARS = range(1900, 2101)
+
+
+def related(scenes: Sequence[Scene]) -> list[list[int]]:
+    """Positions of scenes that show the same ground, together; in order of the first of each group."""
+    leader = list(range(len(scenes)))
+
+    def first(at: int) -> int:
+        while leader[at] != at:
+            at = leader[at]
+        return at
+
+    for keys in (_digests(scenes), _sources(scenes)):
+        known: dict[str, int] = {}
+        for at, key in enumerate(keys):
+            if key is not None:
+                one, other = sorted((first(known.setdefault(key, at)), first(at)))
+                leader[other] = one
+    groups: dict[int, list[int]] = defaultdict(list)
+    for at in range(len(scenes)):
+        groups[first(at)].append(at)
+    return list(groups.values())
+
+
+def pictures_in_two_parts(parts: Sequence[Sequence[Scene]]) -> list[str]:
+    """What lies in more than one part of a split, each in words: the same picture, or patches of one."""
+    scenes = [scene for part in parts for scene in part]
+    part_of = [number for number, part in enumerate(parts) for _ in part]
+    found = []
+    for keys, words in ((_digests(scenes), "are the same picture"), (_sources(scenes), "are patches of one picture")):
+        groups: dict[str, list[int]] = defaultdict(list)
+        for at, key in enumerate(keys):
+            if key is not None:
+                groups[key].append(at)
+        for group in groups.values():
+            other = next((at for at in group if part_of[at] != part_of[group[0]]), None)
+            if other is not None:
+                found.append(f"{scenes[group[0]].name} and {scenes[other].name} {words}")
+    return found
+
+
+def _digests(scenes: Sequence[Scene]) -> list[str | None]:
+    """Of the pixels: two files may hold one picture in two formats."""
+    return [
+        hashlib.blake2b(repr(scene.image.shape).encode() + scene.image.tobytes(), digest_size=16).hexdigest()
+        for scene in scenes
+    ]
+
+
+def _sources(scenes: Sequence[Scene]) -> list[str | None]:
+    """Which larger picture each was cut from, as far as the names tell; None where they do not."""
+    stems = [scene.name.rpartition("/")[2] for scene in scenes]
+    grids: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    places: list[tuple[str, int, int] | None] = []
+    for scene, stem in zip(scenes, stems, strict=True):
+        found = _IN_GRID.match(stem)
+        place = None if found is None else (f"{scene.tile}/{found[1]}".lower(), int(found[2]), int(found[3]))
+        places.append(place)
+        if place is not None:
+            grids[place[0]].append(place[1:])
+    whole = {name for name, cells in grids.items() if _is_grid(cells)}
+    sources: list[str | None] = []
+    for scene, stem, place in zip(scenes, stems, places, strict=True):
+        patch = _PATCH.match(stem)
+        in_grid = place is not None and place[0] in whole
+        sources.append(place[0] if in_grid and place else f"{scene.tile}/{patch[1]}".lower() if patch else None)
+    return sources
+
+
+def _is_grid(cells: Sequence[tuple[int, int]]) -> bool:
+    """Whether these pairs of numbers are places in a grid with several rows and columns, most of them there."""
+    rows, columns = {row for row, _ in cells}, {column for _, column in cells}
+    if min(len(rows), len(columns)) < 2 or all(row in _YEARS for row in rows):
+        return False
+    return len(set(cells)) >= _DENSE * len(rows) * len(columns) and len(cells) > max(len(rows), len(columns))
