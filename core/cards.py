@@ -79,7 +79,11 @@ def available(*, runs: Path | None = None) -> dict[str, Path]:
 
 
 def resolve(name: str, *, runs: Path | None = None) -> Path:
-    """The stem of a shipped model, a run, or a path (with or without its ending). Raises `CheckpointError`."""
+    """The stem of a shipped model, a run, or a path (with or without its ending).
+
+    A name that is none of these is that of a run: the latest one with a model counts, and no control. So one recipe
+    begins with the weights of another by its name. Raises `CheckpointError`.
+    """
     models = available(runs=runs)
     if name in models:
         return models[name]
@@ -88,7 +92,37 @@ def resolve(name: str, *, runs: Path | None = None) -> Path:
     for candidate in (stem, stem / "student"):
         if candidate.name and _is_file(beside(candidate, ".json")):
             return candidate
-    raise CheckpointError(f"There is no model {name[:80]}; there are {', '.join(models) or 'none yet'}.")
+    if (named := _latest_named(name, runs or paths.home())) is not None:
+        return named
+    raise CheckpointError(
+        f"There is no model {name[:80]}; there are {', '.join(models) or 'none yet'}.{_how_to_make(name)}"
+    )
+
+
+def _latest_named(name: str, runs: Path) -> Path | None:
+    """The student of the newest run of this name; run ids begin with their time."""
+    for path in sorted(runs.glob("*/student.json"), reverse=True):
+        card, settings = _facts(path), _facts(path.with_name("config.json"))
+        if name and card.get("name") == name and not settings.get("control_of"):
+            return path.with_suffix("")
+    return None
+
+
+def _how_to_make(name: str) -> str:
+    """The command that makes this model, where there is a recipe for it."""
+    recipe = paths.RECIPES / f"{name}.json"
+    if Path(name).name != name or not _is_file(recipe):
+        return ""
+    return f" `python -m core {_facts(recipe).get('kind')} --config {recipe.relative_to(paths.ROOT)}` makes it."
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is none that can be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= _LARGEST_CARD else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _card_from_json(data: Any, name: str) -> ModelCard:

@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT / "checkpoints"
 SAMPLES = ROOT / "sample_images"
+RECIPES = ROOT / "docs" / "recipes"
 
 
 def home() -> Path:

@@ -1,6 +1,6 @@
 """The run store: a table that is the list of runs and the queue at once, and one folder a run.
 
-The contract that any database behind it must keep (tests/unit/runs/contract.py runs it over each):
+The contract that any database behind it must keep (tests/unit/runs/test_claims.py and test_store.py run it over each):
 
 - Every change is one transaction that is on the disk when it is given back (SQLite: BEGIN IMMEDIATE, WAL,
   synchronous=FULL; PostgreSQL: its row is locked). A writer waits up to `BUSY_SECONDS`, then raises `StoreError`.
@@ -8,8 +8,9 @@ The contract that any database behind it must keep (tests/unit/runs/contract.py 
   a row that another is claiming is skipped (PostgreSQL: SKIP LOCKED). The row stays: a killed worker loses nothing. A
   control waits until the run it controls is in a final state (or deleted).
 - A claim counts `attempt` up: the fencing token. `heartbeat`, `finish`, `fail`, `release`, `narrow` and `abandon` work
-  only for who holds the run now: worker and attempt must both fit. A process that lost its run gets `RunStateError` and
-  must stop; it cannot undo its successor. Nor can it write into the run's folder: core/runs/fence.py.
+  only for who holds the run now: worker and attempt must both fit, and neither has a default. A process that lost its
+  run gets None for its heartbeat and `RunStateError` for every other word, and must stop; it cannot undo its successor.
+  Nor can it write into the run's folder: core/runs/fence.py.
 - Whether a run lives is told by `beats`, which count up, never by comparing clocks: a watcher that has seen no new beat
   for a lease by its own monotonic clock calls `reclaim` with what it saw, and that works only if there was none since.
 - A run that is taken back goes to queued and resumes from `last.ckpt`. After `MAX_LAPSES` such returns the next one

@@ -188,7 +188,7 @@ def test_confined_pairs_are_read_as_those_of_the_owner(opened: Path) -> None:
     pairs, _ = find_pairs(opened / "mine")
     with confined(opened) as read:
         for found in pairs:
-            (scene, warnings), (own, others) = read(found, AERIAL), load_pair(found, AERIAL)
+            (scene, warnings), (own, others) = load_pair(found, AERIAL, read=read), load_pair(found, AERIAL)
             np.testing.assert_array_equal(scene.image, own.image)
             np.testing.assert_array_equal(scene.mask, own.mask)
             assert (scene.name, scene.tile, scene.part, warnings) == (own.name, own.tile, own.part, others)
@@ -200,15 +200,15 @@ def test_a_picture_that_ends_the_decoder_is_one_sentence_and_the_next_is_read(
     monkeypatch.setenv("TERRASTILL_SECRET", "x")
     pairs, _ = find_pairs(opened / "mine")
     with confined(opened) as read:
-        read(pairs[0], AERIAL)
+        read(pairs[0])
         assert read._child is not None
         environment = Path(f"/proc/{read._child.pid}/environ")
         if environment.exists():
             assert b"TERRASTILL_SECRET" not in environment.read_bytes()
         read._child.kill()
         with pytest.raises(TerrastillError, match="makes the decoder stop"):
-            read(pairs[1], AERIAL)
-        assert read(pairs[1], AERIAL)[0].name == "roof1"
+            read(pairs[1])
+        assert read(pairs[1]).image.size
 
 
 def test_the_settings_of_the_command_line_keep_any_path(opened: Path) -> None:
