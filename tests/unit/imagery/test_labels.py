@@ -12,7 +12,8 @@ from PIL import Image
 
 from core import image
 from core.classes import AERIAL, ClassMap
-from core.data.palette import read_mask, to_rgb
+from core.data.meaning import read_mask
+from core.data.palette import to_rgb
 from core.errors import ImageError
 from core.infer.batch import Wanted, predict_picture
 from core.infer.look import Tiling
