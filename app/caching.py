@@ -95,6 +95,12 @@ def map_detail(source: Path, mask: Path, part: map_views.Part, bands: tuple[int,
     return map_views.detail(source, mask, part, bands=bands)
 
 
+def forget_maps() -> None:
+    """Drop what the session keeps of the visitor's own pictures."""
+    map_overview.clear()
+    map_detail.clear()
+
+
 def _planes(picture: Picture, model: Model) -> overlays.Encoded:
     return overlays.encode(inference.predict_planes(loaded(model), picture.image))
 

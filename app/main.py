@@ -4,13 +4,15 @@ import asyncio
 import gc
 import importlib
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from app import web_runtime, web_security
-from app.services import hosts, inference, workers, workspaces
+from app.services import hosts, inference, visitors, workers, workspaces
 from app.services.errors import TerrastillError
 from app.state import report_script_error
 
@@ -37,19 +39,28 @@ def look_ahead() -> None:
         logging.getLogger("terrastill.app").warning("The first comparison was not made: %s", error)
 
 
+async def sweep_workspaces() -> None:
+    """Once an hour, remove the pictures of visitors who did not come back for a day."""
+    while True:
+        await asyncio.to_thread(workspaces.sweep, time.time())
+        await asyncio.sleep(3600)
+
+
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Warm up, and pick up runs that a stopped machine left in the queue."""
     hosts.warn_if_open(st.get_option("server.address") or "0.0.0.0")
     await asyncio.to_thread(warm_up)
     ahead = asyncio.create_task(asyncio.to_thread(look_ahead))
-    workspaces.sweep()
+    workspaces.sweep_sessions()
+    sweeping = asyncio.create_task(sweep_workspaces())
     try:
         workers.resume_queue()
     except TerrastillError as error:
         # The pages say the same to the visitor; here it must not keep the server from starting.
         logging.getLogger("terrastill.app").warning("The queue was not resumed: %s", error)
     yield
+    sweeping.cancel()
     await ahead
 
 
@@ -58,5 +69,5 @@ app = st.App(
     lifespan=lifespan,
     on_script_error=report_script_error,
     routes=web_runtime.ROUTES,
-    middleware=[*web_security.MIDDLEWARE, *web_runtime.MIDDLEWARE],
+    middleware=[*web_security.MIDDLEWARE, *web_runtime.MIDDLEWARE, Middleware(visitors.VisitorCookie)],
 )

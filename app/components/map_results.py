@@ -18,6 +18,8 @@ from app.services.names import plain, shown
 from app.services.palettes import file_as_shown, painted
 
 _LARGE_PIXELS = 1600
+_MOST_TOLD, _MOST_TOLD_PX = 5, 420
+"""Above so many sentences they scroll, in so many pixels."""
 
 
 def results(order: mapping.Order, found: Sequence[dict[str, Any]], model: Model, sources: Sequence[Path]) -> None:
@@ -26,12 +28,13 @@ def results(order: mapping.Order, found: Sequence[dict[str, Any]], model: Model,
     if len(found) > 1:
         _table(found)
     good = [at for at, result in enumerate(found) if result["error"] is None]
-    if len(found) == 1 and not good:
-        say.error(found[0]["error"])
+    _refused([result["error"] for result in found if result["error"] is not None], of=len(found))
     if not good:
         return
     at = good[0]
     if len(good) > 1:
+        if st.session_state.get("map_shown") not in good:
+            st.session_state["map_shown"] = good[0]
         at = st.selectbox("Image", good, format_func=lambda index: found[index]["name"], key="map_shown")
         st.download_button(
             "All results (zip)",
@@ -47,16 +50,27 @@ def results(order: mapping.Order, found: Sequence[dict[str, Any]], model: Model,
         say.caption(f"{result['name']}: {note}")
     if _is_large(result):
         with plainly():
-            _picture(result, model, sources[at], order.choice.bands)
+            _picture(result, model, sources[at], order)
         _areas(result)
         _downloads(result, model)
         return
     left, right = st.columns([1.4, 1], gap="medium")
     with left, plainly():
-        _picture(result, model, sources[at], order.choice.bands)
+        _picture(result, model, sources[at], order)
     with right:
         _areas(result)
         _downloads(result, model)
+
+
+def _refused(sentences: Sequence[str], *, of: int) -> None:
+    """Why images were not segmented, in full: a cell of a table would cut it off."""
+    if not sentences:
+        return
+    if of > 1:
+        say.markdown(f"**{len(sentences)} of {of} images could not be segmented**")
+    with st.container(height=_MOST_TOLD_PX if len(sentences) > _MOST_TOLD else "content", border=False):
+        for sentence in sentences:
+            say.error(sentence)
 
 
 def _table(found: Sequence[dict[str, Any]]) -> None:
@@ -68,15 +82,15 @@ def _table(found: Sequence[dict[str, Any]]) -> None:
     say.table(rows, hide_index=True, column_config=config, placeholder="–", alt="All images with their shares")
 
 
-def _picture(result: dict[str, Any], model: Model, source: Path, bands: tuple[int, ...] | None) -> None:
+def _picture(result: dict[str, Any], model: Model, source: Path, order: mapping.Order) -> None:
     photo, mask = map_views.file_of(result, "_photo.webp"), map_views.mask_of(result)
     difference = map_views.file_of(result, "_difference.tif")
     if photo is None or mask is None:
         return
+    st.session_state.setdefault("map_plane", "Classes")
     if (
         difference is not None
-        and st.segmented_control("Show", ["Classes", "Difference"], default="Classes", required=True, key="map_plane")
-        == "Difference"
+        and st.segmented_control("Show", ["Classes", "Difference"], required=True, key="map_plane") == "Difference"
     ):
         mask = difference
     own = model.classes[: model.ignore_index]
@@ -84,9 +98,9 @@ def _picture(result: dict[str, Any], model: Model, source: Path, bands: tuple[in
     if mask == difference:
         classes.append(("Both the same", (235, 235, 235)))
     if _is_large(result):
-        st.fragment(_closer)(result, photo, mask, source, classes, bands)
+        st.fragment(_closer)(result, photo, mask, source, classes, order)
     else:
-        view, opacity = caching.map_overview(photo, mask), _opacity()
+        view, opacity = caching.map_overview(photo, mask), _opacity(order)
         st.image(map_views.blend(view, classes, opacity), width="stretch", alt="The picture under its mask")
         say.caption(f"{result['width']:,} × {result['height']:,} pixels")
     legend(classes)
@@ -98,24 +112,27 @@ def _closer(
     mask: Path,
     source: Path,
     classes: map_views.Classes,
-    bands: tuple[int, ...] | None,
+    order: mapping.Order,
 ) -> None:
     """All of a large picture, and the part that is looked at in its own pixels."""
-    opacity = _opacity()
+    opacity = _opacity(order)
     size = result["width"], result["height"]
     name = f"{result['name']} {mask}"
     part = map_views.part_within(asked_part(name), width=size[0], height=size[1])
     closer = None
     with plainly():
         if part is not None:
-            closer = map_views.blend(caching.map_detail(source, mask, part, bands), classes, opacity)
+            closer = map_views.blend(caching.map_detail(source, mask, part, order.choice.bands), classes, opacity)
         whole = map_views.blend(caching.map_overview(photo, mask), classes, opacity)
         ground = result["metres_per_pixel"]
         close_look(map_views.pack(whole, closer, part, name=name, size=size, ground=ground))
 
 
-def _opacity() -> float:
-    return st.slider("Opacity of the mask", 0, 100, 55, key="map_opacity") / 100
+def _opacity(order: mapping.Order) -> float:
+    st.session_state.setdefault("map_opacity", 55)
+    opacity = st.slider("Opacity of the mask", 0, 100, key="map_opacity")
+    order.workspace.keep(map_opacity=opacity)
+    return opacity / 100
 
 
 def _is_large(result: dict[str, Any]) -> bool:

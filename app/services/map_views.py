@@ -18,6 +18,7 @@ MOST_READ = 4096
 """Most pixels along a side of what is read for it: larger parts are looked at in the overview."""
 _LARGEST = 1600
 NO_DATA = 255
+_GONE = "The result is gone: segment the picture again."
 
 Classes = Sequence[tuple[str, tuple[int, int, int]]]
 
@@ -44,9 +45,12 @@ def overview(photo: Path, mask: Path) -> View:
     """All of it, from the small copy of the picture and the overviews in the GeoTIFF of the mask."""
     from PIL import Image
 
-    with Image.open(photo, formats=("WEBP",)) as stored:
-        small = stored.convert("RGB")
-        small.thumbnail((_LARGEST, _LARGEST))
+    try:
+        with Image.open(photo, formats=("WEBP",)) as stored:
+            small = stored.convert("RGB")
+            small.thumbnail((_LARGEST, _LARGEST))
+    except OSError as error:
+        raise ImageError(_GONE) from error
     found = np.asarray(small)
     return View(found, _read_mask(mask, None, found.shape[:2]))
 
@@ -101,10 +105,10 @@ def blend(view: View, classes: Classes, opacity: float) -> bytes:
 
 
 def table_row(result: dict[str, Any]) -> dict[str, Any]:
-    """One picture of a batch: size, time, and the share of each class in percent, or why it was refused."""
+    """One picture of a batch: size, time, and the share of each class in percent, or that it was refused."""
     row: dict[str, Any] = {"Image": result["name"], "Pixels": None, "Seconds": None, "Ground": None}
     if result["error"] is not None:
-        return {**row, "Note": result["error"].removeprefix(result["name"]).strip().capitalize()}
+        return {**row, "Note": "Not segmented, see below"}
     row |= {"Pixels": f"{result['width']:,} × {result['height']:,}", "Seconds": result["seconds"]}
     if result["metres_per_pixel"]:
         row["Ground"] = f"{result['metres_per_pixel']:.2f} m"
@@ -146,7 +150,7 @@ def downloads(result: dict[str, Any]) -> list[tuple[str, Path, str]]:
         ("Areas of difference (CSV)", "_difference_areas.csv", "text/csv"),
         ("Areas (CSV)", "_areas.csv", "text/csv"),
     )
-    found, left = [], [Path(path) for path in result["files"]]
+    found, left = [], [path for path in map(Path, result["files"]) if path.is_file()]
     for title, ending, media in kinds:
         if file := next((file for file in left if file.name.endswith(ending)), None):
             left.remove(file)
@@ -160,7 +164,7 @@ def _read_mask(path: Path, window: tuple[int, int, int, int] | None, shape: tupl
     try:
         return read_mask(path, window, shape)
     except OSError as error:
-        raise ImageError("The result is gone: segment the picture again.") from error
+        raise ImageError(_GONE) from error
 
 
 def as_bytes(path: Path) -> io.BufferedReader:

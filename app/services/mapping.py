@@ -1,10 +1,11 @@
 """Segmenting a visitor's pictures: a process of its own for each order, one at a time on this machine.
 
 The page only looks: it starts an order, reads its report, asks it to stop. What the order leaves behind lies in the
-workspace and goes with it.
+workspace and goes with it; a later session of the same visitor finds it there (`current`).
 """
 
 import json
+import re
 import secrets
 import shutil
 import signal
@@ -27,6 +28,8 @@ from core.imagery.limits import Limits
 
 MOST_WAITING = 8
 _MEGAPIXEL = 1_000_000
+_FOLDER = re.compile(r"out-[0-9a-f]{8}")
+_LEFT = "The server was restarted before all images were done: press Segment to do them again."
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 
@@ -64,33 +67,53 @@ _QUEUE: list["weakref.ref[Order]"] = []
 
 
 class Order:
-    """One press of the button: pictures, in order, through one model. Ends when it is forgotten."""
+    """One press of the button: pictures, in order, through one model. Ends when its workspace is forgotten."""
 
-    def __init__(self, workspace: Workspace, pictures: list[Own], choice: Choice) -> None:
-        require_known(*(name for name in (choice.model, choice.teacher) if name is not None))
-        self.choice, self._workspace = choice, workspace
-        self.pictures = pictures
-        for earlier in workspace.folder.glob("out-*"):
-            shutil.rmtree(earlier, ignore_errors=True) if earlier.is_dir() else earlier.unlink()
+    def __init__(self, workspace: Workspace, pictures: list[Own], choice: Choice, *, found: str | None = None) -> None:
+        """`found` names the folder of an order that an earlier server took; it is only looked at."""
+        self.choice, self.workspace, self.pictures = choice, workspace, pictures
+        self._found = found is not None
         # A name of its own: what an earlier order still writes does not get among the results of this one.
-        self.folder = workspace.folder / f"out-{secrets.token_hex(4)}"
+        self.folder = workspace.folder / (found or f"out-{secrets.token_hex(4)}")
         self._report = workspace.folder / f"{self.folder.name}.json"
-        self._text = json.dumps(_order(pictures, choice, self.folder))
-        self._count = len(pictures)
         self._process: subprocess.Popen[bytes] | None = None
         self._cancelled = False
+        if found is None:
+            self._queue_up()
+
+    def _queue_up(self) -> None:
+        require_known(*(name for name in (self.choice.model, self.choice.teacher) if name is not None))
+        self._text = json.dumps(_order(self.pictures, self.choice, self.folder))
         with _LOCK:
             _forget_the_dead()
             if len(_QUEUE) >= MOST_WAITING:
                 raise RunStateError("Many people are segmenting pictures now: try again in a few minutes.")
             _QUEUE.append(weakref.ref(self))
+        if self.workspace.order is not None:
+            self.workspace.order.cancel()
+        for earlier in self.workspace.folder.glob("out-*"):
+            shutil.rmtree(earlier, ignore_errors=True) if earlier.is_dir() else earlier.unlink(missing_ok=True)
+        self._keep()
+
+    def _keep(self) -> None:
+        """What a later server needs to find it again."""
+        pictures = [[own.name, str(own.path), own.size] for own in self.pictures]
+        record = {"folder": self.folder.name, "choice": asdict(self.choice), "pictures": pictures}
+        self.workspace.keep_order(self, {**record, "cancelled": self._cancelled})
 
     @property
     def ended(self) -> bool:
-        return self._cancelled if self._process is None else self._process.poll() is not None
+        if self._process is None:
+            return self._cancelled or self._found
+        return self._process.poll() is not None
 
     def look(self) -> Progress:
         """How far it is; starts it when its turn has come."""
+        if self._found:
+            told = self._read()
+            if told.state == "done" or self._cancelled:
+                return told if told.state == "done" else replace(told, state="cancelled")
+            return replace(told, state="failed", error=told.error or _LEFT)
         with _LOCK:
             _forget_the_dead()
             queue = [ref() for ref in _QUEUE]
@@ -99,7 +122,7 @@ class Order:
             if queue and queue[0] is not None and queue[0]._process is None:
                 queue[0]._start()
         if self._process is None:
-            return Progress("cancelled" if self._cancelled else "waiting", of=self._count, ahead=ahead)
+            return Progress("cancelled" if self._cancelled else "waiting", of=len(self.pictures), ahead=ahead)
         # Asked before the report is read, so that a last word is not missed.
         ended, told = self.ended, self._read()
         if ended and told.state == "running":
@@ -110,9 +133,12 @@ class Order:
 
     def cancel(self) -> None:
         """Ask it to stop after the present windows; results of finished pictures stay."""
+        if self.ended:
+            return
         self._cancelled = True
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
+        self._keep()
 
     def archive(self, as_shown: Callable[[Path], Path] = lambda file: file) -> Path:
         """All results as one zip, made anew; `as_shown` gives what stands in it for a file, under the file's name."""
@@ -122,6 +148,9 @@ class Order:
             for file in sorted(self.folder.iterdir()):
                 if file != path and not file.name.startswith(".") and not file.name.endswith("_photo.webp"):
                     packed.write(as_shown(file), file.name)
+            refused = [result["error"] for result in self._read().results if result["error"] is not None]
+            if refused:
+                packed.writestr("not-segmented.txt", "".join(f"{sentence}\n" for sentence in refused))
         return path
 
     def _start(self) -> None:
@@ -133,13 +162,13 @@ class Order:
         process.stdin.write(self._text.encode())
         process.stdin.close()
         self._process = process
-        self._workspace.processes.append(process)
+        self.workspace.processes.append(process)
 
     def _read(self) -> Progress:
         try:
             told = json.loads(self._report.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return Progress("running", of=self._count, name="Starting")
+            return Progress("running", of=len(self.pictures), name="Starting")
         known = {key: told[key] for key in ("state", "at", "of", "name", "share") if key in told}
         return Progress(
             **known,
@@ -147,6 +176,20 @@ class Order:
             error=told.get("error"),
             results=tuple(told.get("results", ())),
         )
+
+
+def current(workspace: Workspace) -> Order | None:
+    """The visitor's last order, of this server or of an earlier one; None where there was none."""
+    record = workspace.record
+    if workspace.order is None and record is not None and _FOLDER.fullmatch(record["folder"]):
+        bands = record["choice"]["bands"]
+        choice = Choice(**{**record["choice"], "bands": tuple(bands) if bands else None})
+        pictures = [Own(name, Path(path), size) for name, path, size in record["pictures"]]
+        order = Order(workspace, pictures, choice, found=record["folder"])
+        order._cancelled = record["cancelled"]
+        workspace.order = order
+    found: Order | None = workspace.order
+    return found
 
 
 def _order(pictures: list[Own], choice: Choice, folder: Path) -> dict[str, Any]:

@@ -1,22 +1,26 @@
 """Your images: bring pictures of any size, segment them, look at them, take the results away."""
 
+import time
 from typing import Any
 
 import streamlit as st
 
+from app import caching
 from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import plainly
 from app.components.map_results import results
 from app.components.sign_in import person
-from app.services import access, artifacts, mapping, workspaces
+from app.services import access, artifacts, mapping, visitors, workspaces
 from app.services.artifacts import Model
 from app.services.errors import ImageError
 from app.services.forms import parse_bands
-from app.services.names import plain
+from app.services.names import plain, size_text
 from app.services.workspaces import Workspace
 
-_WORKSPACE, _ORDER, _ROUND = "workspace", "map_order", "map_round"
+_SESSION, _ROUND = "session_workspace", "map_round"
+# What is found again after a reload.
+_KEPT = ("map_model", "map_teacher", "map_extras", "map_flips", "map_bands", "map_shown", "map_plane", "map_opacity")
 _NONE = "none"
 TICK_SECONDS = 1.0
 _EXTRAS = {
@@ -28,10 +32,6 @@ _EXTRAS = {
 
 def main() -> None:
     st.title("Your images", anchor=False)
-    st.caption(
-        "Photos, drone pictures and GeoTIFFs of any size, segmented in windows, with coordinates kept. "
-        "Nothing outlives your session unless you download it."
-    )
     models = artifacts.models()
     if not models:
         empty_state(
@@ -40,11 +40,16 @@ def main() -> None:
         )
         return
     workspace = _workspace()
+    st.caption(
+        "Photos, drone pictures and GeoTIFFs of any size, segmented in windows, with coordinates kept. "
+        + _how_long(workspace)
+    )
     with plainly():
         _bring(workspace)
     _list(workspace)
     choice = _choose(models)
-    order: mapping.Order | None = st.session_state.get(_ORDER)
+    _remember(workspace)
+    order = mapping.current(workspace)
     running = order is not None and not order.ended
     label = f"Segment {len(workspace.pictures)} images" if len(workspace.pictures) > 1 else "Segment"
     pressed = st.button(
@@ -62,18 +67,46 @@ def main() -> None:
         if not workspace.pictures:
             empty_state("No image yet", "Upload a PNG, JPEG or TIFF above, several of them, or a zip.")
         return
+    _came_of(order, running, models)
+    _remember(workspace)
+
+
+def _came_of(order: mapping.Order, running: bool, models: dict[str, Model]) -> None:
+    """How far the order is, and what it gave so far."""
     st.fragment(run_every=TICK_SECONDS if running else None)(draw_order)(order, running)
     found = order.look()
-    if found.results:
+    if not found.results:
+        return
+    if order.choice.model in models:
         results(order, found.results, models[order.choice.model], [own.path for own in order.pictures])
+    else:
+        st.warning("The model of these results is gone: segment the images with another one.")
 
 
 def _workspace() -> Workspace:
-    """The session's own folder; it goes with the session."""
-    if _WORKSPACE not in st.session_state:
-        st.session_state[_WORKSPACE] = workspaces.open_workspace()
-    found: Workspace = st.session_state[_WORKSPACE]
+    """The visitor's own folder, with what was chosen when it was last used; without a cookie, the session's."""
+    name = visitors.folder_name(st.context.cookies, person().email)
+    if name is not None:
+        found = workspaces.open_workspace(name, now=time.time())
+    else:
+        if _SESSION not in st.session_state:
+            st.session_state[_SESSION] = workspaces.open_workspace()
+        found = st.session_state[_SESSION]
+    for key in _KEPT:
+        if key not in st.session_state and key in found.settings:
+            st.session_state[key] = found.settings[key]
     return found
+
+
+def _remember(workspace: Workspace) -> None:
+    workspace.keep(**{key: st.session_state[key] for key in _KEPT if key in st.session_state})
+
+
+def _how_long(workspace: Workspace) -> str:
+    if not workspace.kept:
+        return "This browser keeps no cookie, so all of it is gone when the page is reloaded or closed."
+    whose = "you alone" if person().email else "this browser alone"
+    return f"Images and results stay on the server for a day, for {whose}, or until you delete them."
 
 
 def _bring(workspace: Workspace) -> None:
@@ -119,27 +152,39 @@ def _take(workspace: Workspace, files: list[Any]) -> None:
 
 
 def _list(workspace: Workspace) -> None:
-    """What is there, and a way to be rid of it."""
-    if not workspace.pictures:
+    """What is there, and ways to be rid of it."""
+    order = mapping.current(workspace)
+    if not workspace.pictures and order is None:
         return
     names = [own.name for own in workspace.pictures]
-    total = sum(own.size for own in workspace.pictures) / 1024**2
     listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    total = size_text(sum(own.size for own in workspace.pictures))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        say.caption(f"{len(names)} image{'s' if len(names) > 1 else ''}, {total:,.1f} MB: {listed}")
-        if st.button("Remove all", key="clear", icon=":material/delete:"):
-            workspace.clear()
-            st.rerun()
+        say.caption(f"{len(names)} image{'s' if len(names) > 1 else ''}, {total}: {listed}" if names else "No image.")
+        with st.container(horizontal=True, width="content"):
+            if names and st.button("Remove all", key="clear", icon=":material/delete:", help="Results stay."):
+                workspace.clear()
+                st.rerun()
+            if st.button(
+                "Delete my pictures now",
+                key="delete_all",
+                icon=":material/delete_forever:",
+                help="Removes images and results from the server, in every tab of yours.",
+            ):
+                workspace.delete()
+                caching.forget_maps()
+                st.rerun()
 
 
 def _choose(models: dict[str, Model]) -> mapping.Choice | None:
     """Model, comparison and files; None while something cannot be meant."""
     left, middle, right = st.columns([1.2, 1.2, 1.6], gap="medium")
     names = list(models)
+    _start_with("map_model", names, "student" if "student" in names else names[0])
     with left:
-        start = names.index("student") if "student" in names else 0
-        name = st.selectbox("Model", names, index=start, format_func=lambda key: models[key].label, key="map_model")
+        name = st.selectbox("Model", names, format_func=lambda key: models[key].label, key="map_model")
     same = [other for other in names if other != name and models[other].classes == models[name].classes]
+    _start_with("map_teacher", [_NONE, *same], _NONE)
     with middle:
         teacher = st.selectbox(
             "Difference from",
@@ -173,10 +218,16 @@ def _choose(models: dict[str, Model]) -> mapping.Choice | None:
     return None
 
 
+def _start_with(key: str, options: list[str], default: str) -> None:
+    """Before a menu is drawn: what it last held, or its default where that is no option any more."""
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = default
+
+
 def _start(workspace: Workspace, choice: mapping.Choice) -> None:
     allowed = access.read_access()
     access.RATES.take(person(), "predictions", allowed.predictions_an_hour, len(workspace.pictures))
-    st.session_state[_ORDER] = mapping.Order(workspace, list(workspace.pictures), choice)
+    mapping.Order(workspace, list(workspace.pictures), choice)
 
 
 def draw_order(order: mapping.Order, running: bool) -> None:

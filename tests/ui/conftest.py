@@ -95,6 +95,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(artifacts, "models", lambda: made.models)
     monkeypatch.setattr(datasets, "scene_names", lambda: ["scene_01", "scene_02"])
     monkeypatch.setattr(datasets, "load_scene", lambda name: replace(picture, name=name, sha256=name * 4))
+    monkeypatch.setattr(type(st.context), "cookies", {})
     monkeypatch.setattr(inference, "load", lambda name: name)
     monkeypatch.setattr(inference, "predict_planes", predict_planes)
     monkeypatch.setattr(softening, "logits", lambda *_: np.zeros((5, 2, 4), np.float16))

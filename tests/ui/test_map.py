@@ -90,7 +90,7 @@ def test_what_a_killed_server_left_behind_is_swept() -> None:
     alive = paths.home() / "uploads" / f"{os.getppid()}-abc"
     for folder in (gone, alive):
         folder.mkdir(parents=True)
-    workspaces.sweep()
+    workspaces.sweep_sessions()
     assert not gone.exists()
     assert alive.exists()
 
@@ -147,18 +147,24 @@ def finish(order: Order, seconds: float = 100) -> mapping.Progress:
     return found
 
 
+def wait_behind(order: Order) -> None:
+    """Another visitor's order waits while this one runs, and can be cancelled."""
+    other = workspaces.open_workspace()
+    behind = Order(other, order.pictures, Choice("student"))
+    assert order.look().state == "running"
+    assert (behind.look().state, behind.look().ahead) == ("waiting", 1)
+    behind.cancel()
+    assert behind.look().state == "cancelled"
+    other.close()
+
+
 @pytest.mark.slow
 def test_an_order_segments_what_it_can_and_says_why_not_the_rest(workspace: Workspace) -> None:
     """The real process, with the shipped student: a good picture, a damaged one; a second order waits behind."""
     workspace.add("roof.png", png(100))
     workspace.add("half.png", png(100)[:200])
     order = Order(workspace, list(workspace.pictures), Choice("student", geojson=True))
-    other = workspaces.open_workspace()
-    behind = Order(other, list(workspace.pictures), Choice("student"))
-    assert order.look().state == "running"
-    assert (behind.look().state, behind.look().ahead) == ("waiting", 1)
-    behind.cancel()
-    assert behind.look().state == "cancelled"
+    wait_behind(order)
     found = finish(order)
     assert (found.state, found.error) == ("done", None)
     good, bad = found.results
@@ -171,18 +177,24 @@ def test_an_order_segments_what_it_can_and_says_why_not_the_rest(workspace: Work
     for palette, colours in (("safe", safe), ("colour", CLASSES[:5])):
         as_shown = partial(palettes.file_as_shown, classes=CLASSES[:5], palette=palette)
         with zipfile.ZipFile(order.archive(as_shown)) as packed:
-            assert {Path(name).suffix for name in packed.namelist()} == {".png", ".tif", ".xml", ".geojson", ".csv"}
+            assert {Path(name).suffix for name in packed.namelist()} == {
+                ".png",
+                ".tif",
+                ".xml",
+                ".geojson",
+                ".csv",
+                ".txt",
+            }
+            assert packed.read("not-segmented.txt").decode() == bad["error"] + "\n"
             mask = next(name for name in packed.namelist() if name.endswith(".png"))
             with Image.open(io.BytesIO(packed.read(mask))) as picture:
                 assert picture.getpalette()[:15] == [channel for _, colour in colours for channel in colour]
     view = map_views.overview(map_views.file_of(good, "_photo.webp"), map_views.mask_of(good))
     assert view.photo.shape == (100, 100, 3)
     assert view.mask.shape == (100, 100)
-    part = map_views.Part(30, 20, 40, 50)
-    near = map_views.detail(workspace.pictures[0].path, map_views.mask_of(good), part)
+    near = map_views.detail(workspace.pictures[0].path, map_views.mask_of(good), map_views.Part(30, 20, 40, 50))
     np.testing.assert_array_equal(near.photo, np.asarray(Image.open(io.BytesIO(png(100))))[20:70, 30:70])
     np.testing.assert_array_equal(near.mask, view.mask[20:70, 30:70])
-    other.close()
 
 
 @pytest.mark.parametrize(
@@ -263,13 +275,13 @@ def test_results_are_shown_with_areas_and_downloads(view: View) -> None:
     assert "1 image" in words(page)
     page.button(key="segment").click().run()
     assert not page.exception
-    finish(page.session_state["map_order"])
+    finish(mapping.current(page.session_state["session_workspace"]))
     page.run()
     assert not page.exception
     assert [header.value for header in page.subheader] == ["Results"]
     assert list(page.dataframe[0].value["Class"]) == ["Building", "Land", "Road", "Vegetation", "Water"]
     assert page.dataframe[0].value["Pixels"].sum() == 64 * 64
     assert "does not know where it lies" in words(page)
-    report = json.loads(next(page.session_state["workspace"].folder.glob("out-*.json")).read_text())
+    report = json.loads(next(page.session_state["session_workspace"].folder.glob("out-*.json")).read_text())
     assert report["state"] == "done"
-    page.session_state["workspace"].close()
+    page.session_state["session_workspace"].close()
