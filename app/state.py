@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app.services.names import shown as readable
 from app.services.palettes import PALETTES, Palette
 
 # Names in the link. Numbers and switches bind themselves to it (bind="query-params", where key and name are one); menus
@@ -54,12 +56,16 @@ _VIEW_CHOICES: Final = {
 }
 _AGAINST: Final = ("truth", "teacher")
 
+_MISSED, _PAGE = "link_missed", "link_page"
+
 _LOG = logging.getLogger("terrastill.app")
 
 
 def from_link(key: str, name: str, options: Collection[str], default: str | None) -> None:
     """Before a menu is drawn: start it with what the link says, else with what it last held, else with its default."""
-    if key not in st.session_state or st.session_state[key] not in options:
+    if went_back():
+        st.session_state[key] = st.query_params.get(name) if st.query_params.get(name) in options else default
+    elif key not in st.session_state or st.session_state[key] not in options:
         wanted = (st.query_params.get(name), last(key, None))
         st.session_state[key] = next((value for value in wanted if value in options), default)
     remember(key, st.session_state[key])
@@ -67,23 +73,66 @@ def from_link(key: str, name: str, options: Collection[str], default: str | None
 
 def many_from_link(key: str, name: str, options: Collection[str], default: Sequence[str], *, most: int) -> None:
     """The same for a menu of `most` values; what is no option any more is dropped, and so is what is too many."""
-    if key in st.session_state:
+    if key in st.session_state and not went_back():
         wanted = st.session_state[key]
     elif name in st.query_params:
         wanted = st.query_params.get_all(name)
+        _miss_some(name, wanted, options, most)
     else:
-        wanted = last(key, default)
+        wanted = default if went_back() else last(key, default)
     st.session_state[key] = [value for value in wanted if value in options][:most]
     remember(key, st.session_state[key])
 
 
 def number_from_link(key: str, name: str, default: int | None) -> None:
     """The same for a whole number that may be left empty."""
-    if key not in st.session_state:
+    if key not in st.session_state or went_back():
         text = st.query_params.get(name, "")
-        number = text.removeprefix("-").isdecimal() and len(text) < 16
-        st.session_state[key] = None if text == NOTHING else int(text) if number else last(key, default)
+        number = text.removeprefix("-").isdecimal() and text.isascii() and len(text) < 16
+        otherwise = default if went_back() else last(key, default)
+        st.session_state[key] = None if text == NOTHING else int(text) if number else otherwise
+        if text and text != NOTHING and not number:
+            miss(name, f"The link asks for {name} {readable(text)}, which is no whole number; the usual value is used.")
     remember(key, st.session_state[key])
+
+
+def went_back() -> bool:
+    """Whether the browser's Back or Forward asked for this page: then the link goes before what the page holds."""
+    return bool(getattr(get_script_run_ctx(), "is_history_navigation", False))
+
+
+def open_page(page: str) -> None:
+    """Before a page is drawn: what a link to another page could not give is no longer told."""
+    if st.session_state.get(_PAGE) != page:
+        st.session_state[_PAGE], st.session_state[_MISSED] = page, {}
+
+
+def miss(name: str, sentence: str) -> None:
+    """Note that this part of the link cannot be given; `sentence` says so, and what is shown instead."""
+    st.session_state.setdefault(_MISSED, {}).setdefault(name, (sentence, st.query_params.get_all(name), None))
+
+
+def missed() -> list[str]:
+    """After a page was drawn: what of the link could not be given, until that part of the link changes."""
+    kept = {}
+    for name, (sentence, asked, answer) in st.session_state.get(_MISSED, {}).items():
+        now = st.query_params.get_all(name)
+        if answer is None or now in (asked, answer):
+            kept[name] = (sentence, asked, now if answer is None else answer)
+    st.session_state[_MISSED] = kept
+    return [sentence for sentence, _, _ in kept.values()]
+
+
+def _miss_some(name: str, wanted: Sequence[str], options: Collection[str], most: int) -> None:
+    gone_ones = [readable(value) for value in wanted if value not in options and value != NOTHING]
+    there = [value for value in wanted if value in options]
+    sentences = []
+    if gone_ones:
+        sentences.append(f"The link asks for {', '.join(gone_ones)} ({name}), which cannot be shown here.")
+    if len(there) > most:
+        sentences.append(f"The link asks for {len(there)} {name}; the first {most} are shown.")
+    if sentences:
+        miss(name, " ".join(sentences))
 
 
 def linked(name: str) -> str:
@@ -94,7 +143,11 @@ def linked(name: str) -> str:
 def place_from_link() -> tuple[float, float]:
     """Where to look: fractions of the picture's width and height, the middle where the link says nothing."""
     numbers = _numbers(PLACE)
-    return (min(numbers[0], 1000) / 1000, min(numbers[1], 1000) / 1000) if len(numbers) == 2 else (0.5, 0.5)
+    if len(numbers) == 2:
+        return min(numbers[0], 1000) / 1000, min(numbers[1], 1000) / 1000
+    if linked(PLACE):
+        miss(PLACE, f"The link names no place in the image ({readable(linked(PLACE))}): the middle is shown.")
+    return 0.5, 0.5
 
 
 def place_to_link(across: float, down: float) -> None:
@@ -102,7 +155,11 @@ def place_to_link(across: float, down: float) -> None:
 
 
 def temperature_from_link(default: float, *, least: float, most: float) -> float:
-    return min(most, max(least, _number(linked(TEMPERATURE), default)))
+    text = linked(TEMPERATURE)
+    number = _number(text, math.nan)
+    if text and not least <= number <= most:
+        miss(TEMPERATURE, f"The link asks for temperature {readable(text)}; it is from {least:g} to {most:g} here.")
+    return default if math.isnan(number) else min(most, max(least, number))
 
 
 def remember(key: str, value: Any) -> None:
@@ -117,7 +174,8 @@ def last(key: str, otherwise: Any) -> Any:
 
 def gone(key: str, name: str, options: Collection[str]) -> bool:
     """Before a menu is drawn: whether the link names what is no option, and no choice on the page goes before it."""
-    return st.session_state.get(key) not in options and name in st.query_params and st.query_params[name] not in options
+    free = went_back() or st.session_state.get(key) not in options
+    return free and name in st.query_params and st.query_params[name] not in options
 
 
 def to_link(name: str, value: str | Sequence[str] | None, *, default: str | Sequence[str] | None) -> None:
@@ -139,7 +197,10 @@ def weights_from_link(name: str, usual: Mapping[str, float]) -> dict[str, float]
         return None
     text = st.query_params[name]
     pairs = (part.partition(":") for part in text.split(",") if part)
-    found = {key: _number(weight, usual[key]) for key, _, weight in pairs if key in usual}
+    asked = {key: weight for key, _, weight in pairs}
+    found = {key: _number(weight, usual[key]) for key, weight in asked.items() if key in usual}
+    if unknown := [readable(key) for key in asked if key not in usual]:
+        miss(name, f"The link asks for {', '.join(unknown)} ({name}), which is not known here; it is left out.")
     return found if found or not text else None
 
 
@@ -200,7 +261,19 @@ def viewer_state() -> dict[str, Any]:
         found["camera"] = dict(zip(("x", "y", "zoom"), (value / 1000 for value in camera), strict=True))
     if len(split := _numbers(VIEW_SPLIT)) == 1:
         found["split"] = min(split[0], 1000) / 1000
-    return found | _confusion()
+    found |= _confusion()
+    _miss_of_view(found)
+    return found
+
+
+def _miss_of_view(found: Mapping[str, Any]) -> None:
+    """Say which parts of the link the viewer cannot give."""
+    parts = {key: name for name, (key, _) in _VIEW_CHOICES.items()}
+    parts |= {VIEW_OPACITY: "opacity", VIEW_HIDDEN: "hidden", VIEW_PAIR: "a", VIEW_REGION: "region"}
+    parts |= {VIEW_CAMERA: "camera", VIEW_SPLIT: "split", VIEW_CELL: "cell", VIEW_CONFUSION: "pair"}
+    for key, name in parts.items():
+        if linked(key) and name not in found:
+            miss(key, f"The link's {key}={readable(linked(key))} is not known to the viewer: its usual state is shown.")
 
 
 def _confusion() -> dict[str, Any]:

@@ -6,8 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import state
-from app.components import say
-from app.services.names import plain
+from app.services.names import plain, shown
 
 
 def linked_select(
@@ -29,9 +28,12 @@ def linked_select(
     """
     key = key or name
     start = default if default in options else options[0]
-    if gone and state.gone(key, name, options):
-        say.warning(gone, icon=":material/link_off:")
+    lost = state.gone(key, name, options)
+    asked = state.linked(name)
     state.from_link(key, name, options, start)
+    if lost:
+        instead = f"{title(st.session_state[key])} is shown instead"
+        state.miss(name, gone or f"The link asks for {label.lower()} {shown(asked)}, which is not here; {instead}.")
     chosen = str(st.selectbox(plain(label), options, format_func=title, key=key, **more))
     state.to_link(name, chosen, default=None if always else start)
     return chosen
@@ -47,6 +49,11 @@ def linked_segments(
 ) -> str:
     """A row of buttons of which one is chosen, from titles by name; the first is the default."""
     start = next(iter(titles))
+    if state.gone(name, name, titles):
+        asked = shown(state.linked(name))
+        state.miss(
+            name, f"The link asks for {label.lower()} {asked}, which is not here; {titles[start]} is shown instead."
+        )
     state.from_link(name, name, titles, start)
     chosen = st.segmented_control(
         plain(label),

@@ -11,7 +11,7 @@ from app.components.benchmark_form import benchmark_form
 from app.components.benchmark_job import benchmark_job
 from app.components.benchmark_table import benchmark_table, busy_note, machine_line, result_title
 from app.components.empty import empty_state
-from app.components.guard import plainly
+from app.components.guard import page, plainly
 from app.components.linked import linked_segments, linked_select
 from app.components.pareto import AXES, pareto_chart
 from app.components.report_button import report_button
@@ -120,5 +120,4 @@ def _delete(result: Result) -> None:
             st.rerun()
 
 
-with plainly():
-    main()
+page(main)

@@ -5,7 +5,7 @@ import streamlit as st
 from app import caching, state
 from app.components.empty import empty_state
 from app.components.export_button import export_button
-from app.components.guard import plainly
+from app.components.guard import page
 from app.components.in_browser import in_browser
 from app.components.linked import linked_select
 from app.components.palette_switch import palette_switch
@@ -42,5 +42,4 @@ def main() -> None:
     in_browser({**payload, "palette": palette})
 
 
-with plainly():
-    main()
+page(main)

@@ -9,7 +9,7 @@ from app.components import say
 from app.components.benchmark_table import busy_note, result_title
 from app.components.cost_table import cost_table, headline
 from app.components.empty import empty_state
-from app.components.guard import plainly
+from app.components.guard import page
 from app.components.linked import linked_select
 from app.services import artifacts, benchmarks, costs
 from app.services.benchmarks import Result
@@ -74,5 +74,4 @@ def _notes(task: costs.Task, result: Result, energy: bool) -> None:
     say.caption(" ".join(notes))
 
 
-with plainly():
-    main()
+page(main)

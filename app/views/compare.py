@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import caching, state
 from app.components.empty import empty_state
-from app.components.guard import plainly
+from app.components.guard import page, plainly
 from app.components.linked import linked_multiselect, linked_select
 from app.components.picture_choice import OpenPicture, choose_picture, scene_title
 from app.components.report_button import report_button
@@ -157,5 +157,4 @@ def _downloads(
         )
 
 
-with plainly():
-    main()
+page(main)

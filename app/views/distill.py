@@ -8,7 +8,7 @@ from app import caching, state
 from app.components import say
 from app.components.empty import empty_state
 from app.components.forecast import size_figures, time_figures
-from app.components.guard import plainly, show_problems
+from app.components.guard import page, plainly, show_problems
 from app.components.loss_form import LossForm, show_costs
 from app.components.run_form import run_form, student_slider
 from app.components.sign_in import person
@@ -105,5 +105,4 @@ def _launch(request: launch.Request) -> None:
     st.switch_page("views/runs.py", query_params={state.RUN: run_id})
 
 
-with plainly():
-    main()
+page(main)

@@ -7,7 +7,7 @@ import streamlit as st
 from app import caching, state
 from app.components import say
 from app.components.empty import empty_state
-from app.components.guard import plainly
+from app.components.guard import page
 from app.components.linked import linked_select
 from app.components.pair_choice import choose_pair
 from app.components.picture_choice import scene_title
@@ -160,5 +160,4 @@ def _scores(verdict: Verdict, class_name: str | None) -> list[str]:
     return lines
 
 
-with plainly():
-    main()
+page(main)

@@ -8,7 +8,7 @@ import streamlit as st
 from app import caching
 from app.components import say
 from app.components.empty import empty_state
-from app.components.guard import plainly
+from app.components.guard import page, plainly
 from app.components.map_results import results
 from app.components.sign_in import person
 from app.services import access, artifacts, mapping, visitors, workspaces
@@ -261,5 +261,4 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-with plainly():
-    main()
+page(main)

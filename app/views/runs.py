@@ -7,7 +7,7 @@ import streamlit as st
 from app import state
 from app.components import say
 from app.components.empty import empty_state
-from app.components.guard import plainly
+from app.components.guard import page, plainly
 from app.components.linked import linked_select
 from app.components.report_button import report_button
 from app.components.run_live import run_live
@@ -41,13 +41,15 @@ def main() -> None:
 
 def _selected(found: Sequence[Run]) -> Run:
     by_id = {run.id: run for run in found}
+    running = next((run.id for run in found if run.state == "running"), None)
     return by_id[
         linked_select(
             "Run",
             list(by_id),
             name=state.RUN,
+            default=running,
             always=True,
-            gone="That run is gone. The newest one is shown instead.",
+            gone=f"That run is gone. The {'running' if running else 'newest'} one is shown instead.",
             title=lambda run_id: run_label(by_id[run_id]),
             width=420,
         )
@@ -161,5 +163,4 @@ def _log(run: Run) -> None:
         st.code(public(progress.read_log(run.id)) or "Nothing has been logged yet.", language=None, height=320)
 
 
-with plainly():
-    main()
+page(main)

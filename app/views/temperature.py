@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import caching, state
 from app.components.empty import empty_state
-from app.components.guard import plainly
+from app.components.guard import page
 from app.components.pair_choice import choose_pair
 from app.components.picture_choice import choose_picture
 from app.components.temperature import softener
@@ -88,5 +88,4 @@ def _soften(picture: Picture, *, teacher: Model, student: Model) -> None:
         st.rerun(scope="fragment")
 
 
-with plainly():
-    main()
+page(main)

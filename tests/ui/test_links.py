@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import state
 from app.services import launch
 from app.services.run_settings import PRESETS
 from app.services.stores import open_store
@@ -188,3 +189,78 @@ def test_a_link_with_too_many_students_shows_the_first_three(view: View, world: 
     page = view("compare", students=names)
     assert not page.exception
     assert page.multiselect(key="students").value == names[:3]
+
+
+def told(page: AppTest) -> str:
+    """Warnings as they are read: without the marks that keep texts from becoming markup."""
+    return "\n".join(warning.value for warning in page.warning).replace("\\", "")
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_each_part_of_a_link_that_cannot_be_given_is_told_with_what_is_shown_instead(view: View) -> None:
+    page = view("compare", teacher="nobody", students=["student", "ghost"], scene="scene_99")
+    assert not page.exception
+    assert "asks for teacher nobody, which is not here; teacher (U-Net 4) is shown instead" in told(page)
+    assert "asks for ghost (students)" in told(page)
+    assert "asks for scene scene_99, which is not here; Scene 1 is shown instead" in told(page)
+    page.multiselect(key="students").set_value(["student-control"]).run()
+    assert "ghost" not in told(page)
+    assert "nobody" in told(page)
+    assert told(view("compare", teacher="teacher", students=["student"], scene="scene_02")) == ""
+    assert told(view("compare")) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "sentence"),
+    [
+        ("distill", {"views": "many"}, "asks for views many, which is no whole number"),
+        ("distill", {"preset": "gigantic"}, "gigantic, which is not here; Quick"),
+        ("distill", {"losses": "telepathy:3,hint:2"}, "asks for telepathy (losses)"),
+        ("distill", {"teacher": "<b>[x](http://evil)"}, "evil), which is not here"),
+        ("temperature", {"t": "900"}, "asks for temperature 900; it is from"),
+        ("temperature", {"window": "left"}, "names no place in the image (left)"),
+        ("runs", {"run": "20260101-000000-0000"}, "That run is gone. The newest one is shown instead."),
+    ],
+)
+def test_no_page_hides_what_it_cannot_give(view: View, name: str, query: dict[str, str], sentence: str) -> None:
+    open_store().add(RUN)
+    page = view(name, **query)
+    assert not page.exception
+    assert sentence in told(page)
+    assert "http" not in told(page)
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_what_a_link_could_not_give_is_not_told_on_the_next_page() -> None:
+    page = visit("compare", teacher="nobody")
+    assert "nobody" in told(page)
+    assert "nobody" in told(page.run())
+
+
+def test_runs_opens_what_is_running_unless_a_link_names_another(view: View) -> None:
+    store = open_store()
+    running = store.add(RUN).id
+    newest = store.add(RUN).id
+    assert view("runs").selectbox(key="run").value == newest
+    claimed = store.claim("here-1", ["cpu"])
+    assert claimed is not None
+    assert claimed.id == running
+    assert view("runs").selectbox(key="run").value == running
+    assert view("runs", run=newest).selectbox(key="run").value == newest
+    assert "The running one is shown instead." in told(view("runs", run="20260101-000000-0000"))
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_back_brings_the_state_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = visit("compare", scene="scene_02", students=["student-control"])
+    page.selectbox(key="scene").set_value("scene_01").run()
+    page.multiselect(key="students").set_value(["student"]).run()
+    monkeypatch.setattr(state, "went_back", lambda: True)
+    page.query_params.clear()
+    page.query_params.update({"scene": "scene_02", "students": ["student-control"]})
+    page.run()
+    assert page.selectbox(key="scene").value == "scene_02"
+    assert page.multiselect(key="students").value == ["student-control"]
+    page.query_params.clear()
+    page.run()
+    assert page.selectbox(key="scene").value == "scene_01"
