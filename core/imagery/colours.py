@@ -87,9 +87,14 @@ def unmultiply(values: NDArray[Any], alpha: NDArray[Any], full: float) -> NDArra
 
     In the type of `values`, rounded and cut off at its ends if it holds whole numbers; where alpha is 0 they stay.
     """
-    share = np.where(alpha > 0, alpha, full).astype(np.float64) / full
-    plain = values / share
-    if values.dtype.kind not in "iu":
-        return plain.astype(values.dtype)
-    limits = np.iinfo(values.dtype)
-    return np.clip(np.round(plain), limits.min, limits.max).astype(values.dtype)
+    found = np.empty_like(values)
+    # In bands of rows, as in `Stretch`: the wide floats of a whole large picture would take gigabytes.
+    rows = max(1, _BLOCK // max(1, alpha.shape[1]))
+    for top in range(0, len(alpha), rows):
+        part = slice(top, top + rows)
+        plain = values[:, part] * (full / np.where(alpha[part] > 0, alpha[part], full).astype(np.float64))
+        if values.dtype.kind in "iu":
+            limits = np.iinfo(values.dtype)
+            plain = np.clip(np.round(plain), limits.min, limits.max)
+        found[:, part] = plain
+    return found

@@ -91,13 +91,14 @@ class TiffPicture:
         if not self.info.may_lack_data:
             return rgb, None
         # What stands where no data is (-9999, or colours under a mask) must not be seen by a model.
-        rgb[~valid] = 0
+        if not valid.all():
+            rgb[~valid] = 0
         return rgb, valid
 
     def _to_rgb(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
         if self._table is not None:
             return self._table[np.minimum(values[..., 0].astype(np.int64), len(self._table) - 1)]
-        scaled = values.astype(np.uint8) if self._stretch is None else self._stretch(values)
+        scaled = values.astype(np.uint8, order="C") if self._stretch is None else self._stretch(values)
         if self._inverted:
             scaled = 255 - scaled
         if self._pixels.bands.inks:

@@ -18,7 +18,7 @@ from core.imagery.pixels import Numbers, Pixels, Valid
 from core.imagery.windows import GRID, SIDE, SMALL, grid_windows, is_small
 
 ENOUGH = (SIDE * GRID) ** 2
-MOST_BYTES = 1_500_000_000
+MOST_BYTES = 1_200_000_000
 _GOLDEN = 0.6180339887498949
 
 

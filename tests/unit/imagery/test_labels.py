@@ -17,6 +17,7 @@ from core.data.palette import to_rgb
 from core.errors import ImageError
 from core.infer.batch import Wanted, predict_picture
 from core.infer.look import Tiling
+from core.infer.recolour import recolour
 from tests.unit.imagery.rasters import by_gdal, by_tifffile
 from tests.unit.imagery.test_types import by_gdal_with_palette
 from tests.unit.infer.rasters import UTM, Brightness, Held
@@ -206,6 +207,21 @@ def test_masks_that_we_write_are_labels_again(ending: str, height: int, width: i
     model = loaded(Brightness(), classes)
     predict_picture(held, tmp_path / "a", model, Wanted(tif=True), device="cpu", tiling=Tiling(256, 16))
     found, far = read_mask(tmp_path / f"a{ending}", classes)
+    np.testing.assert_array_equal(found, np.where(valid, held.rgb[..., 0] > 127, classes.ignore_index))
+    assert far == 0
+
+
+@pytest.mark.parametrize("ending", [".tif", ".png"])
+def test_masks_in_other_colours_are_labels_again(ending: str, tmp_path: Path) -> None:
+    valid = np.ones((90, 130), np.bool_)
+    valid[:30, :50] = False
+    classes = ClassMap(("Dark", "Bright", "Nothing"), ((0, 0, 0), (250, 240, 230), (9, 200, 9)), 2)
+    held = Held(blocks(), valid, PLACE, UTM, 0.5)
+    model = loaded(Brightness(), classes)
+    predict_picture(held, tmp_path / "a", model, Wanted(tif=True), device="cpu", tiling=Tiling(64, 16))
+    shown = tmp_path / f"shown{ending}"
+    recolour(tmp_path / f"a{ending}", shown, [(234, 71, 9), (18, 84, 205)])
+    found, far = read_mask(shown, classes)
     np.testing.assert_array_equal(found, np.where(valid, held.rgb[..., 0] > 127, classes.ignore_index))
     assert far == 0
 

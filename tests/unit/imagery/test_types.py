@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
 from core.errors import ImageError
+from core.imagery.colours import unmultiply
 from core.imagery.decode import open_here
 from tests.unit.imagery.rasters import DTYPES, FULL, by_gdal, by_tifffile, colours, stored
 
@@ -177,6 +178,14 @@ def test_every_deep_type_is_stretched(dtype: str) -> None:
     scene -= 100 if dtype.startswith(("i", "f")) else -300
     rgb, valid, _ = opened(by_gdal(np.moveaxis(scene.astype(dtype), 2, 0)))
     assert np.abs(rgb - shown(dtype, valid, scene)).max() <= 1
+
+
+def test_unmultiplying_in_parts_equals_unmultiplying_at_once() -> None:
+    rng = np.random.default_rng(4)
+    alpha = rng.integers(1, 65536, (3000, 1000), dtype=np.uint16)
+    values = rng.integers(0, 65536, (1, 3000, 1000), dtype=np.uint16)
+    expected = np.minimum(np.round(values / (alpha / 65535)), 65535)
+    assert np.abs(unmultiply(values, alpha, 65535.0) - expected).max() <= 1
 
 
 def test_complex_numbers_are_refused_in_a_sentence() -> None:
