@@ -8,13 +8,14 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # `--help` lists the runtimes, and answers at once.
+    import numpy as np
+    from numpy.typing import NDArray
 
-Pictures = NDArray[np.uint8]
-Run = Callable[[Pictures], NDArray[np.float32]]
+Pictures: TypeAlias = "NDArray[np.uint8]"
+Run: TypeAlias = "Callable[[Pictures], NDArray[np.float32]]"
 """uint8 (N, H, W, 3) → logits float32 (N, C, H, W)."""
 
 Open = Callable[[Path, int, str], Run]
@@ -61,7 +62,7 @@ def _torch(file: Path, threads: int, device: str, *, compiled: bool) -> Run:
     loaded = checkpoint.load(file.with_suffix(""), device=place)
     model = torch.compile(loaded.model) if compiled else loaded.model
 
-    def run(images: Pictures) -> NDArray[np.float32]:
+    def run(images: Pictures) -> "NDArray[np.float32]":
         # One number for the whole process: others may have changed it since.
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
@@ -73,6 +74,8 @@ def _torch(file: Path, threads: int, device: str, *, compiled: bool) -> Run:
 
 
 def _open_onnx(file: Path, threads: int, device: str) -> Run:
+    import numpy as np
+
     from core.export.session import OnnxModel
 
     providers = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
@@ -81,6 +84,8 @@ def _open_onnx(file: Path, threads: int, device: str) -> Run:
 
 
 def _open_openvino(file: Path, threads: int, device: str) -> Run:
+    import numpy as np
+
     from core.export.session import OpenVinoModel
 
     del device
