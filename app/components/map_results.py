@@ -67,7 +67,7 @@ def _refused(sentences: Sequence[str], *, of: int) -> None:
     if not sentences:
         return
     if of > 1:
-        say.markdown(f"**{len(sentences)} of {of} images could not be segmented**")
+        say.titled(f"{len(sentences)} of {of} images could not be segmented")
     with st.container(height=_MOST_TOLD_PX if len(sentences) > _MOST_TOLD else "content", border=False):
         for sentence in sentences:
             say.error(sentence)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -260,3 +261,23 @@ def test_the_page_gives_back_what_was_brought_and_deletes_it(view: View, monkeyp
     assert not page.exception
     assert "roof.png" not in words(page)
     assert "roof.png" not in words(view("map"))
+
+
+def test_why_an_image_failed_is_told_whole_and_beside_what_worked(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(st.context), "cookies", {visitors.COOKIE: ID})
+    kept = open_kept(now=time.time())
+    for name in ("roof.png", "half.png"):
+        kept.add(name, png())
+    order = Order(kept, list(kept.pictures), Choice("student"))
+    why = "half.png cannot be read: " + "the PNG is damaged or cut short, " * 9 + "so save it anew."
+    none = {"notes": [], "seconds": 0.0, "files": [], "areas": [], "differences": [], "metres_per_pixel": None}
+    good = {**none, "name": "roof.png", "error": None, "width": 40, "height": 40}
+    bad = {**none, "name": "half.png", "error": why, "width": 0, "height": 0}
+    report = kept.folder / f"{order.folder.name}.json"
+    report.write_text(json.dumps({"state": "done", "results": [good, bad]}))
+    restart()
+    page = view("map")
+    assert not page.exception
+    assert [error.value.replace("\\", "") for error in page.error] == [why]
+    assert "1 of 2 images could not be segmented" in words(page)
+    assert list(page.dataframe[0].value["Image"]) == ["roof.png", "half.png"]
