@@ -46,12 +46,13 @@ def open_picture(collection: str, name: str, folder: str = "") -> Picture:
 
     Those of the operator's folder are decoded in a confined process.
     """
-    pair = next((pair for pair in _pairs(collection, folder) if pair.name == name), None)
+    pairs = _pairs(collection, folder)
+    pair = next((pair for pair in pairs if pair.name == name), None)
     if pair is None:
         raise DatasetNotFoundError(f"There is no picture {name!r} in this collection: choose another one.")
     if collection == FOLDER:
         with confined(access.opened_path(folder)[1]) as read:
-            scene, _ = load_pair(pair, AERIAL, read=read)
+            scene, _ = load_pair(pair, AERIAL, read=read, siblings=pairs)
     else:
         scene, _ = load_pair(pair, AERIAL)
     digest = hashlib.sha256(repr(scene.image.shape).encode())

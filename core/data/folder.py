@@ -6,6 +6,7 @@ Folders named train, val or test, above images/ and masks/ or inside of both, ar
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,6 +31,8 @@ SPLIT_FOLDERS = {
 }
 """Names of folders, in any case, that say what the pictures in them are for."""
 
+SIBLINGS = 24
+"""How many masks of a folder are read to know what a single one means."""
 MOST_PIXELS = 1_000_000_000
 """Of a folder that a visitor named: all of it is read into memory."""
 _READABLE = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -131,9 +134,20 @@ Read = Callable[[Pair], StoredPair]
 """`read_pair`, or a `ConfinedReader` (core/data/confined.py) for a folder that a visitor named."""
 
 
-def load_pair(pair: Pair, class_map: ClassMap, *, read: Read = read_pair) -> tuple[Scene, list[str]]:
-    """The scene of a pair whose mask is a dataset of its own, and warnings about it. Raises `PairError`."""
-    loaded = read_folder([pair], class_map, read=read)
+def load_pair(
+    pair: Pair, class_map: ClassMap, *, read: Read = read_pair, siblings: Sequence[Pair] = ()
+) -> tuple[Scene, list[str]]:
+    """The scene of a pair, and warnings about it. Raises `PairError`.
+
+    What its mask means is decided over the masks of its `siblings` too, `SIBLINGS` of them spread evenly where there
+    are more; without them it is a dataset of its own.
+    """
+    known = []
+    for other in siblings[:: max(1, -(-len(siblings) // SIBLINGS))]:
+        if other.mask is not None and other.name != pair.name:
+            with suppress(PairError):
+                known.append(_reading(read(replace(other, image=other.mask)), class_map))
+    loaded = _interpreted_beside(pair, class_map, read, [reading for reading in known if reading is not None])
     if loaded.problems:
         raise PairError([str(problem) for problem in loaded.problems])
     return loaded.scenes[0], loaded.warnings
@@ -202,9 +216,17 @@ def _reading(stored: StoredPair, class_map: ClassMap) -> Reading | None:
     return read_for_meaning(StoredMask(stored.values, stored.palette, stored.labelled), class_map)
 
 
-def _interpreted(found: Sequence[tuple[Scene, Reading | None]], class_map: ClassMap) -> LoadedFolder:
-    """The scenes with their masks as class indices, by one meaning for all of them."""
-    meaning = decide([reading for _, reading in found if reading is not None], class_map)
+def _interpreted_beside(pair: Pair, class_map: ClassMap, read: Read, known: Sequence[Reading]) -> LoadedFolder:
+    stored = read(pair)
+    scene = Scene(pair.name, stored.image, None, pair.tile, pair.part, pair.split)
+    return _interpreted([(scene, _reading(stored, class_map))], class_map, beside=known)
+
+
+def _interpreted(
+    found: Sequence[tuple[Scene, Reading | None]], class_map: ClassMap, *, beside: Sequence[Reading] = ()
+) -> LoadedFolder:
+    """The scenes with their masks as class indices, by one meaning for all of them and for those `beside` them."""
+    meaning = decide([*(reading for _, reading in found if reading is not None), *beside], class_map)
     if meaning.refusal:
         masks = [scene.name for scene, reading in found if reading is not None]
         name = masks[0] if len(masks) == 1 else f"{masks[0]} and the other masks"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.classes import AERIAL
-from core.data.folder import LoadedFolder, load_folder
+from core.data.folder import LoadedFolder, find_pairs, load_folder, load_pair
 from core.data.palette import to_rgb
 from core.errors import PairError
 from tests.unit.data.pictures import random_image, random_indices, random_mask, save
@@ -185,3 +185,13 @@ def test_no_file_is_read_by_another_rule_than_the_whole(tmp_path: Path, kind: st
 def test_what_is_refused_says_what_to_do(tmp_path: Path) -> None:
     said = refusal(write(tmp_path, {"a": of(0, 255)}))
     assert re.search(r"Save them with the numbers .* or with the colours of the classes\.$", said)
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_one_picture_of_a_folder_is_read_as_the_folder_is(tmp_path: Path, count: int) -> None:
+    masks = {"alone": of(1, 2), **{f"m{at}": of(1, 2, 3, 4, 5, 6) for at in range(count)}}
+    pairs, _ = find_pairs(write(tmp_path, masks))
+    alone = next(pair for pair in pairs if pair.name == "alone")
+    scene, _ = load_pair(alone, AERIAL, siblings=pairs)
+    np.testing.assert_array_equal(scene.mask, of(0, 1))
+    np.testing.assert_array_equal(load_pair(alone, AERIAL)[0].mask, of(1, 2))
