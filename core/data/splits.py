@@ -66,7 +66,7 @@ def _with_leaks(split: Split) -> Split:
     shared = pictures_in_two_parts([split.train, split.val, split.test])
     if split.leaks or not shared:
         return split
-    more = f" and {len(shared) - 1} more" if len(shared) > 1 else ""
+    more = f", and {len(shared) - 1} more such pairs" if len(shared) > 1 else ""
     return replace(split, leaks=True, note=f"{split.note} It leaks: {shared[0]}{more}. Its scores are too high.")
 
 
