@@ -2,7 +2,7 @@
 
     python benchmarks/depthwise.py [--batch 16] [--repeats 5]
 
-The shapes are those of EfficientNet-Lite0 at 256 x 256. Why some of them stay in float32 (`core/train/depthwise.py`).
+The shapes are those of EfficientNet-Lite0 at 256 x 256. Why some of them stay in float32 (`core/train/compiling.py`).
 """
 
 import argparse

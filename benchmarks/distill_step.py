@@ -97,9 +97,9 @@ def tell_memory(args: argparse.Namespace) -> None:
         bench = Bench(args, Path(folder))
         before = _peak(bench.device)
         steps = {
-            "teacher forward": lambda batch: bench.teacher.answer(batch.images),
+            "teacher forward": lambda batch: bench.teacher.output(batch.images),
             "student alone": lambda batch: bench.alone.step(batch, None, 1e-4),
-            "uncached": lambda batch: bench.taught.step(batch, bench.teacher.answer(batch.images), 1e-4),
+            "uncached": lambda batch: bench.taught.step(batch, bench.teacher.output(batch.images), 1e-4),
         }
         for _ in range(3):
             steps[args.memory_of](bench.batches[0])

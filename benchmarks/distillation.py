@@ -18,7 +18,7 @@ from core.data.transforms import ViewSampler
 from core.device import autocast_dtype, choose
 from core.models import build_model, can_compile
 from core.models.pretrained import LITE_MEAN, LITE_STD
-from core.train import picture_cache, teacher_cache
+from core.train import picture_cache, view_cache
 from core.train.batches import Batch, epoch_batches
 from core.train.optim import build_optimiser
 from core.train.step import FrozenTeacher, Normaliser, Stepper
@@ -74,7 +74,7 @@ class Bench:
 
     def kinds(self) -> dict[str, Callable[[Batch], Any]]:
         """Everything that is timed, by name; each takes one batch."""
-        cache = teacher_cache.build(
+        cache = view_cache.build(
             self.folder / "cache.logits",
             teacher=self.teacher,
             sampler=self.sampler,
@@ -101,11 +101,11 @@ class Bench:
         assert cache is not None
         assert pictures is not None
         return {
-            "teacher forward": lambda batch: self.teacher.answer(batch.images),
+            "teacher forward": lambda batch: self.teacher.output(batch.images),
             "student alone": lambda batch: self.alone.step(batch, None, 1e-4),
-            "uncached": lambda batch: self.taught.step(batch, self.teacher.answer(batch.images), 1e-4),
-            "cached": lambda batch: self.taught.step(batch, cache.answer(batch), 1e-4),
-            "from pictures": lambda batch: self.taught.step(batch, pictures.answer(batch), 1e-4),
+            "uncached": lambda batch: self.taught.step(batch, self.teacher.output(batch.images), 1e-4),
+            "cached": lambda batch: self.taught.step(batch, cache.output(batch), 1e-4),
+            "from pictures": lambda batch: self.taught.step(batch, pictures.output(batch), 1e-4),
         }
 
     def wait(self) -> None:

@@ -25,7 +25,7 @@ from core.config import FAMILIES, ModelConfig
 from core.device import autocast, autocast_dtype, describe
 from core.losses.supervised import supervised
 from core.models import build_model, count_macs, count_parameters
-from core.train.depthwise import keep_in_single
+from core.train.compiling import keep_in_float32
 
 CPU = torch.device("cpu")
 _WARMUP = 2
@@ -49,7 +49,7 @@ def forward_of(model: nn.Module, size: int) -> Callable[[], None]:
 
 def step_of(model: nn.Module, batch: int = 16, crop: int = 256) -> Callable[[], None]:
     """A labels-only training step, as a run does it but for the views and the schedule."""
-    keep_in_single(model)
+    keep_in_float32(model)
     images = torch.randn(batch, 3, crop, crop).to(memory_format=torch.channels_last)
     labels = torch.randint(0, 5, (batch, crop, crop))
     optimiser = torch.optim.AdamW(model.parameters(), foreach=True)

@@ -143,7 +143,7 @@ def measure_checkpoint(name: str) -> Figures:
 
     from benchmarks.train_step import MODELS
     from core.models import build_model
-    from core.train.state import Progress, save_state
+    from core.train.checkpointing import Progress, save_state
 
     model = build_model(MODELS[name], outputs=5)
     optimiser = torch.optim.AdamW(model.parameters())

@@ -4,7 +4,7 @@
 
 Forward, cross-entropy, backward and AdamW on random 256 x 256 pictures, channels last. On a processor without bfloat16
 instructions the bfloat16 rows are emulated and slow; that is why `core.device` takes float32 there. *As trained* leaves
-the depthwise convolutions that bfloat16 slows down in float32 (`core/train/depthwise.py`).
+the depthwise convolutions that bfloat16 slows down in float32 (`core/train/compiling.py`).
 """
 
 import argparse
@@ -23,7 +23,7 @@ from core.config import ModelConfig
 from core.device import autocast, describe
 from core.losses.supervised import cross_entropy
 from core.models import build_model, can_compile
-from core.train.depthwise import keep_in_single
+from core.train.compiling import keep_in_float32
 
 TEACHER = {"architecture": "Unet", "encoder": "tu-tf_efficientnet_lite0", "decoder_channels": [128, 64, 48, 32, 16]}
 MODELS = {
@@ -40,7 +40,7 @@ def step_of(
     """A function that takes one step and gives its seconds."""
     model: nn.Module = build_model(config, outputs=5).to(memory_format=torch.channels_last).train()
     if kept:
-        keep_in_single(model)
+        keep_in_float32(model)
     forward = torch.compile(model) if compiled else model
     images = torch.randn(batch, 3, 256, 256).to(memory_format=torch.channels_last)
     labels = torch.randint(0, 5, (batch, 256, 256))

@@ -18,10 +18,9 @@ from benchmarks.reliability.service import children, worker
 from core.config import TrainConfig
 from core.errors import DiskFullError
 from core.runs.records import RunState
+from core.train.checkpointing import Progress, load_state, read_verified, save_state
 from core.train.events import Event
 from core.train.optim import build_optimiser
-from core.train.seal import require_whole
-from core.train.state import Progress, load_state, save_state
 
 _MEGABYTE = 1_000_000
 
@@ -149,7 +148,7 @@ def corrupt(offsets: int = 40) -> Figures:
 
 def _is_refused(data: bytes) -> bool:
     try:
-        require_whole(data)
+        read_verified(data)
     except (ValueError, KeyError, TypeError, SafetensorError):
         return True
     return False

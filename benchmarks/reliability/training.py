@@ -19,7 +19,7 @@ from core.runs.recorder import read_metrics
 from core.runs.records import RunRecord, RunState
 from core.runs.store import RunStore
 from core.train import loop
-from core.train.seal import require_whole
+from core.train.checkpointing import read_verified
 
 WORKER = "show"
 Sabotage = Callable[[], None]
@@ -138,7 +138,7 @@ def forget_the_optimiser() -> None:
 def outcome(store: RunStore, run_id: str) -> dict[str, Tensor]:
     """Weights, optimiser, random state and best weights, as they are at the end of a run."""
     data = (store.folder(run_id) / "last.ckpt" / "state.safetensors").read_bytes()
-    return require_whole(data)[1]
+    return read_verified(data)[1]
 
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:

@@ -7,7 +7,7 @@ from core.runs import jobs
 from core.runs.follow import follow_torchrun
 from core.runs.records import RunRecord
 from core.runs.store import RunStore
-from core.train.group import own_rank
+from core.train.distributed import own_rank
 
 
 def submit(config: RunConfig, *, control: bool, check_only: bool, queue: bool, as_json: bool) -> int:

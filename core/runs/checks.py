@@ -17,7 +17,7 @@ from core.files import size_text
 from core.models import build_model, count_parameters, without_pretraining
 from core.models.tap import feature_shape
 from core.runs.trial import answering_problem, sizes_seen, training_problem
-from core.train.teacher_cache import bytes_needed
+from core.train.view_cache import bytes_needed
 
 _SPARE_BYTES = 500_000_000
 _USUAL_VIEWS = 2000

@@ -15,8 +15,8 @@ from core.config import RunConfig
 from core.errors import TerrastillError
 from core.runs import jobs
 from core.runs.followers import arrival
+from core.train.distributed import Group, join, meet, open_store, part
 from core.train.events import Event
-from core.train.group import Group, join, meet, open_store, part
 from core.train.task import RunCancelledError
 
 _LOOK_SECONDS = 1.0
@@ -45,7 +45,7 @@ def follow(group: Group) -> None:
 
 def _next(group: Group) -> str:
     try:
-        return group.told_text()
+        return group.broadcast_text()
     except RuntimeError:
         # The connection broke while nothing was being done: the leader has gone home.
         return ""

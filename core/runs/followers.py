@@ -19,7 +19,7 @@ from core.errors import ConfigError, MemoryRanOutError, RunError
 from core.runs.files import last_lines
 from core.runs.memory import count_kernel_kills, ended_short
 from core.runs.process import obituary
-from core.train.group import ALONE, Group, join, meet, open_store, part, started_by_torchrun
+from core.train.distributed import ALONE, Group, join, meet, open_store, part, started_by_torchrun
 
 _HOST = "127.0.0.1"
 _ARRIVAL_SECONDS = 300.0
@@ -97,7 +97,7 @@ class _Crew:
 
     def dismiss(self) -> None:
         """The run is over: they may go, and mostly do so at once."""
-        self.group.told_text("")
+        self.group.broadcast_text("")
         for process in self._processes:
             self._left(process, _LAST_WORDS_SECONDS)
 

@@ -28,9 +28,9 @@ from core.runs.checks import check, initial_model, open_transfer, require_labels
 from core.runs.followers import gathered
 from core.runs.teaching import CACHE, Teaching, load_teacher, with_teacher
 from core.runs.trial import training_problem
-from core.train.depthwise import keep_in_single
+from core.train.compiling import keep_in_float32
+from core.train.distributed import Group
 from core.train.events import Cancelled, Emit, MessageEvent
-from core.train.group import Group
 from core.train.loop import fit
 from core.train.step import Normaliser
 from core.train.task import Outcome, RunCancelledError, Task
@@ -57,7 +57,7 @@ def execute(
     with gathered(config.train.devices, folder / "log.txt", stop=stop) as group:
         if group.size > 1:
             order = {"config": config.to_json(), "folder": str(folder), "runs": str(runs), "resume": resume}
-            group.told_text(json.dumps(order))
+            group.broadcast_text(json.dumps(order))
             emit(MessageEvent(f"{group.size} devices share the run, {config.train.batch_size} images a step on each."))
         return carry_out(config, folder, emit=emit, cancelled=cancelled, runs=runs, resume=resume, group=group)
 
@@ -114,7 +114,7 @@ def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit, runs
         raise ConfigError(wrong)
     model = fresh.to(device).to(memory_format=torch.channels_last)
     if device.type == "cpu" and dtype == torch.bfloat16:
-        keep_in_single(model)
+        keep_in_float32(model)
     sampler = ViewSampler(
         scenes=[*_training(config, split.train, emit), *_transfer(config, emit)],
         crop=config.data.crop,
@@ -140,17 +140,17 @@ def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit, runs
 
 
 def _compiles(config: RunConfig, device: torch.device, emit: Emit) -> bool:
-    """Whether the models are translated; where that was asked for and is not done, the log says why."""
+    """Whether the models are compiled; where that was asked for and is not done, the log says why."""
     if not config.train.compile:
         return False
     if config.distill is not None and config.distill.uses_features:
-        emit(MessageEvent("Losses on features look inside the models, so these are not translated: they run as is."))
+        emit(MessageEvent("Losses on features look inside the models, so these are not compiled: they run as is."))
         return False
     if config.train.devices > 1:
-        emit(MessageEvent("Several devices speak to each other inside the model, so it is not translated."))
+        emit(MessageEvent("Several devices speak to each other inside the model, so it is not compiled."))
         return False
     if not can_compile(device):
-        emit(MessageEvent("There is no C++ compiler here, so the model is not translated: it runs as it is."))
+        emit(MessageEvent("There is no C++ compiler here, so the model is not compiled: it runs as it is."))
         return False
     return True
 

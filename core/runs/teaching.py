@@ -16,13 +16,13 @@ from core.evaluate import evaluate
 from core.losses import catalogue
 from core.losses.features import FeatureTerms
 from core.models.tap import Tap, channels, feature_shape
-from core.train import picture_cache, teacher_cache
+from core.train import picture_cache, view_cache
 from core.train.events import Cancelled, Emit, MessageEvent, TeacherEvent
 from core.train.picture_cache import PictureCache
 from core.train.step import FrozenTeacher, Normaliser
 from core.train.task import RunCancelledError, Task
-from core.train.teacher_cache import TeacherCache
 from core.train.validate import asking
+from core.train.view_cache import ViewCache
 
 CACHE = "teacher_cache"
 
@@ -59,8 +59,8 @@ def with_teacher(
         task = _with_features(task, loaded)
     if not distill.cache_views and not distill.cache_pictures:
         resources.enter_context(tap or nullcontext())
-        return replace(task, answers=lambda batch: teacher.answer(batch.images)), teaching
-    cache: TeacherCache | PictureCache | None
+        return replace(task, teacher_outputs=lambda batch: teacher.output(batch.images)), teaching
+    cache: ViewCache | PictureCache | None
     if distill.cache_pictures:
         cache = _picture_cache(task, teacher, folder, emit, cancelled)
     else:
@@ -68,8 +68,10 @@ def with_teacher(
             cache = _view_cache(task, teacher, folder, emit, cancelled)
     if cache is None:
         raise RunCancelledError
-    view_epochs = cache.epochs if isinstance(cache, TeacherCache) else None
-    task = replace(task, config=_less(task.config, cache.seconds), answers=cache.answer, view_epochs=view_epochs)
+    view_epochs = cache.epochs if isinstance(cache, ViewCache) else None
+    task = replace(
+        task, config=_less(task.config, cache.seconds), teacher_outputs=cache.output, view_epochs=view_epochs
+    )
     return task, replace(teaching, cache_seconds=cache.seconds)
 
 
@@ -129,7 +131,7 @@ def _picture_cache(
     assert config.distill is not None
     form = config.distill.cache_form
     size = picture_cache.bytes_needed(task.sampler.scenes, outputs=outputs, form=form)
-    emit(MessageEvent(f"The teacher's answers to whole pictures will take {_in_words(size)} of disk for this run."))
+    emit(MessageEvent(f"The teacher's outputs for whole pictures will take {_in_words(size)} of disk for this run."))
     return picture_cache.build(
         folder / f"{CACHE}.logits",
         teacher=teacher,
@@ -144,13 +146,11 @@ def _picture_cache(
     )
 
 
-def _view_cache(
-    task: Task, teacher: FrozenTeacher, folder: Path, emit: Emit, cancelled: Cancelled
-) -> TeacherCache | None:
+def _view_cache(task: Task, teacher: FrozenTeacher, folder: Path, emit: Emit, cancelled: Cancelled) -> ViewCache | None:
     config, tap = task.config, teacher.tap
     assert config.distill is not None
     shape = feature_shape(teacher.model, tap.layer, size=config.data.crop) if tap else None
-    size = teacher_cache.bytes_needed(
+    size = view_cache.bytes_needed(
         epochs=config.distill.cache_views,
         views=task.views,
         outputs=task.class_map.outputs,
@@ -158,9 +158,9 @@ def _view_cache(
         form=config.distill.cache_form,
         features=shape,
     )
-    what = f"The teacher's answers, with its features at {tap.layer}," if tap else "The teacher's answers"
+    what = f"The teacher's outputs, with its features at {tap.layer}," if tap else "The teacher's outputs"
     emit(MessageEvent(f"{what} will take {_in_words(size)} of disk while the run lasts."))
-    return teacher_cache.build(
+    return view_cache.build(
         folder / f"{CACHE}.logits",
         teacher=teacher,
         sampler=task.sampler,
@@ -183,7 +183,7 @@ def _view_cache(
 
 
 def _identity(teacher: FrozenTeacher, config: RunConfig) -> dict[str, object]:
-    """What the teacher's stored answers depend on, whatever they are to."""
+    """What the teacher's stored outputs depend on, whatever they are to."""
     averaged = teacher.average_flips
     return {"teacher": _fingerprint(teacher), "data": asdict(config.data), "average_flips": averaged}
 

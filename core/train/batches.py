@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.data.transforms import ViewSampler
-from core.train.group import ALONE, Group
+from core.train.distributed import ALONE, Group
 
 _AHEAD = 3
 

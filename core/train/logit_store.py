@@ -1,6 +1,6 @@
 """Teacher logits of many views in one memory-mapped file: half precision, or a byte a number at half the disk.
 
-A small JSON file beside it, its *mark*, says what the answers depend on and how far they have come.
+A small JSON file beside it, its *mark*, says what the outputs depend on and how far they have come.
 """
 
 import json
@@ -57,7 +57,7 @@ class LogitStore:
         return torch.addcmul(low, levels.float(), (high - low) / _LEVELS).view(-1, *self.shape)
 
     def at(self, places: NDArray[np.intp]) -> Tensor:
-        """Of the first row, an answer (H, W, C) to a picture, the logits at `places` = row x W + column: (..., C)."""
+        """Of the first row, the output (H, W, C) for a picture, the logits at `places` = row x W + column: (..., C)."""
         start = 0 if self.form == "float16" else _RANGE_BYTES
         kind = np.float16 if self.form == "float16" else np.uint8
         pixels = self._rows[0, start:].view(kind).reshape(-1, self.shape[2])
@@ -83,7 +83,7 @@ def fidelity(exact: Tensor, stored: Tensor) -> str:
     changed = (exact.softmax(dim=1) - stored.softmax(dim=1)).abs()
     flipped = (exact.argmax(dim=1) != stored.argmax(dim=1)).float().mean()
     return (
-        f"Stored answers differ from the teacher's by {changed.mean():.5f} in probability on average, "
+        f"Stored outputs differ from the teacher's by {changed.mean():.5f} in probability on average, "
         f"{changed.max():.3f} at most; {flipped:.3%} of pixels get another class."
     )
 

@@ -1,4 +1,4 @@
-"""The road of a run: epochs of steps, validation, the best weights kept, progress told, and a stop at any step."""
+"""The training loop: epochs of steps, validation, the best weights kept, progress reported, a stop at any step."""
 
 import copy
 import time
@@ -14,19 +14,19 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from core.errors import CheckpointError
 from core.models.tap import Tap
 from core.train.batches import Batch, epoch_batches
+from core.train.budget import Budget
+from core.train.checkpointing import Progress, load_state, save_state
+from core.train.compiling import PLAIN, fastest, run_modes
+from core.train.distributed import share_statistics
 from core.train.events import COLLAPSED, Cancelled, Emit, Event, MessageEvent, StepEvent
-from core.train.norm import share_statistics
 from core.train.optim import CLIMB, build_optimiser, learning_rate
-from core.train.pace import Pace
-from core.train.state import Progress, load_state, save_state
 from core.train.step import Stepper
 from core.train.task import Outcome, RunCancelledError, Task
-from core.train.translate import PLAIN, quickest, ways
 from core.train.validate import Validation, epoch_event, validate
 
 __all__ = ["Outcome", "RunCancelledError", "Task", "fit"]
 
-_TELL_EVERY = 0.5
+_REPORT_EVERY = 0.5
 _SAVE_EVERY = 60.0
 """Seconds of training that a killed run loses at most, beside the step that it was in."""
 _SURELY_SETTLED = 1000
@@ -44,7 +44,7 @@ class _Trainer:
 
     def __init__(self, task: Task, emit: Emit, cancelled: Cancelled, checkpoint: Path) -> None:
         self.task, self.cancelled, self.checkpoint, self.group = task, cancelled, checkpoint, task.group
-        self.emit = emit if task.group.leads else _say_nothing
+        self.emit = emit if task.group.leads else _ignore
         share_statistics(task.model, task.group)
         config = task.config.train
         trained = {"model": task.model} | ({"features": task.features} if task.features else {})
@@ -71,7 +71,7 @@ class _Trainer:
         self.steps = max(1, task.views // config.images_per_step)
         self.progress = Progress(epochs=config.epochs)
         self.best: dict[str, Tensor] = {}
-        self.pace = Pace(config.match_seconds, self.steps)
+        self.budget = Budget(config.match_seconds, self.steps)
 
     @property
     def scored(self) -> nn.Module:
@@ -82,7 +82,7 @@ class _Trainer:
         if resume and self._load():
             self.emit(MessageEvent(f"Going on from epoch {self.progress.epoch + 1}, step {self.progress.step}."))
         if self.task.compile and self.progress.epoch < self.progress.epochs:
-            self._translate()
+            self._compile()
         while self.progress.epoch < self.progress.epochs:
             self._epoch()
             if self.group.leads and self._validates():
@@ -95,33 +95,33 @@ class _Trainer:
             self.best, done.best_scores, done.best_miou5, done.best_epoch, done.epochs, done.seconds, done.collapsed
         )
 
-    def _translate(self) -> None:
-        """Run the model in the quickest way; after a resume in the way it was run in before, if that still works."""
+    def _compile(self) -> None:
+        """Run the model in the fastest mode; after a resume in the mode it had before, if that still works."""
         task, config = self.task, self.task.config
-        candidates = ways(task.model, task.normaliser.device)
+        candidates = run_modes(task.model, task.normaliser.device)
         views = max(1, config.train.batch_size // config.train.accumulate)
         pixels = task.normaliser(torch.zeros((views, config.data.crop, config.data.crop, 3), dtype=torch.uint8))
-        known = self.progress.way
-        tried = {name: way for name, way in candidates.items() if not known or name in (known, PLAIN)}
-        self.progress.way = quickest(tried, task.model, pixels, dtype=task.dtype, emit=self.emit, prefer=known)
-        self.stepper = replace(self.stepper, forward=candidates[self.progress.way])
+        known = self.progress.mode
+        tried = {name: forward for name, forward in candidates.items() if not known or name in (known, PLAIN)}
+        self.progress.mode = fastest(tried, task.model, pixels, dtype=task.dtype, emit=self.emit, prefer=known)
+        self.stepper = replace(self.stepper, forward=candidates[self.progress.mode])
 
     def _epoch(self) -> None:
         task, progress = self.task, self.progress
         batch_size = task.config.train.images_per_step
         sums = {name: torch.tensor(value) for name, value in progress.sums.items()}
-        started = told = saved = time.perf_counter()
+        started = reported = saved = time.perf_counter()
         before, first = progress.seconds, progress.step
         task.model.train()
         for batch in self._batches():
-            if self.group.told(self.cancelled()):
+            if self.group.broadcast(self.cancelled()):
                 self._save(sums)
                 raise RunCancelledError
-            answer = task.answers(batch) if task.answers else None
+            output = task.teacher_outputs(batch) if task.teacher_outputs else None
             position = progress.epoch * self.steps + progress.step
             rate = learning_rate(task.config.train, position, progress.epochs * self.steps)
-            self.group.draw_apart(task.config.train.seed, position)
-            terms = self.stepper.step(batch, answer, rate)
+            self.group.seed_apart(task.config.train.seed, position)
+            terms = self.stepper.step(batch, output, rate)
             if self.average:
                 self.average.update_parameters(task.model)
             sums = {name: sums.get(name, 0) + term for name, term in terms.items()}
@@ -132,9 +132,9 @@ class _Trainer:
             if now - saved >= _SAVE_EVERY:
                 saved = now
                 self._save(sums)
-            if now - told >= _TELL_EVERY or progress.step == self.steps:
-                told = now
-                self._tell(terms, rate, (progress.step - first) * batch_size / (now - started))
+            if now - reported >= _REPORT_EVERY or progress.step == self.steps:
+                reported = now
+                self._report(terms, rate, (progress.step - first) * batch_size / (now - started))
         progress.sums = {name: float(value) for name, value in sums.items()}
 
     def _batches(self) -> Iterator[Batch]:
@@ -152,7 +152,7 @@ class _Trainer:
             parts=train.accumulate,
         )
 
-    def _tell(self, terms: dict[str, Tensor], rate: float, speed: float) -> None:
+    def _report(self, terms: dict[str, Tensor], rate: float, speed: float) -> None:
         progress = self.progress
         done = progress.epoch * self.steps + progress.step
         seconds_left = progress.seconds / done * (progress.epochs * self.steps - done)
@@ -172,9 +172,9 @@ class _Trainer:
     def _maybe_lengthen(self, elapsed: float, taken: int) -> None:
         """In the first epoch of a run with a budget of seconds: what the first device measured holds for all."""
         step = self.progress.step
-        epochs = self.pace.epochs(elapsed=elapsed, taken=taken, step=step) if self.progress.epoch == 0 else None
+        epochs = self.budget.epochs(elapsed=elapsed, taken=taken, step=step) if self.progress.epoch == 0 else None
         if epochs is not None:
-            self.progress.epochs = max(self.task.config.train.epochs, int(self.group.told(epochs)))
+            self.progress.epochs = max(self.task.config.train.epochs, int(self.group.broadcast(epochs)))
 
     def _validates(self) -> bool:
         number = self.progress.epoch + 1
@@ -236,10 +236,10 @@ class _Trainer:
         if found is not None:
             self.progress, self.best = found
         position = -1 if found is None else self.progress.epoch * self.steps + self.progress.step
-        if self.group.told(position) != position:
+        if self.group.broadcast(position) != position:
             raise CheckpointError(f"The devices do not all see the same {self.checkpoint}: give them one disk.")
         return found is not None
 
 
-def _say_nothing(_event: Event) -> None:
-    """The first device speaks for all."""
+def _ignore(_event: Event) -> None:
+    """The first device reports for all."""

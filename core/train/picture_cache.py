@@ -1,4 +1,4 @@
-"""The teacher's answers to whole training pictures, on disk; the answer to a view is cut out of them as its labels are.
+"""The teacher's outputs for whole training pictures, on disk; those for a view are cut out of them as labels are.
 
 A teacher looks at every picture once (four times with `average_flips`), however many epochs follow, and the student
 never sees a view twice. The price: the teacher did not see the view's own scale, crop and colours (as in ReLabel, arXiv
@@ -19,10 +19,10 @@ from core.data.scene import Scene
 from core.data.transforms import Placement, ViewSampler
 from core.infer.tiles import shares, windows
 from core.train.batches import Batch
+from core.train.distributed import ALONE, Group
 from core.train.events import Cancelled, Emit, MessageEvent
-from core.train.group import ALONE, Group
 from core.train.logit_store import Form, LogitStore, fidelity, mark_done, progress, row_bytes
-from core.train.step import Answer, FrozenTeacher
+from core.train.step import FrozenTeacher, TeacherOutput
 
 _TILE, _OVERLAP = 1024, 64
 
@@ -39,8 +39,8 @@ class PictureCache:
         self._batch_size = batch_size
         self.seconds = seconds
 
-    def answer(self, batch: Batch) -> Answer:
-        """What the teacher said where the views of a batch were cut: logits (B, C, crop, crop), channels last."""
+    def output(self, batch: Batch) -> TeacherOutput:
+        """The teacher's output where the views of a batch were cut: logits (B, C, crop, crop), channels last."""
         whole = range(batch.first, batch.first + self._batch_size)
         rectangles = self._sampler.pasted(batch.epoch, whole)
         logits = torch.stack([self._view(batch.epoch, view) for view in batch.views])
@@ -49,7 +49,7 @@ class PictureCache:
             if (rectangle := rectangles[position]) is not None:
                 beside = self._view(batch.epoch, whole[(position + 1) % len(whole)])
                 logits[at][rectangle] = beside[rectangle]
-        return Answer(logits.permute(0, 3, 1, 2))
+        return TeacherOutput(logits.permute(0, 3, 1, 2))
 
     def _view(self, epoch: int, index: int) -> Tensor:
         """Logits (crop, crop, C)."""
@@ -95,7 +95,7 @@ def build(
 ) -> PictureCache | None:
     """Fill the cache in files beside `path`, going on where an earlier attempt stopped; None when cancelled.
 
-    `identity` says what the answers depend on; files made from anything else are made again. The first device in
+    `identity` says what the outputs depend on; files made from anything else are made again. The first device in
     `group` asks the teacher. All of them must see the same disk.
     """
     files = _Files(path, sampler.scenes, outputs, form)
@@ -103,7 +103,7 @@ def build(
     if group.leads:
         known_by = json.dumps(identity | {"shapes": files.shapes, "form": form}, sort_keys=True)
         seconds = _fill(files, teacher, sampler.scenes, known_by, emit=emit, cancelled=cancelled)
-    told = group.told(-1.0 if seconds is None else seconds)
+    told = group.broadcast(-1.0 if seconds is None else seconds)
     return None if told < 0 else PictureCache(files.open(fresh=False), sampler, batch_size, told)
 
 
@@ -125,7 +125,7 @@ class _Files:
 def _fill(
     files: _Files, teacher: FrozenTeacher, scenes: Sequence[Scene], known_by: str, *, emit: Emit, cancelled: Cancelled
 ) -> float | None:
-    """Store the answers to the scenes that have none yet; the seconds it took in all, or None when cancelled."""
+    """Store the outputs for the scenes that have none yet; the seconds it took in all, or None when cancelled."""
     files.mark.parent.mkdir(parents=True, exist_ok=True)
     done, spent = progress(files.mark, files.sizes, known_by)
     stores, started = files.open(fresh=not done), time.perf_counter()
@@ -138,7 +138,7 @@ def _fill(
         if not number:
             emit(MessageEvent(fidelity(exact[None], stores[0].read([0]).permute(0, 3, 1, 2))))
         mark_done(files.mark, known_by, number + 1, spent + time.perf_counter() - started)
-    emit(MessageEvent(f"Stored the teacher's answers to {len(scenes)} pictures."))
+    emit(MessageEvent(f"Stored the teacher's outputs for {len(scenes)} pictures."))
     return spent + time.perf_counter() - started
 
 
@@ -149,7 +149,7 @@ def _answer(teacher: FrozenTeacher, image: NDArray[np.uint8]) -> Tensor:
     result: Tensor | None = None
     for window, share in zip(placed, shares(placed, height, width, overlap=_OVERLAP), strict=True):
         view = image[window.slices].copy()
-        found = teacher.answer(torch.from_numpy(view)[None]).logits[0].float().cpu()
+        found = teacher.output(torch.from_numpy(view)[None]).logits[0].float().cpu()
         result = torch.zeros(len(found), height, width) if result is None else result
         result[:, *window.slices] += found * torch.from_numpy(share)
     assert result is not None

@@ -16,7 +16,7 @@ from core.losses.objective import distillation_terms, total
 from core.losses.supervised import supervised
 from core.models.tap import Tap
 from core.train.batches import Batch, normalise
-from core.train.group import ALONE, Group
+from core.train.distributed import ALONE, Group
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,15 @@ class Normaliser:
         return normalise(images, self.mean, self.std, self.device)
 
 
-class Answer(NamedTuple):
-    """What a teacher says to a batch: logits (B, C, H, W), and features (B, D, h, w) where a loss asks for them."""
+class TeacherOutput(NamedTuple):
+    """A teacher's output for a batch: logits (B, C, H, W), and features (B, D, h, w) where a loss asks for them."""
 
     logits: Tensor
     features: Tensor | None = None
 
 
 class FrozenTeacher:
-    """A teacher in eval mode that answers without a gradient, from its own normalisation of the same view.
+    """A teacher in eval mode that runs without a gradient, from its own normalisation of the same view.
 
     With `average_flips` its logits are the mean over the four mirror images of a view; features are of the view itself,
     and come only while `tap` is entered.
@@ -67,7 +67,7 @@ class FrozenTeacher:
         self.average_flips = average_flips
 
     @torch.no_grad()
-    def answer(self, images: Tensor) -> Answer:
+    def output(self, images: Tensor) -> TeacherOutput:
         """To uint8 views (B, H, W, 3)."""
         self.model.eval()
         with autocast(self.normaliser.device, self.dtype):
@@ -77,7 +77,7 @@ class FrozenTeacher:
             if self.average_flips:
                 mirrored = [self.forward(pixels.flip(axes)).flip(axes).float() for axes in _MIRRORS]
                 logits = torch.stack([logits.float(), *mirrored]).mean(dim=0)
-        return Answer(logits, features)
+        return TeacherOutput(logits, features)
 
 
 _MIRRORS = ((-1,), (-2,), (-2, -1))
@@ -102,14 +102,14 @@ class Stepper:
     tap: Tap | None = None
     group: Group = ALONE
 
-    def terms(self, batch: Batch, answer: Answer | None) -> dict[str, Tensor]:
+    def terms(self, batch: Batch, output: TeacherOutput | None) -> dict[str, Tensor]:
         """Named, weighted losses of this batch with the model as it is."""
         if self.group.size == 1:
-            return self._terms(batch, answer)
+            return self._terms(batch, output)
         with across.devices(self.group.add):
-            return self._terms(batch, answer)
+            return self._terms(batch, output)
 
-    def _terms(self, batch: Batch, answer: Answer | None) -> dict[str, Tensor]:
+    def _terms(self, batch: Batch, output: TeacherOutput | None) -> dict[str, Tensor]:
         device, distill = self.normaliser.device, self.config.distill
         labels = batch.labels.to(device, non_blocking=True)
         valid = labels != self.ignore_index
@@ -118,11 +118,11 @@ class Stepper:
             # Losses go over few channels: on a CPU they are quicker where each channel lies in one piece (docs/LOG.md).
             logits = self.forward(self.normaliser(batch.images)).contiguous()
         dice_share = self.config.train.dice
-        if distill is None or answer is None:
+        if distill is None or output is None:
             return supervised(logits=logits, labels=labels, ignore_index=self.ignore_index, dice_share=dice_share)
         return distillation_terms(
             student=logits,
-            teacher=answer.logits.to(device, non_blocking=True).contiguous(),
+            teacher=output.logits.to(device, non_blocking=True).contiguous(),
             labels=labels,
             valid=valid,
             ignore_index=self.ignore_index,
@@ -130,17 +130,17 @@ class Stepper:
             temperature=distill.temperature,
             dice_share=dice_share,
             weights=distill.losses,
-            inside=self._inside(answer, valid, batch),
+            inside=self._inside(output, valid, batch),
         )
 
-    def _inside(self, answer: Answer, valid: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def _inside(self, output: TeacherOutput, valid: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The losses on features, not yet weighted."""
-        if self.features is None or self.tap is None or answer.features is None:
+        if self.features is None or self.tap is None or output.features is None:
             return {}
         assert self.config.distill is not None
         losses: dict[str, Tensor] = self.features(
             student=self.tap.take(),
-            teacher=answer.features.to(valid.device, non_blocking=True),
+            teacher=output.features.to(valid.device, non_blocking=True),
             valid=valid,
             temperature=self.config.distill.temperature,
             seed=hash((self.config.train.seed, batch.epoch, batch.first, batch.turn)),
@@ -154,23 +154,23 @@ class Stepper:
         beside = self.features.parameters() if self.features else ()
         return [*self.model.parameters(), *beside]
 
-    def step(self, batch: Batch, answer: Answer | None, learning_rate: float) -> dict[str, Tensor]:
+    def step(self, batch: Batch, output: TeacherOutput | None, learning_rate: float) -> dict[str, Tensor]:
         """Update the model once; gives the detached terms, averaged over the parts, without waiting for the device."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         self.optimiser.zero_grad(set_to_none=True)
         parts = self.config.train.accumulate
-        told: dict[str, Tensor] = {}
-        for part, said in zip(_cut(batch, parts, self.group.size), _cut_answer(answer, parts), strict=True):
-            terms = {name: term / parts for name, term in self.terms(part, said).items()}
+        summed: dict[str, Tensor] = {}
+        for part, output_part in zip(_cut(batch, parts, self.group.size), _cut_answer(output, parts), strict=True):
+            terms = {name: term / parts for name, term in self.terms(part, output_part).items()}
             self.scaler.scale(total(terms)).backward()  # type: ignore[no-untyped-call]
-            told = {name: told.get(name, 0) + term.detach() for name, term in terms.items()}
+            summed = {name: summed.get(name, 0) + term.detach() for name, term in terms.items()}
         self.group.average_gradients(self.parameters)
         self.scaler.unscale_(self.optimiser)
         nn.utils.clip_grad_norm_(self.parameters, self.config.train.clip_norm)
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        return told
+        return summed
 
 
 def _cut(batch: Batch, parts: int, devices: int) -> list[Batch]:
@@ -189,8 +189,8 @@ def _cut(batch: Batch, parts: int, devices: int) -> list[Batch]:
     ]
 
 
-def _cut_answer(answer: Answer | None, parts: int) -> list[Answer | None]:
-    if answer is None or parts == 1:
-        return [answer] * parts
-    features = [None] * parts if answer.features is None else answer.features.chunk(parts)
-    return [Answer(*said) for said in zip(answer.logits.chunk(parts), features, strict=True)]
+def _cut_answer(output: TeacherOutput | None, parts: int) -> list[TeacherOutput | None]:
+    if output is None or parts == 1:
+        return [output] * parts
+    features = [None] * parts if output.features is None else output.features.chunk(parts)
+    return [TeacherOutput(*pair) for pair in zip(output.logits.chunk(parts), features, strict=True)]

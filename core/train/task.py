@@ -13,8 +13,8 @@ from core.data.scene import Scene
 from core.data.transforms import ViewSampler
 from core.losses.features import FeatureTerms
 from core.train.batches import Batch
-from core.train.group import ALONE, Group
-from core.train.step import Answer, Normaliser
+from core.train.distributed import ALONE, Group
+from core.train.step import Normaliser, TeacherOutput
 
 
 class RunCancelledError(Exception):
@@ -23,7 +23,7 @@ class RunCancelledError(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """A run with everything built. `answers` gives what the teacher says to a batch; None: labels only.
+    """A run with everything built. `teacher_outputs` gives the teacher's output for a batch; None: labels only.
 
     `features` are losses on features with what they learn, and `layer` the student's module that they look at.
     The devices in `group` share each batch; the first of them alone validates, saves and reports.
@@ -38,7 +38,7 @@ class Task:
     dtype: torch.dtype
     views: int
     view_epochs: int | None = None
-    answers: Callable[[Batch], Answer] | None = None
+    teacher_outputs: Callable[[Batch], TeacherOutput] | None = None
     features: FeatureTerms | None = None
     layer: str | None = None
     compile: bool = False

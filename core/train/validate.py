@@ -11,8 +11,8 @@ from core.data.scene import Scene
 from core.evaluate import evaluate
 from core.infer.predict import Progress, predict
 from core.metrics import Scores
+from core.train.checkpointing import Progress as RunProgress
 from core.train.events import Cancelled, EpochEvent, PreviewEvent
-from core.train.state import Progress as RunProgress
 from core.train.step import Normaliser
 
 _PREVIEW_SIDE = 384
@@ -72,7 +72,7 @@ def epoch_event(result: Validation, progress: RunProgress, *, steps: int, better
 
 
 def asking(cancelled: Cancelled) -> Progress:
-    """A progress callback that asks `cancelled` and does nothing with the answer."""
+    """A progress callback that asks `cancelled` and does nothing with the output."""
 
     def ask(_done: int, _total: int) -> None:
         cancelled()

@@ -16,9 +16,9 @@ from core.runs import fence
 from core.runs.files import append_line, atomic_write
 from core.runs.recorder import Recorder
 from core.runs.store import RunStore
+from core.train.checkpointing import Progress, save_state
 from core.train.events import EpochEvent, MessageEvent, PreviewEvent
 from core.train.optim import build_optimiser
-from core.train.state import Progress, save_state
 from tests.unit.runs.conftest import claimed, lapse
 
 

@@ -46,8 +46,8 @@ def tiny_sampler(seed: int = 0, crop: int = 32) -> ViewSampler:
 
 
 def tiny_task(**changes: Any) -> Task:
-    """`changes` go to the settings of training; `views`, `distill`, `answers` and the like to the task."""
-    own = {key: changes.pop(key) for key in ("views", "view_epochs", "answers", "validation") if key in changes}
+    """`changes` go to the settings of training; `views`, `distill`, `teacher_outputs` and the like to the task."""
+    own = {key: changes.pop(key) for key in ("views", "view_epochs", "teacher_outputs", "validation") if key in changes}
     distill = changes.pop("distill", None)
     train = TrainConfig(**({"epochs": 3, "batch_size": 4, "learning_rate": 2e-2, "precision": "float32"} | changes))
     config = RunConfig(

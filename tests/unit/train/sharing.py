@@ -25,23 +25,22 @@ from core.losses.supervised import cross_entropy, dice
 from core.models import build_model
 from core.train import loop, step
 from core.train.batches import Batch
+from core.train.distributed import ALONE, Group, meet, open_store, share_statistics
 from core.train.events import Event, StepEvent
-from core.train.group import ALONE, Group, meet, open_store
 from core.train.loop import fit
-from core.train.norm import share_statistics
-from core.train.step import Answer, Normaliser
+from core.train.step import Normaliser, TeacherOutput
 from tests.unit.train.conftest import tiny_task
 
 VIEWS, CLASSES, IGNORE = 8, 5, 5
 Curve = list[dict[str, float]]
 
 
-def teacher(batch: Batch) -> Answer:
-    """An answer that depends on the view alone."""
+def teacher(batch: Batch) -> TeacherOutput:
+    """An output that depends on the view alone."""
     red, green, _ = (batch.images.float() / 64).unbind(dim=3)
     logits = torch.stack([torch.sin(red + at) * 3 for at in range(CLASSES)], dim=1)
     coarse = torch.stack([red.cos(), green.sin(), red * green / 8], dim=1)
-    return Answer(logits, nn.functional.avg_pool2d(coarse, 8))
+    return TeacherOutput(logits, nn.functional.avg_pool2d(coarse, 8))
 
 
 def curve(
@@ -53,7 +52,7 @@ def curve(
     """
     distill = DistillConfig(alpha=0.0 if mix else 0.5, losses=losses) if losses else None
     settings = {"epochs": 2, "batch_size": VIEWS // group.size, "devices": group.size, "learning_rate": 2e-2} | train
-    task = tiny_task(distill=distill, views=24, answers=teacher if losses else None, **settings)
+    task = tiny_task(distill=distill, views=24, teacher_outputs=teacher if losses else None, **settings)
     chosen = [name for name in losses or () if LOSSES[name].on_features]
     features = FeatureTerms(chosen, student_channels=32, teacher_channels=3) if chosen else None
     if architecture != "unet":
@@ -71,7 +70,7 @@ def curve(
 
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        stack.enter_context(mock.patch.object(loop, "_TELL_EVERY", 0.0))
+        stack.enter_context(mock.patch.object(loop, "_REPORT_EVERY", 0.0))
         stack.enter_context(mock.patch.object(loop._Trainer, "_validate"))  # Pictures are predicted in float32.
         fit(task, emit=emit, cancelled=lambda: False, folder=Path(folder))
     return told
@@ -147,7 +146,7 @@ def chances(group: Group) -> list[Tensor]:
     """What both devices draw before step 1, step 2, and step 1 once more."""
     found = []
     for step_number in (1, 2, 1):
-        group.draw_apart(0, step_number)
+        group.seed_apart(0, step_number)
         found.append(group.gather(torch.rand(4)))
     return found
 
@@ -181,7 +180,7 @@ def do(group: Group, work: str, *, without: str = "", **settings: Any) -> Any:
 def main() -> None:
     store = open_store("127.0.0.1", int(sys.argv[1]))
     group = meet(store, rank=1, size=2)
-    while text := group.told_text():
+    while text := group.broadcast_text():
         do(group, **json.loads(text))
     os._exit(0)
 

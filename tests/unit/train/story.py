@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from core.train.batches import Batch
 from core.train.events import EpochEvent, MessageEvent
-from core.train.step import Answer
+from core.train.step import TeacherOutput
 from core.train.task import Outcome, RunCancelledError, Task
 from tests.unit.ear import Ear
 
@@ -19,10 +19,10 @@ AVERAGED = {"ema": 0.9}
 SPARSE = {"validate_every": 2, "schedule": "cosine"}
 
 
-def teacher(batch: Batch) -> Answer:
-    """An answer that depends on the view alone."""
+def teacher(batch: Batch) -> TeacherOutput:
+    """An output that depends on the view alone."""
     red = batch.images[..., 0].float() / 64
-    return Answer(torch.stack([torch.sin(red + at) * 3 for at in range(5)], dim=1))
+    return TeacherOutput(torch.stack([torch.sin(red + at) * 3 for at in range(5)], dim=1))
 
 
 class KilledError(Exception):

@@ -52,7 +52,7 @@ def test_a_budget_of_seconds_lengthens_the_run_to_whole_epochs(
 def test_slow_first_steps_are_not_taken_for_the_pace(
     make_task: MakeTask, ear: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A translated model spends a minute before its first step."""
+    """A compiled model spends a minute before its first step."""
     clock(monkeypatch, 1.0, 60.0, 5.0, 5.0, 1.0)
     outcome = ear.run(make_task(epochs=1, views=32, match_seconds=48.0, validate_every=100), tmp_path)
     assert outcome.epochs == 6

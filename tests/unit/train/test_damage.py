@@ -9,10 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from core.errors import CheckpointError
+from core.train.checkpointing import Progress, read_verified
 from core.train.events import Event, MessageEvent
-from core.train.seal import require_whole
-from core.train.state import Progress
-from tests.unit.train.test_state import Run
+from tests.unit.train.test_checkpointing import Run
 
 
 def _saved_twice(folder: Path) -> tuple[Run, Path]:
@@ -28,10 +27,10 @@ def test_the_one_before_stays_beside_the_newest(tmp_path: Path) -> None:
     run, newest = _saved_twice(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["previous.safetensors", "state.safetensors"]
     for path, epoch in ((newest, 1), (tmp_path / "previous.safetensors", 0)):
-        header, _ = require_whole(path.read_bytes())
+        header, _ = read_verified(path.read_bytes())
         assert json.loads(header["progress"])["epoch"] == epoch
     run.save(tmp_path, Progress(epoch=2))
-    assert json.loads(require_whole((tmp_path / "previous.safetensors").read_bytes())[0]["progress"])["epoch"] == 1
+    assert json.loads(read_verified((tmp_path / "previous.safetensors").read_bytes())[0]["progress"])["epoch"] == 1
 
 
 def _places(data: bytes | bytearray) -> list[int]:
@@ -50,7 +49,7 @@ def test_one_changed_bit_anywhere_is_found_and_the_one_before_is_taken(tmp_path:
     data[at] ^= 1 << (offset % 8)
     newest.write_bytes(data)
     with pytest.raises((ValueError, KeyError, TypeError, SafetensorError)):
-        require_whole(bytes(data), unsealed=("progress", "groups", "scaler"))
+        read_verified(bytes(data), without_checksum=("progress", "groups", "scaler"))
     said: list[Event] = []
     found = Run(seed=5, steps=1).load(tmp_path, said.append)
     assert found is not None
@@ -87,7 +86,7 @@ def test_a_kill_between_two_renames_leaves_what_can_be_gone_on_from(tmp_path: Pa
 
 def test_a_file_of_before_there_were_seals_still_loads(tmp_path: Path) -> None:
     _, newest = _saved_twice(tmp_path)
-    header, tensors = require_whole(newest.read_bytes())
+    header, tensors = read_verified(newest.read_bytes())
     save_file(tensors, newest, {key: value for key, value in header.items() if key != "sha256"})
     found = Run(seed=5, steps=1).load(tmp_path)
     assert found is not None

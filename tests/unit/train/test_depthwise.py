@@ -8,7 +8,7 @@ from torch import nn
 
 from core.config import ModelConfig
 from core.models import build_model
-from core.train.depthwise import keep_in_single
+from core.train.compiling import keep_in_float32
 
 LITE = ModelConfig("smp", {"architecture": "Unet", "encoder": "tu-tf_efficientnet_lite0", "decoder_channels": [8] * 5})
 
@@ -19,14 +19,14 @@ def depthwise(size: int, stride: int) -> nn.Conv2d:
 
 @pytest.mark.parametrize(("size", "stride", "slow"), [(3, 1, 0), (3, 2, 1), (5, 1, 1), (5, 2, 1)])
 def test_only_those_that_bfloat16_slows_down(size: int, stride: int, slow: int) -> None:
-    assert keep_in_single(nn.Sequential(depthwise(size, stride), nn.Conv2d(8, 8, 5, stride=2))) == slow
+    assert keep_in_float32(nn.Sequential(depthwise(size, stride), nn.Conv2d(8, 8, 5, stride=2))) == slow
 
 
 def test_under_autocast_they_compute_in_float32_and_give_back_what_flowed_in() -> None:
     torch.manual_seed(0)
     plain = nn.Sequential(depthwise(5, 2))
     kept = copy.deepcopy(plain)
-    keep_in_single(kept)
+    keep_in_float32(kept)
     images = torch.randn(2, 8, 16, 16).bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
         found = kept(images)
@@ -38,7 +38,7 @@ def test_a_real_encoder_learns_the_same_and_is_saved_under_the_same_names() -> N
     torch.manual_seed(0)
     plain = build_model(LITE, outputs=5).eval()
     kept = copy.deepcopy(plain)
-    assert keep_in_single(kept) == 11
+    assert keep_in_float32(kept) == 11
     images = torch.randn(1, 3, 64, 64)
     for model in (plain, kept):
         model(images).square().mean().backward()
@@ -50,7 +50,7 @@ def test_a_real_encoder_learns_the_same_and_is_saved_under_the_same_names() -> N
 def test_a_copy_has_weights_of_its_own() -> None:
     """Averaged weights are kept in a copy of the model, which must not look at the original's."""
     model = nn.Sequential(depthwise(5, 1))
-    keep_in_single(model)
+    keep_in_float32(model)
     other = copy.deepcopy(model)
     images = torch.randn(1, 8, 9, 9)
     before = other(images)

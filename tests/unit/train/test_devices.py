@@ -19,8 +19,7 @@ from torch import distributed
 from core import paths
 from core.errors import ModelError
 from core.losses.catalogue import LOSSES
-from core.train.group import ALONE, Group, meet, open_store, part
-from core.train.norm import share_statistics
+from core.train.distributed import ALONE, Group, meet, open_store, part, share_statistics
 from tests.unit.train.sharing import Curve, do
 
 TOLERANCE, APART = 1e-9, 1e-2
@@ -37,7 +36,7 @@ def together() -> Iterator[Together]:
 
         def work(**settings: Any) -> Any:
             assert partner.poll() is None, "an earlier test has left the two out of step"
-            group.told_text(json.dumps(settings))
+            group.broadcast_text(json.dumps(settings))
             done = False
             try:
                 result = do(group, **settings)
@@ -52,7 +51,7 @@ def together() -> Iterator[Together]:
         try:
             yield work
             if partner.poll() is None:
-                group.told_text("")
+                group.broadcast_text("")
                 assert partner.wait(30) == 0
         finally:
             partner.kill()
@@ -145,7 +144,7 @@ def test_one_device_asks_nobody() -> None:
     assert not distributed.is_initialized() or distributed.get_world_size() == 2
     values = torch.ones(3)
     assert ALONE.add(values) is values
-    assert (ALONE.told(2.5), ALONE.told_text("word"), ALONE.positions(4)) == (2.5, "word", [0, 1, 2, 3])
+    assert (ALONE.broadcast(2.5), ALONE.broadcast_text("word"), ALONE.positions(4)) == (2.5, "word", [0, 1, 2, 3])
 
 
 def test_a_normalisation_that_cannot_be_shared_is_refused() -> None:

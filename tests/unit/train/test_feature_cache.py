@@ -7,10 +7,10 @@ from torch import nn
 
 from core.data.transforms import ViewSampler
 from core.models.tap import Tap
-from core.train import teacher_cache
+from core.train import view_cache
 from core.train.batches import Batch, epoch_batches
 from core.train.step import FrozenTeacher, Normaliser
-from tests.unit.train.test_teacher_cache import EPOCHS, VIEWS, Counting, built, teacher
+from tests.unit.train.test_view_cache import EPOCHS, VIEWS, Counting, built, teacher
 
 
 def test_features_are_stored_beside_the_logits(tmp_path: Path, sampler: ViewSampler) -> None:
@@ -20,16 +20,14 @@ def test_features_are_stored_beside_the_logits(tmp_path: Path, sampler: ViewSamp
     with Tap(model, "0") as tap:
         frozen = FrozenTeacher(model, normaliser, torch.float32, tap=tap)
         cache = built(tmp_path, sampler, frozen, form="uint8", features=(3, 4, 4))
-        live = [frozen.answer(batch.images).features for batch in batches(sampler)]
-    stored = [cache.answer(batch).features for batch in batches(sampler)]
+        live = [frozen.output(batch.images).features for batch in batches(sampler)]
+    stored = [cache.output(batch).features for batch in batches(sampler)]
     assert len(stored) == EPOCHS * VIEWS // 4
     for one, other in zip(live, stored, strict=True):
         assert one is not None
         assert other is not None
         assert torch.equal(one.half(), other)
-    expected = teacher_cache.bytes_needed(
-        epochs=EPOCHS, views=VIEWS, outputs=5, crop=32, form="uint8", features=(3, 4, 4)
-    )
+    expected = view_cache.bytes_needed(epochs=EPOCHS, views=VIEWS, outputs=5, crop=32, form="uint8", features=(3, 4, 4))
     assert sum(path.stat().st_size for path in tmp_path.iterdir() if path.suffix != ".json") == expected
     assert expected == 2 * 8 * (5 * 32 * 32 + 8 + 3 * 4 * 4 * 2)
 

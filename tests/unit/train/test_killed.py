@@ -46,7 +46,7 @@ def test_a_killed_run_goes_on_within_its_epoch(
     """Where every step is saved, none is done twice. (In earnest it is one step in so many seconds.)"""
 
     def make() -> Task:
-        return make_task(answers=teacher if "distill" in settings else None, **settings)
+        return make_task(teacher_outputs=teacher if "distill" in settings else None, **settings)
 
     whole = Story(make, make_ear, folders("whole"))
     monkeypatch.setattr(loop, "_SAVE_EVERY", 0.0)

@@ -18,7 +18,7 @@ from core.train import loop
 from core.train.batches import Batch
 from core.train.events import EpochEvent, MessageEvent, PreviewEvent, StepEvent
 from core.train.loop import RunCancelledError, Task, fit
-from core.train.step import Answer
+from core.train.step import TeacherOutput
 
 MakeTask = Callable[..., Task]
 
@@ -109,7 +109,7 @@ def test_what_is_told(make_task: MakeTask, ear: Any, tmp_path: Path) -> None:
 def test_the_losses_of_an_epoch_are_the_mean_of_its_steps(
     make_task: MakeTask, ear: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "_TELL_EVERY", 0.0)
+    monkeypatch.setattr(loop, "_REPORT_EVERY", 0.0)
     ear.run(make_task(epochs=1), tmp_path)
     steps, (epoch,) = ear.of(StepEvent), ear.of(EpochEvent)
     for name in ("cross_entropy", "dice"):
@@ -160,11 +160,11 @@ def test_the_teacher_sees_the_very_views_that_the_student_sees(make_task: MakeTa
     taught: list[Tensor] = []
     learnt: list[Tensor] = []
 
-    def teacher(batch: Batch) -> Answer:
+    def teacher(batch: Batch) -> TeacherOutput:
         taught.append(batch.images)
-        return Answer(torch.zeros(len(batch.images), 5, 32, 32))
+        return TeacherOutput(torch.zeros(len(batch.images), 5, 32, 32))
 
-    task = make_task(epochs=2, distill=DistillConfig(), answers=teacher)
+    task = make_task(epochs=2, distill=DistillConfig(), teacher_outputs=teacher)
     task.model.register_forward_pre_hook(lambda module, inputs: learnt.append(inputs[0]) if module.training else None)
     ear.run(task, tmp_path)
     assert len(taught) == len(learnt) == 8
@@ -177,11 +177,11 @@ def test_the_teacher_sees_the_very_views_that_the_student_sees(make_task: MakeTa
 def test_replayed_views_come_round_again(make_task: MakeTask, ear: Any, tmp_path: Path) -> None:
     seen: list[bytes] = []
 
-    def teacher(batch: Batch) -> Answer:
+    def teacher(batch: Batch) -> TeacherOutput:
         seen.append(batch.images.numpy().tobytes())
-        return Answer(torch.zeros(len(batch.images), 5, 32, 32))
+        return TeacherOutput(torch.zeros(len(batch.images), 5, 32, 32))
 
-    task = make_task(epochs=5, views=8, distill=DistillConfig(cache_views=2), answers=teacher, view_epochs=2)
+    task = make_task(epochs=5, views=8, distill=DistillConfig(cache_views=2), teacher_outputs=teacher, view_epochs=2)
     ear.run(task, tmp_path)
     epochs = [tuple(seen[at : at + 2]) for at in range(0, 10, 2)]
     assert epochs[0] == epochs[2] == epochs[4]

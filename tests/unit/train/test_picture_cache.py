@@ -15,7 +15,7 @@ from core.data.scene import Scene
 from core.data.transforms import ViewSampler
 from core.train import picture_cache
 from core.train.batches import epoch_batches
-from core.train.group import Group
+from core.train.distributed import Group
 from core.train.picture_cache import PictureCache
 from core.train.step import FrozenTeacher, Normaliser
 
@@ -82,8 +82,8 @@ def test_at_the_pictures_own_scale_they_are_the_teachers_answers(
     cache = built(tmp_path, views, frozen, form=form)
     for epoch in range(4):
         for batch in epoch_batches(views, epoch=epoch, views=16, batch_size=4):
-            said = cache.answer(batch).logits
-            assert (said - frozen.answer(batch.images).logits).abs().max() < within
+            said = cache.output(batch).logits
+            assert (said - frozen.output(batch.images).logits).abs().max() < within
             assert said.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -92,7 +92,7 @@ def test_at_any_scale_they_go_where_the_labels_go(tmp_path: Path, scale: tuple[f
     views, (frozen, _) = sampler(scale=scale, colour=0.5, paste=0.5), teacher()
     cache = built(tmp_path, views, frozen)
     for batch in epoch_batches(views, epoch=1, views=48, batch_size=4):
-        classes = ((cache.answer(batch).logits[:, 0].float() * 60 + 120) / 50).round().long()
+        classes = ((cache.output(batch).logits[:, 0].float() * 60 + 120) / 50).round().long()
         valid = batch.labels != 5
         assert valid.float().mean() > 0.1
         assert torch.equal(classes[valid], batch.labels[valid])
@@ -106,7 +106,7 @@ def test_the_teacher_sees_each_picture_once_however_many_epochs_follow(tmp_path:
     assert least <= asked < 2 * least, "windows overlap"
     for epoch in range(3):
         for batch in epoch_batches(views, epoch=epoch, views=8, batch_size=4):
-            cache.answer(batch)
+            cache.output(batch)
     assert model.seen == asked
 
 
@@ -125,7 +125,7 @@ def test_a_devices_answers_are_those_of_the_whole_batch(tmp_path: Path) -> None:
         shares = epoch_batches(views, epoch=0, views=8, batch_size=4, group=Group(rank, 2))
         for share, whole in zip(shares, epoch_batches(views, epoch=0, views=8, batch_size=4), strict=True):
             rows = [view - whole.first for view in share.views]
-            assert torch.equal(cache.answer(share).logits, cache.answer(whole).logits[rows])
+            assert torch.equal(cache.output(share).logits, cache.output(whole).logits[rows])
 
 
 def test_the_room_it_takes_is_known_before(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_interrupted_it_goes_on_with_the_next_picture(tmp_path: Path) -> None:
     built(tmp_path / "whole", sampler(), whole)
     assert 0 < model.seen == other.seen - SIZES[0][0] * SIZES[0][1] - SIZES[1][0] * SIZES[1][1]
     batch = next(iter(epoch_batches(views, epoch=0, views=4, batch_size=4)))
-    assert (cache.answer(batch).logits - frozen.answer(batch.images).logits).abs().max() < 0.005
+    assert (cache.output(batch).logits - frozen.output(batch.images).logits).abs().max() < 0.005
 
 
 @pytest.mark.parametrize("change", ["identity", "form", "pictures", "mark", "cut"])
@@ -166,7 +166,7 @@ def test_what_was_made_from_something_else_is_made_again(tmp_path: Path, change:
     cache = built(tmp_path, views, frozen, **changes)
     assert model.seen
     batch = next(iter(epoch_batches(views, epoch=0, views=4, batch_size=4)))
-    assert (cache.answer(batch).logits - frozen.answer(batch.images).logits).abs().max() < 0.03
+    assert (cache.output(batch).logits - frozen.output(batch.images).logits).abs().max() < 0.03
 
 
 def test_the_same_again_asks_the_teacher_nothing(tmp_path: Path) -> None:

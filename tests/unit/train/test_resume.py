@@ -52,7 +52,7 @@ def test_a_distillation(
     make_task: MakeTask, make_ear: Callable[..., Any], folders: Folders, view_epochs: int | None
 ) -> None:
     def make() -> Task:
-        return make_task(distill=DistillConfig(alpha=0.5), answers=teacher, view_epochs=view_epochs)
+        return make_task(distill=DistillConfig(alpha=0.5), teacher_outputs=teacher, view_epochs=view_epochs)
 
     whole = Story(make, make_ear, folders("whole"))
     stopped = Story(make, make_ear, folders("stopped"), 2, 6)
@@ -73,7 +73,7 @@ def test_the_teacher_is_part_of_what_is_learnt(
     make_task: MakeTask, make_ear: Callable[..., Any], folders: Folders
 ) -> None:
     distill = DistillConfig(alpha=0.5)
-    taught = Story(lambda: make_task(distill=distill, answers=teacher), make_ear, folders("taught"))
+    taught = Story(lambda: make_task(distill=distill, teacher_outputs=teacher), make_ear, folders("taught"))
     alone = Story(make_task, make_ear, folders("alone"))
     assert "model.head.weight" in differing(taught, alone)
 

@@ -16,7 +16,7 @@ from core.losses.supervised import supervised
 from core.train.batches import Batch, epoch_batches
 from core.train.loop import Task
 from core.train.optim import build_optimiser
-from core.train.step import Answer, FrozenTeacher, Normaliser, Stepper
+from core.train.step import FrozenTeacher, Normaliser, Stepper, TeacherOutput
 
 CPU = torch.device("cpu")
 MakeTask = Callable[..., Task]
@@ -62,10 +62,10 @@ def stepper_of(task: Task) -> Stepper:
 def test_the_teacher_answers_in_eval_mode_whoever_called_train_on_it(sampler: ViewSampler) -> None:
     frozen, model = teacher()
     images = batch_of(sampler).images
-    first = frozen.answer(images).logits
+    first = frozen.output(images).logits
     model.train()
     statistics = copy.deepcopy(model.body[1].state_dict())
-    second = frozen.answer(images).logits
+    second = frozen.output(images).logits
     assert torch.equal(first, second), "dropout was on"
     assert not any(module.training for module in model.modules())
     for key, value in model.body[1].state_dict().items():
@@ -74,7 +74,7 @@ def test_the_teacher_answers_in_eval_mode_whoever_called_train_on_it(sampler: Vi
 
 def test_the_teacher_has_no_gradient(sampler: ViewSampler) -> None:
     frozen, model = teacher()
-    logits = frozen.answer(batch_of(sampler).images).logits
+    logits = frozen.output(batch_of(sampler).images).logits
     assert not logits.requires_grad
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
@@ -82,15 +82,15 @@ def test_the_teacher_has_no_gradient(sampler: ViewSampler) -> None:
 def test_the_teacher_has_its_own_normalisation(sampler: ViewSampler) -> None:
     frozen, model = teacher()
     images = batch_of(sampler).images
-    frozen.answer(images)
+    frozen.output(images)
     mean, std = torch.tensor([100.0, 110.0, 120.0]), torch.tensor([50.0, 60.0, 70.0])
     torch.testing.assert_close(model.seen[0], ((images.float() - mean) / std).permute(0, 3, 1, 2))
 
 
 def test_the_teacher_works_under_autocast(sampler: ViewSampler) -> None:
     images = batch_of(sampler).images
-    rounded = teacher(torch.bfloat16)[0].answer(images).logits
-    exact = teacher()[0].answer(images).logits
+    rounded = teacher(torch.bfloat16)[0].output(images).logits
+    exact = teacher()[0].output(images).logits
     assert rounded.shape == exact.shape
     torch.testing.assert_close(rounded.float(), exact, atol=0.05, rtol=0.05)
     assert not torch.equal(rounded.float(), exact)
@@ -102,7 +102,7 @@ def test_a_step_moves_the_student_and_not_the_teacher(make_task: MakeTask, sampl
     batch = batch_of(sampler)
     kept = copy.deepcopy(model.state_dict())
     student = copy.deepcopy(task.model.state_dict())
-    stepper_of(task.model and task).step(batch, frozen.answer(batch.images), 1e-2)
+    stepper_of(task.model and task).step(batch, frozen.output(batch.images), 1e-2)
     assert all(torch.equal(value, kept[key]) for key, value in model.state_dict().items())
     moved = [key for key, value in task.model.state_dict().items() if not torch.equal(value, student[key])]
     assert set(dict(task.model.named_parameters())) <= set(moved)
@@ -112,7 +112,7 @@ def test_terms_are_those_of_the_objective(make_task: MakeTask, sampler: ViewSamp
     task = make_task(distill=DistillConfig(temperature=3.0, alpha=0.25, losses={"soft_targets": 1.0}), dice=0.4)
     task.model.eval()
     batch, (frozen, _) = batch_of(sampler), teacher()
-    answers = frozen.answer(batch.images)
+    answers = frozen.output(batch.images)
     found = stepper_of(task).terms(batch, answers)
     expected = distillation_terms(
         student=task.model(task.normaliser(batch.images)),
@@ -140,10 +140,10 @@ def test_answers_from_a_half_precision_cache_will_do(make_task: MakeTask, sample
     task = make_task(distill=DistillConfig(temperature=2.0, alpha=0.5))
     task.model.eval()
     batch, (frozen, _) = batch_of(sampler), teacher()
-    answers = frozen.answer(batch.images)
+    answers = frozen.output(batch.images)
     stepper = stepper_of(task)
     torch.testing.assert_close(
-        stepper.terms(batch, Answer(answers.logits.half())), stepper.terms(batch, answers), atol=1e-3, rtol=1e-3
+        stepper.terms(batch, TeacherOutput(answers.logits.half())), stepper.terms(batch, answers), atol=1e-3, rtol=1e-3
     )
 
 
@@ -196,11 +196,11 @@ def test_a_batch_in_parts_is_the_same_step(make_task: MakeTask, sampler: ViewSam
     distill = DistillConfig(temperature=2.0, alpha=0.5) if taught else None
     batch, (frozen, _) = batch_of(sampler), teacher()
     batch = replace(batch, labels=batch.labels.where(batch.labels != AERIAL.ignore_index, 0))
-    answer = frozen.answer(batch.images) if taught else None
+    output = frozen.output(batch.images) if taught else None
     found = []
     for parts in (1, 2, 4):
         task = make_task(distill=distill, accumulate=parts, dice=0.0)
-        told = stepper_of(replace(task, model=task.model.eval())).step(batch, answer, 1e-3)
+        told = stepper_of(replace(task, model=task.model.eval())).step(batch, output, 1e-3)
         found.append((told, task.model.state_dict()))
     (told, whole), *others = found
     for other_told, other in others:

@@ -20,7 +20,7 @@ def test_a_control_has_the_seconds_of_the_run_it_controls_for(
 ) -> None:
     run(replace(labels, control_of="taught"), runs, "control")
     assert caught[0].config.train.match_seconds == 123.5
-    assert caught[0].answers is None
+    assert caught[0].teacher_outputs is None
 
 
 def test_a_run_that_controls_for_nothing_has_no_budget(labels: RunConfig, runs: Path, caught: list[Task]) -> None:

@@ -89,13 +89,13 @@ def test_the_teachers_answers_are_to_the_views_in_its_own_normalisation(
     seen: list[float] = []
 
     def compare(task: Task, **_: object) -> Outcome:
-        assert task.answers is not None
+        assert task.teacher_outputs is not None
         for epoch in (0, 1):
             for batch in epoch_batches(task.sampler, epoch=epoch, views=8, batch_size=4):
                 normal = (batch.images.float() - torch.tensor([90.0, 100, 110])) / torch.tensor([50.0, 60, 70])
                 with torch.no_grad():
                     expected = teacher(normal.permute(0, 3, 1, 2))
-                seen.append((task.answers(batch).logits.float() - expected).abs().max().item())
+                seen.append((task.teacher_outputs(batch).logits.float() - expected).abs().max().item())
         return Outcome(task.model.state_dict(), {}, 0.5, 1, 1, 60.0, False)
 
     monkeypatch.setattr(jobs, "fit", compare)

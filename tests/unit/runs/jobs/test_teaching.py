@@ -59,7 +59,7 @@ def test_mirrored_views_are_averaged(distilled: RunConfig, runs: Path, caught: l
     pixels = ((images.float() - mean) / std).permute(0, 3, 1, 2)
     with torch.no_grad():
         mirrored = [teacher.model(pixels.flip(axes)).flip(axes) for axes in ((), (2,), (3,), (2, 3))]
-    plain, averaged = (task.answers(batch).logits for task in caught if task.answers)
+    plain, averaged = (task.teacher_outputs(batch).logits for task in caught if task.teacher_outputs)
     torch.testing.assert_close(plain, mirrored[0])
     torch.testing.assert_close(averaged, torch.stack(mirrored).mean(dim=0))
     assert not torch.allclose(plain, averaged, atol=1e-3)
@@ -70,8 +70,8 @@ def test_stored_features_teach_what_live_ones_do_and_the_teacher_rests(
 ) -> None:
     """An epoch costs the student alone: all that differs is the rounding to half precision."""
     asked = []
-    answer = FrozenTeacher.answer
-    monkeypatch.setattr(FrozenTeacher, "answer", lambda *given: asked.append(len(given[1])) or answer(*given))
+    output = FrozenTeacher.output
+    monkeypatch.setattr(FrozenTeacher, "output", lambda *given: asked.append(len(given[1])) or output(*given))
     losses = {"hint": 1.0, "masked_generation": 1.0, "soft_targets": 1.0}
     told, times = {}, {}
     for name, cache_views in (("live", 0), ("stored", 1)):
@@ -80,7 +80,7 @@ def test_stored_features_teach_what_live_ones_do_and_the_teacher_rests(
         run(replace(taught(distilled, losses=losses, cache_views=cache_views), train=slow), runs, name, ear)
         told[name], times[name] = ear, sum(asked)
     assert times == {"live": 3 * 8, "stored": 8}
-    words = "The teacher's answers, with its features at encoder.4, will take 1 MB of disk while the run lasts."
+    words = "The teacher's outputs, with its features at encoder.4, will take 1 MB of disk while the run lasts."
     assert MessageEvent(words) in told["stored"].events
     live, stored = (told[name].of(EpochEvent)[0].losses for name in ("live", "stored"))
     assert live == pytest.approx(stored, rel=2e-3)

@@ -1,9 +1,9 @@
-"""The teacher's answers to exactly the views that the student will see, on disk, so that it runs once a view.
+"""The teacher's outputs for exactly the views that the student will see, on disk, so that it runs once a view.
 
 Logits, and features where a loss asks for them: those always in half precision, of the one module that it looks at. The
 first `cache_views` epochs of views are stored, as `cache_form` says, and replayed in turn. What it costs in
 accuracy is that a student sees that many epochs of different views and no more; it was not measured. `picture_cache`
-asks less of the teacher and gives new views for ever, but its answers are not to the very views.
+asks less of the teacher and gives new views for ever, but its outputs are not for the very views.
 """
 
 import json
@@ -13,16 +13,16 @@ from pathlib import Path
 
 from core.data.transforms import ViewSampler
 from core.train.batches import Batch, epoch_batches
+from core.train.distributed import ALONE, Group
 from core.train.events import Cancelled, Emit, MessageEvent
-from core.train.group import ALONE, Group
 from core.train.logit_store import Form, LogitStore, fidelity, mark_done, progress, row_bytes
-from core.train.step import Answer, FrozenTeacher
+from core.train.step import FrozenTeacher, TeacherOutput
 
 Shape = tuple[int, int, int]
 """Channels, height and width of what is stored of one view."""
 
 
-class TeacherCache:
+class ViewCache:
     """Answers to `epochs` epochs of `views` views each. `seconds` is what it took to make them."""
 
     def __init__(self, stores: Sequence[LogitStore], views: int, epochs: int, seconds: float) -> None:
@@ -31,10 +31,10 @@ class TeacherCache:
         self.epochs = epochs
         self.seconds = seconds
 
-    def answer(self, batch: Batch) -> Answer:
-        """What the teacher said to the views of a batch made with `view_epoch`."""
+    def output(self, batch: Batch) -> TeacherOutput:
+        """The teacher's output for the views of a batch made with `view_epoch`."""
         rows = [batch.epoch % self.epochs * self._views + view for view in batch.views]
-        return Answer(*(store.read(rows) for store in self._stores))
+        return TeacherOutput(*(store.read(rows) for store in self._stores))
 
 
 def bytes_needed(*, epochs: int, views: int, outputs: int, crop: int, form: Form, features: Shape | None = None) -> int:
@@ -63,10 +63,10 @@ def build(
     cancelled: Cancelled,
     features: Shape | None = None,
     group: Group = ALONE,
-) -> TeacherCache | None:
+) -> ViewCache | None:
     """Fill the cache at `path`, going on where an earlier attempt stopped; None when cancelled.
 
-    `identity` says what the answers depend on; a file made from anything else is made again. The devices in `group`
+    `identity` says what the outputs depend on; a file made from anything else is made again. The devices in `group`
     share each batch, whose `batch_size` is that of all of them. They must see the same disk.
     """
     views = views // batch_size * batch_size
@@ -74,18 +74,24 @@ def build(
     known_by = json.dumps(identity | {"views": epochs * views, "kinds": kinds}, sort_keys=True)
     sizes = {path.with_suffix(end): epochs * views * row_bytes(*kind) for end, kind in kinds.items()}
     found = progress(mark, sizes, known_by) if group.leads else (0, 0.0)
-    done, spent = int(group.told(found[0])), group.told(found[1])
+    done, spent = int(group.broadcast(found[0])), group.broadcast(found[1])
     started = time.perf_counter()
     stores = _open(sizes, kinds, views=epochs * views, fresh=not done, group=group)
+
+    def stopped() -> bool:
+        return bool(group.broadcast(cancelled()))
+
     for epoch in range(done, epochs):
         batches = epoch_batches(sampler, epoch=epoch, views=views, batch_size=batch_size, group=group)
-        if not _fill(stores, teacher, batches, epoch * views, emit=emit, stopped=lambda: bool(group.told(cancelled()))):
+        if not _fill(
+            stores, teacher, batches, epoch * views, emit=emit, stopped=lambda: bool(group.broadcast(cancelled()))
+        ):
             return None
         group.wait()
         if group.leads:
             mark_done(mark, known_by, epoch + 1, spent + time.perf_counter() - started)
-        emit(MessageEvent(f"Stored the teacher's answers to {epoch + 1} of {epochs} epochs of views."))
-    return TeacherCache(stores, views, epochs, spent + time.perf_counter() - started)
+        emit(MessageEvent(f"Stored the teacher's outputs for {epoch + 1} of {epochs} epochs of views."))
+    return ViewCache(stores, views, epochs, spent + time.perf_counter() - started)
 
 
 def _fill(
@@ -97,16 +103,16 @@ def _fill(
     emit: Emit,
     stopped: Callable[[], bool],
 ) -> bool:
-    """Store the answers to an epoch of views from row `start` on; whether it was not stopped."""
+    """Store the outputs for an epoch of views from row `start` on; whether it was not stopped."""
     for batch in batches:
         if stopped():
             return False
-        answer, rows = teacher.answer(batch.images), [start + view for view in batch.views]
-        for store, values in zip(stores, answer, strict=False):
+        output, rows = teacher.output(batch.images), [start + view for view in batch.views]
+        for store, values in zip(stores, output, strict=False):
             assert values is not None, "the teacher was not tapped for the features that are to be stored"
             store.write(rows, values)
         if start == batch.first == 0:
-            emit(MessageEvent(fidelity(answer.logits, stores[0].read(rows))))
+            emit(MessageEvent(fidelity(output.logits, stores[0].read(rows))))
     for store in stores:
         store.flush()
     return True

@@ -12,9 +12,9 @@ from torch import nn
 
 from core.config import TrainConfig
 from core.errors import CheckpointError, DiskFullError
+from core.train.checkpointing import Progress, load_state, save_state
 from core.train.events import Emit
 from core.train.optim import build_optimiser
-from core.train.state import Progress, load_state, save_state
 
 
 class Run:

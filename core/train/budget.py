@@ -6,7 +6,7 @@ _WARM_STEPS = 3
 
 
 @dataclass
-class Pace:
+class Budget:
     """The speed of a run's first epoch. `budget` in seconds of training (None: no budget), `steps` of an epoch."""
 
     budget: float | None

@@ -1,4 +1,4 @@
-"""The teacher's stored answers are its answers to the very views, and are made again when those have changed."""
+"""The teacher's stored outputs are its answers to the very views, and are made again when those have changed."""
 
 import json
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from core.config import DistillConfig
 from core.data.transforms import ViewSampler
-from core.train import teacher_cache
+from core.train import view_cache
 from core.train.batches import Batch, epoch_batches
 from core.train.events import EpochEvent
 from core.train.loop import Task
-from core.train.step import Answer, FrozenTeacher, Normaliser
-from core.train.teacher_cache import TeacherCache
+from core.train.step import FrozenTeacher, Normaliser, TeacherOutput
+from core.train.view_cache import ViewCache
 
 VIEWS, EPOCHS = 8, 2
 
@@ -40,7 +40,7 @@ def teacher(sign: int = 1) -> tuple[FrozenTeacher, Counting]:
     return FrozenTeacher(model, normaliser, torch.float32), model
 
 
-def build(path: Path, sampler: ViewSampler, frozen: FrozenTeacher, **changes: Any) -> TeacherCache | None:
+def build(path: Path, sampler: ViewSampler, frozen: FrozenTeacher, **changes: Any) -> ViewCache | None:
     settings: dict[str, Any] = {
         "teacher": frozen,
         "sampler": sampler,
@@ -53,19 +53,19 @@ def build(path: Path, sampler: ViewSampler, frozen: FrozenTeacher, **changes: An
         "emit": lambda _: None,
         "cancelled": lambda: False,
     }
-    return teacher_cache.build(path / "cache.logits", **(settings | changes))
+    return view_cache.build(path / "cache.logits", **(settings | changes))
 
 
-def built(path: Path, sampler: ViewSampler, frozen: FrozenTeacher, **changes: Any) -> TeacherCache:
+def built(path: Path, sampler: ViewSampler, frozen: FrozenTeacher, **changes: Any) -> ViewCache:
     found = build(path, sampler, frozen, **changes)
     assert found is not None
     return found
 
 
-def assert_replays(cache: TeacherCache, frozen: FrozenTeacher, sampler: ViewSampler, epochs: int = EPOCHS) -> None:
+def assert_replays(cache: ViewCache, frozen: FrozenTeacher, sampler: ViewSampler, epochs: int = EPOCHS) -> None:
     for epoch in range(epochs):
         for batch in epoch_batches(sampler, epoch=epoch, views=VIEWS, batch_size=4):
-            assert torch.equal(cache.answer(batch).logits, frozen.answer(batch.images).logits.half())
+            assert torch.equal(cache.output(batch).logits, frozen.output(batch.images).logits.half())
 
 
 def test_it_replays_the_teachers_answers_rounded_to_half_precision(tmp_path: Path, sampler: ViewSampler) -> None:
@@ -84,7 +84,7 @@ def test_views_that_fill_no_batch_take_no_room(tmp_path: Path, sampler: ViewSamp
 
 def test_the_room_it_takes_is_known_before(tmp_path: Path, sampler: ViewSampler) -> None:
     built(tmp_path, sampler, teacher()[0])
-    expected = teacher_cache.bytes_needed(epochs=EPOCHS, views=VIEWS, outputs=5, crop=32, form="float16")
+    expected = view_cache.bytes_needed(epochs=EPOCHS, views=VIEWS, outputs=5, crop=32, form="float16")
     assert (tmp_path / "cache.logits").stat().st_size == expected == 2 * 8 * 5 * 32 * 32 * 2
 
 
@@ -165,14 +165,14 @@ def test_the_seconds_of_all_attempts_are_counted(
     tmp_path: Path, sampler: ViewSampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(teacher_cache.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(view_cache.time, "perf_counter", lambda: now[0])
 
-    def slow(images: Tensor) -> Answer:
+    def slow(images: Tensor) -> TeacherOutput:
         now[0] += 10.0
-        return Answer(torch.zeros(len(images), 5, 32, 32))
+        return TeacherOutput(torch.zeros(len(images), 5, 32, 32))
 
     frozen, _ = teacher()
-    monkeypatch.setattr(frozen, "answer", slow)
+    monkeypatch.setattr(frozen, "output", slow)
     assert build(tmp_path, sampler, frozen, cancelled=stop_after(2)) is None
     now[0] = 500.0
     assert built(tmp_path, sampler, frozen).seconds == pytest.approx(40.0)
@@ -185,7 +185,7 @@ def test_very_large_answers_stay_finite(tmp_path: Path, sampler: ViewSampler) ->
     model.sign = 10**6
     cache = built(tmp_path, sampler, frozen)
     for batch in epoch_batches(sampler, epoch=0, views=VIEWS, batch_size=4):
-        assert torch.isfinite(cache.answer(batch).logits).all()
+        assert torch.isfinite(cache.output(batch).logits).all()
 
 
 def test_with_or_without_it_an_epoch_is_the_same_but_for_rounding(
@@ -198,15 +198,15 @@ def test_with_or_without_it_an_epoch_is_the_same_but_for_rounding(
     losses: dict[str, float] = {}
     for name, views in seen.items():
 
-        def answers(batch: Batch, name: str = name, views: list[bytes] = views) -> Answer:
+        def answers(batch: Batch, name: str = name, views: list[bytes] = views) -> TeacherOutput:
             views.append(batch.images.numpy().tobytes())
-            return cache.answer(batch) if name == "cached" else frozen.answer(batch.images)
+            return cache.output(batch) if name == "cached" else frozen.output(batch.images)
 
         task = make_task(
             epochs=1,
             learning_rate=1e-4,
             distill=DistillConfig(alpha=0.5, cache_views=1, losses={"soft_targets": 1.0}),
-            answers=answers,
+            teacher_outputs=answers,
             view_epochs=1 if name == "cached" else None,
         )
         ear = make_ear()

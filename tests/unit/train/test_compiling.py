@@ -1,4 +1,4 @@
-"""The quickest way to run a model is found by trying; what fails is left out with its reason."""
+"""The fastest way to run a model is found by trying; what fails is left out with its reason."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.train import loop, translate
+from core.train import compiling, loop
+from core.train.compiling import PLAIN, Forward, fastest
 from core.train.events import Event, MessageEvent
 from core.train.task import RunCancelledError, Task
-from core.train.translate import PLAIN, Forward, quickest
 from tests.unit.train.story import Story, differing
 
 PIXELS = torch.zeros(2, 3, 8, 8)
@@ -39,7 +39,7 @@ def failing(error: Exception) -> Forward:
 
 
 def failing_backwards(net: nn.Module) -> Forward:
-    """As where only the gradient cannot be translated."""
+    """As where only the gradient cannot be compiled."""
 
     def forward(pixels: Tensor) -> Tensor:
         found: Tensor = net(pixels)
@@ -51,30 +51,30 @@ def failing_backwards(net: nn.Module) -> Forward:
 
 def pick(candidates: dict[str, Forward], net: nn.Module, **more: Any) -> tuple[str, list[Event]]:
     told: list[Event] = []
-    return quickest(candidates, net, PIXELS, dtype=torch.float32, emit=told.append, **more), told
+    return fastest(candidates, net, PIXELS, dtype=torch.float32, emit=told.append, **more), told
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every way is really run, and takes as long as it says: a busy machine must not decide."""
-    run = translate._time
+    run = compiling._time
 
     def time(forward: Forward, *given: Any) -> float:
         run(forward, *given)
         return getattr(forward, "seconds", 0.001)
 
-    monkeypatch.setattr(translate, "_time", time)
+    monkeypatch.setattr(compiling, "_time", time)
 
 
 @pytest.mark.usefixtures("clock")
 def test_the_quickest_is_taken_and_the_log_has_the_figures() -> None:
     net = model()
-    found, told = pick({PLAIN: slower(net, 0.02), "translated": net, "as a graph": slower(net, 0.05)}, net)
-    assert found == "translated"
+    found, told = pick({PLAIN: slower(net, 0.02), "compiled": net, "as a graph": slower(net, 0.05)}, net)
+    assert found == "compiled"
     (message,) = told
     assert isinstance(message, MessageEvent)
-    figures = "as it is 20.0 ms, translated 1.0 ms, as a graph 50.0 ms"
-    assert message.text == f"The model is run translated (a forward and backward pass: {figures})."
+    figures = "as it is 20.0 ms, compiled 1.0 ms, as a graph 50.0 ms"
+    assert message.text == f"The model is run compiled (a forward and backward pass: {figures})."
 
 
 @pytest.mark.usefixtures("clock")
@@ -87,17 +87,17 @@ def test_a_way_that_fails_is_left_out_with_its_reason(fails: str) -> None:
     assert told[0] == MessageEvent("The model cannot be run as a CUDA graph here: no kernel", "warning")
 
 
-def test_what_really_cannot_be_translated_falls_back() -> None:
+def test_what_really_cannot_be_compiled_falls_back() -> None:
     """`torch.compile` itself, with a backend that refuses."""
     net = model()
 
     def refuse(*_: object) -> Any:
         raise NotImplementedError("no compiler for this")
 
-    found, told = pick({PLAIN: net, "translated": torch.compile(net, backend=refuse)}, net)
+    found, told = pick({PLAIN: net, "compiled": torch.compile(net, backend=refuse)}, net)
     assert found == PLAIN
     assert isinstance(told[0], MessageEvent)
-    assert told[0].text.startswith("The model cannot be run translated here: ")
+    assert told[0].text.startswith("The model cannot be run compiled here: ")
     assert told[0].level == "warning"
 
 
@@ -110,8 +110,8 @@ def test_a_model_that_fails_as_it_is_has_no_way_out() -> None:
 def test_what_was_taken_before_is_taken_again_where_it_works() -> None:
     net = model()
     slow = slower(net, 0.02)
-    assert pick({PLAIN: net, "translated": slow}, net, prefer="translated")[0] == "translated"
-    assert pick({PLAIN: net, "translated": failing(RuntimeError("x"))}, net, prefer="translated")[0] == PLAIN
+    assert pick({PLAIN: net, "compiled": slow}, net, prefer="compiled")[0] == "compiled"
+    assert pick({PLAIN: net, "compiled": failing(RuntimeError("x"))}, net, prefer="compiled")[0] == PLAIN
 
 
 def test_trying_leaves_the_model_and_the_random_numbers_as_they_were() -> None:
@@ -124,7 +124,7 @@ def test_trying_leaves_the_model_and_the_random_numbers_as_they_were() -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_run_goes_on_in_the_way_it_was_run_in(
+def test_a_run_goes_on_in_the_mode_it_had(
     make_task: Callable[..., Task],
     make_ear: Callable[..., Any],
     folders: Callable[[str], Path],
@@ -133,12 +133,12 @@ def test_a_run_goes_on_in_the_way_it_was_run_in(
     """Although another one is quicker by then."""
     quick: list[str] = []
 
-    def ways(net: nn.Module, _: torch.device) -> dict[str, Forward]:
-        return {name: net if name == quick[-1] else slower(net, 0.01) for name in (PLAIN, "translated")}
+    def modes(net: nn.Module, _: torch.device) -> dict[str, Forward]:
+        return {name: net if name == quick[-1] else slower(net, 0.01) for name in (PLAIN, "compiled")}
 
-    monkeypatch.setattr(loop, "ways", ways)
+    monkeypatch.setattr(loop, "run_modes", modes)
     folder = folders("one")
-    for now, stop_at in (("translated", 2), (PLAIN, None)):
+    for now, stop_at in (("compiled", 2), (PLAIN, None)):
         quick.append(now)
         ear = make_ear(stop_at=stop_at)
         try:
@@ -146,12 +146,12 @@ def test_a_run_goes_on_in_the_way_it_was_run_in(
         except RunCancelledError:
             assert stop_at
         (said,) = (event.text for event in ear.of(MessageEvent) if event.text.startswith("The model is run"))
-        assert said.startswith("The model is run translated")
+        assert said.startswith("The model is run compiled")
     alone = Story(lambda: make_task(compile=False), make_ear, folders("alone"))
     twin = Story(lambda: make_task(compile=True), make_ear, folders("twin"))
     assert differing(alone, twin) == [], "trying changed what is learnt"
 
 
 def test_a_graph_is_only_tried_on_cuda() -> None:
-    assert set(translate.ways(model(), torch.device("cpu"))) == {PLAIN, "translated"}
-    assert set(translate.ways(model(), torch.device("cuda"))) == {PLAIN, "translated", "as a CUDA graph"}
+    assert set(compiling.run_modes(model(), torch.device("cpu"))) == {PLAIN, "compiled"}
+    assert set(compiling.run_modes(model(), torch.device("cuda"))) == {PLAIN, "compiled", "as a CUDA graph"}

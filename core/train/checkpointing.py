@@ -1,23 +1,27 @@
 """Everything a run needs to go on from where it stopped, in one safetensors file that carries its own SHA-256.
 
 FOLDER/state.safetensors is the newest, FOLDER/previous.safetensors the one before. A new one is written aside, read
-back and compared with its sum before it takes the place of the newest, so there is at every moment one that is whole.
+back and compared with its checksum before it takes the place of the newest, so at every moment one of them is whole.
+
+The checksum stands in the header's metadata. It is that of the whole file with 64 zeros in its own place, so there is
+one file to write and to rename, and none that could belong to another.
 """
 
+import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from core.errors import CheckpointError
 from core.files import write_aside
 from core.train.events import Emit, MessageEvent
-from core.train.seal import SEAL, require_whole, seal
 
 _FILE, _PREVIOUS = "state.safetensors", "previous.safetensors"
 _HEADER = ("progress", "groups", "scaler")
@@ -25,8 +29,8 @@ _HEADER = ("progress", "groups", "scaler")
 
 @dataclass
 class Progress:
-    """Where a run is. `step` counts the steps of this epoch that are done; `way` is how the model is run
-    (`core.train.translate`), where that was looked for."""
+    """Where a run is. `step` counts the steps of this epoch that are done; `mode` is how the model is run
+    (`core.train.compiling`), where that was tried."""
 
     epoch: int = 0
     step: int = 0
@@ -37,7 +41,7 @@ class Progress:
     best_scores: dict[str, Any] = field(default_factory=dict)
     collapsed: bool = False
     sums: dict[str, float] = field(default_factory=dict)
-    way: str = ""
+    mode: str = ""
 
 
 def save_state(
@@ -65,11 +69,11 @@ def save_state(
         "scaler": json.dumps(scaler.state_dict()),
     }
     plain = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-    data = seal(save(plain, header | SEAL))
+    data = add_checksum(save(plain, header | CHECKSUM))
     write_aside(
         folder / _FILE,
         lambda path: path.write_bytes(data),
-        check=lambda path: require_whole(path.read_bytes()),
+        check=lambda path: read_verified(path.read_bytes()),
         keep=folder / _PREVIOUS,
     )
 
@@ -84,7 +88,7 @@ def load_state(
 ) -> tuple[Progress, dict[str, Tensor]] | None:
     """Fill modules, optimiser, scaler and random state; None when there is nothing to go on from.
 
-    A damaged newest file is told with `emit`, and the one before it is taken. Raises `CheckpointError` when that is
+    A damaged newest file is reported by `emit`, and the one before it is taken. Raises `CheckpointError` when that is
     damaged too.
     """
     damage = ""
@@ -92,7 +96,7 @@ def load_state(
         if not path.is_file():
             continue
         try:
-            header, tensors = require_whole(path.read_bytes(), unsealed=_HEADER)
+            header, tensors = read_verified(path.read_bytes(), without_checksum=_HEADER)
             found = _fill(header, tensors, modules, optimiser, scaler)
         except (SafetensorError, OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
             damage = damage or f"The run's last checkpoint cannot be read ({str(error).splitlines()[0]})"
@@ -136,3 +140,38 @@ def _slots(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
         index, slot = key.split(".", 1)
         slots.setdefault(int(index), {})[slot] = value
     return slots
+
+
+_KEY = "sha256"
+_MARK = f'"{_KEY}":"'.encode()
+_LENGTH = 64
+CHECKSUM = {_KEY: "0" * _LENGTH}
+"""The metadata that a file needs before its checksum is filled in."""
+
+
+def add_checksum(data: bytes) -> bytes:
+    """The bytes of a safetensors file with `CHECKSUM` in its metadata → the same with its sum filled in."""
+    at = _place(data)
+    return data[:at] + hashlib.sha256(data).hexdigest().encode() + data[at + _LENGTH :]
+
+
+def read_verified(data: bytes, *, without_checksum: Collection[str] = ()) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a file with a checksum. Raises `ValueError` when a bit of it is not as it was written.
+
+    A file from before there were checksums passes: its metadata has the keys `without_checksum` and no other.
+    """
+    header: dict[str, str] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    if set(header) != set(without_checksum):
+        at = _place(data)
+        plain = b"".join((data[:at], b"0" * _LENGTH, data[at + _LENGTH :]))
+        if hashlib.sha256(plain).hexdigest().encode() != data[at : at + _LENGTH]:
+            raise ValueError("its SHA-256 is not the one it was written with")
+    return header, load(data)
+
+
+def _place(data: bytes) -> int:
+    """Where the sum stands. Inside other texts the quotes of `_MARK` would have backslashes before them."""
+    at = data.find(_MARK, 8)
+    if at < 0:
+        raise ValueError("it has no place for a SHA-256")
+    return at + len(_MARK)
