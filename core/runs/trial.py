@@ -14,8 +14,7 @@ from core.data.scene import Scene
 from core.errors import ModelError
 from core.infer.predict import windows_of
 from core.runs.memory import at_once
-from core.train.group import Group
-from core.train.norm import share_statistics
+from core.train.distributed import Group, share_statistics
 
 # What networks of others raise on a picture that they cannot take.
 _REFUSALS = (ValueError, RuntimeError, AssertionError, LookupError, TypeError, AttributeError)
