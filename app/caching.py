@@ -14,6 +14,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.services import (
+    access,
     artifacts,
     benchmarks,
     collections,
@@ -28,8 +29,10 @@ from app.services import (
     softening,
     workers,
 )
+from app.services.access import Person
 from app.services.artifacts import Model
 from app.services.datasets import Picture
+from app.visitor import person
 
 Mask = NDArray[np.uint8]
 _T = TypeVar("_T")
@@ -64,6 +67,7 @@ def loaded(model: Model) -> Any:
 @st.cache_data(max_entries=32, ttl=600, show_spinner=False, hash_funcs=_KEYS)
 def speeds(models: tuple[Model, ...]) -> dict[str, inference.Speed]:
     """Latency by model name, measured in turns for this set of models; anew after ten minutes, on a quieter machine."""
+    _count("comparisons", len(models))
     ready = {model.name: loaded(model) for model in models}
     before = workers.training()
     found = inference.measure_speed(ready)
@@ -101,7 +105,13 @@ def forget_maps() -> None:
     map_detail.clear()
 
 
+def _count(what: str, count: int = 1) -> None:
+    """Against the hour of who looks; where a cache has the answer, nothing is counted. Raises `RunStateError`."""
+    access.RATES.take(person(), what, getattr(access.read_access(), f"{what}_an_hour"), count)
+
+
 def _planes(picture: Picture, model: Model) -> overlays.Encoded:
+    _count("comparisons")
     return overlays.encode(inference.predict_planes(loaded(model), picture.image))
 
 
@@ -142,6 +152,7 @@ def _verdict(picture: Picture, pair: tuple[Model, Model]) -> galleries.Verdict:
 
 
 def _logits(picture: Picture, model: Model, at: softening.Window) -> NDArray[np.float16]:
+    _count("comparisons")
     return softening.logits(loaded(model), picture.image, at)
 
 
@@ -168,7 +179,7 @@ def look_ahead() -> None:
 @st.cache_data(max_entries=4, ttl=600, show_spinner=False, hash_funcs=_KEYS)
 def for_browser(model: Model) -> dict[str, Any]:
     """An exported model with all that the browser needs to run it; the server's speed is taken anew after a while."""
-    return exports.for_browser(model)
+    return exports.for_browser(model, person())
 
 
 @st.cache_data(max_entries=1, show_spinner=False)
@@ -177,9 +188,9 @@ def benchmark_choices() -> benchmarks.Choices:
     return benchmarks.choices()
 
 
-def export_archive(model: Model) -> bytes:
+def export_archive(model: Model, who: Person) -> bytes:
     """The zip to take away; kept on disk by the service."""
-    return exports.archive(model)
+    return exports.archive(model, who)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -197,12 +208,14 @@ def check(request: launch.Request) -> launch.Check:
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=_KEYS)
 def pace(teacher: Model, crop: int, device: str) -> estimates.Pace:
     """Timed steps on this machine."""
+    _count("estimates")
     return estimates.measure_pace(teacher=teacher.name, crop=crop, device=device)
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=_KEYS)
 def loss_seconds(teacher: Model, crop: int, device: str) -> dict[str, float]:
     """What each loss on the teacher adds to a step, timed on this machine, in seconds a picture."""
+    _count("estimates")
     return estimates.measure_losses(teacher=teacher.name, crop=crop, device=device)
 
 

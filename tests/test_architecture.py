@@ -49,7 +49,8 @@ STORE = (*BASE, *(f"core.runs.{name}" for name in STORE_PARTS))
 JOBS = tuple(f"core.runs.{name}" for name in ("jobs", "checks", "trial", "teaching", "followers", "follow"))
 WORKERS = ("worker", "serve", "child", "process", "ray", "cluster", "seats")
 TRACKING = ("core.runs.tracking", "core.runs.trackers")
-PAGES = ("app.services", "app.state", "app.caching", "app.components", "app.web_runtime", "app.web_security")
+SERVER = ("app.web_runtime", "app.web_security", "app.web_limits")
+PAGES = ("app.visitor", "app.services", "app.state", "app.caching", "app.components", *SERVER)
 
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.
 ROOMS: dict[str, tuple[str, ...] | None] = {
@@ -73,7 +74,9 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
     **dict.fromkeys(("app.main", "app.shell"), (*PAGES, "app.views")),
-    **dict.fromkeys(("app.state", "app.caching", "app.web_runtime", "app.web_security"), ("app.services",)),
+    "app.visitor": ("app.services",),
+    "app.caching": ("app.services", "app.visitor"),
+    **dict.fromkeys(("app.state", *SERVER), ("app.services",)),
     "app.services": ("core", "app.services"),
     **dict.fromkeys(("app.components", "app.views"), (*PAGES, "core.config")),
     "tools": ("core", "tools"),

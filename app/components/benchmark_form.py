@@ -8,7 +8,7 @@ import streamlit as st
 from app.components import say
 from app.components.guard import plainly
 from app.components.sign_in import person
-from app.services import access, benchmarks, workers
+from app.services import benchmarks, workers
 from app.services.artifacts import Model
 from app.services.benchmarks import BATCHES, CAREFUL, SIZES, Choices, runtime_title, usual_runtimes
 
@@ -34,8 +34,7 @@ def benchmark_form(models: Mapping[str, Model], choices: Choices, *, busy: bool)
     pressed = st.button("Measure", type="primary", icon=":material/speed:", disabled=busy or not count, key="measure")
     if pressed:
         with plainly():
-            access.take_launch(person(), waiting=0, count=1)
-            benchmarks.start(**settings)
+            benchmarks.start(person(), **settings)
             st.rerun()
 
 

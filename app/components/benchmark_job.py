@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.components import say
 from app.components.guard import plainly
+from app.components.sign_in import person
 from app.services import benchmarks
 from app.services.names import plain
 
@@ -28,7 +29,7 @@ def _draw(running: bool) -> None:
         if not job.running:
             say.error(job.problem or "The benchmark ended without a word.")
             if st.button("Dismiss", key="dismiss"):
-                benchmarks.tidy()
+                benchmarks.dismiss(person())
                 st.rerun()
             return
         share = job.done / max(job.total, 1)
@@ -36,4 +37,4 @@ def _draw(running: bool) -> None:
             doing = f"{job.doing or 'Starting'} · step {min(job.done + 1, job.total)} of {job.total}"
             st.progress(min(share, 1.0), text=plain(doing))
             if st.button("Stop", icon=":material/block:", key="stop"):
-                benchmarks.cancel(job.id)
+                benchmarks.cancel(job.id, person())

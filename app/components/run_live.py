@@ -11,6 +11,7 @@ from app.components.guard import plainly
 from app.components.legend import legend
 from app.components.palette_switch import palette_switch
 from app.components.run_table import TICK_SECONDS, settings_line, state_badge
+from app.components.sign_in import person
 from app.services import palettes, progress, queue, runs, verdicts, workers
 from app.services.names import plain
 from app.services.progress import Progress
@@ -77,7 +78,7 @@ def _waiting(run: Run, partner: Run | None, known: Mapping[str, Run]) -> None:
     place = "" if turn is None else f" {_place(turn, absent=absent)}"
     say.info(f"{sentence}{' No worker is running.' if absent else ''}{place}", icon=":material/schedule:")
     if absent and st.button("Start the worker", key="start_worker_here", icon=":material/play_arrow:"):
-        workers.ensure_worker()
+        workers.start_worker(person())
         st.rerun()
 
 

@@ -1,20 +1,12 @@
 """Who is at the browser, and the door before everything else where the operator wants people to sign in."""
 
-import secrets
-
 import streamlit as st
 
 from app.components import say
-from app.services.access import Person, read_access
+from app.services.access import read_access
+from app.visitor import person
 
-_KEY = "person"
-
-
-def person() -> Person:
-    """The e-mail address of who signed in; otherwise the network address, and on one's own machine the session."""
-    session = st.session_state.setdefault(_KEY, secrets.token_hex(8))
-    email = st.user.get("email") if st.user.get("is_logged_in") else None
-    return Person(st.context.ip_address or session, str(email) if email else None)
+__all__ = ["person", "signed_in"]
 
 
 def signed_in() -> bool:

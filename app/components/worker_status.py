@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.components import say
 from app.components.guard import plainly
+from app.components.sign_in import person
 from app.services import workers
 from app.services.names import plain, size_text
 
@@ -27,7 +28,7 @@ def worker_status() -> None:
             st.warning("The disk is full: runs wait until there is space. Delete old ones.", icon=":material/warning:")
         waiting = found.queued + found.running
         if found.state == "absent" and waiting and st.button("Start the worker", key="start_worker"):
-            workers.ensure_worker()
+            workers.start_worker(person())
             st.rerun(scope="fragment")
 
 

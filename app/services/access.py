@@ -7,19 +7,26 @@ limits below, and no file of the server is opened. Signing in itself is Streamli
     sign_in = true                       # nothing is shown before
     may_launch = ["*@example.org"]       # e-mail addresses, * for any part
     may_delete = ["admin@example.org"]
-    launches_an_hour = 20                # by one person
+    may_cancel = []                      # besides who launched a run; without the line: whoever may launch
+    trusted_proxies = ["127.0.0.1"]      # whose X-Forwarded-For is believed
+    launches_an_hour = 20                # by one person, controls and every seed counted
     waiting_runs = 10                    # queued and running on this server
     predictions_an_hour = 60             # of own images, by one person
     gallery_images_an_hour = 300         # by one person
+    comparisons_an_hour = 2000           # passes of a model over a picture on any page, by one person
+    estimates_an_hour = 120              # timings on Distill, by one person
+    exports_an_hour = 60                 # by one person
     images = "/srv/imagery"              # what the page for own images may open
     hosts = ["maps.example.org"]         # names of this server, * for any part
 """
 
+import ipaddress
 import threading
 import time
 import tomllib
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -27,10 +34,12 @@ from typing import Any
 
 from core import paths
 from core.data.opened import inside
-from core.errors import ConfigError, DatasetNotFoundError, RunStateError
+from core.errors import ConfigError, DatasetNotFoundError, RunStateError, TerrastillError
 
 FILE = "access.toml"
 _HOUR = 3600.0
+_LONGEST_KEY = 200
+"""The width of `launched_by` in the store."""
 
 
 @dataclass(frozen=True)
@@ -40,24 +49,43 @@ class Access:
     sign_in: bool = False
     may_launch: tuple[str, ...] | None = None
     may_delete: tuple[str, ...] | None = None
-    launches_an_hour: int = 30
+    may_cancel: tuple[str, ...] | None = None
+    trusted_proxies: tuple[str, ...] | None = None
+    launches_an_hour: int = 60
     waiting_runs: int = 20
     predictions_an_hour: int = 120
     gallery_images_an_hour: int = 600
+    comparisons_an_hour: int = 2000
+    estimates_an_hour: int = 120
+    exports_an_hour: int = 60
     images: Path | None = None
     hosts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who is at the browser: `email` where they signed in, and the session otherwise."""
+    """Who is at the browser, for rights and limits: the e-mail address of who signed in, else the network address.
 
-    session: str
+    `address` is that of the peer, or what a proxy that the operator trusts says of it (`app/web_limits.py`). An IPv6
+    network of 64 bits is one person: whoever has one address of it has them all.
+    """
+
+    address: str
     email: str | None = None
 
     @property
     def key(self) -> str:
-        return self.email or self.session
+        if self.email:
+            return self.email.lower()[:_LONGEST_KEY]
+        try:
+            address = ipaddress.ip_address(self.address)
+        except ValueError:
+            return self.address[:_LONGEST_KEY]
+        if isinstance(address, ipaddress.IPv6Address):
+            if address.ipv4_mapped:
+                return str(address.ipv4_mapped)
+            return str(ipaddress.ip_network((address, 64), strict=False))
+        return str(address)
 
 
 def read_access() -> Access:
@@ -85,7 +113,9 @@ def _wrong(name: str, value: Any) -> str | None:
     if name == "hosts":
         good = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
         return None if good else "must be a list of names of this server"
-    if name in ("may_launch", "may_delete"):
+    if name == "trusted_proxies":
+        return None if isinstance(value, list) and all(map(_is_network, value)) else "must be a list of addresses"
+    if name in ("may_launch", "may_delete", "may_cancel"):
         good = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
         return None if good else "must be a list of e-mail addresses"
     if name == "images":
@@ -95,18 +125,34 @@ def _wrong(name: str, value: Any) -> str | None:
     return None if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else "must be a number"
 
 
-def may(person: Person, what: str, access: Access | None = None) -> bool:
-    """Whether a person may `launch` or `delete`."""
-    allowed: tuple[str, ...] | None = getattr(access or read_access(), f"may_{what}")
+def _is_network(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        return False
+
+
+def may(person: Person, what: str, access: Access | None = None, *, launched_by: str = "") -> bool:
+    """Whether a person may `launch`, `delete` or `cancel`.
+
+    Cancel what `launched_by` (a person's key) launched: that person may, and besides whom the operator lists; without a
+    list, whoever may launch.
+    """
+    access = access or read_access()
+    if what == "cancel":
+        if launched_by and launched_by == person.key:
+            return True
+        what = "launch" if access.may_cancel is None else what
+    allowed: tuple[str, ...] | None = getattr(access, f"may_{what}")
     if allowed is None:
         return True
     email = (person.email or "").lower()
     return bool(email) and any(fnmatchcase(email, pattern.lower()) for pattern in allowed)
 
 
-def require(person: Person, what: str, access: Access | None = None) -> None:
+def require(person: Person, what: str, access: Access | None = None, *, launched_by: str = "") -> None:
     """Raises `RunStateError` when a person may not."""
-    if not may(person, what, access):
+    if not may(person, what, access, launched_by=launched_by):
         who = person.email or "somebody who has not signed in"
         raise RunStateError(f"This server does not let {who} {what} runs: ask its operator.")
 
@@ -131,6 +177,9 @@ def below_opened(path: str) -> str:
     return str(found.relative_to(root.resolve()))
 
 
+_MOST_KEPT = 10_000
+
+
 @dataclass
 class Rates:
     """How often each person did something in the last hour; shared by all sessions of this server."""
@@ -142,21 +191,44 @@ class Rates:
     def take(self, person: Person, what: str, most: int, count: int = 1) -> None:
         """Count so many of `what`. Raises `RunStateError`, and counts none, when that is too many in an hour."""
         with self._lock:
+            self._forget(person.key, what)
             times = self._times[person.key, what]
-            while times and self.now() - times[0] > _HOUR:
-                times.popleft()
             if len(times) + count > most:
                 raise RunStateError(f"At most {most} {what} an hour are taken from one person: try again later.")
             times.extend([self.now()] * count)
+
+    def give_back(self, person: Person, what: str, count: int) -> None:
+        """What was counted last did not happen."""
+        with self._lock:
+            times = self._times[person.key, what]
+            for _ in range(min(count, len(times))):
+                times.pop()
+
+    def _forget(self, key: str, what: str) -> None:
+        """What is older than an hour; of everybody, once many addresses have been here."""
+        keys = list(self._times) if len(self._times) > _MOST_KEPT else [(key, what)]
+        for kept in keys:
+            times = self._times[kept]
+            while times and self.now() - times[0] > _HOUR:
+                times.popleft()
+            if not times:
+                del self._times[kept]
 
 
 RATES = Rates()
 
 
-def take_launch(person: Person, *, waiting: int, count: int) -> None:
-    """Before runs are queued: whether this person may, and not too many. Raises `RunStateError`."""
+@contextmanager
+def launching(person: Person, count: int) -> Iterator[Access]:
+    """Around what queues `count` runs: this person may, and not too many an hour. A failure counts none.
+
+    How many may wait is for the store to say, in the transaction that queues them. Raises `RunStateError`.
+    """
     access = read_access()
     require(person, "launch", access)
-    if waiting + count > access.waiting_runs:
-        raise RunStateError(f"At most {access.waiting_runs} runs wait here at a time: cancel one, or come back later.")
     RATES.take(person, "launches", access.launches_an_hour, count)
+    try:
+        yield access
+    except TerrastillError:
+        RATES.give_back(person, "launches", count)
+        raise

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.services import access
+from app.services.access import Person
 from app.services.artifacts import require_known
 from core import paths
 from core.benchmark import results
@@ -59,6 +61,7 @@ def choices() -> Choices:
 
 
 def start(
+    who: Person,
     *,
     models: Sequence[str],
     teacher: str,
@@ -86,13 +89,14 @@ def start(
         score=None if labelled == "none" else DataConfig(labelled),
     )
     plan.cases()
-    return _launch(plan)
+    with access.launching(who, 1):
+        return _launch(plan)
 
 
 def _launch(plan: Plan) -> str:
     if (now := job()) is not None and now.running:
         raise BenchmarkError("Another benchmark is running, and two would spoil each other: stop it, or wait for it.")
-    tidy()
+    _tidy()
     made = results.new_id()
     folder = _jobs() / made
     folder.mkdir(parents=True)
@@ -122,15 +126,23 @@ def job() -> Job | None:
     )
 
 
-def cancel(job_id: str) -> None:
-    """Ask it to stop; it does so before its next pass."""
+def cancel(job_id: str, who: Person) -> None:
+    """Ask it to stop; it does so before its next pass. Raises `RunStateError` when this person may not cancel."""
+    access.require(who, "cancel")
+    if job_id not in {plan.parent.name for plan in _jobs().glob("*/plan.json")}:
+        return
     folder = _jobs() / job_id
     if _alive(folder):
         os.killpg(int((folder / "pid").read_text()), signal.SIGTERM)
 
 
-def tidy() -> None:
-    """Throw away what is left of benchmarks that ended."""
+def dismiss(who: Person) -> None:
+    """Throw away what is left of benchmarks that ended. Raises `RunStateError` when this person may not cancel."""
+    access.require(who, "cancel")
+    _tidy()
+
+
+def _tidy() -> None:
     for plan in _jobs().glob("*/plan.json"):
         if not _alive(plan.parent):
             for file in plan.parent.iterdir():
@@ -143,8 +155,9 @@ def found() -> list[Result]:
     return results.listing().results
 
 
-def delete(result_id: str) -> None:
-    """Remove a result for good."""
+def delete(result_id: str, who: Person) -> None:
+    """Remove a result for good. Raises `RunStateError` when this person may not delete."""
+    access.require(who, "delete")
     if any(result.id == result_id for result in found()):
         (results.folder() / f"{result_id}.json").unlink(missing_ok=True)
 

@@ -70,12 +70,14 @@ def load_scene(name: str) -> Picture:
 def read_upload(name: str, data: bytes) -> Picture:
     """A visitor's picture, kept in memory only. Raises `ImageError` when it is none, or too large."""
     from core.imagery.door import picture_of
-    from core.imagery.limits import Limits
+    from core.imagery.limits import HUGE_PIXELS, Limits
 
     label = shown(name)
     if len(data) > UPLOAD_MEGABYTES * MEGABYTE:
         raise ImageError(f"{label} is larger than {UPLOAD_MEGABYTES} MB: {ELSEWHERE}")
-    with picture_of(data, name=label, limits=Limits(memory=_DECODING_BYTES, seconds=10, patience=30)) as picture:
+    # Nothing above this page's own megapixels is decoded, however empty it is.
+    limits = Limits(memory=_DECODING_BYTES, seconds=10, patience=30, pixels_per_byte=HUGE_PIXELS)
+    with picture_of(data, name=label, limits=limits) as picture:
         height, width = picture.info.height, picture.info.width
         if height * width > UPLOAD_MEGAPIXELS * 1_000_000 * 1.05:
             raise ImageError(

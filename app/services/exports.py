@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from app.services import palettes
+from app.services import access, palettes
+from app.services.access import Person
 from app.services.artifacts import Model
 from core import paths
 from core.cards import resolve
@@ -32,15 +33,18 @@ def runtime_is_there() -> bool:
     return (RUNTIME / "ort.wasm.min.mjs").is_file()
 
 
-def archive(model: Model) -> bytes:
-    """The zip with float32 and INT8. Raises `ExportError`, `CheckpointError` and what reading the scenes raises."""
+def archive(model: Model, who: Person) -> bytes:
+    """The zip with float32 and INT8. Making it counts against this person's hour: `RunStateError`.
+
+    Raises `ExportError`, `CheckpointError` and what reading the scenes raises.
+    """
 
     def build() -> bytes:
         from core.export import make
 
         return make.archive(make.export(resolve(model.name, runs=paths.home()), int8=True))
 
-    return _kept(model, "zip", build)
+    return _kept(model, "zip", build, before=lambda: _count(who))
 
 
 def mask_model(model: Model) -> bytes:
@@ -54,8 +58,12 @@ def mask_model(model: Model) -> bytes:
     return _kept(model, "onnx", build)
 
 
-def for_browser(model: Model) -> dict[str, Any]:
-    """Plain values for the component: the model, its classes, a picture to try, what the server takes for the same."""
+def for_browser(model: Model, who: Person) -> dict[str, Any]:
+    """Plain values for the component: the model, its classes, a picture to try, what the server takes for the same.
+
+    It counts against this person's hour: `RunStateError`.
+    """
+    _count(who)
     exported = mask_model(model)
     if len(exported) > LARGEST_IN_BROWSER:
         raise ExportError(f"{model.title} has {size_text(len(exported))}, too much for a page: choose a smaller one.")
@@ -95,11 +103,16 @@ def server_speeds(model: Model, exported: bytes) -> list[dict[str, Any]]:
     return [{"name": name, "ms": median(values)} for name, values in taken.items()]
 
 
-def _kept(model: Model, ending: str, build: Callable[[], bytes]) -> bytes:
+def _count(who: Person) -> None:
+    access.RATES.take(who, "exports", access.read_access().exports_an_hour)
+
+
+def _kept(model: Model, ending: str, build: Callable[[], bytes], *, before: Callable[[], None] = lambda: None) -> bytes:
     """From disk, else built; old states of the same model's weights are thrown away."""
     file = _folder() / f"{_stem(model.name)}-{_stem(model.identity)}.{ending}"
     with _EXPORTING:
         if not file.is_file():
+            before()
             content = build()
             for old in _folder().glob(f"{_stem(model.name)}-*.{ending}"):
                 old.unlink(missing_ok=True)

@@ -4,8 +4,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from app.services import access, distill_losses
-from app.services.artifacts import require_known
+from app.services.access import Person
 from app.services.run_settings import QUICK
+from app.services.runs import require_opened
 from app.services.stores import open_store
 from core import paths
 from core.config import RunConfig
@@ -85,13 +86,13 @@ def data_key(request: Request) -> dict[str, Any]:
 
 def problems(request: Request) -> list[str]:
     """What is out of range, each with its range; nothing is looked up for it."""
-    data, distill = request.config.data, request.config.distill
-    assert distill is not None
+    data = request.config.data
     if data.dataset == "folder" and not (data.root or "").strip():
         return ["Name the folder that holds images/ and masks/."]
     try:
-        found = to_config(request).problems()
-        require_known(distill.teacher)
+        config = to_config(request)
+        require_opened(config)
+        found = config.problems()
     except (CheckpointError, DatasetNotFoundError) as error:
         return [str(error)]
     found += problems_of(request)
@@ -110,21 +111,26 @@ def check(request: Request) -> Check:
         return Check(list(error.problems))
 
 
-def launch(request: Request) -> str:
-    """Queue a distillation a seed, each with its control when asked for; gives the first one's id.
+def launch(request: Request, who: Person) -> str:
+    """Queue a distillation a seed, each with its control when asked for: all, or none. Gives the first one's id.
 
-    Raises `ConfigError` and `StoreError`.
+    Raises `ConfigError`, `StoreError`, and `RunStateError` when this person may not, or too many would wait.
     """
     if found := problems(request):
         raise ConfigError(found)
-    store = open_store()
-    queued = []
-    for config in to_configs(request):
-        record = store.add(config)
-        queued.append(record.id)
-        if request.control:
-            store.add(config.as_control(record.id, name=f"{config.name[:_LONGEST_NAME]}, control"))
-    return queued[0]
+    configs = to_configs(request)
+    with access.launching(who, len(configs) * (2 if request.control else 1)) as allowed:
+        queued = open_store().add_all(
+            configs,
+            control=_control if request.control else None,
+            most=allowed.waiting_runs,
+            launched_by=who.key,
+        )
+    return queued[0].id
+
+
+def _control(config: RunConfig, run_id: str) -> RunConfig:
+    return config.as_control(run_id, name=f"{config.name[:_LONGEST_NAME]}, control")
 
 
 def devices() -> list[str]:

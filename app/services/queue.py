@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.services import access, progress, run_settings
+from app.services.access import Person
 from app.services.runs import Run
 from app.services.stores import open_store
 from core.errors import RunStateError
@@ -89,8 +90,12 @@ def _work(run: Run) -> tuple[str, str, str]:
     return run.config.kind, run.student, run.config.data.dataset
 
 
-def move_to_front(run_id: str) -> None:
-    """Put a waiting run before all others; a control follows the run it controls for. Raises `RunError`."""
+def move_to_front(run_id: str, who: Person) -> None:
+    """Put a waiting run before all others; a control follows the run it controls for.
+
+    Raises `RunError`, also when this person may not launch.
+    """
+    access.require(who, "launch")
     store = open_store()
     moved = store.prioritise(run_id)
     for record in store.list([RunState.QUEUED]):

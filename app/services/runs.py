@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from app.services import access, artifacts
+from app.services.access import Person
 from app.services.artifacts import architecture
 from app.services.stores import open_store
 from core.config import RunConfig
@@ -74,26 +75,30 @@ def list_runs() -> list[Run]:
     return [_run(record, controls.get(record.id)) for record in records]
 
 
-def cancel(run_id: str) -> None:
-    """Stop a run, and with it a control that waits for it. Raises `RunError`."""
+def cancel(run_id: str, who: Person) -> None:
+    """Stop a run, and with it a control that waits for it. Raises `RunError`, also when this person may not."""
     store = open_store()
+    access.require(who, "cancel", launched_by=store.get(run_id).launched_by)
     store.request_cancel(run_id)
     for record in store.list([RunState.QUEUED]):
         if record.config.control_of == run_id:
             store.request_cancel(record.id)
 
 
-def retry(run_id: str) -> None:
-    """Queue a failed or cancelled run again, a distillation with its control. Raises `RunError`."""
+def retry(run_id: str, who: Person) -> None:
+    """Queue a failed or cancelled run again, a distillation with its control. Raises `RunError`, as `launch` does.
+
+    Raises `DatasetNotFoundError` and `CheckpointError` for what a visitor may not open.
+    """
     store = open_store()
     config, known = store.get(run_id).config, store.list()
     require_opened(config)
     if config.control_of and config.train.match_seconds is None:
         _require_on_its_way(next((record for record in known if record.id == config.control_of), None))
-    store.retry(run_id)
-    for record in known:
-        if record.config.control_of == run_id and record.state in (RunState.FAILED, RunState.CANCELLED):
-            store.retry(record.id)
+    ended = (RunState.FAILED, RunState.CANCELLED)
+    controls = [record.id for record in known if record.config.control_of == run_id and record.state in ended]
+    with access.launching(who, 1 + len(controls)) as allowed:
+        store.retry_all([run_id, *controls], most=allowed.waiting_runs)
 
 
 def require_opened(config: RunConfig) -> None:
@@ -118,13 +123,15 @@ def _require_on_its_way(run: RunRecord | None) -> None:
         raise RunStateError(f"The run it controls for, {run.name}, is not done: retry that run, and this one follows.")
 
 
-def pin(run_id: str, pinned: bool) -> None:
-    """Keep a run from being pruned, or no longer. Raises `RunError`."""
+def pin(run_id: str, pinned: bool, who: Person) -> None:
+    """Keep a run from being pruned, or no longer. Raises `RunError`, also when this person may not launch."""
+    access.require(who, "launch")
     open_store().pin(run_id, pinned)
 
 
-def delete(run_id: str) -> None:
-    """Remove a run and all its files; its control stays. Raises `RunError` while it is running."""
+def delete(run_id: str, who: Person) -> None:
+    """Remove a run and all its files; its control stays. Raises `RunError` while it is running, or may not."""
+    access.require(who, "delete")
     store = open_store()
     if any(record.config.control_of == run_id for record in store.list(ACTIVE_STATES)):
         raise RunStateError("Its control has not finished: cancel or delete the control first.")

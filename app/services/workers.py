@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
+from app.services import access
+from app.services.access import Person
 from app.services.stores import open_store
 from core import paths
 from core.errors import StoreError
@@ -88,6 +90,12 @@ def ensure_worker() -> bool:
     finally:
         os.close(lock)
     return True
+
+
+def start_worker(who: Person) -> bool:
+    """The same where a visitor asks for it. Raises `RunStateError` when this person may not launch."""
+    access.require(who, "launch")
+    return ensure_worker()
 
 
 def resume_queue() -> bool:

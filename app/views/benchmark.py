@@ -16,7 +16,7 @@ from app.components.linked import linked_segments, linked_select
 from app.components.pareto import AXES, pareto_chart
 from app.components.report_button import report_button
 from app.components.sign_in import person
-from app.services import access, artifacts, benchmarks, report_contents
+from app.services import artifacts, benchmarks, report_contents
 from app.services.artifacts import Model
 from app.services.benchmarks import Result, Row
 from app.services.names import plain
@@ -113,8 +113,7 @@ def _delete(result: Result) -> None:
         if not st.button("Delete for good", type="primary", key="delete"):
             return
         with plainly():
-            access.require(person(), "delete")
-            benchmarks.delete(result.id)
+            benchmarks.delete(result.id, person())
             st.session_state.pop(state.BENCHMARK, None)
             st.query_params.pop(state.BENCHMARK, None)
             st.rerun()

@@ -12,7 +12,7 @@ from app.components.guard import page, plainly, show_problems
 from app.components.loss_form import LossForm, show_costs
 from app.components.run_form import run_form, student_slider
 from app.components.sign_in import person
-from app.services import access, artifacts, datasets, estimates, launch, workers
+from app.services import artifacts, datasets, estimates, launch, workers
 from app.services.artifacts import Model
 from app.services.run_settings import value_of, with_values
 
@@ -98,9 +98,7 @@ def _launch(request: launch.Request) -> None:
     """Read the data once more before queueing, so that a broken pair is told here and not in a failed run."""
     with st.spinner("Checking the data …"):
         caching.split_summary(launch.data_key(request))
-    busy = workers.worker_state()
-    access.take_launch(person(), waiting=busy.queued + busy.running, count=request.seeds)
-    run_id = launch.launch(request)
+    run_id = launch.launch(request, person())
     workers.ensure_worker()
     st.switch_page("views/runs.py", query_params={state.RUN: run_id})
 

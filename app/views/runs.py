@@ -13,7 +13,7 @@ from app.components.report_button import report_button
 from app.components.run_live import run_live
 from app.components.run_table import picked, run_label, run_table
 from app.components.sign_in import person
-from app.services import access, artifacts, progress, queue, report_contents, runs, workers
+from app.services import artifacts, progress, queue, report_contents, runs, workers
 from app.services.names import plain, public, stem
 from app.services.runs import Run
 
@@ -60,13 +60,11 @@ def _actions(run: Run) -> None:
     """Only what fits the run's state is offered."""
     with st.container(horizontal=True, width="content"), plainly():
         if run.active and not run.cancel_requested and st.button("Cancel", icon=":material/block:", key="cancel"):
-            access.require(person(), "launch")
-            runs.cancel(run.id)
+            runs.cancel(run.id, person())
             st.rerun()
         if run.state in ("failed", "cancelled") and st.button("Retry", icon=":material/replay:", key="retry"):
-            access.require(person(), "launch")
-            runs.retry(run.id)
-            workers.ensure_worker()
+            runs.retry(run.id, person())
+            workers.start_worker(person())
             st.rerun()
         if run.state == "done":
             _use_student(run)
@@ -75,8 +73,7 @@ def _actions(run: Run) -> None:
                 lambda: report_contents.of_run(run, palette=shown.palette), name=f"run-{run.id}", key="report"
             )
         if run.state == "queued" and st.button("Run next", icon=":material/vertical_align_top:", key="first"):
-            access.require(person(), "launch")
-            queue.move_to_front(run.id)
+            queue.move_to_front(run.id, person())
             st.rerun()
         if run.copyable and st.button("Edit a copy", icon=":material/edit:", key="copy"):
             _edit_copy(run)
@@ -84,8 +81,7 @@ def _actions(run: Run) -> None:
         if st.button(
             plain(label), icon=":material/keep:", key="pin", help="A pinned run is never deleted to make room."
         ):
-            access.require(person(), "launch")
-            runs.pin(run.id, not run.pinned)
+            runs.pin(run.id, not run.pinned, person())
             st.rerun()
         if run.state != "running":
             _delete(run)
@@ -151,8 +147,7 @@ def _delete(run: Run) -> None:
     with st.popover("Delete", icon=":material/delete:"):
         st.write("This removes the run, its curves and its student for good.")
         if st.button("Delete for good", type="primary", key="delete"):
-            access.require(person(), "delete")
-            runs.delete(run.id)
+            runs.delete(run.id, person())
             st.session_state.pop(state.RUN, None)
             st.query_params.pop(state.RUN, None)
             st.rerun()

@@ -115,13 +115,14 @@ def cancels(queued: int = 40, running: int = 20) -> Figures:
         store = open_store(home)
         os.environ["TERRASTILL_HOME"] = str(home)
         from app.services import runs
+        from app.services.access import Person
 
         waiting, active = [], []
         elsewhere = replace(config, train=replace(config.train, device="cuda:7"))
         for _ in range(queued):
             run = store.add(elsewhere).id
             began = time.monotonic()
-            runs.cancel(run)
+            runs.cancel(run, Person("this machine"))
             assert store.get(run).state == RunState.CANCELLED
             waiting.append(time.monotonic() - began)
         orphans = 0
@@ -131,7 +132,7 @@ def cancels(queued: int = 40, running: int = 20) -> Figures:
                 moves(store, run)
                 pids = children(process)
                 began = time.monotonic()
-                runs.cancel(run)
+                runs.cancel(run, Person("this machine"))
                 wait_until(lambda run=run: store.get(run).state == RunState.CANCELLED, within=60, what="cancelled")  # type: ignore[misc]
                 active.append(time.monotonic() - began)
                 wait_until(lambda: not children(process), within=60, what="the process to end")

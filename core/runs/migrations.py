@@ -9,6 +9,7 @@ from sqlalchemy.schema import CreateColumn
 from core.runs.tables import RUNS, SCHEMA, WORKERS
 
 _ADDED: dict[int, tuple[tuple[Table, tuple[str, ...]], ...]] = {
+    3: ((RUNS, ("launched_by",)),),
     2: ((RUNS, ("priority", "pinned", "beats", "narrowed")), (WORKERS, ("memory", "born"))),
 }
 """By version: the columns that it added. Each has a default in the database, so that an older program goes on."""

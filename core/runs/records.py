@@ -34,7 +34,8 @@ class RunRecord:
     is the token that fences off earlier ones; `beats` counts the signs of life. `lapses` is how often it was requeued
     because its process died or fell silent, `narrowed` how often its batch was cut because memory ran out. `worker`
     names who holds it ("" when nobody does). `priority`: higher goes first; a pinned run is never pruned. `summary` is
-    what `core.runs.jobs.execute` gave back, empty until the run is done.
+    what `core.runs.jobs.execute` gave back, empty until the run is done. `launched_by` is the key of the
+    visitor who launched it ("" for the command line).
     """
 
     id: str
@@ -55,6 +56,7 @@ class RunRecord:
     worker: str = ""
     priority: int = 0
     pinned: bool = False
+    launched_by: str = ""
     progress: float = 0.0
     summary: dict[str, Any] = field(default_factory=dict)
 

@@ -11,6 +11,8 @@ The contract that any database behind it must keep (tests/unit/runs/test_claims.
   only for who holds the run now: worker and attempt must both fit, and neither has a default. A process that lost its
   run gets None for its heartbeat and `RunStateError` for every other word, and must stop; it cannot undo its successor.
   Nor can it write into the run's folder: core/runs/fence.py.
+- A limit on how many runs wait is checked in the transaction that queues them (`add_all`, `retry_all`): of any number
+  who launch at once, so many get in as fit (PostgreSQL: an advisory lock keeps these apart).
 - Whether a run lives is told by `beats`, which count up, never by comparing clocks: a watcher that has seen no new beat
   for a lease by its own monotonic clock calls `reclaim` with what it saw, and that works only if there was none since.
 - A run that is taken back goes to queued and resumes from `last.ckpt`. After `MAX_LAPSES` such returns the next one
@@ -23,14 +25,14 @@ The contract that any database behind it must keep (tests/unit/runs/test_claims.
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from core.config import RunConfig
-from core.errors import DiskFullError, RunStateError, StoreError
+from core.errors import DiskFullError, RunStateError, StoreError, TerrastillError
 from core.runs import fence
 from core.runs.claims import MAX_LAPSES, QUEUE_ORDER, Claims, queue_again
 from core.runs.files import atomic_write, remove_folder
@@ -84,23 +86,80 @@ class RunStore(Claims):
     def add(self, config: RunConfig, *, worker: str | None = None, priority: int = 0) -> RunRecord:
         """Queue a run and make its folder; with `worker` it is that worker's at once. Raises `ConfigError`."""
         config.validate()
-        run_id = self._make_folder(text := config.to_json())
+        run_id = self._make_folder(config.to_json())
         with self._database.write() as connection:
-            now = self._now()
-            row: dict[str, Any] = {
-                "id": run_id,
-                "name": config.name or run_id,
-                "config": text,
-                "state": RunState.QUEUED,
-                "priority": priority,
-            }
-            row |= {"wanted": config.train.device, "device": config.train.device, "control_of": config.control_of}
-            if worker is not None:
-                fence.take(self.folder(run_id), 1)
-                row |= {"state": RunState.RUNNING, "worker": worker, "attempt": 1, "beats": 1}
-                row |= {"started_at": now, "heartbeat_at": now}
-            connection.execute(insert(RUNS).values(**row, created_at=now))
-            return to_run(find(connection, run_id))
+            return self._insert(connection, run_id, config, worker=worker, priority=priority)
+
+    def add_all(
+        self,
+        configs: Sequence[RunConfig],
+        *,
+        control: Callable[[RunConfig, str], RunConfig] | None = None,
+        most: int | None = None,
+        launched_by: str = "",
+    ) -> _Runs:
+        """Queue several runs, or none of them, in one transaction that also counts.
+
+        Args:
+            configs: What to queue, in order.
+            control: Makes the control of a run from its settings and its id; it is queued behind that run.
+            most: How many runs may be queued and running then. No other `add_all` or `retry_all` counts meanwhile.
+            launched_by: Who launches them, for `RunRecord.launched_by`.
+
+        Raises:
+            ConfigError: Settings that are out of range.
+            RunStateError: They would be more than `most`.
+        """
+        made: list[str] = []
+        try:
+            with self._database.write(alone=True) as connection:
+                self._require_room(connection, len(configs) * (1 if control is None else 2), most)
+                for config in configs:
+                    made.append(self._make_folder(config.validate().to_json()))
+                    self._insert(connection, made[-1], config, launched_by=launched_by)
+                    if control is not None:
+                        partner = control(config, made[-1]).validate()
+                        made.append(self._make_folder(partner.to_json()))
+                        self._insert(connection, made[-1], partner, launched_by=launched_by)
+                return [to_run(find(connection, run_id)) for run_id in made]
+        except TerrastillError:
+            for run_id in made:
+                remove_folder(self.folder(run_id))
+            raise
+
+    def _insert(
+        self,
+        connection: Connection,
+        run_id: str,
+        config: RunConfig,
+        *,
+        worker: str | None = None,
+        priority: int = 0,
+        launched_by: str = "",
+    ) -> RunRecord:
+        now = self._now()
+        row: dict[str, Any] = {
+            "id": run_id,
+            "name": config.name or run_id,
+            "config": config.to_json(),
+            "state": RunState.QUEUED,
+            "priority": priority,
+            "launched_by": launched_by,
+        }
+        row |= {"wanted": config.train.device, "device": config.train.device, "control_of": config.control_of}
+        if worker is not None:
+            fence.take(self.folder(run_id), 1)
+            row |= {"state": RunState.RUNNING, "worker": worker, "attempt": 1, "beats": 1}
+            row |= {"started_at": now, "heartbeat_at": now}
+        connection.execute(insert(RUNS).values(**row, created_at=now))
+        return to_run(find(connection, run_id))
+
+    @staticmethod
+    def _require_room(connection: Connection, more: int, most: int | None) -> None:
+        """Raises `RunStateError` when `more` runs in the queue would be more than `most`."""
+        active = RUNS.c.state.in_((RunState.QUEUED, RunState.RUNNING))
+        if most is not None and connection.scalars(select(func.count()).where(active)).one() + more > most:
+            raise RunStateError(f"At most {most} runs wait here at a time: cancel one, or come back later.")
 
     def request_cancel(self, run_id: str) -> RunRecord:
         """Cancel a queued run at once, ask a running one to stop, leave a cancelled one. Raises `RunStateError`."""
@@ -116,13 +175,21 @@ class RunStore(Claims):
 
     def retry(self, run_id: str) -> RunRecord:
         """Put a failed or cancelled run back in the queue; it goes on from `last.ckpt` if it has one."""
-        with self._database.write() as connection:
-            row = find(connection, run_id)
-            if row.state not in (RunState.FAILED, RunState.CANCELLED):
-                raise RunStateError(f"Run {run_id} is {row.state}: only a failed or cancelled run can be tried again.")
-            progress = row.progress if self.has_checkpoint(run_id) else 0.0
-            fresh: dict[str, Any] = {"started_at": None, "finished_at": None, "error": None, "cancel_requested": False}
-            return queue_again(connection, row, progress=progress, lapses=0, narrowed=0, **fresh)
+        return self.retry_all([run_id])[0]
+
+    def retry_all(self, run_ids: Sequence[str], *, most: int | None = None) -> _Runs:
+        """The same for several, or for none of them. Raises `RunStateError`, also when more than `most` would wait."""
+        with self._database.write(alone=most is not None) as connection:
+            self._require_room(connection, len(run_ids), most)
+            return [self._retry(connection, run_id) for run_id in run_ids]
+
+    def _retry(self, connection: Connection, run_id: str) -> RunRecord:
+        row = find(connection, run_id)
+        if row.state not in (RunState.FAILED, RunState.CANCELLED):
+            raise RunStateError(f"Run {run_id} is {row.state}: only a failed or cancelled run can be tried again.")
+        progress = row.progress if self.has_checkpoint(run_id) else 0.0
+        fresh: dict[str, Any] = {"started_at": None, "finished_at": None, "error": None, "cancel_requested": False}
+        return queue_again(connection, row, progress=progress, lapses=0, narrowed=0, **fresh)
 
     def prioritise(self, run_id: str, priority: int | None = None) -> RunRecord:
         """Set the priority of a queued run; None puts it before all that wait. Raises `RunStateError`."""

@@ -25,7 +25,7 @@ from core.config import RunConfig
 from core.errors import ConfigError, RunNotFoundError
 from core.runs.records import RunRecord, RunState, WorkerRecord
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 METADATA = MetaData()
 
@@ -55,6 +55,7 @@ RUNS = Table(
     Column("pinned", Boolean, nullable=False, default=False, server_default=false()),
     Column("beats", BigInteger, nullable=False, default=0, server_default="0"),
     Column("narrowed", Integer, nullable=False, default=0, server_default="0"),
+    Column("launched_by", String(200), nullable=False, default="", server_default=""),
     Index("runs_by_state", "state", "sequence"),
     sqlite_autoincrement=True,
 )
@@ -124,6 +125,7 @@ def to_run(row: Row[Any]) -> RunRecord:
         worker=row.worker,
         priority=row.priority,
         pinned=row.pinned,
+        launched_by=row.launched_by,
         progress=row.progress,
         summary=json.loads(row.summary),
     )

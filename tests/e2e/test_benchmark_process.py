@@ -9,6 +9,7 @@ import pytest
 from app.services import benchmarks
 from core import paths
 from core.errors import BenchmarkError
+from tests.ui.conftest import ANYBODY
 
 pytestmark = [pytest.mark.slow]
 
@@ -25,7 +26,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 def start(**changes: object) -> str:
     settings: dict[str, object] = {"models": ["student-2"], "teacher": "student-2", "runtimes": ["pytorch"]}
     settings |= {"sizes": [256], "batches": [1], "threads": [1], "labelled": "none", "care": "Quick"}
-    return benchmarks.start(**{**settings, **changes})  # type: ignore[arg-type]
+    return benchmarks.start(ANYBODY, **{**settings, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_it_runs_beside_the_page_and_its_result_is_read_back() -> None:
     (result,) = benchmarks.found()
     assert result.id == made
     assert result.rows[0].p50_ms is not None
-    benchmarks.delete(made)
+    benchmarks.delete(made, ANYBODY)
     assert benchmarks.found() == []
 
 
@@ -56,12 +57,12 @@ def test_it_runs_beside_the_page_and_its_result_is_read_back() -> None:
 def test_it_stops_when_asked_and_says_so() -> None:
     made = start(sizes=[256, 512, 1024], care="Careful")
     wait_until(lambda: bool((job := benchmarks.job()) and job.doing))
-    benchmarks.cancel(made)
+    benchmarks.cancel(made, ANYBODY)
     wait_until(lambda: not ((job := benchmarks.job()) and job.running))
     job = benchmarks.job()
     assert job is not None
     assert "was stopped" in (job.problem or "")
-    benchmarks.tidy()
+    benchmarks.dismiss(ANYBODY)
     assert benchmarks.job() is None
 
 

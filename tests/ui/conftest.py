@@ -12,13 +12,15 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app.services import artifacts, datasets, estimates, inference, launch, softening, workers
+from app.services import access, artifacts, datasets, estimates, inference, launch, softening, workers
+from app.services.access import Person
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 from app.services.run_settings import PRESETS, value_of, with_values
 from core.classes import AERIAL
 from core.losses.catalogue import LOSSES
 
+ANYBODY = Person("203.0.113.7")
 VIEWS = Path(__file__).resolve().parents[2] / "app" / "views"
 CLASSES = tuple(zip(AERIAL.names, AERIAL.colours, strict=True))
 TRUTH = np.array([[0, 1, 2, 3], [0, 1, 2, 5]], np.uint8)
@@ -77,6 +79,12 @@ class World:
     def start_worker(self) -> bool:
         self.started += 1
         return True
+
+
+@pytest.fixture(autouse=True)
+def _fresh_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test counts against the limits of another."""
+    monkeypatch.setattr(access, "RATES", access.Rates())
 
 
 @pytest.fixture

@@ -1,18 +1,20 @@
 """Who may do what, and how much of it: the operator's file, limits for each person, and pages before signing in."""
 
+import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.services import access
+from app.services import access, benchmarks, exports, launch, queue, runs, workers
 from app.services.access import Person, Rates
 from app.services.errors import ConfigError, RunError
+from app.services.stores import open_store
 from core import paths
-from tests.ui.conftest import World, words
+from tests.ui.conftest import ANYBODY, World, ask, words
 
 View = Callable[..., AppTest]
-ANYBODY = Person("session")
 
 
 def test_a_person_may_do_so_much_an_hour_and_others_as_much() -> None:
@@ -85,3 +87,131 @@ def test_before_signing_in_no_page_is_shown() -> None:
     assert not page.exception
     assert "The inside" not in words(page)
     assert [button.label for button in page.button] == ["Sign in"]
+
+
+def at_once(count: int, work: Callable[[], object]) -> list[str]:
+    """What became of `count` threads that do the same together: empty, or the refusal."""
+    gate, told = threading.Barrier(count), []
+
+    def go() -> None:
+        gate.wait()
+        try:
+            work()
+            told.append("")
+        except RunError as error:
+            told.append(str(error))
+
+    threads = [threading.Thread(target=go) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return told
+
+
+@pytest.mark.parametrize(
+    ("settings", "most", "through"),
+    [
+        (ask(control=False), 3, 3),
+        (ask(control=True), 3, 1),
+        (ask(control=True, seeds=2), 9, 2),
+        (ask(control=True, seeds=5), 9, 0),
+    ],
+)
+def test_exactly_as_many_wait_as_may_whoever_launches_at_once(
+    settings: launch.Request, most: int, through: int
+) -> None:
+    """Controls and every seed are counted, and a launch gets in whole or not at all."""
+    (paths.home() / access.FILE).write_text(f"waiting_runs = {most}\n")
+    told = at_once(6, lambda: launch.launch(settings, ANYBODY))
+    assert sum(not refusal for refusal in told) == through
+    assert all(f"At most {most} runs wait" in refusal for refusal in told if refusal)
+    queued = runs.list_runs()
+    assert len(queued) == through * settings.seeds * (1 + settings.control)
+    assert len(list(paths.home().glob("*/config.json"))) == len(queued)
+
+
+def test_a_retry_counts_among_those_that_wait() -> None:
+    launched = [launch.launch(ask(control=False), ANYBODY) for _ in range(4)]
+    for run_id in launched:
+        runs.cancel(run_id, ANYBODY)
+    (paths.home() / access.FILE).write_text("waiting_runs = 2\n")
+    waiting = iter(launched)
+    told = at_once(4, lambda: runs.retry(next(waiting), ANYBODY))
+    assert sorted(map(bool, told)) == [False, False, True, True]
+    assert sum(run.active for run in runs.list_runs()) == 2
+
+
+def test_a_launch_counts_each_of_its_runs_an_hour_and_a_refused_one_none() -> None:
+    (paths.home() / access.FILE).write_text("launches_an_hour = 4\nwaiting_runs = 2\n")
+    first = launch.launch(ask(), ANYBODY)
+    with pytest.raises(RunError, match="At most 2 runs wait"):
+        launch.launch(ask(control=False), ANYBODY)
+    runs.cancel(first, ANYBODY)
+    launch.launch(ask(), ANYBODY)
+    with pytest.raises(RunError, match="At most 4 launches an hour"):
+        runs.retry(first, ANYBODY)
+
+
+DEEDS: dict[str, Callable[[str, Person], object]] = {
+    "cancel": runs.cancel,
+    "retry": runs.retry,
+    "pin": lambda run_id, who: runs.pin(run_id, True, who),
+    "first": queue.move_to_front,
+    "delete": runs.delete,
+    "launch": lambda _, who: launch.launch(ask(), who),
+    "start a worker": lambda _, who: workers.start_worker(who),
+    "measure": lambda _, who: benchmarks.start(who, **BENCHMARK),
+    "stop measuring": lambda _, who: benchmarks.cancel("1", who),
+    "dismiss": lambda _, who: benchmarks.dismiss(who),
+    "delete a result": lambda _, who: benchmarks.delete("1", who),
+}
+BENCHMARK: dict[str, Any] = {
+    "models": ["student"], "teacher": "teacher", "runtimes": ["pytorch"], "sizes": [256], "batches": [1],
+    "threads": [1], "labelled": "none", "care": "Quick",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_whoever_may_nothing_changes_nothing_whatever_the_page_forgot(deed: str) -> None:
+    run_id = launch.launch(ask(control=False), Person("198.51.100.1"))
+    (paths.home() / access.FILE).write_text('may_launch = ["*@example.org"]\nmay_delete = []\n')
+    before = open_store().list()
+    with pytest.raises(RunError, match="does not let somebody who has not signed in"):
+        DEEDS[deed](run_id, ANYBODY)
+    assert open_store().list() == before
+
+
+def test_who_launched_a_run_may_cancel_it_and_others_as_the_operator_says() -> None:
+    ann, bob, carl = (Person("203.0.113.1", f"{name}@example.org") for name in ("ann", "bob", "carl"))
+    for rule, allowed in (
+        ("", {"ann", "bob", "carl"}),
+        ('may_launch = ["ann@*", "bob@*"]', {"ann", "bob"}),
+        ("may_cancel = []", {"ann"}),
+        ('may_cancel = ["carl@*"]', {"ann", "carl"}),
+    ):
+        (paths.home() / access.FILE).unlink(missing_ok=True)
+        run_id = launch.launch(ask(control=False), ann)
+        (paths.home() / access.FILE).write_text(f"{rule}\n")
+        owner = open_store().get(run_id).launched_by
+        may = {who.email.split("@")[0] for who in (ann, bob, carl) if access.may(who, "cancel", launched_by=owner)}
+        assert may == allowed, rule
+
+
+def test_one_person_is_an_address_an_email_or_a_network_of_ipv6() -> None:
+    assert Person("1.2.3.4", "Ann@Example.org").key == Person("5.6.7.8", "ann@example.org").key
+    assert Person("1.2.3.4").key == Person("::ffff:1.2.3.4").key != Person("1.2.3.5").key
+    assert Person("2001:db8::1").key == Person("2001:db8:0:0:ffff::9").key != Person("2001:db8:0:1::1").key
+
+
+def test_comparisons_estimates_and_exports_count_an_hour(view: View, world: World) -> None:
+    (paths.home() / access.FILE).write_text("comparisons_an_hour = 0\nestimates_an_hour = 0\nexports_an_hour = 0\n")
+    page = view("compare")
+    assert "At most 0 comparisons an hour" in page.error[0].value
+    assert world.predicted == []
+    assert "At most 0 estimates an hour" in words(view("distill"))
+    with pytest.raises(RunError, match="At most 0 exports an hour"):
+        exports.archive(world.models["student"], ANYBODY)
+    (paths.home() / access.FILE).unlink()
+    assert not view("compare").error
+    assert world.predicted

@@ -58,7 +58,7 @@ def bench(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     monkeypatch.setattr(benchmarks, "found", lambda: held["found"])
     monkeypatch.setattr(benchmarks, "job", lambda: held["job"])
     monkeypatch.setattr(benchmarks, "choices", lambda: choices)
-    monkeypatch.setattr(benchmarks, "start", lambda **settings: held["started"].append(settings))  # type: ignore[attr-defined]
+    monkeypatch.setattr(benchmarks, "start", lambda _, **settings: held["started"].append(settings))  # type: ignore[attr-defined]
     del world
     return held
 
@@ -123,7 +123,7 @@ def test_measuring_starts_what_the_form_says(bench: dict[str, object], view: Vie
 
 @pytest.mark.usefixtures("bench")
 def test_a_refusal_is_a_sentence(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise BenchmarkError("Another benchmark is running.")
 
     monkeypatch.setattr(benchmarks, "start", refuse)
@@ -136,7 +136,7 @@ def test_a_running_benchmark_can_be_stopped(
     bench: dict[str, object], view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped: list[str] = []
-    monkeypatch.setattr(benchmarks, "cancel", stopped.append)
+    monkeypatch.setattr(benchmarks, "cancel", lambda job, _: stopped.append(job))
     bench["job"] = Job("job-1", True, 2, 8, "Timing 1 × 512²", None)
     test = view("benchmark")
     assert test.button(key="measure").disabled

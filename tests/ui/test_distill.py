@@ -23,7 +23,7 @@ def _checks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         warnings = ["The student is not smaller than its teacher."] if held(request, "base") >= (48,) else []
         return launch.Check(launch.problems(request), warnings)
 
-    def queue(request: launch.Request) -> str:
+    def queue(request: launch.Request, _: object) -> str:
         world.launched.append(request)
         return "20261123-101500-ab12"
 

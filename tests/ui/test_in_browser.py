@@ -17,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from app import web_runtime
 from app.services import exports
 
-from .conftest import World, make_model, words
+from .conftest import ANYBODY, World, make_model, words
 
 View = Callable[..., AppTest]
 
@@ -32,7 +32,7 @@ def test_without_the_runtime_the_page_says_how_to_get_it(view: View, monkeypatch
 def test_with_it_the_chosen_model_is_shown(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(exports, "runtime_is_there", lambda: True)
-    monkeypatch.setattr(exports, "for_browser", lambda model: asked.append(model.name) or {"id": model.name})
+    monkeypatch.setattr(exports, "for_browser", lambda model, _: asked.append(model.name) or {"id": model.name})
     assert not view("browser").exception
     assert not view("browser", model="student-control").exception
     assert asked == ["student", "student-control"]
@@ -79,13 +79,13 @@ def test_an_export_is_made_once_for_each_state_of_the_weights(monkeypatch: pytes
 def test_what_the_browser_gets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "mask_model", lambda _: b"onnx")
     monkeypatch.setattr(exports, "server_speeds", lambda *_: [{"name": "Server", "ms": 3.0}])
-    payload: dict[str, Any] = exports.for_browser(make_model("student"))
+    payload: dict[str, Any] = exports.for_browser(make_model("student"), ANYBODY)
     assert base64.b64decode(payload["model"]) == b"onnx"
     assert [item["name"] for item in payload["classes"]] == ["Building", "Land", "Road", "Vegetation", "Water"]
     assert base64.b64decode(payload["sample"])[:2] == b"\xff\xd8"
     monkeypatch.setattr(exports, "mask_model", lambda _: bytes(exports.LARGEST_IN_BROWSER + 1))
     with pytest.raises(exports.ExportError, match="choose a smaller one"):
-        exports.for_browser(make_model("student"))
+        exports.for_browser(make_model("student"), ANYBODY)
 
 
 def test_every_answer_is_isolated_and_files_have_their_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ RUN = RunConfig(
 def _checks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rules of core, without the models on disk that a check would look up; nothing is queued."""
 
-    def queue(request: launch.Request) -> str:
+    def queue(request: launch.Request, _: object) -> str:
         world.launched.append(request)
         return "20261123-101500-ab12"
 

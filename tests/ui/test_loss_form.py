@@ -8,10 +8,11 @@ from streamlit.testing.v1 import AppTest
 
 from app.components.charts import loss_chart
 from app.services import launch
+from app.services.access import Person
 from app.services.distill_losses import usual_weights
 from app.services.stores import open_store
 from core.losses.catalogue import LOSSES
-from tests.ui.conftest import World, ask, held, words
+from tests.ui.conftest import ANYBODY, World, ask, held, words
 from tests.unit.losses.made_up import ON_FEATURES, ON_LOGITS
 
 USUAL = usual_weights()
@@ -23,9 +24,9 @@ def _checks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rules of core, without the models on disk that a check would look up; launched into a real store."""
     real = launch.launch
 
-    def queue(request: launch.Request) -> str:
+    def queue(request: launch.Request, who: Person) -> str:
         world.launched.append(request)
-        return real(request)
+        return real(request, who)
 
     monkeypatch.setattr(launch, "check", lambda request: launch.Check(launch.problems(request)))
     monkeypatch.setattr(launch, "launch", queue)
@@ -177,10 +178,10 @@ def test_seeds_multiply_the_time_and_the_first_run_is_shown(view: View, world: W
 
 @pytest.mark.parametrize("control", [True, False])
 def test_names_of_seeds_stay_within_bounds_and_differ_in_seed_alone(control: bool) -> None:
-    launch.launch(ask(name="x" * 80, seeds=5, seed=2**31 - 5, control=control))
+    launch.launch(ask(name="x" * 80, seeds=5, seed=2**31 - 5, control=control), ANYBODY)
     records = open_store().list()
     assert len(records) == (10 if control else 5)
     assert len({record.name for record in records}) == len(records)
     assert len({record.config.train.seed for record in records}) == 5
-    launch.launch(ask(control=False))
+    launch.launch(ask(control=False), ANYBODY)
     assert open_store().list()[0].name == "Compact 4 from teacher"

@@ -21,7 +21,7 @@ from core.data.confined import confined
 from core.data.folder import find_pairs, load_pair
 from core.data.palette import to_rgb
 from core.image import encode_png
-from tests.ui.conftest import ask
+from tests.ui.conftest import ANYBODY, ask
 
 SIDE = 48
 
@@ -84,7 +84,7 @@ def test_every_page_gives_one_answer_to_every_path_that_leads_out(opened: Path) 
         answers.add(refusal(lambda text=text: collections.entries("folder", text)))
         answers.add(refusal(lambda text=text: collections.open_picture("folder", "secret", text)))
         answers.add(refusal(lambda text=text: with_workspace.add_path(text)))
-        answers.add(refusal(lambda text=text: launch.launch(ask(dataset="folder", root=text))))
+        answers.add(refusal(lambda text=text: launch.launch(ask(dataset="folder", root=text), ANYBODY)))
         answers.add(refusal(lambda text=text: datasets.split_summary(at(opened, text))))
     with_workspace.close()
     assert answers == {"There is no such folder or file below the one that is opened here: check the path."}
@@ -165,10 +165,10 @@ def test_a_visitor_retries_no_run_that_reads_what_is_not_opened(opened: Path) ->
         queued(distill=replace(base.distill, teacher=f"{secret}/model")),
     ]
     for run_id in refused:
-        refusal(lambda run_id=run_id: runs.retry(run_id))
+        refusal(lambda run_id=run_id: runs.retry(run_id, ANYBODY))
     assert {run.state for run in runs.list_runs()} == {"cancelled"}
     for run_id in (queued(dataset="folder", root=str(opened / "mine")), queued(transfer="samples")):
-        runs.retry(run_id)
+        runs.retry(run_id, ANYBODY)
         assert open_store().get(run_id).state == "queued"
 
 

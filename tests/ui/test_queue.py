@@ -13,7 +13,7 @@ from app.services.runs import Run
 from app.services.stores import open_store
 from core.config import DistillConfig, ModelConfig
 from core.runs.records import RunState
-from tests.ui.conftest import World, ask, words
+from tests.ui.conftest import ANYBODY, World, ask, words
 from tests.ui.test_runs import DISTILL, WORKER, add_pair, buttons, finish, work
 
 View = Callable[..., AppTest]
@@ -120,7 +120,7 @@ COPIED = ask(
 
 @pytest.mark.parametrize("which", ["run", "control"])
 def test_a_copy_opens_in_the_form_with_all_its_settings(view: View, world: World, which: str) -> None:
-    run = launch.launch(COPIED)
+    run = launch.launch(COPIED, ANYBODY)
     shown = run if which == "run" else next(r.control for r in _known() if r.id == run)
     page = view("runs", run=shown)
     page.button(key="copy").click().run()
@@ -131,7 +131,7 @@ def test_a_copy_opens_in_the_form_with_all_its_settings(view: View, world: World
     assert not form.exception
     made: list[launch.Request] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launch, "launch", lambda request: made.append(request) or run)
+        patch.setattr(launch, "launch", lambda request, _: made.append(request) or run)
         form.button(key="launch").click().run()
     copied = replace(launch.to_config(COPIED), name="mine, copy")
     assert [launch.to_config(request) for request in made] == [copied]

@@ -23,7 +23,7 @@ from core.config import RunConfig
 from core.errors import CheckpointError, ImageError
 from core.runs.recorder import Recorder
 from core.train.events import EpochEvent, StepEvent
-from tests.ui.conftest import CLASSES, ask
+from tests.ui.conftest import ANYBODY, CLASSES, ask
 
 
 def test_quality_leaves_unlabelled_pixels_out_of_scores_only() -> None:
@@ -60,7 +60,7 @@ def test_a_long_curve_is_thinned() -> None:
 
 
 def test_launch_queues_the_run_and_then_its_control() -> None:
-    run_id = launch.launch(ask(base=8, temperature=3.0, seed=5))
+    run_id = launch.launch(ask(base=8, temperature=3.0, seed=5), ANYBODY)
     control, run = open_store().list()
     assert run.id == run_id
     assert (run.config.kind, run.config.model.arguments) == ("distill", {"base": 8})
@@ -68,9 +68,9 @@ def test_launch_queues_the_run_and_then_its_control() -> None:
     assert control.name == f"{run.name}, control"
     same = replace(control.config, kind="distill", name=run.name, distill=run.config.distill, control_of=None)
     assert same == run.config
-    launch.launch(ask(control=False))
+    launch.launch(ask(control=False), ANYBODY)
     assert len(open_store().list()) == 3
-    launch.launch(ask(name="x" * 80))
+    launch.launch(ask(name="x" * 80), ANYBODY)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -17,7 +17,7 @@ from core.errors import RunStateError
 from core.runs.recorder import Recorder
 from core.runs.records import RunState
 from core.train.events import EpochEvent, MessageEvent, PreviewEvent
-from tests.ui.conftest import World, words
+from tests.ui.conftest import ANYBODY, World, words
 from tests.ui.test_runs import DISTILL, WORKER, add_pair, buttons, finish, work
 
 View = Callable[..., AppTest]
@@ -29,7 +29,7 @@ def state_of(run_id: str) -> RunState:
 
 def test_a_distillation_is_retried_with_its_control(view: View) -> None:
     run_id, control_id = add_pair()
-    runs.cancel(run_id)
+    runs.cancel(run_id, ANYBODY)
     assert (state_of(run_id), state_of(control_id)) == (RunState.CANCELLED, RunState.CANCELLED)
     view("runs", run=run_id).button(key="retry").click().run()
     assert (state_of(run_id), state_of(control_id)) == (RunState.QUEUED, RunState.QUEUED)
@@ -41,33 +41,33 @@ def test_a_retried_distillation_leaves_a_finished_control_alone() -> None:
     open_store().fail(run_id, WORKER, "Memory ran out.", attempt=1)
     work(control_id)
     finish(control_id)
-    runs.retry(run_id)
+    runs.retry(run_id, ANYBODY)
     assert (state_of(run_id), state_of(control_id)) == (RunState.QUEUED, RunState.DONE)
 
 
 def test_a_control_whose_distillation_is_not_done_is_not_retried_alone(view: View) -> None:
     run_id, control_id = add_pair()
-    runs.cancel(run_id)
+    runs.cancel(run_id, ANYBODY)
     page = view("runs", run=control_id)
     page.button(key="retry").click().run()
     assert not page.exception
     assert "is not done: retry that run, and this one follows." in page.error[0].value
     assert state_of(control_id) == RunState.CANCELLED
-    runs.delete(run_id)
+    runs.delete(run_id, ANYBODY)
     with pytest.raises(RunStateError, match="was deleted"):
-        runs.retry(control_id)
+        runs.retry(control_id, ANYBODY)
 
 
 @pytest.mark.parametrize("distillation_done", [True, False])
 def test_a_control_is_retried_when_its_distillation_is_done_or_comes_first(distillation_done: bool) -> None:
     run_id, control_id = add_pair()
-    runs.cancel(control_id)
+    runs.cancel(control_id, ANYBODY)
     if distillation_done:
         work(run_id)
         # Asked to stop, but faster than the question.
-        runs.cancel(run_id)
+        runs.cancel(run_id, ANYBODY)
         finish(run_id)
-    runs.retry(control_id)
+    runs.retry(control_id, ANYBODY)
     assert state_of(control_id) == RunState.QUEUED
 
 
@@ -88,7 +88,7 @@ def test_the_table_is_drawn_again_while_any_run_is_active(view: View, monkeypatc
     finish(run_id, best_miou5=0.5)
     view("runs", run=run_id)
     assert ticks["draw_table"] == run_table.TICK_SECONDS
-    runs.cancel(control_id)
+    runs.cancel(control_id, ANYBODY)
     view("runs", run=run_id)
     assert ticks["draw_table"] is None
 
@@ -126,7 +126,7 @@ def test_rows_of_one_name_differ_by_their_id(view: View) -> None:
 
 def test_a_run_that_was_cancelled_in_the_queue_took_no_time(view: View) -> None:
     run_id, _ = add_pair()
-    runs.cancel(run_id)
+    runs.cancel(run_id, ANYBODY)
     assert set(view("runs").dataframe[0].value["Took"]) == {"–"}
 
 
@@ -166,7 +166,7 @@ def test_a_control_without_its_distillation_shows_its_score(view: View) -> None:
     for done in (run_id, control_id):
         work(done)
         finish(done, best_miou5=0.5)
-    runs.delete(run_id)
+    runs.delete(run_id, ANYBODY)
     page = view("runs", run=control_id)
     assert not page.exception
     assert page.info[0].value == "Best validation mIoU 50.0 %."
@@ -213,7 +213,7 @@ def test_before_the_first_validation_the_page_waits_for_one(view: View) -> None:
 
 def test_the_preview_of_a_control_is_called_so_and_has_a_legend(view: View) -> None:
     run_id, control_id = add_pair()
-    runs.cancel(run_id)
+    runs.cancel(run_id, ANYBODY)
     store = open_store()
     picture, mask = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)
     Recorder(store.folder(control_id), DISTILL)(PreviewEvent(2, picture, mask, mask))

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from app.services import launch, runs, verdicts
 from app.services.stores import open_store
 from core.config import RunConfig
-from tests.ui.conftest import ask, words
+from tests.ui.conftest import ANYBODY, ask, words
 
 CONTROL_MIOU5 = 0.50
 Found = list[runs.Run]
@@ -17,7 +17,7 @@ Found = list[runs.Run]
 
 def finished(*gains: float, teacher: float | None = 0.75) -> Found:
     """A distillation and its control for each gain in points, with seeds 0, 1, … and all done."""
-    launch.launch(ask(seeds=max(2, len(gains))))
+    launch.launch(ask(seeds=max(2, len(gains))), ANYBODY)
     found = [run for run in runs.list_runs() if run.seed < len(gains)]
     ours = {run.seed: CONTROL_MIOU5 + gains[run.seed] / 100 for run in found}
     return [
@@ -147,7 +147,7 @@ def test_the_key_of_settings_leaves_out_seed_name_and_device(change: dict[str, o
 
 
 def test_the_page_tells_the_spread_over_finished_seeds(view: Callable[..., AppTest]) -> None:
-    run_id = launch.launch(ask(seeds=2))
+    run_id = launch.launch(ask(seeds=2), ANYBODY)
     store = open_store()
     for score in (0.56, 0.50, 0.58, 0.50):
         claimed = store.claim("here-1", ["cpu"])

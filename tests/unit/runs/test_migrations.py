@@ -13,7 +13,7 @@ from core.runs.records import RunState
 from core.runs.store import RunStore
 from core.runs.tables import RUNS, SCHEMA, WORKERS
 
-NEW_IN_2 = {"runs": {"priority", "pinned", "beats", "narrowed"}, "workers": {"memory", "born"}}
+NEW_SINCE_1 = {"runs": {"priority", "pinned", "beats", "narrowed", "launched_by"}, "workers": {"memory", "born"}}
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def old_store(store_url: str, config: RunConfig) -> str:
     """A store as version 1 left it, with one run under way."""
     metadata = MetaData()
     for table in (RUNS, WORKERS, SCHEMA):
-        kept = [column for column in table.columns if column.name not in NEW_IN_2.get(table.name, set())]
+        kept = [column for column in table.columns if column.name not in NEW_SINCE_1.get(table.name, set())]
         columns = [Column(c.name, c.type, primary_key=c.primary_key, nullable=c.nullable) for c in kept]
         Table(table.name, metadata, *columns)
     row = {"id": "20260101-000000-aaaa", "name": "old", "state": "running", "config": config.to_json()}
@@ -39,17 +39,18 @@ def _columns(url: str, table: str) -> set[str]:
 
 
 def test_a_store_of_version_1_goes_on(old_store: str, tmp_path: Path) -> None:
-    assert not _columns(old_store, "runs") & NEW_IN_2["runs"]
+    assert not _columns(old_store, "runs") & NEW_SINCE_1["runs"]
     store = RunStore(old_store, home=tmp_path / "home")
     (run,) = store.list()
     assert (run.name, run.state, run.attempt, run.lapses, run.progress) == ("old", RunState.RUNNING, 4, 1, 0.5)
     assert (run.priority, run.pinned, run.beats, run.narrowed) == (0, False, 0, 0)
+    assert run.launched_by == ""
     assert run.summary == {"best_miou5": 0.5}
     beaten = store.heartbeat(run.id, "w", 0.6, attempt=4)
     assert beaten is not None
     assert beaten.beats == 1
     store.close()
-    for table, names in NEW_IN_2.items():
+    for table, names in NEW_SINCE_1.items():
         assert names <= _columns(old_store, table)
     again = RunStore(old_store, home=tmp_path / "home")
     assert len(again.list()) == 1
