@@ -6,6 +6,7 @@ TerrastillError
 │   ├── DatasetNotFoundError
 │   ├── PairError            an image/mask pair that cannot be used; `.problems` lists each of them
 │   ├── ImageError           a picture from outside that cannot be read, or is over a limit
+│   ├── GeoError             GDAL, PROJ or GEOS could not do what was asked of them
 │   └── DownloadError
 ├── ModelError               an unknown or impossible model
 │   ├── CheckpointError      a card or weights file that cannot be read
@@ -54,6 +55,10 @@ class PairError(_ListedError, DataError):
 
 class ImageError(DataError):
     """A picture from outside cannot be read, or is over a limit."""
+
+
+class GeoError(DataError):
+    """GDAL, PROJ or GEOS could not do what was asked of them (`core.geo`)."""
 
 
 class DownloadError(DataError):

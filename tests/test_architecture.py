@@ -25,6 +25,7 @@ BASE = (
     "core.paths",
     "core.files",
     "core.spreadsheet",
+    "core.geo",
     "core.typed",
 )
 DATA = (*BASE, "core.imagery", "core.image", "core.device", "core.data")

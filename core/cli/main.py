@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.cli import benchmark, data, distill, evaluate, export, predict, runs, train, worker
-from core.cli.terminal import complain
+from core.cli.terminal import complain, ended_like_ctrl_c, print_anything
 from core.errors import TerrastillError
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -23,7 +23,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog=_program(),
         description="Terrastill: distil segmentation models for aerial images.",
-        epilog="Exit codes: 0 done, 1 failed (the reason is one line on stderr), 2 wrong usage, 130 interrupted.",
+        epilog="Exit codes: 0 all done, 1 failed (each reason is one line on stderr; predict does the other pictures "
+        "all the same), 2 wrong usage, 130 interrupted by Ctrl-C or SIGTERM.",
     )
     verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb in VERBS:
@@ -38,14 +39,16 @@ def _program() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and give its exit code; argparse itself leaves with 2 (usage) or 0 (help)."""
+    print_anything()
     top = parser()
     args, rest = top.parse_known_args(argv)
     if rest and not hasattr(args, "rest"):
         top.error(f"unrecognised arguments: {' '.join(rest)}")
     args.rest = rest
     try:
-        code: int = args.run(args)
-        sys.stdout.flush()
+        with ended_like_ctrl_c():
+            code: int = args.run(args)
+            sys.stdout.flush()
     except TerrastillError as error:
         complain(str(error))
         return FAILED

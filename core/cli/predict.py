@@ -1,24 +1,23 @@
 """`predict`: pictures of any size → masks, as palette PNG, GeoTIFF, polygons, areas."""
 
 import argparse
-import re
-import tempfile
-from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.cli.items import find_items
 from core.cli.options import add_device, add_model
 from core.cli.terminal import complain, progress_bar, say
-from core.errors import ConfigError, ImageError
+from core.errors import ConfigError
 
 if TYPE_CHECKING:
     from core.infer.batch import Wanted
-    from core.infer.job import Item, Result
+    from core.infer.job import Result
+    from core.infer.polygons import PolygonSettings
 
 _FILES = {
     "tif": "also a Cloud-Optimised GeoTIFF with the picture's coordinates",
-    "gpkg": "also polygons as GeoPackage, in the picture's coordinates",
+    "gpkg": "also polygons as GeoPackage, in the picture's coordinates, with their area in m²",
     "geojson": "also polygons as GeoJSON, in degrees where the picture knows its place",
     "probs": "also the probability of each class, as a GeoTIFF",
     "areas": "also the area of each class, as CSV",
@@ -41,6 +40,7 @@ def add(verbs: Any) -> None:
     verb.add_argument("--flips", action="store_true", help="average over mirror images: four times the time")
     verb.add_argument("--tile", type=int, help="most pixels along a side of the windows that a picture is cut into")
     verb.add_argument("--overlap", type=int, help="pixels that windows share")
+    _add_polygon_settings(verb)
     verb.add_argument(
         "--huge", action="store_true", help="also take pictures of more than 1,000 megapixels, or nearly empty ones"
     )
@@ -48,18 +48,32 @@ def add(verbs: Any) -> None:
     verb.set_defaults(run=run)
 
 
+def _add_polygon_settings(verb: argparse.ArgumentParser) -> None:
+    help_of = {
+        "--smallest-area": "smaller spots join a neighbour in polygons: in m², or in pixels where the picture does not "
+        "know its place (default: 12 pixels)",
+        "--smooth": "how much is cut off the corners of polygons, from 0 (along the pixels) to 100 pixels (default: "
+        "1.5); neighbours keep their common edge",
+    }
+    for (flag, text), unit in zip(help_of.items(), ("M2", "PIXELS"), strict=True):
+        verb.add_argument(flag, type=float, metavar=unit, help=text)
+
+
 def run(args: argparse.Namespace) -> int:
     from core.imagery.limits import Limits
     from core.imagery.typed import parse_bands
     from core.infer.job import Desk, Order
 
-    wanted = _wanted(args)
+    wanted, tiling, polygons = _wanted(args), _tiling(args), _polygons(args)
     bands = parse_bands(args.bands)
     limits = Limits().huge() if args.huge else Limits()
     with ExitStack() as stack:
-        items, failed = _items(args.images, args.out, stack)
+        items, refused = find_items(args.images, args.out, stack)
+        for reason in refused:
+            complain(reason)
+        failed = len(refused)
         desk = Desk(
-            Order(tuple(items), args.model, wanted, args.teacher, _tiling(args), bands, args.device, limits),
+            Order(tuple(items), args.model, wanted, args.teacher, tiling, bands, args.device, limits, polygons),
         )
         args.out.mkdir(parents=True, exist_ok=True)
         for item in items:
@@ -67,6 +81,13 @@ def run(args: argparse.Namespace) -> int:
                 result = desk.work(item, progress=show)
             failed += _told(result)
     return 1 if failed else 0
+
+
+def _polygons(args: argparse.Namespace) -> "PolygonSettings":
+    from core.infer.polygons import PolygonSettings
+
+    given = {"smallest_area": args.smallest_area, "smooth": args.smooth}
+    return PolygonSettings(**{name: value for name, value in given.items() if value is not None})
 
 
 def _wanted(args: argparse.Namespace) -> "Wanted":
@@ -98,99 +119,3 @@ def _told(result: "Result") -> int:
     for path in result.outcome.files:
         say(str(path))
     return 0
-
-
-def _items(images: Sequence[Path], out: Path, stack: ExitStack) -> tuple[list["Item"], int]:
-    """The pictures behind the arguments, and how many arguments were refused."""
-    from core.infer.job import Item
-
-    items: list[Item] = []
-    plain: list[Path] = []
-    failed = 0
-    for source in images:
-        try:
-            if not _is_zip(source):
-                plain.extend(_inside(source) if source.is_dir() else [source])
-                continue
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="terrastill-")))
-            items.extend(_unpacked(source, folder, out))
-        except ImageError as error:
-            complain(str(error))
-            failed += 1
-    for path, target in mask_paths(plain, out).items() if plain else ():
-        items.append(Item(str(path), str(path), str(target.with_suffix(""))))
-    _keep_pictures(items, {path.resolve() for path in images})
-    return items, failed
-
-
-def _is_zip(path: Path) -> bool:
-    from core.imagery.archives import is_zip
-
-    return is_zip(path)
-
-
-def _unpacked(source: Path, folder: Path, out: Path) -> Iterator["Item"]:
-    """The pictures of a zip. Their names only colour the names of the masks; numbers keep these apart."""
-    from core.imagery.archives import extract
-    from core.infer.job import Item
-
-    for entry in extract(source, folder, name=str(source)):
-        yield Item(
-            str(entry.path), f"{source}: {entry.name}", str(out / f"{source.stem}_{entry.path.name}_{safe(entry.name)}")
-        )
-
-
-def safe(name: str) -> str:
-    """A name from outside, as a part of a file name: letters, digits, dashes, at most 60 of them."""
-    stem = name.rsplit(".", 1)[0]
-    return re.sub(r"[^\w-]+", "_", stem, flags=re.ASCII).strip("_")[:60] or "picture"
-
-
-def _inside(folder: Path) -> list[Path]:
-    """The pictures in a folder, by content. Raises `ImageError` when there is none."""
-    from core.imagery.sniff import FIRST_BYTES, picture_kind
-
-    found = []
-    for path in sorted(folder.iterdir()):
-        if path.is_file():
-            with path.open("rb") as file:
-                if picture_kind(file.read(FIRST_BYTES)):
-                    found.append(path)
-    if not found:
-        raise ImageError(f"{folder} holds no PNG, JPEG or TIFF: choose another folder.")
-    return found
-
-
-def _keep_pictures(items: Sequence["Item"], sources: set[Path]) -> None:
-    """Raises `ConfigError` when a result would replace one of the pictures."""
-    from core.infer.batch import outcome_files
-
-    taken = {Path(item.path).resolve() for item in items} | sources
-    for item in items:
-        for target in outcome_files(Path(item.stem)):
-            if target.resolve() in taken:
-                raise ConfigError(f"The result {target} would replace a picture: choose another folder with --out.")
-
-
-def mask_paths(images: Sequence[Path], out: Path) -> dict[Path, Path]:
-    """Where the mask of each picture goes: OUT/STEM.png, with as many folders in front as tell equal names apart.
-
-    `Tile 1/images/a.jpg` and `Tile 2/images/a.jpg` become `Tile 1_images_a.png` and `Tile 2_images_a.png`. A picture
-    named twice is done once. Raises `ConfigError` when names cannot be told apart.
-    """
-    unique = {image.resolve(): image for image in images}
-    depths = range(1, max(len(path.parts) for path in unique))
-    namings = [[_name(path, depth) for path in unique] for depth in depths]
-    # a.jpg and a.png side by side differ in nothing but their ending.
-    namings.append([f"{_name(path, 1)}_{path.suffix.removeprefix('.')}" for path in unique])
-    names = next((names for names in namings if len(set(names)) == len(names)), [])
-    if not names:
-        raise ConfigError(
-            "These pictures cannot be told apart by name: predict them in several calls, into several folders."
-        )
-    return {image: out / f"{name}.png" for image, name in zip(unique.values(), names, strict=True)}
-
-
-def _name(path: Path, depth: int) -> str:
-    """The last `depth` parts of an absolute path, without the ending of the file."""
-    return "_".join([*path.parts[1:][-depth:-1], path.stem])

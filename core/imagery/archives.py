@@ -18,6 +18,7 @@ from typing import IO, cast
 
 from core.errors import ImageError
 from core.files import size_text
+from core.imagery import world
 from core.imagery.limits import MEGABYTE
 from core.imagery.sniff import FIRST_BYTES, picture_kind
 
@@ -139,7 +140,18 @@ def _pictures(archive: zipfile.ZipFile, folder: Path, limits: ZipLimits) -> Iter
         with archive.open(info) as stream:
             left -= (written := _stream(stream, target, info, limits, left))
         if written:
+            _take_world_file(archive, info, target)
             yield Entry(_plain_name(info.filename), target)
+
+
+def _take_world_file(archive: zipfile.ZipFile, picture: zipfile.ZipInfo, target: Path) -> None:
+    """The world file that lies beside a picture in the zip, put beside it again under the picture's number."""
+    stem = picture.filename.rsplit(".", 1)[0]
+    for info in archive.infolist():
+        name, _, ending = info.filename.rpartition(".")
+        if name == stem and ending.lower() in world.ALL_ENDINGS:
+            with archive.open(info) as stream:
+                target.with_name(f"{target.name}.{ending.lower()}").write_bytes(stream.read(world.MOST_BYTES + 1))
 
 
 def _check_entry(info: zipfile.ZipInfo, limits: ZipLimits) -> None:
@@ -192,6 +204,6 @@ def _plain_name(name: str) -> str:
 
 
 def _remove(folder: Path) -> None:
-    """Take back what was written: files named by running numbers."""
-    for path in folder.glob("[0-9][0-9][0-9][0-9]"):
+    """Take back what was written: files named by running numbers, and world files beside them."""
+    for path in folder.glob("[0-9][0-9][0-9][0-9]*"):
         path.unlink(missing_ok=True)

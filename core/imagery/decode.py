@@ -13,6 +13,7 @@ from core.imagery.flat import FlatPicture
 from core.imagery.limits import Limits, check_density, check_size
 from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
 from core.imagery.tiffs import UNCOMPRESSED, Layout, read_layout
+from core.imagery.world import with_world_file
 
 if TYPE_CHECKING:
     from core.imagery.geotiff import TiffPicture
@@ -42,8 +43,16 @@ def open_here(
             layout = read_layout(file, most_pages=limits.pages) if kind == "TIFF" else None
     except OSError as error:
         raise ImageError(f"cannot be opened ({error.strerror or error}): check the path and its rights.") from error
-    if layout is None:
-        return FlatPicture(source, kind, limits)
+    picture: FlatPicture | TiffPicture
+    picture = FlatPicture(source, kind, limits) if layout is None else _tiff(source, layout, size, limits, bands)
+    if isinstance(source, Path):
+        picture.info = with_world_file(picture.info, source, turned=picture.was_turned)
+    return picture
+
+
+def _tiff(
+    source: Path | bytes, layout: Layout, size: int, limits: Limits, bands: tuple[int, ...] | None
+) -> "TiffPicture":
     check_layout(layout, limits, size)
     # GDAL takes as long to import as all the rest; PNG and JPEG do without.
     from core.imagery.geotiff import TiffPicture

@@ -15,6 +15,8 @@ from core.imagery.limits import Info, Limits, check_size
 from core.imagery.sniff import Kind
 
 FORMATS = ("PNG", "JPEG")
+_ORIENTATION = 0x0112
+"""The EXIF tag."""
 # What Pillow raises on files that are cut short, damaged or made up.
 DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, struct.error, zlib.error)
 _CUT = "Crop it, or save it as a tiled GeoTIFF, which is read window by window."
@@ -30,7 +32,7 @@ class FlatPicture:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._picture, notes = _decode(source, limits)
+                self._picture, self.was_turned, notes = _decode(source, limits)
         except Image.DecompressionBombError as error:
             raise ImageError("is too large to be decoded: crop it.") from error
         except DAMAGE as error:
@@ -64,7 +66,8 @@ def hidden_note(hidden: int, seen: int, *, whole: bool = True) -> str:
     return f"Transparency hides {many}: they count as pixels without data."
 
 
-def _decode(source: Path | bytes, limits: Limits) -> tuple[Image.Image, list[str]]:
+def _decode(source: Path | bytes, limits: Limits) -> tuple[Image.Image, bool, list[str]]:
+    """The picture upright, whether it was turned for that, and notes."""
     notes: list[str] = []
     with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as picture:
         if wrong := check_size(*picture.size, limits.whole_pixels, advice=_CUT):
@@ -73,7 +76,8 @@ def _decode(source: Path | bytes, limits: Limits) -> tuple[Image.Image, list[str
         if frames > 1:
             notes.append(f"It holds {frames} pictures; the first is used.")
         picture.load()
-        return _colours(ImageOps.exif_transpose(picture)), notes
+        turned = picture.getexif().get(_ORIENTATION, 1) in range(2, 9)
+        return _colours(ImageOps.exif_transpose(picture)), turned, notes
 
 
 def _colours(picture: Image.Image) -> Image.Image:

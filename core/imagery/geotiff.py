@@ -5,8 +5,8 @@ no neighbours on the disk (.ovr, .aux.xml, .tfw), no network.
 """
 
 import io
-import math
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,18 +14,19 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader, MemoryFile
-from rasterio.warp import transform as reproject
 from rasterio.windows import Window
 
+from core import geo
 from core.errors import ImageError
 from core.imagery.alpha import judge_alpha
 from core.imagery.bands import choose_bands
 from core.imagery.colours import Stretch, find_stretch, from_cmyk, full_range
-from core.imagery.ground import parallelogram
+from core.imagery.geodesy import metres_per_pixel
 from core.imagery.limits import Info, Limits
 from core.imagery.pixels import Pixels
+from core.imagery.place import read_place
 from core.imagery.samples import take_sample
 from core.imagery.tiffs import MIN_IS_WHITE, PALETTE, Layout
 
@@ -43,27 +44,24 @@ GDAL_SETTINGS = {
 _Value = TypeVar("_Value", bound=np.generic)
 # In bytes for rasterio, in MB for the environment of a process.
 CACHE_MB = 64
-_DAMAGED = "cannot be read: the TIFF is damaged or of a kind that is not known."
+DAMAGED = "cannot be read: the TIFF is damaged or of a kind that is not known."
 
 
 class TiffPicture:
     """An open TIFF. Raises `ImageError` whose message is the end of a sentence."""
 
     def __init__(self, source: Path | bytes, layout: Layout, limits: Limits, asked: tuple[int, ...] | None) -> None:
-        self._memory = MemoryFile(source) if isinstance(source, bytes) else None
-        try:
-            with settings(), warnings.catch_warnings():
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
-                self._file = open_tiff(self._memory or source)
-                bands, alpha_full = judge_alpha(self._file, choose_bands(self._file, layout, asked))
-                self._pixels = Pixels(self._file, bands, alpha_full=alpha_full)
-                self._table = colour_table(self._file, bands.numbers[0], layout) if len(bands.numbers) == 1 else None
-                self._stretch, notes = (None, []) if self._table is not None else _stretch(self._pixels, source)
-                self.info = _info(self._pixels, layout, [*bands.notes, *notes])
-        except (RasterioError, ValueError, IndexError, OSError) as error:
-            raise ImageError(_DAMAGED) from error
+        with geo.calls(DAMAGED, ImageError), settings(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            self._memory = MemoryFile(source) if isinstance(source, bytes) else None
+            self._file = open_tiff(self._memory or source)
+            bands, alpha_full = judge_alpha(self._file, choose_bands(self._file, layout, asked))
+            self._pixels = Pixels(self._file, bands, alpha_full=alpha_full)
+            self._table = colour_table(self._file, bands.numbers[0], layout) if len(bands.numbers) == 1 else None
+            self._stretch, notes = (None, []) if self._table is not None else _stretch(self._pixels, source)
+            self.info = _info(self._pixels, layout, [*bands.notes, *notes])
+            self._turn = turned(self._file, layout)
         self._inverted = layout.photometric == MIN_IS_WHITE
-        self._turn = turned(self._file, layout)
         if self._turn > 1 and self.info.pixels > limits.whole_pixels:
             raise ImageError("is stored lying on its side and is too large to be turned: save it upright.")
         if self._turn >= 5:
@@ -75,18 +73,16 @@ class TiffPicture:
         if self._turn == 1:
             return self._window(Window(x, y, width, height))
         if self._upright is None:
-            whole, lacking = self._window(Window(0, 0, self._file.width, self._file.height))
+            sides = (self.info.height, self.info.width) if self._turn >= 5 else (self.info.width, self.info.height)
+            whole, lacking = self._window(Window(0, 0, *sides))
             self._upright = turn(whole, self._turn), None if lacking is None else turn(lacking, self._turn)
         rows, columns = slice(y, y + height), slice(x, x + width)
         rgb, valid = self._upright
         return rgb[rows, columns], None if valid is None else valid[rows, columns]
 
     def _window(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-        try:
-            with settings():
-                values, valid = self._pixels.read(window)
-        except (RasterioError, ValueError) as error:
-            raise ImageError(_DAMAGED) from error
+        with geo.calls(DAMAGED, ImageError), settings():
+            values, valid = self._pixels.read(window)
         rgb = self._to_rgb(np.moveaxis(values, 0, 2))
         if not self.info.may_lack_data:
             return rgb, None
@@ -105,6 +101,12 @@ class TiffPicture:
             return from_cmyk(scaled)
         return np.repeat(scaled, 3, axis=2) if scaled.shape[2] == 1 else scaled
 
+    @property
+    def was_turned(self) -> bool:
+        """Whether it was turned upright, as its orientation says."""
+        return self._turn > 1
+
+    @geo.calls(DAMAGED, ImageError)
     def close(self) -> None:
         self._file.close()
         if self._memory is not None:
@@ -116,9 +118,11 @@ def settings() -> rasterio.Env:
     return rasterio.Env(GDAL_CACHEMAX=CACHE_MB * 1024**2, **GDAL_SETTINGS)
 
 
+@geo.calls(DAMAGED, ImageError)
 def turned(file: DatasetReader, layout: Layout) -> int:
     """The orientation, 1 to 8, that a picture or mask is turned upright from. One that has a place lies as it lies."""
-    return layout.orientation if 2 <= layout.orientation <= 8 and not file.crs else 1
+    placed = file.crs or not file.transform.is_identity or file.gcps[0]
+    return layout.orientation if 2 <= layout.orientation <= 8 and not placed else 1
 
 
 def turn(array: NDArray[_Value], orientation: int) -> NDArray[_Value]:
@@ -132,9 +136,10 @@ def turn(array: NDArray[_Value], orientation: int) -> NDArray[_Value]:
     return array
 
 
-def open_tiff(source: MemoryFile | Path | bytes) -> DatasetReader:
+@geo.calls(DAMAGED, ImageError)
+def open_tiff(held: MemoryFile | Path | bytes) -> DatasetReader:
     """A TIFF and nothing else; a text would be searched for schemes such as http:// and zip://."""
-    return source.open(driver="GTiff") if isinstance(source, MemoryFile) else rasterio.open(source, driver="GTiff")
+    return held.open(driver="GTiff") if isinstance(held, MemoryFile) else rasterio.open(held, driver="GTiff")
 
 
 def _stretch(pixels: Pixels, source: Path | bytes) -> tuple[Stretch | None, list[str]]:
@@ -145,8 +150,8 @@ def _stretch(pixels: Pixels, source: Path | bytes) -> tuple[Stretch | None, list
     bits = int(pixels.file.tags(pixels.bands.numbers[0], ns="IMAGE_STRUCTURE").get("NBITS", 0))
     if pixels.dtype == np.uint8:
         return (Stretch(0, 2**bits - 1) if 0 < bits < 8 else None), []
-    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-        samples = take_sample(pixels, file)
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as stored:
+        samples = take_sample(pixels, stored)
     if pixels.bands.inks:
         return full_range(samples.values), []
     stretch = find_stretch(samples.values, np.ones(samples.values.shape[1], np.bool_))
@@ -161,6 +166,7 @@ def _stretch(pixels: Pixels, source: Path | bytes) -> tuple[Stretch | None, list
     return stretch, [f"None {where} holds data: values from 0 to {stretch.high:,.4g} are shown as 0 to 255."]
 
 
+@geo.calls(DAMAGED, ImageError)
 def colour_table(file: DatasetReader, band: int, layout: Layout) -> NDArray[np.uint8] | None:
     """Colours (N, 3) of a palette band by value, or None. GDAL makes up a palette for greys of which white is 0."""
     if layout.photometric != PALETTE or file.colorinterp[band - 1] != ColorInterp.palette:
@@ -176,28 +182,15 @@ def _info(pixels: Pixels, layout: Layout, said: list[str]) -> Info:
     file = pixels.file
     notes = [f"It has {layout.pages} pages; the first is used."] if layout.pages > 1 else []
     notes += said
-    known = file.crs is not None and bool(file.crs)
-    placed = not file.transform.is_identity
-    return Info(
+    place = read_place(file)
+    info = Info(
         kind="TIFF",
         width=file.width,
         height=file.height,
-        notes=tuple(notes),
-        crs=file.crs.to_wkt() if known else None,
-        transform=tuple(file.transform)[:6] if placed else None,
-        metres_per_pixel=_metres_per_pixel(file) if known and placed else None,
+        notes=(*notes, *place.notes),
+        crs=place.crs,
+        transform=place.transform,
+        control_points=place.control_points,
         may_lack_data=pixels.may_lack_data,
     )
-
-
-def _metres_per_pixel(file: DatasetReader) -> float | None:
-    """The side of a pixel on the ground, at the centre of the picture, by the WGS 84 ellipsoid."""
-    a, b, c, d, e, f = tuple(file.transform)[:6]
-    x, y = c + (a * file.width + b * file.height) / 2, f + (d * file.width + e * file.height) / 2
-    try:
-        longitudes, latitudes = reproject(file.crs, "EPSG:4326", [x, x + a, x + b], [y, y + d, y + e])
-    except RasterioError:
-        return None
-    if not all(map(math.isfinite, [*longitudes, *latitudes])):
-        return None
-    return math.sqrt(parallelogram(longitudes, latitudes)) or None
+    return replace(info, metres_per_pixel=metres_per_pixel(info))

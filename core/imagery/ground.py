@@ -1,33 +1,35 @@
-"""What pixels cover on the ground: areas on the WGS 84 ellipsoid, and one resolution beside another. Pure Python."""
+"""The WGS 84 ellipsoid by formula, and one ground resolution beside another. NumPy only: see `core.imagery.geodesy`."""
 
 import math
-from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from core.errors import ConfigError
 from core.imagery.limits import Info
 
-_MAJOR_AXIS_M = 6_378_137.0
-_ECCENTRICITY_SQUARED = 6.694_379_990_14e-3
+MAJOR_AXIS_M = 6_378_137.0
+ECCENTRICITY_SQUARED = 6.694_379_990_14e-3
 
 
-def parallelogram(longitudes: Sequence[float], latitudes: Sequence[float]) -> float:
-    """Square metres of a small parallelogram, from a corner and its two neighbours in degrees (WGS 84).
+def zone(latitudes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Square metres of the ellipsoid from the equator to each latitude in degrees, for one radian of longitude.
 
-    Degrees are turned into metres by the radii of curvature at the corner, so it must be small beside the earth.
+    Negative to the south. The exact formula of the authalic latitude (Snyder 1987, 3-12).
     """
-    latitude = math.radians(latitudes[0])
-    stretch: float = 1 - _ECCENTRICITY_SQUARED * math.sin(latitude) ** 2
-    north = math.radians(1) * _MAJOR_AXIS_M * (1 - _ECCENTRICITY_SQUARED) / stretch**1.5
-    east = math.radians(1) * _MAJOR_AXIS_M * math.cos(latitude) / math.sqrt(stretch)
-    first, second = (
-        (east * _turn(longitudes[at] - longitudes[0]), north * (latitudes[at] - latitudes[0])) for at in (1, 2)
-    )
-    return float(abs(first[0] * second[1] - first[1] * second[0]))
+    sine, e = np.sin(np.radians(latitudes)), math.sqrt(ECCENTRICITY_SQUARED)
+    share = sine / (1 - ECCENTRICITY_SQUARED * sine**2) + np.arctanh(e * sine) / e
+    found: NDArray[np.float64] = MAJOR_AXIS_M**2 * (1 - ECCENTRICITY_SQUARED) / 2 * share
+    return found
 
 
-def _turn(degrees: float) -> float:
-    """The short way round across the date line."""
-    return (degrees + 180) % 360 - 180
+def geocentric(longitudes: NDArray[np.float64], latitudes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Degrees (N,) → metres from the centre of the earth to the ellipsoid, (N, 3): without date line or poles."""
+    east, north = np.radians(longitudes), np.radians(latitudes)
+    across = MAJOR_AXIS_M / np.sqrt(1 - ECCENTRICITY_SQUARED * np.sin(north) ** 2)
+    flat = across * np.cos(north)
+    up = across * (1 - ECCENTRICITY_SQUARED) * np.sin(north)
+    return np.stack([flat * np.cos(east), flat * np.sin(east), up], axis=-1)
 
 
 def ground_ratio(info: Info, trained_at: float | None) -> float:

@@ -12,6 +12,7 @@ _MEMORY = 1024**2
 SPARSE_PIXELS = 25_000_000
 """Smaller pictures take seconds, whatever is in them."""
 HUGE_PIXELS = 1_000_000_000_000
+Transform = tuple[float, float, float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Info:
     """What is known of a picture. `transform` is the affine map (a, b, c, d, e, f) from pixels to `crs` (WKT).
 
     `metres_per_pixel` is the ground resolution where the file knows it; `notes` are sentences on what was decided;
-    `may_lack_data` tells whether some pixels may hold no data.
+    `may_lack_data` tells whether some pixels may hold no data. `control_points` (row, column, x, y in `crs`) stand in
+    for a `transform` where no affine map comes near them.
     """
 
     kind: str
@@ -55,9 +57,10 @@ class Info:
     height: int
     notes: tuple[str, ...] = ()
     crs: str | None = None
-    transform: tuple[float, float, float, float, float, float] | None = None
+    transform: Transform | None = None
     metres_per_pixel: float | None = None
     may_lack_data: bool = False
+    control_points: tuple[tuple[float, float, float, float], ...] = ()
 
     @property
     def pixels(self) -> int:
@@ -70,7 +73,8 @@ class Info:
     def from_json(cls, data: dict[str, Any]) -> "Info":
         transform = data["transform"]
         values = {**data, "notes": tuple(data["notes"]), "transform": tuple(transform) if transform else None}
-        return cls(**values)
+        points = tuple(tuple(point) for point in data.get("control_points", ()))
+        return cls(**{**values, "control_points": points})
 
 
 def check_size(width: int, height: int, most: int, *, advice: str) -> str | None:

@@ -3,15 +3,16 @@
 import warnings
 from pathlib import Path
 
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window
 
+from core import geo
 from core.errors import ImageError
 from core.imagery.alpha import judge_alpha
 from core.imagery.bands import choose_bands
 from core.imagery.decode import check_layout
-from core.imagery.geotiff import colour_table, open_tiff, settings, turn, turned
+from core.imagery.geotiff import DAMAGED, colour_table, open_tiff, settings, turn, turned
 from core.imagery.labels import StoredMask, to_stored
 from core.imagery.limits import Limits
 from core.imagery.pixels import Pixels
@@ -24,15 +25,12 @@ def read_tiff_mask(source: Path | bytes, limits: Limits) -> StoredMask | None:
     Raises `ImageError` whose message is the end of a sentence.
     """
     data = source if isinstance(source, bytes) else source.read_bytes()
-    try:
-        with settings(), warnings.catch_warnings(), MemoryFile(data) as memory:
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            layout = read_layout(memory, most_pages=limits.pages)
-            check_layout(layout, limits, len(data))
-            with open_tiff(memory) as file:
-                return _values(file, layout)
-    except (RasterioError, ValueError, OSError) as error:
-        raise ImageError("cannot be read: the TIFF is damaged or of a kind that is not known.") from error
+    with geo.calls(DAMAGED, ImageError), settings(), warnings.catch_warnings(), MemoryFile(data) as memory:
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        layout = read_layout(memory, most_pages=limits.pages)
+        check_layout(layout, limits, len(data))
+        with open_tiff(memory) as file:
+            return _values(file, layout)
 
 
 def _values(file: DatasetReader, layout: Layout) -> StoredMask | None:

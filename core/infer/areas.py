@@ -5,16 +5,14 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-import rasterio.warp
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 
-from core.imagery.ground import parallelogram
+from core.errors import GeoError
+from core.imagery.geodesy import PixelAreas
 from core.imagery.limits import Info
 from core.infer.rows import NO_DATA
 from core.spreadsheet import cell
 
-_SAMPLES = 3
 COLUMNS = ("class", "pixels", "square_metres", "hectares", "share")
 
 
@@ -33,53 +31,49 @@ class Area:
 
 
 class AreaCounter:
-    """Adds up masks strip by strip. A pixel is measured on the ellipsoid where it lies: on a Mercator map at 60° north
-    it covers a quarter of what the map says."""
+    """Adds up masks strip by strip. Every pixel is measured on the ellipsoid where it lies (`core.imagery.geodesy`).
 
-    def __init__(self, info: Info, names: tuple[str, ...]) -> None:
-        self._info, self._names = info, names
-        self._pixels = np.zeros(256, np.int64)
-        self._metres = np.zeros(256) if info.crs is not None and info.transform is not None else None
+    `why_not` is a sentence where the picture says where it lies and yet cannot be measured, else None.
+    """
 
-    def add(self, y: int, mask: NDArray[np.uint8]) -> None:
-        """Rows (h, W) from `y` on. The size of a pixel is taken in their middle."""
-        counts = np.bincount(mask.ravel(), minlength=256)
-        self._pixels += counts
-        if self._metres is not None:
-            size = pixel_square_metres(self._info, y + mask.shape[0] / 2)
-            self._metres = None if size is None else self._metres + counts * size
+    def __init__(self, info: Info, names: tuple[str, ...], length: int = 256) -> None:
+        """`names` are of the codes from 0 on; `length` is one more than the highest code."""
+        self._names, self._length = names, length
+        self._pixels = np.zeros(length, np.int64)
+        self._metres = np.zeros(length)
+        self._sizes: PixelAreas | None = None
+        self.why_not: str | None = None
+        if info.crs is not None and info.transform is not None:
+            try:
+                self._sizes = PixelAreas(info)
+            except GeoError as error:
+                self._unmeasured(error)
 
-    def areas(self) -> list[Area]:
-        """Every class in order, with those that do not occur."""
-        total = max(int(self._pixels.sum() - self._pixels[NO_DATA]), 1)
+    def add(self, y: int, mask: NDArray[np.integer]) -> None:
+        """Rows (h, W) of codes, from `y` on."""
+        self._pixels += np.bincount(mask.ravel(), minlength=self._length)
+        if self._sizes is not None:
+            try:
+                self._metres += self._sizes.sums(y, mask, self._length)
+            except GeoError as error:
+                self._unmeasured(error)
+
+    def areas(self, nothing: int = NO_DATA) -> list[Area]:
+        """Every class in order, with those that do not occur. The code `nothing` counts for no share."""
+        total = max(int(self._pixels.sum() - self._pixels[nothing]), 1)
         return [
             Area(
                 name,
                 int(self._pixels[index]),
-                None if self._metres is None else float(self._metres[index]),
+                None if self._sizes is None else float(self._metres[index]),
                 float(self._pixels[index] / total),
             )
             for index, name in enumerate(self._names)
         ]
 
-
-def pixel_square_metres(info: Info, row: float) -> float | None:
-    """The mean area of a pixel in a row, in square metres; None where the map cannot be turned into degrees."""
-    if info.transform is None or info.crs is None:
-        return None
-    a, b, c, d, e, f = info.transform
-    columns = [info.width * (at + 0.5) / _SAMPLES for at in range(_SAMPLES)]
-    corners = [(c + a * x + b * row, f + d * x + e * row) for x in columns]
-    xs = [value for x, _ in corners for value in (x, x + a, x + b)]
-    ys = [value for _, y in corners for value in (y, y + d, y + e)]
-    try:
-        longitudes, latitudes = rasterio.warp.transform(info.crs, "EPSG:4326", xs, ys)
-    except RasterioError:
-        return None
-    if not np.isfinite([*longitudes, *latitudes]).all():
-        return None
-    sizes = [parallelogram(longitudes[at : at + 3], latitudes[at : at + 3]) for at in range(0, len(longitudes), 3)]
-    return float(np.mean(sizes))
+    def _unmeasured(self, error: GeoError) -> None:
+        self._sizes = None
+        self.why_not = f"Areas in square metres are not worked out. {error}"
 
 
 def to_csv(areas: list[Area]) -> str:

@@ -7,6 +7,7 @@ cancelled or refused leaves no file.
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from core.infer.difference import difference_names, write_difference
 from core.infer.look import Tiling
 from core.infer.masks import MaskWriter, ProbabilityWriter, gdal, to_cog, to_png
 from core.infer.overview import Overview
+from core.infer.polygons import PolygonSettings
 from core.infer.predict import Progress
 from core.infer.raster import Source, segment
 from core.infer.rows import Strip
@@ -46,9 +48,10 @@ class Wanted:
 
 @dataclass
 class Outcome:
-    """What came of one picture."""
+    """What came of one picture; `notes` are sentences on what could not be worked out."""
 
     files: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     areas: list[Area] = field(default_factory=list)
     differences: list[Area] = field(default_factory=list)
 
@@ -61,27 +64,35 @@ def predict_picture(
     *,
     device: torch.device | str,
     tiling: Tiling | None = None,
+    polygons: PolygonSettings | None = None,
     teacher: Loaded | None = None,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Outcome:
     """Segment a picture into files that start with `stem`.
 
-    Raises `ImageError`, `DeviceError`, `PredictionCancelledError`, and `ConfigError` when the teacher knows other
-    classes.
+    Raises `ImageError`, `GeoError`, `DeviceError`, `DiskFullError`, `PredictionCancelledError`, `OSError` (the folder),
+    `MemoryError`, and `ConfigError` when the teacher knows other classes.
     """
-    if teacher is not None and teacher.card.classes.scored_names != loaded.card.classes.scored_names:
-        raise ConfigError("The two models know different classes, so their masks cannot be compared.")
+    if teacher is not None:
+        check_comparable(loaded, teacher)
     stem.parent.mkdir(parents=True, exist_ok=True)
     with gdal(), tempfile.TemporaryDirectory(prefix=".terrastill-", dir=stem.parent) as folder:
-        work = _Work(picture, stem, Path(folder), device, tiling or Tiling(), cancelled)
-        share = 1 if teacher is None else 2
-        mask = work.segment(loaded, wanted, _part(progress, 0, share))
-        work.export(mask, loaded.card.classes, wanted)
-        if teacher is not None:
-            reference = work.segment(teacher, Wanted(), _part(progress, 1, share), name="teacher")
-            work.compare(loaded.card.classes, student=mask, teacher=reference)
+        work = _Work(picture, stem, Path(folder), device, tiling or Tiling(), polygons or PolygonSettings(), cancelled)
+        with work.all_or_nothing():
+            share = 1 if teacher is None else 2
+            mask = work.segment(loaded, wanted, _part(progress, 0, share))
+            work.export(mask, loaded.card.classes, wanted)
+            if teacher is not None:
+                reference = work.segment(teacher, Wanted(), _part(progress, 1, share), name="teacher")
+                work.compare(loaded.card.classes, student=mask, teacher=reference)
         return work.outcome
+
+
+def check_comparable(loaded: Loaded, teacher: Loaded) -> None:
+    """Raises `ConfigError` when two models know different classes."""
+    if teacher.card.classes.scored_names != loaded.card.classes.scored_names:
+        raise ConfigError("The two models know different classes, so their masks cannot be compared.")
 
 
 class _Work:
@@ -94,11 +105,24 @@ class _Work:
         folder: Path,
         device: torch.device | str,
         tiling: Tiling,
+        polygons: PolygonSettings,
         cancelled: Cancelled | None,
     ) -> None:
         self.outcome = Outcome()
         self._picture, self._stem, self._folder = picture, stem, folder
-        self._device, self._tiling, self._cancelled = device, tiling, cancelled
+        self._device, self._tiling, self._polygons, self._cancelled = device, tiling, polygons, cancelled
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """What was written within it is removed again unless the block comes to its end."""
+        finished = False
+        try:
+            yield
+            finished = True
+        finally:
+            for path in () if finished else self.outcome.files:
+                path.unlink(missing_ok=True)
+                path.with_name(path.name + ".aux.xml").unlink(missing_ok=True)
 
     def segment(self, loaded: Loaded, wanted: Wanted, progress: Progress | None, *, name: str = "mask") -> Path:
         """Write the mask of one model aside, and what can only be written while it is made."""
@@ -130,6 +154,7 @@ class _Work:
         writer.close()
         if name == "mask":
             self.outcome.areas = counter.areas()
+            self.outcome.notes += [counter.why_not] if counter.why_not else []
         if shares is not None:
             shares.close()
             self._made("_probabilities.tif", lambda target: to_cog(shares.path, target))
@@ -140,17 +165,23 @@ class _Work:
 
     def export(self, mask: Path, classes: ClassMap, wanted: Wanted) -> None:
         """Everything that is made from a mask on disk."""
-        info, legend = self._picture.info, Legend(classes.scored_names, classes.colours)
+        legend = Legend(classes.scored_names, classes.colours)
         if wanted.png:
             self._made(".png", lambda target: to_png(mask, target))
         if wanted.tif:
             self._made(".tif", lambda target: to_cog(mask, target, classes.scored_names))
         if wanted.geojson:
-            self._made(".geojson", lambda target: write_geojson(mask, target, info, legend))
+            self._polygonal(".geojson", write_geojson, mask, legend)
         if wanted.gpkg:
-            self._made(".gpkg", lambda target: write_gpkg(mask, target, info, legend))
+            self._polygonal(".gpkg", write_gpkg, mask, legend)
         if wanted.areas:
             self._text("_areas.csv", to_csv(self.outcome.areas))
+
+    def _polygonal(self, ending: str, write: Callable[..., list[str]], mask: Path, legend: Legend) -> None:
+        def make(target: Path) -> None:
+            self.outcome.notes += write(mask, target, self._picture.info, legend, self._polygons)
+
+        self._made(ending, make)
 
     def compare(self, classes: ClassMap, *, student: Path, teacher: Path) -> None:
         """The difference from the teacher's mask, as a raster and as areas."""

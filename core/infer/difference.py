@@ -7,6 +7,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from core import geo
 from core.classes import ClassMap, Colour
 from core.imagery.limits import Info
 from core.infer.areas import Area, AreaCounter
@@ -27,7 +28,7 @@ def write_difference(target: Path, info: Info, classes: ClassMap, *, student: Pa
     pairs = tuple(f"{names[one]} → {names[other]}" for one in range(count) for other in range(count))
     counter = _PairCounter(info, ("both the same", *pairs), count)
     writer = MaskWriter(target, info, difference_names(classes), difference_colours(classes))
-    with rasterio.open(student) as ours, rasterio.open(teacher) as theirs:
+    with geo.calls("The masks cannot be compared."), rasterio.open(student) as ours, rasterio.open(teacher) as theirs:
         for y in range(0, info.height, _ROWS):
             window = Window(0, y, info.width, min(_ROWS, info.height - y))
             says, should = ours.read(1, window=window), theirs.read(1, window=window)
@@ -54,29 +55,25 @@ def difference_colours(classes: ClassMap) -> tuple[Colour, ...]:
 
 
 class _PairCounter:
-    """Areas of agreement and of each pair; a row of counters, since an `AreaCounter` holds one byte of classes."""
+    """Areas of agreement and of each pair (teacher, student), which is one code: teacher x count + student."""
 
     def __init__(self, info: Info, names: tuple[str, ...], count: int) -> None:
         self._names, self._count = names, count
-        self._by_teacher = [AreaCounter(info, names[: count + 1]) for _ in range(count)]
+        self._counter = AreaCounter(info, names[1:], count * count + 1)
 
     def add(self, y: int, says: NDArray[np.uint8], should: NDArray[np.uint8]) -> None:
-        for index, counter in enumerate(self._by_teacher):
-            counter.add(y, np.where((should == index) & (says != NO_DATA), says, np.uint8(NO_DATA)))
+        codes = should.astype(np.int32) * self._count + says
+        codes[(says == NO_DATA) | (should == NO_DATA)] = self._count**2
+        self._counter.add(y, codes)
 
     def areas(self) -> list[Area]:
-        rows = [counter.areas()[: self._count] for counter in self._by_teacher]
-        total = max(sum(area.pixels for row in rows for area in row), 1)
-        same = [row[index] for index, row in enumerate(rows)]
-        found = [_sum(self._names[0], same, total)]
-        for at, row in enumerate(rows):
-            for other, area in enumerate(row):
-                if other != at and area.pixels:
-                    found.append(_sum(self._names[1 + at * self._count + other], [area], total))
-        return found
-
-
-def _sum(name: str, areas: list[Area], total: int) -> Area:
-    pixels = sum(area.pixels for area in areas)
-    metres = [area.square_metres for area in areas if area.square_metres is not None]
-    return Area(name, pixels, sum(metres) if len(metres) == len(areas) else None, pixels / total)
+        pairs = self._counter.areas(nothing=self._count**2)
+        same = pairs[:: self._count + 1]
+        metres = [area.square_metres for area in same if area.square_metres is not None]
+        agreed = Area(
+            self._names[0],
+            sum(area.pixels for area in same),
+            sum(metres) if len(metres) == len(same) else None,
+            sum(area.share for area in same),
+        )
+        return [agreed, *(area for at, area in enumerate(pairs) if at % (self._count + 1) and area.pixels)]

@@ -10,23 +10,26 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core import checkpoint, device
 from core.checkpoint import Loaded
-from core.errors import ImageError, TerrastillError
+from core.errors import DiskFullError, ImageError, TerrastillError
 from core.files import write_aside
 from core.imagery.door import Picture
 from core.imagery.limits import Limits
-from core.infer.batch import Outcome, Wanted, predict_picture
+from core.infer.batch import Outcome, Wanted, check_comparable, predict_picture
 from core.infer.look import Tiling
 from core.infer.memory import keep_freed_memory
+from core.infer.polygons import PolygonSettings
 from core.infer.predict import PredictionCancelledError, Progress
 from core.train.events import Cancelled
 
 _REPORT_SECONDS = 0.4
+_LONGEST_REASON = 160
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Order:
     bands: tuple[int, ...] | None = None
     device: str = "auto"
     limits: Limits = field(default_factory=Limits)
+    polygons: PolygonSettings = field(default_factory=PolygonSettings)
 
     @classmethod
     def from_json(cls, text: str) -> "Order":
@@ -60,6 +64,7 @@ class Order:
             wanted=Wanted(**data["wanted"]),
             teacher=data["teacher"],
             tiling=Tiling(**data["tiling"]),
+            polygons=PolygonSettings(**data.get("polygons", {})),
             bands=tuple(data["bands"]) if data["bands"] else None,
             device=data["device"],
             limits=Limits(**data["limits"]),
@@ -83,14 +88,14 @@ class Result:
     outcome: Outcome = field(default_factory=Outcome)
 
     def to_json(self) -> dict[str, Any]:
-        plain = {**self.__dict__, **asdict(self.outcome)}
+        plain = {**asdict(self.outcome), **self.__dict__}
         del plain["outcome"]
         plain["files"] = [str(path) for path in self.outcome.files]
         return plain
 
 
 class Desk:
-    """The models of an order, loaded once, and the work on each of its items."""
+    """The models of an order, loaded once, and the work on each of its items. Raises `ConfigError`, `ModelError`."""
 
     def __init__(self, order: Order) -> None:
         keep_freed_memory()
@@ -98,34 +103,58 @@ class Desk:
         self._device = device.choose(order.device)
         self._loaded = self._load(order.model)
         self._teacher = self._load(order.teacher) if order.teacher else None
+        if self._teacher is not None:
+            check_comparable(self._loaded, self._teacher)
 
     def _load(self, name: str) -> Loaded:
         return checkpoint.load(checkpoint.resolve(name), device=self._device)
 
     def work(self, item: Item, *, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Result:
-        """Do one picture. Raises `DeviceError`, `PredictionCancelledError` and `ConfigError`; refusals are results."""
+        """Do one picture. Whatever is wrong with it is its result; raises `PredictionCancelledError` alone."""
+        try:
+            return self._done(item, progress, cancelled)
+        except PredictionCancelledError:
+            raise
+        except (TerrastillError, OSError, ValueError, RuntimeError, MemoryError) as error:
+            return Result(item.name, error=why_not(item.name, error))
+
+    def _done(self, item: Item, progress: Progress | None, cancelled: Cancelled | None) -> Result:
         started = time.monotonic()
         order = self._order
-        try:
-            with Picture(Path(item.path), name=item.name, limits=order.limits, bands=order.bands) as picture:
-                outcome = predict_picture(
-                    picture,
-                    Path(item.stem),
-                    self._loaded,
-                    order.wanted,
-                    device=self._device,
-                    tiling=order.tiling,
-                    teacher=self._teacher,
-                    progress=progress,
-                    cancelled=cancelled,
-                )
-                info = picture.info
-        except ImageError as error:
-            return Result(item.name, error=str(error))
+        with Picture(Path(item.path), name=item.name, limits=order.limits, bands=order.bands) as picture:
+            outcome = predict_picture(
+                picture,
+                Path(item.stem),
+                self._loaded,
+                order.wanted,
+                device=self._device,
+                tiling=order.tiling,
+                polygons=order.polygons,
+                teacher=self._teacher,
+                progress=progress,
+                cancelled=cancelled,
+            )
+            info = picture.info
         seconds = time.monotonic() - started
-        return Result(
-            item.name, None, list(info.notes), info.width, info.height, info.metres_per_pixel, seconds, outcome
-        )
+        notes = [*info.notes, *outcome.notes]
+        return Result(item.name, None, notes, info.width, info.height, info.metres_per_pixel, seconds, outcome)
+
+
+def why_not(name: str, error: Exception) -> str:
+    """One sentence on a picture that could not be done, without a path of this machine."""
+    if isinstance(error, ImageError):
+        return str(error)
+    failed = f"{name} could not be segmented"
+    if isinstance(error, DiskFullError):
+        return f"{failed}: the disk is full. Free some space, or write to another disk."
+    if isinstance(error, TerrastillError):
+        return f"{failed}. {error}"
+    if isinstance(error, MemoryError):
+        return f"{failed}: it needs more memory than there is. Use smaller tiles, or cut it into parts."
+    if isinstance(error, OSError):
+        return f"{failed}: {error.strerror or type(error).__name__}. Check the folder for results, and its rights."
+    first = (str(error).splitlines() or [""])[0][:_LONGEST_REASON]
+    return f"{failed} ({type(error).__name__}: {first}). Try another model, or save the picture anew."
 
 
 class Report:
@@ -149,9 +178,11 @@ class Report:
         self.tell(share=done / total, seconds_left=passed / done * (total - done))
 
     def tell(self, **changes: Any) -> None:
+        """Keep what is told, and write it. On a full disk it is written when there is space again."""
         self.state |= changes
         self._told_at = self._now()
-        write_aside(self._path, lambda aside: aside.write_text(json.dumps(self.state), encoding="utf-8"))
+        with suppress(DiskFullError):
+            write_aside(self._path, lambda aside: aside.write_text(json.dumps(self.state), encoding="utf-8"))
 
 
 def carry_out(order: Order, report: Report, cancelled: Cancelled) -> None:

@@ -67,7 +67,10 @@ class Look:
             if found.shape[-2:] != size:
                 found = F.interpolate(found, size=size, mode="bilinear")
             return found.clamp_min(torch.finfo(found.dtype).tiny).log()
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            # On a CPU torch raises a RuntimeError like any other.
+            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+                raise
             advice = "use smaller tiles, a smaller batch or the CPU"
             raise DeviceError(f"The memory of {self._device} is full: {advice}.") from error
 

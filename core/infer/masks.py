@@ -7,6 +7,7 @@ for them, in NAME.tif.aux.xml beside it.
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -15,21 +16,26 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
+from rasterio.control import GroundControlPoint
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetWriter
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from core import geo
 from core.classes import ClassMap, Colour
 from core.files import write_aside
 from core.imagery.limits import Info
 from core.infer.pyramid import BLOCK, Smaller, with_overviews
 from core.infer.rows import NO_DATA, Strip
+from core.infer.whole import check_whole, check_whole_png
 
 _LEVEL = 3
 """Of deflating, from 1 to 9: the time for more would be a tenth of that of the student (docs/LOG.md)."""
 _SETTINGS = {"GDAL_CACHEMAX": 128 * 1024**2, "GDAL_NUM_THREADS": "1", "GDAL_PAM_ENABLED": "NO"}
 _PROBABILITY_STEPS = 254
+_LITTLE = 256 * 1024
+"""Bytes: a disk with less free than this is taken for full when GDAL fails to write and does not say why."""
 
 
 @contextmanager
@@ -48,18 +54,23 @@ class MaskWriter:
         # Copied away soon: packed in a tenth of the time that deflating takes.
         self._file = _create(path, info, count=1, dtype="uint8", nodata=NO_DATA, compress="PACKBITS")
         self._smaller = Smaller(path, info)
-        self._file.write_colormap(1, {index: (*colour, 255) for index, colour in enumerate(colours)})
-        self._file.update_tags(1, **{f"CLASS_{index}": name for index, name in enumerate(names)})
-        self._file.set_band_description(1, "class")
+        with _writing(path):
+            self._file.write_colormap(1, {index: (*colour, 255) for index, colour in enumerate(colours)})
+            self._file.update_tags(1, **{f"CLASS_{index}": name for index, name in enumerate(names)})
+            self._file.set_band_description(1, "class")
 
     def write(self, y: int, mask: NDArray[np.uint8]) -> None:
-        """Rows (h, W) from `y` on."""
-        self._file.write(mask, 1, window=Window(0, y, mask.shape[1], mask.shape[0]))
+        """Rows (h, W) from `y` on. Raises `DiskFullError`, `GeoError`."""
+        with _writing(self.path):
+            self._file.write(mask, 1, window=Window(0, y, mask.shape[1], mask.shape[0]))
         self._smaller.write(mask)
 
     def close(self) -> None:
+        """Finish the file. Raises `DiskFullError` when it is not whole on the disk."""
         self._smaller.close()
-        self._file.close()
+        with _writing(self.path):
+            self._file.close()
+        check_whole(self.path, self.path)
 
 
 class ProbabilityWriter:
@@ -69,9 +80,10 @@ class ProbabilityWriter:
         self.path = path
         deflated = {"compress": "DEFLATE", "zlevel": 1}
         self._file = _create(path, info, count=classes.outputs, dtype="uint8", nodata=NO_DATA, **deflated)
-        self._file.scales = (1 / _PROBABILITY_STEPS,) * classes.outputs
-        for index, name in enumerate(classes.scored_names, start=1):
-            self._file.set_band_description(index, name)
+        with _writing(path):
+            self._file.scales = (1 / _PROBABILITY_STEPS,) * classes.outputs
+            for index, name in enumerate(classes.scored_names, start=1):
+                self._file.set_band_description(index, name)
 
     def write(self, strip: Strip) -> None:
         window = Window(0, strip.y, strip.mask.shape[1], strip.mask.shape[0])
@@ -80,10 +92,19 @@ class ProbabilityWriter:
         for index, share in enumerate(strip.probabilities, start=1):
             steps = (share * _PROBABILITY_STEPS).round_().clamp_(0, _PROBABILITY_STEPS).byte().cpu().numpy()
             steps[lacking] = NO_DATA
-            self._file.write(steps, index, window=window)
+            with _writing(self.path):
+                self._file.write(steps, index, window=window)
 
     def close(self) -> None:
-        self._file.close()
+        """Finish the file. Raises `DiskFullError` when it is not whole on the disk."""
+        with _writing(self.path):
+            self._file.close()
+        check_whole(self.path, self.path)
+
+
+def _writing(target: Path, needs: int = _LITTLE) -> geo.calls:
+    advice = "choose another folder, or look whether its disk is in order"
+    return geo.calls(f"{target.name} cannot be written: {advice}.", target=target, needs=needs)
 
 
 def to_cog(plain: Path, target: Path, names: tuple[str, ...] = ()) -> None:
@@ -102,7 +123,10 @@ def to_cog(plain: Path, target: Path, names: tuple[str, ...] = ()) -> None:
         "BIGTIFF": "IF_SAFER",
     }
     source = with_overviews(plain)
-    write_aside(target, lambda aside: rasterio.shutil.copy(source, aside, **options))
+    check = partial(check_whole, target=target)
+    # GDAL keeps overviews aside meanwhile.
+    needs = 2 * plain.stat().st_size
+    write_aside(target, lambda aside: _copy(source, aside, target, needs, **options), check=check)
     if names:
         text = _categories(names)
         beside = target.with_name(target.name + ".aux.xml")
@@ -111,39 +135,54 @@ def to_cog(plain: Path, target: Path, names: tuple[str, ...] = ()) -> None:
 
 def to_png(plain: Path, target: Path) -> None:
     """Copy a mask into a palette PNG row by row; no data is transparent."""
-    write_aside(target, lambda aside: rasterio.shutil.copy(plain, aside, driver="PNG", ZLEVEL=6))
+    check = partial(check_whole_png, target=target)
+    write_aside(target, lambda aside: _copy(plain, aside, target, _LITTLE, driver="PNG", ZLEVEL=6), check=check)
+
+
+def _copy(source: Path, aside: Path, target: Path, needs: int, **options: Any) -> None:
+    with _writing(target, needs):
+        rasterio.shutil.copy(source, aside, **options)
 
 
 def read_mask(path: Path, window: tuple[int, int, int, int] | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """A mask of ours, (y, x, height, width) of it or all, shrunk to `shape` (h, w) from its overviews.
 
-    Raises `OSError` when it is not there.
+    Raises `OSError` when it is not there, and `GeoError` when it cannot be read.
     """
-    place = None if window is None else Window(window[1], window[0], window[3], window[2])
-    with gdal(), rasterio.open(path, driver="GTiff") as file:
+    path.stat()
+    unreadable = geo.calls("The mask cannot be read: segment the picture again.")
+    with gdal(), unreadable, rasterio.open(path, driver="GTiff") as file:
+        place = None if window is None else Window(window[1], window[0], window[3], window[2])
         found: NDArray[np.uint8] = file.read(1, window=place, out_shape=shape)
     return found
 
 
 def _create(path: Path, info: Info, **more: Any) -> DatasetWriter:
-    place: dict[str, Any] = {}
-    if info.crs is not None:
-        place["crs"] = info.crs
+    with _writing(path):
+        return rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            width=info.width,
+            height=info.height,
+            tiled=True,
+            blockxsize=BLOCK,
+            blockysize=BLOCK,
+            bigtiff="IF_SAFER",
+            **_place(info),
+            **more,
+        )
+
+
+@geo.calls("The place of the picture cannot be written.")
+def _place(info: Info) -> dict[str, Any]:
+    """Coordinates, as they are given to a file that is opened for writing."""
+    place: dict[str, Any] = {} if info.crs is None else {"crs": info.crs}
     if info.transform is not None:
         place["transform"] = Affine(*info.transform)
-    return rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        width=info.width,
-        height=info.height,
-        tiled=True,
-        blockxsize=BLOCK,
-        blockysize=BLOCK,
-        bigtiff="IF_SAFER",
-        **place,
-        **more,
-    )
+    elif info.control_points:
+        place["gcps"] = [GroundControlPoint(row, col, x, y) for row, col, x, y in info.control_points]
+    return place
 
 
 def _categories(names: tuple[str, ...]) -> str:

@@ -11,7 +11,9 @@ import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from core import geo
 from core.imagery.limits import Info
+from core.infer.whole import check_whole
 
 BLOCK = 512
 
@@ -46,7 +48,9 @@ class _Level:
     def __init__(self, path: Path, height: int, width: int) -> None:
         layout = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "PACKBITS"}
         shape = {"height": height, "width": width, "count": 1, "dtype": "uint8"}
-        self._file = rasterio.open(path, "w", driver="GTiff", BIGTIFF="IF_SAFER", **shape, **layout)
+        self._path = path
+        with geo.calls(f"{path.name} cannot be written.", target=path):
+            self._file = rasterio.open(path, "w", driver="GTiff", BIGTIFF="IF_SAFER", **shape, **layout)
         self._at = 0
         self._waiting: NDArray[np.uint8] | None = None
 
@@ -58,7 +62,8 @@ class _Level:
         self._waiting = rows[paired:].copy() if paired < len(rows) else None
         found = most_of_four(rows[:paired])
         if paired:
-            self._file.write(found, 1, window=Window(0, self._at, found.shape[1], len(found)))
+            with geo.calls(f"{self._path.name} cannot be written.", target=self._path):
+                self._file.write(found, 1, window=Window(0, self._at, found.shape[1], len(found)))
             self._at += len(found)
         return found
 
@@ -67,7 +72,9 @@ class _Level:
         found = [] if left is None else [self.write(left)]
         if self._waiting is not None:
             found.append(self.write(self._waiting))
-        self._file.close()
+        with geo.calls(f"{self._path.name} cannot be written.", target=self._path):
+            self._file.close()
+        check_whole(self._path, self._path)
         return np.concatenate(found) if found else None
 
 
@@ -90,7 +97,8 @@ def with_overviews(plain: Path) -> Path:
     if not levels:
         return plain
     virtual = plain.with_name(plain.name + ".vrt")
-    rasterio.shutil.copy(plain, virtual, driver="VRT")
+    with geo.calls(f"The overviews of {plain.name} cannot be written.", target=virtual):
+        rasterio.shutil.copy(plain, virtual, driver="VRT")
     text = virtual.read_text(encoding="utf-8")
     virtual.write_text(text.replace("</VRTRasterBand>", "".join(map(_entry, levels)) + "</VRTRasterBand>"), "utf-8")
     return virtual

@@ -1,8 +1,4 @@
-"""A mask on disk → polygons, simplified without gaps between neighbours → GeoJSON (RFC 7946) and GeoPackage.
-
-Neighbours share their simplified edge (`shapely.coverage_simplify`, Visvalingam-Whyatt): corners go whose triangle is
-smaller than the tolerance squared. Large masks are done in blocks, and polygons end where a block does.
-"""
+"""A mask on disk → polygons as GeoJSON (RFC 7946) and GeoPackage."""
 
 import json
 import tempfile
@@ -13,30 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyogrio
 import pyogrio.raw
-import rasterio
-import rasterio.features
-import rasterio.warp
 import shapely
 from numpy.typing import NDArray
-from rasterio.windows import Window
 
+from core import geo
+from core.errors import GeoError
 from core.files import write_aside
 from core.imagery.limits import Info
-from core.infer.rows import NO_DATA
+from core.infer.globe import ToGlobe
+from core.infer.polygons import PolygonSettings, Regions, regions
 
-TOLERANCE_PX = 1.5
-SMALLEST_PX = 12
-_BLOCK = 4096
-_FIELDS = ("class", "name", "colour", "area_px")
-
-
-@dataclass(frozen=True)
-class Regions:
-    """Polygons in pixels (x to the right, y down) and the class index of each."""
-
-    shapes: NDArray[np.object_]
-    classes: NDArray[np.uint8]
+_FIELDS = ("class", "name", "colour", "area_px", "area_m2")
+_LAYER = "classes"
+_FAILED = "cannot be written: choose another folder, or look whether its disk is in order."
+_LITTLE = 512 * 1024
+_NO_SYSTEM = (
+    "Its coordinate system cannot be written into a GeoPackage: the polygons have its coordinates, and no system."
+)
+_NO_DEGREES = "Its coordinate system cannot be turned into degrees: the GeoJSON is in pixels."
 
 
 @dataclass(frozen=True)
@@ -47,31 +39,125 @@ class Legend:
     colours: tuple[tuple[int, int, int], ...]
 
 
-def regions(mask: Path, *, tolerance: float = TOLERANCE_PX, smallest: int = SMALLEST_PX) -> Iterator[Regions]:
-    """Polygons of a mask, block by block. `tolerance` is in pixels; spots under `smallest` pixels join a neighbour."""
-    with rasterio.open(mask) as file:
-        for y in range(0, file.height, _BLOCK):
-            for x in range(0, file.width, _BLOCK):
-                window = Window(x, y, min(_BLOCK, file.width - x), min(_BLOCK, file.height - y))
-                found = polygons(file.read(1, window=window), tolerance=tolerance, smallest=smallest)
-                yield Regions(shapely.transform(found.shapes, lambda points, at=(x, y): points + at), found.classes)
+def write_gpkg(mask: Path, target: Path, info: Info, legend: Legend, settings: PolygonSettings) -> list[str]:
+    """One layer `classes` of polygons in the picture's own coordinates, with the fields below; gives notes.
+
+    `class`, `name`, `colour`, `area_px` and `area_m2`, which is on the ellipsoid, and empty where that is not known.
+    Raises `DiskFullError`, `GeoError`.
+    """
+    notes: list[str] = []
+
+    def write(aside: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=aside.parent, prefix=".terrastill-") as folder:
+            # GDAL wants the ending, and may leave files of its own beside it.
+            path = Path(folder) / "classes.gpkg"
+            crs = _writable(info.crs, path.with_name("try.gpkg"))
+            if info.crs is not None and crs is None:
+                notes.append(_NO_SYSTEM)
+            _fill(path, target, regions(mask, info, settings), info, crs, legend)
+            path.replace(aside)
+
+    write_aside(target, write)
+    return notes
 
 
-def polygons(mask: NDArray[np.uint8], *, tolerance: float, smallest: int) -> Regions:
-    """Polygons of a mask (H, W) in its own pixels; `NO_DATA` has none."""
-    if smallest > 1:
-        mask = rasterio.features.sieve(mask, smallest)
-    outlines = list(rasterio.features.shapes(mask, mask=mask != NO_DATA, connectivity=4))
-    shapes = (
-        shapely.from_geojson([json.dumps(outline) for outline, _ in outlines]) if outlines else np.array([], object)
-    )
-    classes = np.array([int(value) for _, value in outlines], np.uint8)
-    if tolerance > 0 and len(shapes):
-        shapes = shapely.coverage_simplify(shapes, tolerance, simplify_boundary=False)
-    kept = ~shapely.is_empty(shapes)
-    return Regions(shapes[kept], classes[kept])
+def _fill(path: Path, target: Path, parts: Iterator[Regions], info: Info, crs: str | None, legend: Legend) -> None:
+    count, started = 0, False
+    for part in parts:
+        if not len(part.shapes) and started:
+            continue
+        with geo.calls(f"{target.name} {_FAILED}", target=target, needs=_LITTLE):
+            geometry = shapely.to_wkb(to_map(part.shapes, info))
+            _append(path, geometry, _columns(part, legend), crs, started=started)
+        count, started = count + len(part.shapes), True
+    with geo.calls(f"{target.name} cannot be read back: write it to another disk.", target=target, needs=_LITTLE):
+        whole = pyogrio.read_info(path, layer=_LAYER, force_feature_count=True)["features"] == count
+    if not whole:
+        raise geo.disk_full(target)
 
 
+@geo.calls("The GeoPackage cannot be written.")
+def _append(
+    path: Path, geometry: NDArray[np.object_], columns: list[NDArray[Any]], crs: str | None, *, started: bool
+) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="'crs' was not provided")
+        pyogrio.raw.write(
+            path,
+            geometry=geometry,
+            field_data=columns,
+            fields=list(_FIELDS),
+            geometry_type="Polygon",
+            crs=crs,
+            driver="GPKG",
+            layer=_LAYER,
+            append=started,
+            # Readable by QGIS of the last seven years.
+            dataset_options=None if started else {"VERSION": "1.2"},
+        )
+
+
+def _writable(crs: str | None, path: Path) -> str | None:
+    """The system, or None where GDAL cannot write it into a GeoPackage."""
+    nothing: list[NDArray[Any]] = [np.array([], kind) for kind in (np.int32, object, object, float, float)]
+    try:
+        _append(path, np.array([], object), nothing, crs, started=False)
+    except GeoError:
+        return None
+    return crs
+
+
+def write_geojson(mask: Path, target: Path, info: Info, legend: Legend, settings: PolygonSettings) -> list[str]:
+    """A FeatureCollection in degrees (WGS 84) where the picture knows its place, else in pixels, y upwards.
+
+    Gives notes. Raises `DiskFullError`, `GeoError`.
+    """
+    notes: list[str] = []
+    globe = _globe(info, notes)
+    lost = 0
+
+    def write(aside: Path) -> None:
+        nonlocal lost
+        with aside.open("w", encoding="utf-8") as file:
+            file.write('{"type": "FeatureCollection", "features": [')
+            separator = "\n"
+            for part in regions(mask, info, settings):
+                texts, kept = _geometries(part, globe)
+                lost += int((~kept).sum())
+                for text, values in zip(texts, _records(part, legend, kept), strict=True):
+                    feature = {"type": "Feature", "properties": values, "geometry": json.loads(text)}
+                    file.write(separator + json.dumps(feature))
+                    separator = ",\n"
+            file.write("\n]}\n")
+
+    write_aside(target, write)
+    if lost:
+        notes.append(f"{lost:,} polygons with corners that lie on no place on earth are left out of the GeoJSON.")
+    return notes
+
+
+def _globe(info: Info, notes: list[str]) -> ToGlobe | None:
+    """The way to degrees, or None where there is none, with a note where the picture has coordinates of some kind."""
+    if info.crs is None or info.transform is None:
+        return None
+    try:
+        return ToGlobe(info)
+    except GeoError:
+        notes.append(_NO_DEGREES)
+        return None
+
+
+@geo.calls("The polygons cannot be written as GeoJSON.")
+def _geometries(part: Regions, globe: ToGlobe | None) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
+    """Polygons as GeoJSON, and which of them there are."""
+    if globe is not None:
+        found = globe(part.shapes)
+        return shapely.to_geojson(found.shapes), found.kept
+    shapes = shapely.orient_polygons(shapely.transform(part.shapes, lambda points: points * (1, -1)))
+    return shapely.to_geojson(shapes), np.ones(len(shapes), np.bool_)
+
+
+@geo.calls("The polygons cannot be placed.")
 def to_map(shapes: NDArray[np.object_], info: Info) -> NDArray[np.object_]:
     """Pixels → the coordinates of the picture; without any, y upwards as QGIS draws pictures that know no place."""
     a, b, c, d, e, f = info.transform or (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
@@ -81,80 +167,23 @@ def to_map(shapes: NDArray[np.object_], info: Info) -> NDArray[np.object_]:
     return placed
 
 
-def write_gpkg(mask: Path, target: Path, info: Info, legend: Legend) -> None:
-    """One layer `classes` of polygons in the picture's own coordinates, with `class`, `name`, `colour`, `area_px`."""
-
-    def write(aside: Path) -> None:
-        with tempfile.TemporaryDirectory(dir=aside.parent) as folder:
-            # GDAL wants the ending, and may leave files of its own beside it.
-            fill(Path(folder) / "classes.gpkg").replace(aside)
-
-    def fill(path: Path) -> Path:
-        started = False
-        for part in regions(mask):
-            if not len(part.shapes) and started:
-                continue
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="'crs' was not provided")
-                _append(path, part, info, legend, started=started)
-            started = True
-        return path
-
-    write_aside(target, write)
+def _records(part: Regions, legend: Legend, kept: NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
+    """The properties of each feature; what is not known is null."""
+    columns = [column[kept].tolist() for column in _columns(part, legend)]
+    for values in zip(*columns, strict=True):
+        known = (None if value != value else value for value in values)
+        yield dict(zip(_FIELDS, known, strict=True))
 
 
-def _append(path: Path, part: Regions, info: Info, legend: Legend, *, started: bool) -> None:
-    pyogrio.raw.write(
-        path,
-        geometry=shapely.to_wkb(to_map(part.shapes, info)),
-        field_data=_columns(part, legend),
-        fields=list(_FIELDS),
-        geometry_type="Polygon",
-        crs=info.crs,
-        driver="GPKG",
-        layer="classes",
-        append=started,
-        # Readable by QGIS of the last seven years.
-        dataset_options=None if started else {"VERSION": "1.2"},
-    )
-
-
-def write_geojson(mask: Path, target: Path, info: Info, legend: Legend) -> None:
-    """A FeatureCollection in degrees (WGS 84) where the picture knows its place, else in pixels, y upwards."""
-
-    def write(aside: Path) -> None:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write('{"type": "FeatureCollection", "features": [')
-            separator = "\n"
-            for part in regions(mask):
-                for feature in _features(part, info, legend):
-                    file.write(separator + json.dumps(feature))
-                    separator = ",\n"
-            file.write("\n]}\n")
-
-    write_aside(target, write)
-
-
-def _features(part: Regions, info: Info, legend: Legend) -> Iterator[dict[str, Any]]:
-    shapes = to_map(part.shapes, info)
-    if info.crs is not None and info.transform is not None:
-        shapes = shapely.transform(shapes, lambda points: _to_degrees(points, info.crs or ""))
-    columns = [column.tolist() for column in _columns(part, legend)]
-    for shape, *values in zip(shapely.to_geojson(shapely.orient_polygons(shapes)), *columns, strict=True):
-        yield {"type": "Feature", "properties": dict(zip(_FIELDS, values, strict=True)), "geometry": json.loads(shape)}
-
-
-def _to_degrees(points: NDArray[np.float64], crs: str) -> NDArray[np.float64]:
-    longitudes, latitudes = rasterio.warp.transform(crs, "EPSG:4326", points[:, 0].tolist(), points[:, 1].tolist())
-    return np.round(np.stack([longitudes, latitudes], axis=1), 8)
-
-
+@geo.calls("The polygons cannot be measured.")
 def _columns(part: Regions, legend: Legend) -> list[NDArray[Any]]:
     """The fields of each polygon, in the order of `_FIELDS`."""
     colours = ["#{:02x}{:02x}{:02x}".format(*legend.colours[index]) for index in part.classes]
+    metres = np.full(len(part.shapes), np.nan) if part.square_metres is None else part.square_metres
     return [
         part.classes.astype(np.int32),
         np.array([legend.names[index] for index in part.classes], object),
         np.array(colours, object),
         np.round(shapely.area(part.shapes), 1),
+        np.round(metres, 4),
     ]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from core import checkpoint
 from core.classes import AERIAL
-from core.cli.predict import mask_paths, safe
+from core.cli.items import mask_paths, safe
 from core.data.meaning import read_mask
 from core.data.palette import to_rgb
 from core.errors import ConfigError

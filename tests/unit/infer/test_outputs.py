@@ -1,7 +1,6 @@
 """What is written: coordinates, colours and names as they were, polygons without gaps, areas that add up."""
 
 import json
-import math
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,13 +18,13 @@ from core.checkpoint import Loaded, ModelCard
 from core.classes import ClassMap
 from core.config import ModelConfig
 from core.errors import ConfigError
-from core.infer.areas import AreaCounter, pixel_square_metres
+from core.infer.areas import AreaCounter
 from core.infer.batch import Wanted, outcome_files, predict_picture
 from core.infer.difference import difference
 from core.infer.look import Tiling
+from core.infer.polygons import PolygonSettings, polygons
 from core.infer.predict import PredictionCancelledError
 from core.infer.rows import NO_DATA
-from core.infer.vectors import polygons
 from tests.unit.infer.rasters import UTM, Brightness, Held
 
 CLASSES = ClassMap(("Dark", "Bright & <light>", "Nothing"), ((10, 20, 30), (250, 240, 230), (0, 0, 0)), 2)
@@ -129,8 +128,8 @@ def test_polygons_cover_the_mask_once_and_lie_where_the_picture_lies(placed: Hel
 def test_simplified_neighbours_share_their_edge() -> None:
     y, x = np.mgrid[:200, :200]
     wavy = (y > 100 + 30 * np.sin(x / 9)).astype(np.uint8)
-    found = polygons(wavy, tolerance=2.0, smallest=1)
-    raw = polygons(wavy, tolerance=0.0, smallest=1)
+    found = polygons(wavy, PolygonSettings(smallest_area=1, smooth=2.0))
+    raw = polygons(wavy, PolygonSettings(smallest_area=1, smooth=0))
     assert shapely.get_num_coordinates(found.shapes).sum() < shapely.get_num_coordinates(raw.shapes).sum() / 3
     assert shapely.area(found.shapes).sum() == pytest.approx(200 * 200)
     assert shapely.area(shapely.intersection(*found.shapes)) == pytest.approx(0)
@@ -142,10 +141,10 @@ def test_small_spots_join_their_neighbours_and_no_data_has_no_polygon() -> None:
     mask = np.zeros((50, 50), np.uint8)
     mask[10:12, 10:12] = 1
     mask[30:, :] = NO_DATA
-    found = polygons(mask, tolerance=0.0, smallest=12)
+    found = polygons(mask, PolygonSettings(smooth=0))
     assert found.classes.tolist() == [0]
     assert shapely.area(found.shapes).sum() == 30 * 50
-    assert len(polygons(np.full((9, 9), NO_DATA, np.uint8), tolerance=1.0, smallest=4).shapes) == 0
+    assert len(polygons(np.full((9, 9), NO_DATA, np.uint8), PolygonSettings()).shapes) == 0
 
 
 def test_areas_add_up_and_are_measured_on_the_ground(placed: Held) -> None:
@@ -161,29 +160,6 @@ def test_areas_add_up_and_are_measured_on_the_ground(placed: Held) -> None:
     nowhere = AreaCounter(Held(blocks()).info, CLASSES.scored_names)
     nowhere.add(0, mask)
     assert [area.square_metres for area in nowhere.areas()] == [None, None]
-
-
-@pytest.mark.parametrize("latitude", [0.0, 45.0, 60.0, -70.0])
-def test_a_pixel_in_degrees_has_the_area_of_the_ellipsoid(latitude: float) -> None:
-    """Against the exact area of a cell between two meridians and two parallels (Snyder 1987, 3-12)."""
-    step = 1e-3
-    info = Held(np.zeros((1, 1, 3), np.uint8), None, (step, 0, 10, 0, -step, latitude), "EPSG:4326").info
-    axis, e2 = 6_378_137.0, 6.694_379_990_14e-3
-    e = math.sqrt(e2)
-
-    def q(degrees: float) -> float:
-        s = math.sin(math.radians(degrees))
-        return (1 - e2) * (s / (1 - e2 * s * s) + math.atanh(e * s) / e)
-
-    exact = axis**2 * math.radians(step) * (q(latitude) - q(latitude - step)) / 2
-    assert pixel_square_metres(info, 0.0) == pytest.approx(exact, rel=1e-4)
-
-
-def test_a_mercator_map_is_not_believed_about_its_areas() -> None:
-    """At 60° north a pixel of a web map covers a quarter of what the map's metres say."""
-    place = (10.0, 0.0, 1_000_000.0, 0.0, -10.0, 8_399_738.0)
-    info = Held(np.zeros((1, 1, 3), np.uint8), None, place, "EPSG:3857").info
-    assert pixel_square_metres(info, 0.0) == pytest.approx(25, rel=0.01)
 
 
 def test_a_picture_without_a_place_gives_pixels(tmp_path: Path) -> None:

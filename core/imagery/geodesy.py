@@ -1,0 +1,181 @@
+"""Where pixels lie on the earth and how much of it they cover: the part of `core.imagery.ground` that needs PROJ.
+
+A picture whose coordinates are plain degrees is measured exactly, row by row: a pixel is a cell between two parallels
+and two meridians of the WGS 84 ellipsoid. Every other picture is measured at nodes at most 25 km apart, with a straight
+line between them; this is right to one part in ten thousand (tests/unit/imagery/test_geodesy.py holds it against an
+equal-area projection, over poles and the date line too).
+"""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import rasterio
+import rasterio.warp
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+
+from core import geo
+from core.errors import GeoError
+from core.imagery.ground import MAJOR_AXIS_M, geocentric, zone
+from core.imagery.limits import Info
+
+_NODE_METRES = 25_000
+_DEGREE_METRES = math.radians(1) * MAJOR_AXIS_M
+_SMALLEST_STEP_METRES = 1.0
+_GAUSS = 1 / math.sqrt(12)
+"""From the middle of a pixel: the mean over four such points is that of the pixel to the fourth order (Gauss)."""
+_CHUNK = 2**17
+_NO_DEGREES = "Its coordinate system cannot be turned into degrees."
+
+Floats = NDArray[np.float64]
+
+
+@geo.calls(_NO_DEGREES)
+def to_degrees(crs: str, points: Floats) -> Floats:
+    """Points (N, 2), x and y in `crs` → longitude and latitude (WGS 84), (N, 2).
+
+    Raises `GeoError` when the system has no degrees, or one of the points lies on no place on earth.
+    """
+    with rasterio.Env(PROJ_NETWORK="OFF", OGR_CT_FORCE_TRADITIONAL_GIS_ORDER="YES"):
+        found = rasterio.warp.transform(crs, "EPSG:4326", points[:, 0].tolist(), points[:, 1].tolist())
+    degrees: Floats = np.stack(found[:2], axis=1).astype(np.float64).reshape(-1, 2)
+    # Height and depth systems have axes of their own; nothing on earth has a latitude over 90.
+    if not np.isfinite(degrees).all() or (np.abs(degrees[:, 1]) > 90 + 1e-6).any():
+        raise GeoError(_NO_DEGREES)
+    return degrees
+
+
+class PixelAreas:
+    """Square metres of each pixel of a picture that knows its place. Raises `GeoError` where there are no degrees."""
+
+    def __init__(self, info: Info) -> None:
+        if info.crs is None or info.transform is None:
+            raise GeoError("The picture does not say where it lies.")
+        self._crs, self._info, self._place = info.crs, info, info.transform
+        a, b, _, d, e, _ = info.transform
+        self._unit = metres_per_unit(info.crs)
+        self._degrees = plain_degrees(info.crs) if b == 0 and d == 0 else None
+        side = max(math.hypot(a, d), math.hypot(b, e)) * self._unit
+        if not 0 < side < math.inf or a * e - b * d == 0:
+            raise GeoError("Its pixels have no size.")
+        self._step = max(0.1, _SMALLEST_STEP_METRES / side)
+        spacing = max(1, int(_NODE_METRES / side))
+        self._columns, self._rows = _nodes(info.width, spacing), _nodes(info.height, spacing)
+        self._known: dict[int, Floats] = {}
+
+    def rows(self, y: int, height: int, x: int = 0, width: int | None = None) -> Floats:
+        """Square metres of the pixels in rows from `y` on and columns from `x` on (`width` of them; None: the rest).
+
+        (height, width), or (height, 1) where all in a row are the same.
+        """
+        if self._degrees is not None:
+            _, _, _, _, e, f = self._place
+            edges = np.clip(self._degrees[1] * (f + e * np.arange(y, y + height + 1)), -90, 90)
+            return np.abs(np.diff(zone(edges)) * math.radians(self._degrees[0] * self._place[0]))[:, None]
+        first = max(0, int(np.searchsorted(self._rows, y, "right")) - 1)
+        last = min(len(self._rows) - 1, int(np.searchsorted(self._rows, y + height - 1, "left")))
+        nodes = self._measured(range(first, last + 1))
+        down = _between(nodes, self._rows[first : last + 1], np.arange(y, y + height))
+        if np.ptp(nodes, axis=1).max(initial=0) <= 1e-9 * nodes.max(initial=0):
+            return down[:, :1]
+        return _along(down, self._columns, x, self._info.width if width is None else x + width)
+
+    def sums(self, y: int, codes: NDArray[np.integer], length: int, x: int = 0) -> Floats:
+        """Square metres of each of `length` codes, in an array of them (h, w) whose first pixel is at (`y`, `x`)."""
+        total = np.zeros(length)
+        step = max(1, _CHUNK // max(1, codes.shape[1]))
+        for top in range(0, len(codes), step):
+            part = codes[top : top + step]
+            sizes = np.broadcast_to(self.rows(y + top, len(part), x, part.shape[1]), part.shape)
+            total += np.bincount(part.ravel(), weights=sizes.ravel(), minlength=length)
+        return total
+
+    def middle(self) -> float:
+        """Square metres of the pixel in the middle of the picture."""
+        row, column = self._info.height // 2, self._info.width // 2
+        if self._degrees is not None:
+            return float(self.rows(row, 1)[0, 0])
+        return float(self._sizes(np.array([row]), np.array([column]))[0, 0])
+
+    def _measured(self, wanted: range) -> Floats:
+        """Square metres at the nodes of these node rows, (rows, columns)."""
+        missing = [at for at in wanted if at not in self._known]
+        if missing:
+            sizes = self._sizes(self._rows[missing], self._columns)
+            self._known.update(zip(missing, sizes, strict=True))
+        return np.stack([self._known[at] for at in wanted])
+
+    def _sizes(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
+        """The mean over four points of each pixel of the area that a small step to either side spans, on the ground."""
+        y, x = (grid.ravel() + 0.5 for grid in np.meshgrid(rows, columns, indexing="ij"))
+        points = [(y + _GAUSS * down, x + _GAUSS * right) for down in (-1, 1) for right in (-1, 1)]
+        steps = ((0.0, 1.0), (0.0, -1.0), (1.0, 0.0), (-1.0, 0.0))
+        asked = [(y + self._step * down, x + self._step * right) for y, x in points for down, right in steps]
+        a, b, c, d, e, f = self._place
+        down, right = np.concatenate([y for y, _ in asked]), np.concatenate([x for _, x in asked])
+        degrees = to_degrees(self._crs, np.stack([a * right + b * down + c, d * right + e * down + f], axis=1))
+        at = geocentric(degrees[:, 0], degrees[:, 1]).reshape(4, 4, len(rows), len(columns), 3)
+        spanned = np.cross(at[:, 0] - at[:, 1], at[:, 2] - at[:, 3])
+        sizes: Floats = np.linalg.norm(spanned, axis=-1).mean(axis=0) / (4 * self._step**2)
+        return sizes
+
+
+@geo.calls(_NO_DEGREES)
+def metres_per_unit(crs: str) -> float:
+    """What one unit of a coordinate system is in metres, roughly where it is an angle."""
+    system = CRS.from_wkt(crs) if "[" in crs else CRS.from_user_input(crs)
+    if not system.is_projected:
+        return _DEGREE_METRES
+    return float(system.linear_units_factor[1])
+
+
+@geo.calls(_NO_DEGREES)
+def plain_degrees(crs: str) -> tuple[float, float] | None:
+    """Degrees of longitude and latitude in a unit of x and y; None where x and y are not these (a rotated pole)."""
+    system = CRS.from_wkt(crs) if "[" in crs else CRS.from_user_input(crs)
+    if not system.is_geographic:
+        return None
+    bases = [(0.0, 0.0), (30.0, 40.0), (-70.0, -50.0)]
+    points = np.array([(x + right, y + up) for x, y in bases for right, up in ((0, 0), (1, 0), (0, 1))], np.float64)
+    found = to_degrees(crs, points).reshape(3, 3, 2)
+    steps = found[:, 1:] - found[:, :1]
+    east, north = float(steps[0, 0, 0]), float(steps[0, 1, 1])
+    expected = np.array([[east, 0.0], [0.0, north]])
+    return (east, north) if np.abs(steps - expected).max() < 1e-3 and min(east, north) > 0 else None
+
+
+def metres_per_pixel(info: Info) -> float | None:
+    """The side of a pixel on the ground, in its middle; None where it is not known."""
+    if info.crs is None or info.transform is None:
+        return None
+    try:
+        return math.sqrt(PixelAreas(info).middle()) or None
+    except GeoError:
+        return None
+
+
+def _nodes(pixels: int, spacing: int) -> NDArray[np.int64]:
+    return np.unique(np.append(np.arange(0, pixels, spacing), pixels - 1))
+
+
+def _between(values: Floats, known: NDArray[np.int64], wanted: NDArray[np.int64]) -> Floats:
+    """Values (K, …) at `known` places → (N, …) at `wanted` ones between them, along straight lines."""
+    if len(known) == 1:
+        return np.repeat(values, len(wanted), axis=0)
+    left = np.clip(np.searchsorted(known, wanted, "right") - 1, 0, len(known) - 2)
+    share = ((wanted - known[left]) / (known[left + 1] - known[left]))[:, None]
+    found: Floats = values[left] * (1 - share) + values[left + 1] * share
+    return found
+
+
+def _along(values: Floats, known: NDArray[np.int64], start: int, stop: int) -> Floats:
+    """The same for the columns of rows: (h, K) → (h, `stop - start`), node by node, which is several times as quick."""
+    found = np.empty((len(values), stop - start))
+    for at, (left, right) in enumerate(pairwise(known.tolist())):
+        first, last = max(left, start), min(right, stop - 1)
+        if first <= last:
+            share = (np.arange(first, last + 1) - left) / (right - left)
+            slope = (values[:, at + 1] - values[:, at])[:, None]
+            found[:, first - start : last + 1 - start] = values[:, at, None] + slope * share
+    return found
