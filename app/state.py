@@ -307,8 +307,8 @@ def remember_viewer(view: dict[str, Any] | None) -> None:
         to_link(key, str(view.get(name, choices[0])), default=choices[0])
     to_link(VIEW_OPACITY, str(int(view.get("opacity", 60))), default="60")
     to_link(VIEW_HIDDEN, _dotted(view.get("hidden", ())), default="")
-    pair = [view.get("a"), view.get("b")]
-    to_link(VIEW_PAIR, "" if None in pair else _dotted(pair), default="")
+    pair = [side for side in (view.get("a"), view.get("b")) if side is not None]
+    to_link(VIEW_PAIR, _dotted(pair) if len(pair) == 2 else "", default="")
     region = view.get("region") or {}
     to_link(VIEW_REGION, _dotted(region[side] for side in ("x", "y", "width", "height") if side in region), default="")
     camera = view.get("camera") or {}

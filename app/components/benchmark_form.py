@@ -80,7 +80,11 @@ def _pictures(choices: Choices) -> dict[str, Any]:
     batches = st.pills("Pictures a pass", BATCHES, default=[1], selection_mode="multi", key="benchmark_batches")
     threads = st.pills("Threads", choices.threads, default=[1], selection_mode="multi", key="benchmark_threads")
     labelled = st.selectbox(
-        "Accuracy on", list(choices.labelled), index=1, format_func=choices.labelled.get, key="benchmark_labelled"
+        "Accuracy on",
+        list(choices.labelled),
+        index=1,
+        format_func=choices.labelled.__getitem__,
+        key="benchmark_labelled",
     )
     care = st.segmented_control("Precision", list(CAREFUL), default="Quick", required=True, key="benchmark_care")
     measured = {"sizes": sorted(sizes), "batches": sorted(batches), "threads": sorted(threads)}

@@ -1,7 +1,7 @@
 """Errors that are meant for a person, shown as a sentence instead of a traceback."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import streamlit as st
 
@@ -10,13 +10,14 @@ from app.components import say
 from app.services.errors import TerrastillError
 
 
-@contextmanager
-def plainly() -> Iterator[None]:
+class plainly(AbstractContextManager[None, bool]):  # noqa: N801
     """Show what a `TerrastillError` says, one line for each problem, and let the rest of the page stand."""
-    try:
-        yield
-    except TerrastillError as error:
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, TerrastillError):
+            return False
         show_problems(getattr(error, "problems", (str(error),)))
+        return True
 
 
 def page(main: Callable[[], None]) -> None:

@@ -57,7 +57,7 @@ def _weight(loss: Loss, start: float) -> tuple[float, DeltaGenerator]:
         say.own_markup(f"**{loss.title}**  \n{loss.summary} {_paper(loss)}")
         place = st.container()
     value = number.number_input("Weight (above 0 to 10,000)", step=0.5, format="%g", key=key)
-    return (loss.weight if value is None else float(value)), place
+    return float(value), place
 
 
 def show_costs(form: LossForm, seconds: Mapping[str, float], *, step: float = 1.0) -> None:

@@ -1,6 +1,8 @@
 """What came of a visitor's pictures: a table, one picture with its mask that can be zoomed into, downloads."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +138,8 @@ def _opacity(order: mapping.Order) -> float:
 
 
 def _is_large(result: dict[str, Any]) -> bool:
-    return max(result["width"], result["height"]) > _LARGE_PIXELS
+    width, height = int(result["width"]), int(result["height"])
+    return max(width, height) > _LARGE_PIXELS
 
 
 def _areas(result: dict[str, Any]) -> None:
@@ -164,13 +167,17 @@ def _as_shown(model: Model) -> Callable[[Path], Path]:
     return lambda file: file_as_shown(file, classes, shown.palette)
 
 
+def _painted(file: Path, as_shown: Callable[[Path], Path]) -> BufferedReader:
+    return map_views.as_bytes(as_shown(file))
+
+
 def _downloads(result: dict[str, Any], model: Model) -> None:
     as_shown = _as_shown(model)
     with st.container(horizontal=True):
         for title, file, media in map_views.downloads(result):
             st.download_button(
                 plain(title),
-                data=lambda file=file: map_views.as_bytes(as_shown(file)),
+                data=partial(_painted, file, as_shown),
                 file_name=shown(file.name.split("-", 1)[-1]),
                 mime=media,
                 icon=":material/download:",

@@ -15,7 +15,7 @@ from app.services.distill_losses import in_words
 from app.services.names import plain
 from app.services.runs import Run
 
-STATES = {
+STATES: dict[str, tuple[str, say.BadgeColour, str]] = {
     "queued": ("Queued", "gray", ":material/schedule:"),
     "running": ("Running", "blue", ":material/play_circle:"),
     "done": ("Done", "green", ":material/check_circle:"),

@@ -6,11 +6,13 @@ wrote ourselves; tests/test_architecture.py sees to that. Several texts become s
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
 from app.services.names import cell, plain
+
+BadgeColour = Literal["red", "orange", "yellow", "blue", "green", "violet", "gray", "grey", "primary"]
 
 
 def error(*texts: str) -> None:

@@ -83,9 +83,9 @@ def table_rows(
 def _measures(model: Model, speed: Speed | None) -> dict[str, float | None]:
     """What the ratios are made of."""
     return {
-        "Latency (ms)": speed and speed.latency_ms,
-        "Latency p95 (ms)": speed and speed.p95_ms,
-        "Throughput (MP/s)": speed and speed.megapixels_per_second,
+        "Latency (ms)": speed.latency_ms if speed else None,
+        "Latency p95 (ms)": speed.p95_ms if speed else None,
+        "Throughput (MP/s)": speed.megapixels_per_second if speed else None,
         "Parameters (M)": model.parameters / 1e6,
         "MACs (G)": model.macs_256 / 1e9,
         "Size (MB)": model.bytes / 1e6,

@@ -8,7 +8,7 @@ from app.components.sign_in import person
 from app.services import workers
 from app.services.names import plain, size_text
 
-_WORDS = {
+_WORDS: dict[str, tuple[str, say.BadgeColour, str]] = {
     "working": ("Worker training", "green", ":material/play_circle:"),
     "idle": ("Worker ready", "blue", ":material/check_circle:"),
     "starting": ("Worker starting", "orange", ":material/hourglass_top:"),

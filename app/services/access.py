@@ -100,7 +100,7 @@ def read_access() -> Access:
     problems = [f"{FILE}: {name} {wrong}." for name, value in data.items() if (wrong := _wrong(name, value))]
     if problems:
         raise ConfigError(problems)
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
     if "images" in values:
         values["images"] = Path(values["images"])
     return Access(**values)

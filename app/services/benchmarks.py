@@ -16,7 +16,8 @@ from app.services.artifacts import require_known
 from core import paths
 from core.benchmark import results
 from core.benchmark.plan import Plan
-from core.benchmark.results import Result, Row
+from core.benchmark.results import Result as Result
+from core.benchmark.results import Row as Row
 from core.benchmark.runtimes import RUNTIMES
 from core.config import DataConfig
 from core.errors import BenchmarkError

@@ -203,7 +203,7 @@ def _student_step(base: int, crop: int, device: str) -> float:
         with autocast(place, autocast_dtype(place)):
             logits = model(images)
         optimiser.zero_grad(set_to_none=True)
-        cross_entropy(logits.float(), labels).backward()
+        cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         float(logits.detach().sum())
 

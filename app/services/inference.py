@@ -104,7 +104,8 @@ def window_logits(
         found = predict(loaded.model, seen, mean=card.mean, std=card.std, device=choose(), tile=WHOLE)
     part = found.probabilities[:, y - top : y - top + height, x - left : x - left + width]
     log = np.log(np.maximum(part, np.finfo(np.float32).tiny))
-    return (log - log.max(axis=0)).astype(np.float16)
+    logits: NDArray[np.float16] = (log - log.max(axis=0)).astype(np.float16)
+    return logits
 
 
 def _bytes(shares: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -48,7 +48,7 @@ def read_progress(run_id: str) -> Progress:
     epochs = {event["epoch"]: event for event in events if event["type"] == "epoch"}
     messages = [event for event in events if event["type"] == "message"]
     last = steps[-1] if steps else {}
-    teacher = next((event for event in reversed(events) if event["type"] == "teacher"), {})
+    teacher: dict[str, Any] = next((event for event in reversed(events) if event["type"] == "teacher"), {})
     return Progress(
         epoch=max([int(last.get("epoch", 0)), *epochs], default=0),
         epochs=int(last.get("epochs") or next((e["epochs"] for e in reversed(epochs.values())), 0)),

@@ -28,6 +28,7 @@ _EXTRAS = {
     "geojson": "Polygons (GeoJSON)",
     "probabilities": "Probabilities (GeoTIFF)",
 }
+_extra = _EXTRAS.__getitem__
 
 
 def main() -> None:
@@ -195,7 +196,7 @@ def _choose(models: dict[str, Model]) -> mapping.Choice | None:
         )
     with right:
         extras = st.multiselect(
-            "Also make", list(_EXTRAS), format_func=_EXTRAS.get, placeholder="Polygons, probabilities", key="map_extras"
+            "Also make", list(_EXTRAS), format_func=_extra, placeholder="Polygons, probabilities", key="map_extras"
         )
     with st.expander("More settings", icon=":material/tune:"):
         flips = st.toggle("Average over mirror images", help="Steadier edges, four times the time.", key="map_flips")
