@@ -16,6 +16,8 @@ from app.services import hosts, inference, visitors, workers, workspaces
 from app.services.errors import TerrastillError
 from app.state import report_script_error
 
+_KEEP_SECONDS = 5.0
+
 
 def warm_up() -> None:
     """Import what the pages need before the first visitor is answered: torch alone would hold up a page for seconds."""
@@ -46,6 +48,18 @@ async def sweep_workspaces() -> None:
         await asyncio.sleep(3600)
 
 
+async def keep_worker() -> None:
+    """As long as the server lives: a worker that died while runs wait is started again."""
+    keeper = workers.Keeper()
+    while True:
+        await asyncio.sleep(_KEEP_SECONDS)
+        try:
+            await asyncio.to_thread(keeper.look)
+        except TerrastillError as error:
+            # The pages say the same to the visitor; the next look may find the store again.
+            logging.getLogger("terrastill.app").warning("The worker was not looked after: %s", error)
+
+
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Warm up, and pick up runs that a stopped machine left in the queue."""
@@ -59,8 +73,10 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     except TerrastillError as error:
         # The pages say the same to the visitor; here it must not keep the server from starting.
         logging.getLogger("terrastill.app").warning("The queue was not resumed: %s", error)
+    keeper = asyncio.create_task(keep_worker())
     yield
     sweeping.cancel()
+    keeper.cancel()
     await ahead
 
 

@@ -30,7 +30,7 @@ page = st.navigation(
         st.Page(compare_by_name, title="Compare", url_path="compare", visibility="hidden"),
     ]
 )
-with plainly():
+with plainly(ask=False):
     if signed_in():
         with st.sidebar:
             worker_status()

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,14 +20,18 @@ CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
 
 @contextmanager
-def serve(home: Path, *, log: Path, patience: float = 180.0) -> Iterator[tuple[str, float]]:
+def serve(
+    home: Path, *, log: Path, patience: float = 180.0, port: int | None = None, options: Sequence[str] = ()
+) -> Iterator[tuple[str, float]]:
     """Start the app with its runs in `home`; gives its address and the `time.monotonic()` of its first answer.
+
+    `port` is any free one where it is not given; `options` are more of Streamlit's.
 
     The server and a worker that it started are ended afterwards. Raises `TimeoutError` when it never answers.
     """
-    port = _free_port()
+    port = port or free_port()
     address = f"http://localhost:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port), *options]
     environment = {**os.environ, "TERRASTILL_HOME": str(home)}
     with log.open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
@@ -76,7 +80,7 @@ def _end_worker(home: Path) -> None:
         os.kill(worker.pid, signal.SIGTERM)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -24,6 +24,7 @@ BASE = (
     "core.losses.catalogue",
     "core.paths",
     "core.files",
+    "core.oom",
     "core.spreadsheet",
     "core.geo",
     "core.typed",

@@ -5,6 +5,9 @@ limits below, and no file of the server is opened. Signing in itself is Streamli
 `.streamlit/secrets.toml`).
 
     sign_in = true                       # nothing is shown before
+    may_look = ["*@example.org"]         # who is shown anything; they have to sign in
+    unverified_emails = false            # whether an address counts that the provider does not call verified
+    sign_in_hours = 12                   # after which people sign in anew
     may_launch = ["*@example.org"]       # e-mail addresses, * for any part
     may_delete = ["admin@example.org"]
     may_cancel = []                      # besides who launched a run; without the line: whoever may launch
@@ -25,7 +28,7 @@ import threading
 import time
 import tomllib
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
@@ -47,6 +50,9 @@ class Access:
     """The file's settings. None for a list of addresses: everybody."""
 
     sign_in: bool = False
+    may_look: tuple[str, ...] | None = None
+    unverified_emails: bool = False
+    sign_in_hours: int = 12
     may_launch: tuple[str, ...] | None = None
     may_delete: tuple[str, ...] | None = None
     may_cancel: tuple[str, ...] | None = None
@@ -60,6 +66,11 @@ class Access:
     exports_an_hour: int = 60
     images: Path | None = None
     hosts: tuple[str, ...] | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether people have to sign in: a list of who may look says so too."""
+        return self.sign_in or self.may_look is not None
 
 
 @dataclass(frozen=True)
@@ -115,12 +126,12 @@ def _wrong(name: str, value: Any) -> str | None:
         return None if good else "must be a list of names of this server"
     if name == "trusted_proxies":
         return None if isinstance(value, list) and all(map(_is_network, value)) else "must be a list of addresses"
-    if name in ("may_launch", "may_delete", "may_cancel"):
+    if name in ("may_look", "may_launch", "may_delete", "may_cancel"):
         good = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
         return None if good else "must be a list of e-mail addresses"
     if name == "images":
         return None if isinstance(value, str) and Path(value).is_dir() else "must be a folder"
-    if name == "sign_in":
+    if name in ("sign_in", "unverified_emails"):
         return None if isinstance(value, bool) else "must be true or false"
     return None if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else "must be a number"
 
@@ -132,8 +143,33 @@ def _is_network(value: Any) -> bool:
         return False
 
 
+def email_of(claims: Mapping[str, Any], access: Access) -> str | None:
+    """The address that a person has rights by, from what their provider says of them.
+
+    Anybody can enter any address at many providers: one counts when it is called verified, or where the operator says
+    that this provider checks them all (`unverified_emails`).
+    """
+    email = claims.get("email")
+    verified = claims.get("email_verified") in (True, "true")
+    return str(email) if email and (verified or access.unverified_emails) else None
+
+
+def signed_in_too_long(claims: Mapping[str, Any], access: Access, *, now: float) -> bool:
+    """Whether people have to sign in anew: `iat` is when their provider said who they are, in seconds like `now`.
+
+    Without that time nobody knows how long ago it was, so it was too long. 0 hours: as long as the cookie lives.
+    """
+    if not access.sign_in_hours:
+        return False
+    issued = claims.get("iat")
+    if isinstance(issued, bool) or not isinstance(issued, int | float):
+        return True
+    # A provider's clock may be a little ahead of ours.
+    return not -_HOUR < now - issued < access.sign_in_hours * _HOUR
+
+
 def may(person: Person, what: str, access: Access | None = None, *, launched_by: str = "") -> bool:
-    """Whether a person may `launch`, `delete` or `cancel`.
+    """Whether a person may `look`, `launch`, `delete` or `cancel`.
 
     Cancel what `launched_by` (a person's key) launched: that person may, and besides whom the operator lists; without a
     list, whoever may launch.

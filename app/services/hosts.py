@@ -65,7 +65,7 @@ def is_loopback(address: str) -> bool:
 def warn_if_open(address: str) -> None:
     """Tell the operator, in the server's log, when anybody who reaches this machine may use the app."""
     try:
-        asked = read_access().sign_in
+        asked = read_access().asks
     except ConfigError as error:
         _LOG.warning("%s", error)
         return

@@ -127,7 +127,7 @@ class Order:
         ended, told = self.ended, self._read()
         if ended and told.state == "running":
             # No last word: killed, or out of memory.
-            error = "The process that segments stopped unexpectedly; the server's log may say why."
+            error = _why_it_ended(self._process.returncode)
             return replace(told, state="cancelled" if self._cancelled else "failed", error=error)
         return told
 
@@ -190,6 +190,13 @@ def current(workspace: Workspace) -> Order | None:
         workspace.order = order
     found: Order | None = workspace.order
     return found
+
+
+def _why_it_ended(code: int) -> str:
+    """In a sentence for the visitor; `code` is negative for a signal."""
+    if code == -signal.SIGKILL:
+        return "Memory ran out while this was segmented: choose smaller pictures or fewer outputs, and try again."
+    return "The process that segments stopped unexpectedly; the server's log may say why."
 
 
 def _order(pictures: list[Own], choice: Choice, folder: Path) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """The process that trains: whether one is alive, and starting one. It outlives the page and the server."""
 
+import logging
 import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 
 from app.services import access
@@ -15,6 +18,8 @@ from core.errors import StoreError
 from core.runs import single
 from core.runs.process import SPARE_BYTES, start
 from core.runs.records import RunState
+
+_LOG = logging.getLogger("terrastill.app")
 
 
 @dataclass(frozen=True)
@@ -102,3 +107,26 @@ def resume_queue() -> bool:
     """Start a worker when runs wait or were interrupted and nobody works on them."""
     waiting = open_store().list([RunState.QUEUED, RunState.RUNNING])
     return bool(waiting) and ensure_worker()
+
+
+@dataclass
+class Keeper:
+    """Starts the worker again when it has died while runs wait or were under way; not for ever.
+
+    A worker that dies `most` times in `window` seconds dies of something that starting does not mend: then the sidebar
+    offers the button, and this waits until the window has passed.
+    """
+
+    most: int = 3
+    window: float = 600.0
+    now: Callable[[], float] = time.monotonic
+    _started: list[float] = field(default_factory=list)
+
+    def look(self) -> bool:
+        """Start one if need be; whether one was started. Raises `StoreError`."""
+        self._started = [at for at in self._started if self.now() - at < self.window]
+        if len(self._started) >= self.most or not resume_queue():
+            return False
+        self._started.append(self.now())
+        _LOG.warning("The worker had ended while runs waited: it was started again.")
+        return True

@@ -41,7 +41,7 @@ def main() -> None:
         )
         return
     workspace = _workspace()
-    st.caption(
+    say.caption(
         "Photos, drone pictures and GeoTIFFs of any size, segmented in windows, with coordinates kept. "
         + _how_long(workspace)
     )

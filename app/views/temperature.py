@@ -7,6 +7,7 @@ from app.components.empty import empty_state
 from app.components.guard import page
 from app.components.pair_choice import choose_pair
 from app.components.picture_choice import choose_picture
+from app.components.sign_in import stop_if_signed_out
 from app.components.temperature import softener
 from app.services import artifacts, softening
 from app.services.artifacts import Model
@@ -67,6 +68,7 @@ def main() -> None:
 @st.fragment
 def _soften(picture: Picture, *, teacher: Model, student: Model) -> None:
     """The window that the link names; another one comes with a run of this part alone."""
+    stop_if_signed_out()
     start = st.session_state.setdefault(_START, state.temperature_from_link(_USUAL, least=_LEAST, most=_MOST))
     across, down = state.place_from_link()
     at = softening.window(picture.image, across=across, down=down)

@@ -26,6 +26,7 @@ from core.infer.look import Tiling
 from core.infer.memory import keep_freed_memory
 from core.infer.polygons import PolygonSettings
 from core.infer.predict import PredictionCancelledError, Progress
+from core.oom import PREDICTING, end_me_before_others
 from core.train.events import Cancelled
 
 _REPORT_SECONDS = 0.4
@@ -204,6 +205,7 @@ def carry_out(order: Order, report: Report, cancelled: Cancelled) -> None:
 
 
 def main() -> None:
+    end_me_before_others(PREDICTING)
     order = Order.from_json(sys.stdin.read())
     parent, asked = os.getppid(), []
     signal.signal(signal.SIGTERM, lambda *_: asked.append(True))

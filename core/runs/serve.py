@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core import paths
 from core.errors import ConfigError, RunStateError, TerrastillError
+from core.oom import TRAINING, end_me_before_others
 from core.runs.process import find_devices, parse_slots, tell_slots
 from core.runs.prune import Limits
 from core.runs.records import RunRecord
@@ -113,6 +114,7 @@ def _execute(store: RunStore, run_id: str, worker: str, attempt: int) -> None:
     """The life of a run's process. What is heavy is imported only now, once a signal would be heard."""
     from core.runs.child import hold, perform
 
+    end_me_before_others(TRAINING)
     pulse = hold(store, run_id, worker, attempt)
     from core.runs import jobs
     from core.train.loop import RunCancelledError

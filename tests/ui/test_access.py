@@ -1,6 +1,7 @@
 """Who may do what, and how much of it: the operator's file, limits for each person, and pages before signing in."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,14 @@ def test_an_access_file_that_cannot_be_meant_allows_nothing(text: str) -> None:
     (paths.home() / access.FILE).write_text(text)
     with pytest.raises(ConfigError, match=r"access\.toml"):
         access.read_access()
+
+
+def test_no_page_is_shown_while_the_access_file_cannot_be_read(view: View) -> None:
+    (paths.home() / access.FILE).write_text("not toml")
+    page = view("runs")
+    assert not page.exception
+    assert "nothing is allowed until it can" in page.error[0].value
+    assert page.title == []
 
 
 def test_only_those_who_may_launch_and_delete(view: View, world: World) -> None:
@@ -215,3 +224,97 @@ def test_comparisons_estimates_and_exports_count_an_hour(view: View, world: Worl
     (paths.home() / access.FILE).unlink()
     assert not view("compare").error
     assert world.predicted
+
+
+LISTED = 'may_look = ["*@example.org"]\n'
+
+
+@pytest.mark.parametrize(
+    ("claims", "text", "email"),
+    [
+        ({"email": "ann@example.org", "email_verified": True}, "", "ann@example.org"),
+        ({"email": "ann@example.org", "email_verified": "true"}, "", "ann@example.org"),
+        ({"email": "ann@example.org", "email_verified": False}, "", None),
+        ({"email": "ann@example.org", "email_verified": "false"}, "", None),
+        ({"email": "ann@example.org", "email_verified": 1.5}, "", None),
+        ({"email": "ann@example.org"}, "", None),
+        ({"email_verified": True}, "", None),
+        ({"email": "ann@example.org"}, "unverified_emails = true", "ann@example.org"),
+        ({"email": "ann@example.org", "email_verified": False}, "unverified_emails = true", "ann@example.org"),
+    ],
+)
+def test_an_address_counts_when_it_is_verified(claims: dict[str, object], text: str, email: str | None) -> None:
+    (paths.home() / access.FILE).write_text(text)
+    assert access.email_of(claims, access.read_access()) == email
+
+
+def test_people_sign_in_anew_after_some_hours() -> None:
+    hour, now = 3600.0, 1_000_000_000.0
+    (paths.home() / access.FILE).write_text("sign_in_hours = 8")
+    limited = access.read_access()
+    for issued, ended in ((now, False), (now - 7.9 * hour, False), (now - 8.1 * hour, True), (now + 2 * hour, True)):
+        assert access.signed_in_too_long({"iat": issued}, limited, now=now) is ended
+    for claims in ({}, {"iat": None}, {"iat": "yesterday"}, {"iat": True}, {"iat": float("nan")}):
+        assert access.signed_in_too_long(claims, limited, now=now)
+    (paths.home() / access.FILE).write_text("sign_in_hours = 0")
+    assert not access.signed_in_too_long({}, access.read_access(), now=now)
+    assert access.Access().sign_in_hours > 0
+
+
+def _shown_to(monkeypatch: pytest.MonkeyPatch, text: str, **claims: object) -> AppTest:
+    """The frame of every page, with a part that is drawn as a fragment's is, for who has these claims."""
+
+    def script() -> None:
+        import streamlit as st
+
+        from app.components.guard import plainly
+        from app.components.sign_in import signed_in
+
+        with plainly(ask=False):
+            if signed_in():
+                st.write("The inside")
+        with plainly():
+            st.write("The moving part")
+
+    import streamlit as st
+
+    monkeypatch.setattr(st, "user", claims)
+    (paths.home() / access.FILE).write_text(text)
+    page = AppTest.from_function(script, default_timeout=60).run()
+    assert not page.exception
+    return page
+
+
+@pytest.mark.parametrize("text", [LISTED, f"sign_in = true\n{LISTED}"])
+def test_only_who_is_listed_may_look(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    good = {"is_logged_in": True, "email": "ann@example.org", "email_verified": True, "iat": time.time()}
+    page = _shown_to(monkeypatch, text, **good)
+    assert "The inside" in words(page)
+    assert "The moving part" in words(page)
+    for change, button in (
+        ({"email": "ann@evil.example"}, "Sign out"),
+        ({"email_verified": False}, "Sign out"),
+        ({"email_verified": None}, "Sign out"),
+        ({"is_logged_in": False}, "Sign in"),
+        ({"iat": time.time() - 13 * 3600}, "Sign in"),
+        ({"iat": None}, "Sign in"),
+    ):
+        page = _shown_to(monkeypatch, text, **{**good, **change})
+        assert "The inside" not in words(page)
+        assert "The moving part" not in words(page)
+        assert "reload this page" in words(page)
+        assert [found.label for found in page.button] == [button]
+
+
+def test_rights_to_launch_end_with_the_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    import streamlit as st
+
+    from app.visitor import person
+
+    (paths.home() / access.FILE).write_text('may_launch = ["ann@example.org"]\n')
+    claims = {"is_logged_in": True, "email": "ann@example.org", "email_verified": True, "iat": time.time()}
+    monkeypatch.setattr(st, "user", claims)
+    assert access.may(person(), "launch")
+    for change in ({"iat": time.time() - 13 * 3600}, {"email_verified": False}, {"is_logged_in": False}):
+        monkeypatch.setattr(st, "user", {**claims, **change})
+        assert not access.may(person(), "launch")
