@@ -18,7 +18,6 @@ from app.services.datasets import Picture
 from app.services.inference import Quality, Speed
 from app.services.names import stem
 
-MOST_STUDENTS = 3
 _MEASURED = "measured_speeds"
 _SHOWN = "viewer_shown"
 _OTHER_DATA = (
