@@ -76,8 +76,10 @@ def many_from_link(key: str, name: str, options: Collection[str], default: Seque
     if key in st.session_state and not went_back():
         wanted = st.session_state[key]
     elif name in st.query_params:
-        wanted = st.query_params.get_all(name)
-        _miss_some(name, wanted, options, most)
+        asked = st.query_params.get_all(name)
+        none_left = asked != [NOTHING] and not any(value in options for value in asked)
+        wanted = default if none_left else asked
+        _miss_some(name, asked, options, most, usual=none_left)
     else:
         wanted = default if went_back() else last(key, default)
     st.session_state[key] = [value for value in wanted if value in options][:most]
@@ -123,12 +125,13 @@ def missed() -> list[str]:
     return [sentence for sentence, _, _ in kept.values()]
 
 
-def _miss_some(name: str, wanted: Sequence[str], options: Collection[str], most: int) -> None:
+def _miss_some(name: str, wanted: Sequence[str], options: Collection[str], most: int, *, usual: bool) -> None:
     gone_ones = [readable(value) for value in wanted if value not in options and value != NOTHING]
     there = [value for value in wanted if value in options]
     sentences = []
+    instead = "; the usual ones are shown instead" if usual else ""
     if gone_ones:
-        sentences.append(f"The link asks for {', '.join(gone_ones)} ({name}), which cannot be shown here.")
+        sentences.append(f"The link asks for {', '.join(gone_ones)} ({name}), which cannot be shown here{instead}.")
     if len(there) > most:
         sentences.append(f"The link asks for {len(there)} {name}; the first {most} are shown.")
     if sentences:

@@ -158,7 +158,10 @@ def _areas(result: dict[str, Any]) -> None:
                 alt=title,
             )
     if all(area["square_metres"] is None for area in result["areas"]):
-        st.caption("This picture does not know where it lies, so there are no square metres.")
+        st.caption(
+            "This picture does not know where it lies, so there are no square metres. "
+            "Metres a pixel can be given under More settings."
+        )
 
 
 def _as_shown(model: Model) -> Callable[[Path], Path]:

@@ -23,10 +23,15 @@ from app.services.artifacts import require_known
 from app.services.names import stem
 from app.services.workspaces import MEGAPIXELS, Own, Workspace
 from core import paths
+from core.config.fields import Setting as Setting
+from core.config.fields import settings_of
 from core.errors import RunStateError
-from core.imagery.limits import Limits
+from core.imagery.limits import LEAST_METRES, MOST_METRES, Limits
+from core.infer.polygons import PolygonSettings
 
 MOST_WAITING = 8
+GROUND_RANGE = (LEAST_METRES, MOST_METRES)
+POLYGON_SETTINGS: dict[str, Setting] = settings_of(PolygonSettings)
 _MEGAPIXEL = 1_000_000
 _FOLDER = re.compile(r"out-[0-9a-f]{8}")
 _LEFT = "The server was restarted before all images were done: press Segment to do them again."
@@ -35,7 +40,10 @@ State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 @dataclass(frozen=True)
 class Choice:
-    """What a visitor asked for. `bands` are the numbers of red, green and blue, or None as the file says."""
+    """What a visitor asked for. `bands` are the numbers of red, green and blue, or None as the file says.
+
+    `ground` is the width of a pixel in metres where the file says none; `smallest_area` and `smooth` are of polygons.
+    """
 
     model: str
     teacher: str | None = None
@@ -44,6 +52,9 @@ class Choice:
     probabilities: bool = False
     flips: bool = False
     bands: tuple[int, ...] | None = None
+    ground: float | None = None
+    smallest_area: float | None = None
+    smooth: float = PolygonSettings.smooth
 
 
 @dataclass(frozen=True)
@@ -220,6 +231,8 @@ def _order(pictures: list[Own], choice: Choice, folder: Path) -> dict[str, Any]:
         "tiling": {"flips": choice.flips},
         "bands": choice.bands,
         "device": "auto",
+        "ground": choice.ground,
+        "polygons": asdict(PolygonSettings(smallest_area=choice.smallest_area, smooth=choice.smooth)),
         "limits": asdict(limits),
     }
 

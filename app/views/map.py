@@ -20,7 +20,8 @@ from app.services.workspaces import Workspace
 
 _SESSION, _ROUND = "session_workspace", "map_round"
 # What is found again after a reload.
-_KEPT = ("map_model", "map_teacher", "map_extras", "map_flips", "map_bands", "map_shown", "map_plane", "map_opacity")
+_NAMES = "model teacher extras flips bands ground smallest smooth shown plane opacity"
+_KEPT = tuple(f"map_{name}" for name in _NAMES.split())
 _NONE = "none"
 TICK_SECONDS = 1.0
 _EXTRAS = {
@@ -199,6 +200,7 @@ def _choose(models: dict[str, Model]) -> mapping.Choice | None:
             "Also make", list(_EXTRAS), format_func=_extra, placeholder="Polygons, probabilities", key="map_extras"
         )
     with st.expander("More settings", icon=":material/tune:"):
+        ground, smallest, smooth = _measures()
         flips = st.toggle("Average over mirror images", help="Steadier edges, four times the time.", key="map_flips")
         text = st.text_input(
             "Bands that are red, green and blue",
@@ -215,8 +217,48 @@ def _choose(models: dict[str, Model]) -> mapping.Choice | None:
             probabilities="probabilities" in extras,
             flips=flips,
             bands=parse_bands(text),
+            ground=ground,
+            smallest_area=smallest,
+            smooth=smooth,
         )
     return None
+
+
+def _measures() -> tuple[float | None, float | None, float]:
+    """Metres a pixel, and how polygons are made: the smallest area and the smoothing."""
+    least, most = mapping.GROUND_RANGE
+    fields = mapping.POLYGON_SETTINGS
+    st.session_state.setdefault("map_smooth", mapping.Choice.smooth)
+    left, middle, right = st.columns(3, gap="medium")
+    with left:
+        ground = st.number_input(
+            "Metres a pixel",
+            least,
+            most,
+            value=None,
+            format="%.3f",
+            placeholder="as the file says",
+            help="Where the file does not say it: areas are worked out with it, and say that it was given by you.",
+            key="map_ground",
+        )
+    with middle:
+        smallest = _of_polygons(fields["smallest_area"], "map_smallest", placeholder="12 pixels", value=None)
+    with right:
+        smooth = _of_polygons(fields["smooth"], "map_smooth", step=0.5)
+    return ground, smallest, smooth or 0.0
+
+
+def _of_polygons(setting: mapping.Setting, key: str, **more: Any) -> float | None:
+    """The field of a setting of the polygons."""
+    number: float | None = st.number_input(
+        f"{setting.title} of polygons, {setting.unit}",
+        None if setting.low is None else float(setting.low),
+        None if setting.high is None else float(setting.high),
+        help=setting.help,
+        key=key,
+        **more,
+    )
+    return number
 
 
 def _start_with(key: str, options: list[str], default: str) -> None:

@@ -37,6 +37,9 @@ def add(verbs: Any) -> None:
     verb.add_argument(
         "--bands", metavar="R,G,B", help="numbers of the bands that are red, green and blue (default: as the file says)"
     )
+    verb.add_argument(
+        "--ground", type=float, metavar="METRES", help="how wide a pixel is, for areas, where the file does not say it"
+    )
     verb.add_argument("--flips", action="store_true", help="average over mirror images: four times the time")
     verb.add_argument("--tile", type=int, help="most pixels along a side of the windows that a picture is cut into")
     verb.add_argument("--overlap", type=int, help="pixels that windows share")
@@ -67,13 +70,14 @@ def run(args: argparse.Namespace) -> int:
     wanted, tiling, polygons = _wanted(args), _tiling(args), _polygons(args)
     bands = parse_bands(args.bands)
     limits = Limits().huge() if args.huge else Limits()
+    said = (bands, args.device, limits, polygons, args.ground)
     with ExitStack() as stack:
         items, refused = find_items(args.images, args.out, stack)
         for reason in refused:
             complain(reason)
         failed = len(refused)
         desk = Desk(
-            Order(tuple(items), args.model, wanted, args.teacher, tiling, bands, args.device, limits, polygons),
+            Order(tuple(items), args.model, wanted, args.teacher, tiling, *said),
         )
         args.out.mkdir(parents=True, exist_ok=True)
         for item in items:

@@ -47,9 +47,15 @@ def to_degrees(crs: str, points: Floats) -> Floats:
 
 
 class PixelAreas:
-    """Square metres of each pixel of a picture that knows its place. Raises `GeoError` where there are no degrees."""
+    """Square metres of each pixel of a picture that knows its place, or whose width of a pixel a person gave.
+
+    Raises `GeoError` where there are no degrees.
+    """
 
     def __init__(self, info: Info) -> None:
+        self._given = info.given_metres
+        if self._given is not None:
+            return
         if info.crs is None or info.transform is None:
             raise GeoError("The picture does not say where it lies.")
         self._crs, self._info, self._place = info.crs, info, info.transform
@@ -69,6 +75,8 @@ class PixelAreas:
 
         (height, width), or (height, 1) where all in a row are the same.
         """
+        if self._given is not None:
+            return np.full((height, 1), self._given**2)
         if self._degrees is not None:
             _, _, _, _, e, f = self._place
             edges = np.clip(self._degrees[1] * (f + e * np.arange(y, y + height + 1)), -90, 90)
@@ -93,6 +101,8 @@ class PixelAreas:
 
     def middle(self) -> float:
         """Square metres of the pixel in the middle of the picture."""
+        if self._given is not None:
+            return self._given**2
         row, column = self._info.height // 2, self._info.width // 2
         if self._degrees is not None:
             return float(self.rows(row, 1)[0, 0])

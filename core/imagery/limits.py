@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from core.errors import ConfigError
 from core.files import size_text
 
 MEGABYTE = 1_000_000
@@ -11,6 +12,8 @@ MEGABYTE = 1_000_000
 _MEMORY = 1024**2
 SPARSE_PIXELS = 25_000_000
 """Smaller pictures take seconds, whatever is in them."""
+LEAST_METRES, MOST_METRES = 0.001, 1000.0
+"""How wide a pixel can be that a person gives."""
 HUGE_PIXELS = 1_000_000_000_000
 Transform = tuple[float, float, float, float, float, float]
 
@@ -49,7 +52,7 @@ class Info:
 
     `metres_per_pixel` is the ground resolution where the file knows it; `notes` are sentences on what was decided;
     `may_lack_data` tells whether some pixels may hold no data. `control_points` (row, column, x, y in `crs`) stand in
-    for a `transform` where no affine map comes near them.
+    for a `transform` where no affine map comes near them. `given_metres` is the width of a pixel that a person gave.
     """
 
     kind: str
@@ -61,10 +64,31 @@ class Info:
     metres_per_pixel: float | None = None
     may_lack_data: bool = False
     control_points: tuple[tuple[float, float, float, float], ...] = ()
+    given_metres: float | None = None
 
     @property
     def pixels(self) -> int:
         return self.width * self.height
+
+    def with_ground(self, metres: float | None) -> "Info":
+        """The same where a person says how wide a pixel is; what the file itself says goes before that.
+
+        Args:
+            metres: From `LEAST_METRES` to `MOST_METRES`, or None where nobody says it.
+
+        Raises:
+            ConfigError: It is out of range.
+        """
+        if metres is None:
+            return self
+        if not LEAST_METRES <= metres <= MOST_METRES:
+            most = f"{LEAST_METRES:g} to {MOST_METRES:,.0f}"
+            raise ConfigError(f"A pixel is from {most} metres wide, not {metres:g}: give another width.")
+        if self.metres_per_pixel is not None:
+            own = f"The file says that a pixel is {self.metres_per_pixel:.3g} m wide, so the {metres:g} m given by you"
+            return replace(self, notes=(*self.notes, f"{own} are not used."))
+        note = f"A pixel is taken as {metres:g} m wide: given by you, for the file does not say it."
+        return replace(self, metres_per_pixel=metres, given_metres=metres, notes=(*self.notes, note))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -14,6 +14,7 @@ from core.infer.rows import NO_DATA
 from core.spreadsheet import cell
 
 COLUMNS = ("class", "pixels", "square_metres", "hectares", "share")
+GIVEN_COLUMN = "metres_per_pixel_given_by_you"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class AreaCounter:
         self._metres = np.zeros(length)
         self._sizes: PixelAreas | None = None
         self.why_not: str | None = None
-        if info.crs is not None and info.transform is not None:
+        if info.given_metres is not None or (info.crs is not None and info.transform is not None):
             try:
                 self._sizes = PixelAreas(info)
             except GeoError as error:
@@ -76,13 +77,17 @@ class AreaCounter:
         self.why_not = f"Areas in square metres are not worked out. {error}"
 
 
-def to_csv(areas: list[Area]) -> str:
-    """A line a class; square metres and hectares stay empty where they are not known."""
+def to_csv(areas: list[Area], given_metres: float | None = None) -> str:
+    """A line a class; square metres and hectares stay empty where they are not known.
+
+    `given_metres` is the width of a pixel that a person gave: a column says so, for areas that rest on it.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(COLUMNS if given_metres is None else (*COLUMNS, GIVEN_COLUMN))
     for area in areas:
         metres = "" if area.square_metres is None else f"{area.square_metres:.2f}"
         hectares = "" if area.hectares is None else f"{area.hectares:.6f}"
-        writer.writerow([cell(area.name), area.pixels, metres, hectares, f"{area.share:.6f}"])
+        row = [cell(area.name), area.pixels, metres, hectares, f"{area.share:.6f}"]
+        writer.writerow(row if given_metres is None else [*row, f"{given_metres:g}"])
     return text.getvalue()

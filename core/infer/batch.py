@@ -175,7 +175,7 @@ class _Work:
         if wanted.gpkg:
             self._polygonal(".gpkg", write_gpkg, mask, legend)
         if wanted.areas:
-            self._text("_areas.csv", to_csv(self.outcome.areas))
+            self._text("_areas.csv", to_csv(self.outcome.areas, self._picture.info.given_metres))
 
     def _polygonal(self, ending: str, write: Callable[..., list[str]], mask: Path, legend: Legend) -> None:
         def make(target: Path) -> None:
@@ -190,7 +190,7 @@ class _Work:
             plain, self._picture.info, classes, student=student, teacher=teacher
         )
         self._made("_difference.tif", lambda target: to_cog(plain, target, difference_names(classes)))
-        self._text("_difference_areas.csv", to_csv(self.outcome.differences))
+        self._text("_difference_areas.csv", to_csv(self.outcome.differences, self._picture.info.given_metres))
 
     def _text(self, ending: str, text: str) -> None:
         self._made(ending, lambda target: write_aside(target, lambda aside: aside.write_text(text, encoding="utf-8")))

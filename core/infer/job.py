@@ -44,7 +44,8 @@ class Item:
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be done. `bands` are the numbers of red, green and blue where the file does not tell them."""
+    """What is to be done. `bands` are the numbers of red, green and blue, and `ground` the width of a pixel
+    in metres, where the file does not tell them."""
 
     items: tuple[Item, ...]
     model: str
@@ -55,6 +56,7 @@ class Order:
     device: str = "auto"
     limits: Limits = field(default_factory=Limits)
     polygons: PolygonSettings = field(default_factory=PolygonSettings)
+    ground: float | None = None
 
     @classmethod
     def from_json(cls, text: str) -> "Order":
@@ -68,6 +70,7 @@ class Order:
             polygons=PolygonSettings(**data.get("polygons", {})),
             bands=tuple(data["bands"]) if data["bands"] else None,
             device=data["device"],
+            ground=data.get("ground"),
             limits=Limits(**data["limits"]),
         )
 
@@ -123,6 +126,7 @@ class Desk:
         started = time.monotonic()
         order = self._order
         with Picture(Path(item.path), name=item.name, limits=order.limits, bands=order.bands) as picture:
+            picture.info = picture.info.with_ground(order.ground)
             outcome = predict_picture(
                 picture,
                 Path(item.stem),

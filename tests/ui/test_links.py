@@ -38,8 +38,10 @@ def _pages(path: str) -> None:
 
     import streamlit as st
 
+    from app.components.guard import page
+
     if st.session_state.get("elsewhere"):
-        st.title("Elsewhere")
+        page(lambda: st.title("Elsewhere"))
     else:
         runpy.run_path(path)
 
@@ -231,10 +233,18 @@ def test_no_page_hides_what_it_cannot_give(view: View, name: str, query: dict[st
 
 
 @pytest.mark.usefixtures("viewer_payloads")
-def test_what_a_link_could_not_give_is_not_told_on_the_next_page() -> None:
+def test_what_a_link_could_not_give_is_told_until_another_page_is_opened() -> None:
     page = visit("compare", teacher="nobody")
     assert "nobody" in told(page)
     assert "nobody" in told(page.run())
+    assert "nobody" not in told(leave_and_return(page))
+
+
+@pytest.mark.usefixtures("viewer_payloads")
+def test_a_link_whose_students_are_all_gone_shows_the_usual_ones_and_says_so(view: View) -> None:
+    page = view("compare", students=["ghost", "spirit"])
+    assert page.multiselect(key="students").value == view("compare").multiselect(key="students").value
+    assert "ghost, spirit (students), which cannot be shown here; the usual ones are shown instead" in told(page)
 
 
 def test_runs_opens_what_is_running_unless_a_link_names_another(view: View) -> None:

@@ -22,6 +22,7 @@ from app.services.errors import ImageError, RunError
 from app.services.mapping import Choice, Order
 from app.services.workspaces import Workspace
 from core import paths
+from core.infer import job
 from tests.ui.conftest import CLASSES, words
 
 View = Callable[..., AppTest]
@@ -284,4 +285,19 @@ def test_results_are_shown_with_areas_and_downloads(view: View) -> None:
     assert "does not know where it lies" in words(page)
     report = json.loads(next(page.session_state["session_workspace"].folder.glob("out-*.json")).read_text())
     assert report["state"] == "done"
+    page.session_state["session_workspace"].close()
+
+
+def test_what_is_measured_goes_from_the_page_to_the_process(view: View) -> None:
+    page = view("map")
+    page.file_uploader[0].set_value([("roof.png", png(64), "image/png")]).run()
+    page.number_input(key="map_ground").set_value(0.3).run()
+    page.number_input(key="map_smallest").set_value(5.0).run()
+    page.number_input(key="map_smooth").set_value(0.0).run()
+    page.button(key="segment").click().run()
+    assert not page.exception
+    order = mapping.current(page.session_state["session_workspace"])
+    assert (order.choice.ground, order.choice.smallest_area, order.choice.smooth) == (0.3, 5.0, 0.0)
+    sent = job.Order.from_json(json.dumps(mapping._order(order.pictures, order.choice, order.folder)))
+    assert (sent.ground, sent.polygons.smallest_area, sent.polygons.smooth) == (0.3, 5.0, 0.0)
     page.session_state["session_workspace"].close()
