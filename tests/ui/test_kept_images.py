@@ -77,7 +77,7 @@ def test_two_tabs_share_what_one_of_them_does() -> None:
 def test_a_day_after_it_was_last_used_all_is_gone(restarted: bool) -> None:
     kept = open_kept()
     kept.add("roof.png", png())
-    open_kept(now=NOW + 5000)
+    open_kept(now=NOW + 5000).keep(map_flips=True)
     if restarted:
         restart()
     assert workspaces.sweep(NOW + 5000 + KEPT_SECONDS) == 0
