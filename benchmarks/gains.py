@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from core.cli.inline import run_now
 from core.config import FAMILIES, DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
 from core.losses.catalogue import LOSSES
-from core.runs.records import RunRecord, RunState
-from core.runs.store import RunStore
+from core.runs.store.records import RunRecord, RunState
+from core.runs.store.run_store import RunStore
 
 FEATURE_VIEWS = 4
 """Epochs of views whose features a screen stores: the teacher's share of ten minutes stays below a third."""

@@ -24,8 +24,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.config import RunConfig
-from core.runs.records import RunState
-from core.runs.store import RunStore
+from core.runs.store.records import RunState
+from core.runs.store.run_store import RunStore
 from tests import postgres
 
 Figures = dict[str, float]

@@ -70,7 +70,7 @@ def _first_answer(address: str, patience: float) -> float:
 
 def _end_worker(home: Path) -> None:
     from core.errors import StoreError
-    from core.runs.store import RunStore
+    from core.runs.store.run_store import RunStore
 
     try:
         workers = RunStore(home=home).workers()

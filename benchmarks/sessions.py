@@ -113,7 +113,7 @@ class Visitor:
 def start_training(home: Path) -> None:
     """A run in the queue; the server starts its worker."""
     from core.config import DataConfig, DistillConfig, RunConfig, TrainConfig
-    from core.runs.store import RunStore
+    from core.runs.store.run_store import RunStore
 
     config = RunConfig(
         data=DataConfig(crop=128, views_per_epoch=512), train=TrainConfig(epochs=500), distill=DistillConfig()

@@ -32,25 +32,9 @@ BASE = (
 DATA = (*BASE, "core.imagery", "core.image", "core.device", "core.data")
 MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.agreement", "core.cards", "core.checkpoint")
 TASKS = (*MODELS, "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
-STORE_PARTS = (
-    "claims",
-    "database",
-    "fence",
-    "files",
-    "memory",
-    "migrations",
-    "prune",
-    "records",
-    "registry",
-    "single",
-    "store",
-    "tables",
-    "watch",
-)
-STORE = (*BASE, *(f"core.runs.{name}" for name in STORE_PARTS))
-JOBS = tuple(f"core.runs.{name}" for name in ("jobs", "checks", "trial", "teaching", "followers", "follow"))
-WORKERS = ("worker", "serve", "child", "process", "ray", "cluster", "seats")
-TRACKING = ("core.runs.tracking", "core.runs.trackers")
+STORE = (*BASE, "core.runs.store", "core.runs.out_of_memory")
+EXECUTION = (*(f"core.runs.{name}" for name in ("execution", "checks", "trial", "teaching")), "core.runs.devices")
+TRACKING = ("core.runs.tracking",)
 SERVER = ("app.web_runtime", "app.web_security", "app.web_limits")
 PAGES = ("app.visitor", "app.services", "app.state", "app.caching", "app.components", *SERVER)
 
@@ -68,11 +52,12 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.checkpoint": (*BASE, "core.cards", "core.models"),
     **dict.fromkeys(("core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export"), TASKS),
     "core.export.session": BASE,
-    "core.runs": STORE,
+    **dict.fromkeys(("core.runs", "core.runs.store", "core.runs.out_of_memory"), STORE),
+    **dict.fromkeys(("core.runs.worker.heartbeats", "core.runs.worker.machine_lock"), STORE),
     "core.runs.recorder": (*STORE, "core.image", "core.imagery", "core.data.palette", "core.train.events"),
-    **dict.fromkeys(TRACKING, (*STORE, *TRACKING, "core.train.events")),
-    **dict.fromkeys(JOBS, (*TASKS, *JOBS, "core.runs.process", "core.runs.files", "core.runs.memory")),
-    **dict.fromkeys((f"core.runs.{name}" for name in WORKERS), (*TASKS, "core.runs")),
+    "core.runs.tracking": (*STORE, *TRACKING, "core.train.events"),
+    **dict.fromkeys(EXECUTION, (*TASKS, *EXECUTION, *STORE, "core.runs.worker.processes")),
+    **dict.fromkeys(("core.runs.worker", "core.runs.cluster"), (*TASKS, "core.runs")),
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
     **dict.fromkeys(("app.main", "app.shell"), (*PAGES, "app.views")),
@@ -83,7 +68,13 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("app.components", "app.views"), (*PAGES, "core.config")),
     "tools": ("core", "tools"),
 }
-SERVICES_MAY_NOT = ("core.runs.jobs", "core.runs.worker", "core.runs.serve", "core.cli", "core.__main__")
+SERVICES_MAY_NOT = (
+    "core.runs.execution",
+    "core.runs.worker.worker",
+    "core.runs.worker.command",
+    "core.cli",
+    "core.__main__",
+)
 FORBIDDEN: dict[str, tuple[str, ...]] = {
     "core": ("streamlit", "app", "tools"),
     "app": ("tools",),
@@ -154,7 +145,9 @@ def test_files_and_functions_fit_on_a_screen() -> None:
 
 
 def test_the_tree_is_really_read() -> None:
-    assert {"core.config", "core.data", "core.runs.store", "app.services"} <= {module.name for module in SOURCE}
+    assert {"core.config", "core.data", "core.runs.store.run_store", "app.services"} <= {
+        module.name for module in SOURCE
+    }
 
 
 @pytest.mark.parametrize(
@@ -168,18 +161,18 @@ def test_the_tree_is_really_read() -> None:
         ("core.losses.catalogue", "from torch import Tensor"),
         ("core.losses.catalogue", "from core.losses.hints import Hint"),
         ("core.metrics", "def f() -> None:\n    from core.models import MODELS"),
-        ("core.train.loop", "from core.runs.store import RunStore"),
+        ("core.train.loop", "from core.runs.store.run_store import RunStore"),
         ("core.infer.tiles", "import torch.nn"),
-        ("core.runs.store", "import core.runs.worker"),
-        ("core.runs.jobs", "from core.runs import store"),
+        ("core.runs.store.run_store", "import core.runs.worker.worker"),
+        ("core.runs.execution", "from core.runs.worker import worker"),
         ("core.train.loop", "import streamlit as st"),
         ("core.cli.train", "from app.services import runs"),
         ("core.cli.train", "from tools import synthetic"),
         ("app.services.runs", "import tools.synthetic"),
         ("tools.synthetic.samples", "from app.services import datasets"),
         ("core.somewhere", ""),
-        ("app.services.runs", "from core.runs.jobs import execute"),
-        ("app.services.runs", "from core.runs import worker"),
+        ("app.services.runs", "from core.runs.execution import execute"),
+        ("app.services.runs", "from core.runs.worker import worker"),
         ("app.services.runs", "import streamlit"),
         ("app.services.runs", "from app import state"),
         ("app.views.compare", "from core.classes import AERIAL"),
@@ -197,7 +190,7 @@ def test_a_trespass_is_seen(name: str, text: str) -> None:
         ("core.config", "import json\nfrom core.errors import ConfigError"),
         ("core.data.folder", "import numpy\nfrom core import image\nfrom core.data.scene import Scene"),
         ("core.evaluate", "from core.infer.predict import predict"),
-        ("app.services.runs", "from core.runs import store"),
+        ("app.services.runs", "from core.runs.store import run_store"),
         ("app.views.compare", "import streamlit as st\nfrom app.components import legend"),
     ],
 )

@@ -9,8 +9,8 @@ import pytest
 from benchmarks import gains
 from core.config import DistillConfig, RunConfig, TrainConfig
 from core.losses.catalogue import LOSSES
-from core.runs.records import RunRecord, RunState
-from core.runs.store import RunStore
+from core.runs.store.records import RunRecord, RunState
+from core.runs.store.run_store import RunStore
 
 
 def record(run_id: str, config: RunConfig, miou5: float, **summary: Any) -> RunRecord:

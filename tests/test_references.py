@@ -116,11 +116,11 @@ def test_every_test_that_a_doc_names_is_there() -> None:
 
 
 def test_what_is_not_there_is_noticed() -> None:
-    assert missing_files("see tests/unit/runs/contract.py and core/runs/store.py.") == ["tests/unit/runs/contract.py"]
+    assert missing_files("see tests/unit/runs/contract.py and core/paths.py.") == ["tests/unit/runs/contract.py"]
     assert missing_files("docs/recipes/NAME.json, core/losses/*.py") == []
     assert missing_files("docs/recipes/NAME.yaml") == ["docs/recipes/NAME.yaml"]
-    assert missing_names("`core.runs.store.RunStore`, core.runs.shop, core.runs.store.Shop") == [
+    assert missing_names("`core.runs.store.run_store.RunStore`, core.runs.shop, core.runs.store.run_store.Shop") == [
         "core.runs.shop",
-        "core.runs.store.Shop",
+        "core.runs.store.run_store.Shop",
     ]
     assert missing_tests("test_references and test_that_nobody_wrote") == ["test_that_nobody_wrote"]

@@ -21,7 +21,7 @@ from core.benchmark.results import Row as Row
 from core.benchmark.runtimes import RUNTIMES
 from core.config import DataConfig
 from core.errors import BenchmarkError
-from core.runs.process import start as start_process
+from core.runs.worker.processes import start as start_process
 
 SIZES, BATCHES = (256, 512, 1024), (1, 4, 16)
 CAREFUL = {"Quick": (0.1, 8, 6.0), "Careful": (0.03, 20, 30.0)}

@@ -6,8 +6,8 @@ from typing import Any
 
 from app.services.stores import open_store
 from core.classes import AERIAL
-from core.runs.files import last_lines
 from core.runs.recorder import read_events
+from core.runs.store.run_files import last_lines
 from core.train.events import COLLAPSED
 
 LARGEST_CURVE = 1500

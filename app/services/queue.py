@@ -10,8 +10,8 @@ from app.services.access import Person
 from app.services.runs import Run
 from app.services.stores import open_store
 from core.errors import RunStateError
-from core.runs.process import count_slots
-from core.runs.records import RunState
+from core.runs.store.records import RunState
+from core.runs.worker.processes import count_slots
 
 
 @dataclass(frozen=True)

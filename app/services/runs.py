@@ -10,7 +10,7 @@ from app.services.artifacts import architecture
 from app.services.stores import open_store
 from core.config import RunConfig
 from core.errors import RunStateError
-from core.runs.records import RunRecord, RunState
+from core.runs.store.records import RunRecord, RunState
 
 ACTIVE = ("queued", "running")
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from core import paths
-from core.runs.store import RunStore
+from core.runs.store.run_store import RunStore
 
 
 def open_store() -> RunStore:

@@ -15,9 +15,9 @@ from app.services.access import Person
 from app.services.stores import open_store
 from core import paths
 from core.errors import StoreError
-from core.runs import single
-from core.runs.process import SPARE_BYTES, start
-from core.runs.records import RunState
+from core.runs.store.records import RunState
+from core.runs.worker import machine_lock
+from core.runs.worker.processes import SPARE_BYTES, start
 
 _LOG = logging.getLogger("terrastill.app")
 
@@ -48,7 +48,7 @@ def worker_state() -> WorkerState:
     state: Literal["working", "idle", "starting", "absent"] = "absent"
     if alive:
         state = "working" if under_way else "idle"
-    elif single.is_held(single.path_of(store.home)):
+    elif machine_lock.is_held(machine_lock.path_of(store.home)):
         state = "starting"
     return WorkerState(
         state,
@@ -83,7 +83,7 @@ def ensure_worker() -> bool:
     store = open_store()
     if store.workers():
         return False
-    lock = single.acquire(single.path_of(store.home))
+    lock = machine_lock.acquire(machine_lock.path_of(store.home))
     if lock is None:
         return False
     try:

@@ -17,7 +17,7 @@ from benchmarks.reliability.kit import Figures, open_store, pictures, scratch, t
 from benchmarks.reliability.service import children, worker
 from core.config import TrainConfig
 from core.errors import DiskFullError
-from core.runs.records import RunState
+from core.runs.store.records import RunState
 from core.train.checkpointing import Progress, load_state, read_verified, save_state
 from core.train.events import Event
 from core.train.optim import build_optimiser

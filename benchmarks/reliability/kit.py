@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from core.runs.store import RunStore
+from core.runs.store.run_store import RunStore
 
 Figures = dict[str, Any]
 

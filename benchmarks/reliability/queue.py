@@ -16,13 +16,12 @@ from benchmarks.reliability.kit import Figures, end, ended, fork, open_store, p9
 from core.config import RunConfig
 from core.errors import StoreError
 from core.files import write_aside
-from core.runs import fence
-from core.runs.child import Pulse, perform
-from core.runs.files import append_line
 from core.runs.recorder import read_events
-from core.runs.records import RunRecord, RunState
-from core.runs.store import RunStore
-from core.runs.watch import ORPHAN_SECONDS, Watch
+from core.runs.store.records import RunRecord, RunState
+from core.runs.store.run_files import append_line
+from core.runs.store.run_store import RunStore, attempts
+from core.runs.worker.heartbeats import ORPHAN_SECONDS, Watch
+from core.runs.worker.run_process import Pulse, perform
 from core.train.events import Cancelled, Emit, MessageEvent
 
 CONFIG = RunConfig(kind="train", name="job")
@@ -210,15 +209,15 @@ def _switch_off_the_fence() -> None:
     """The negative control: claims that leave earlier attempts their right to write."""
 
     def take(folder: Path, attempt: int) -> Path:
-        mine = fence.stage(folder, attempt)
+        mine = attempts.stage(folder, attempt)
         mine.mkdir(parents=True, exist_ok=True)
         return mine
 
     def leave_open(folder: Path, attempt: int | None = None) -> None:
         del folder, attempt
 
-    fence.take = take
-    fence.close = leave_open
+    attempts.take = take
+    attempts.close = leave_open
 
 
 def writers(count: int = 20, *, each: int = 25, url: str | None = None) -> Figures:

@@ -14,8 +14,8 @@ from pathlib import Path
 from benchmarks.reliability.kit import Figures, open_store, p95, pictures, scratch, tiny, wait_until
 from core import paths
 from core.runs.recorder import read_events
-from core.runs.records import RunState
-from core.runs.store import RunStore
+from core.runs.store.records import RunState
+from core.runs.store.run_store import RunStore
 
 HOUR, DAY = 3600, 86_400
 JUMPS = (HOUR, -HOUR, -DAY, 0)

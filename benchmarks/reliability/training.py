@@ -13,11 +13,11 @@ from torch import Tensor
 
 from benchmarks.reliability.kit import Figures, end, ended, fork, open_store, pictures, scratch, tiny
 from core.config import RunConfig
-from core.runs import jobs
-from core.runs.child import hold, perform
+from core.runs import execution
 from core.runs.recorder import read_metrics
-from core.runs.records import RunRecord, RunState
-from core.runs.store import RunStore
+from core.runs.store.records import RunRecord, RunState
+from core.runs.store.run_store import RunStore
+from core.runs.worker.run_process import hold, perform
 from core.train import loop
 from core.train.checkpointing import read_verified
 
@@ -44,7 +44,7 @@ def attempt(home: Path, record: RunRecord, sabotage: Sabotage) -> None:
     store = open_store(home)
     pulse = hold(store, record.id, record.worker, record.attempt)
     sabotage()
-    perform(store, pulse, execute=jobs.execute, stopped=loop.RunCancelledError)
+    perform(store, pulse, execute=execution.execute, stopped=loop.RunCancelledError)
 
 
 def start(home: Path, store: RunStore, sabotage: Sabotage = lambda: None) -> tuple[RunRecord, int]:

@@ -16,12 +16,12 @@ from core.cli.terminal import complain
 from core.config import RunConfig
 from core.device import choose
 from core.errors import RunError
-from core.runs import jobs
-from core.runs.child import Pulse, perform
-from core.runs.files import append_line
-from core.runs.process import obituary
-from core.runs.records import RunRecord, RunState
-from core.runs.store import RunStore
+from core.runs import execution
+from core.runs.store.records import RunRecord, RunState
+from core.runs.store.run_files import append_line
+from core.runs.store.run_store import RunStore
+from core.runs.worker.processes import obituary
+from core.runs.worker.run_process import Pulse, perform
 from core.train.events import Cancelled, Emit, Event
 from core.train.loop import RunCancelledError
 
@@ -60,7 +60,7 @@ class _Inline:
     def execute(
         self, config: RunConfig, folder: Path, *, emit: Emit, cancelled: Cancelled, runs: Path, resume: bool = True
     ) -> dict[str, Any]:
-        """`core.runs.jobs.execute` with a bar; what Ctrl-C stops is cancelled and goes back to no queue."""
+        """`core.runs.execution.execute` with a bar; what Ctrl-C stops is cancelled and goes back to no queue."""
         with run_bar(config.name or folder.name) as show:
 
             def tell(event: Event) -> None:
@@ -68,7 +68,7 @@ class _Inline:
                 show(event)
 
             try:
-                return jobs.execute(config, folder, emit=tell, cancelled=cancelled, runs=runs, resume=resume)
+                return execution.execute(config, folder, emit=tell, cancelled=cancelled, runs=runs, resume=resume)
             except RunCancelledError:
                 if self.interrupted and not self.pulse.lost:
                     self.store.request_cancel(self.record.id)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 from core.cli.terminal import complain
-from core.runs.child import progress_after
+from core.runs.worker.run_process import progress_after
 from core.train.events import Emit, EpochEvent, Event, MessageEvent, StepEvent
 
 _FORMAT = "{desc}: {percentage:3.0f} %|{bar}| {elapsed}<{remaining}{postfix}"

@@ -27,7 +27,7 @@ def add(verbs: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Raises `RunError` for an id that is none, or a deed that does not fit the run's state."""
     from core.errors import ConfigError
-    from core.runs.store import RunStore
+    from core.runs.store.run_store import RunStore
 
     store = RunStore()
     if args.deed in _DEEDS:
@@ -64,7 +64,7 @@ def _do(store: Any, deed: str, run_id: str) -> None:
 
 def _prune(store: Any, args: argparse.Namespace) -> list[Any]:
     from core.errors import ConfigError
-    from core.runs.prune import Limits, candidates, prune
+    from core.runs.store.prune import Limits, candidates, prune
 
     limits = Limits(args.keep_days, args.keep_gb)
     if not limits:

@@ -3,10 +3,10 @@
 from core.cli.inline import run_now
 from core.cli.terminal import percent, say, say_json, warn
 from core.config import RunConfig
-from core.runs import jobs
-from core.runs.follow import follow_torchrun
-from core.runs.records import RunRecord
-from core.runs.store import RunStore
+from core.runs import execution
+from core.runs.devices.member import follow_torchrun
+from core.runs.store.records import RunRecord
+from core.runs.store.run_store import RunStore
 from core.train.distributed import own_rank
 
 
@@ -19,7 +19,7 @@ def submit(config: RunConfig, *, control: bool, check_only: bool, queue: bool, a
         # torchrun started this process to share the work of the first one, which alone keeps the store.
         return 0 if check_only or queue else follow_torchrun()
     store = RunStore()
-    warnings = jobs.check(config.validate(), runs=store.home)
+    warnings = execution.check(config.validate(), runs=store.home)
     warn(warnings)
     if check_only:
         _say_checked(warnings, as_json=as_json)

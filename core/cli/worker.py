@@ -11,6 +11,6 @@ def add(verbs: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from core.runs.serve import main
+    from core.runs.worker.command import main
 
     return main(args.rest)

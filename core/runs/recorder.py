@@ -15,8 +15,8 @@ from core.config import RunConfig
 from core.data.palette import to_rgb
 from core.files import discard
 from core.image import encode_png
-from core.runs.files import LineWriter, atomic_write
-from core.runs.records import LAST_CHECKPOINT
+from core.runs.store.records import LAST_CHECKPOINT
+from core.runs.store.run_files import LineWriter, atomic_write
 from core.train.events import EpochEvent, Event, MessageEvent, PreviewEvent, StepEvent, TeacherEvent
 
 __all__ = ["Recorder", "atomic_write"]

@@ -13,7 +13,7 @@ from core.config import RunConfig
 from core.data.scene import Scene
 from core.errors import ModelError
 from core.infer.predict import windows_of
-from core.runs.memory import at_once
+from core.runs.out_of_memory import at_once
 from core.train.distributed import Group, share_statistics
 
 # What networks of others raise on a picture that they cannot take.

@@ -17,8 +17,8 @@ from benchmarks.reliability.kit import pictures
 from core import paths
 from core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from core.runs.recorder import read_events, read_metrics
-from core.runs.records import RunState
-from core.runs.store import RunStore
+from core.runs.store.records import RunState
+from core.runs.store.run_store import RunStore
 
 pytestmark = [
     pytest.mark.slow,

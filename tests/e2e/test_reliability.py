@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core import paths
-from core.runs.watch import ORPHAN_SECONDS
+from core.runs.worker.heartbeats import ORPHAN_SECONDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="the shows use Linux's /proc")]
 

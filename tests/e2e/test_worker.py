@@ -14,8 +14,8 @@ from benchmarks.reliability.kit import pictures
 from core import paths
 from core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from core.runs.recorder import read_events, read_metrics
-from core.runs.records import RunRecord, RunState
-from core.runs.store import RunStore
+from core.runs.store.records import RunRecord, RunState
+from core.runs.store.run_store import RunStore
 
 STUB = Path(__file__).with_name("stub_worker.py")
 PATIENCE = 60.0

@@ -12,7 +12,7 @@ from app.services import launch, queue, runs, workers
 from app.services.runs import Run
 from app.services.stores import open_store
 from core.config import DistillConfig, ModelConfig
-from core.runs.records import RunState
+from core.runs.store.records import RunState
 from tests.ui.conftest import ANYBODY, World, ask, words
 from tests.ui.test_runs import DISTILL, WORKER, add_pair, buttons, finish, work
 

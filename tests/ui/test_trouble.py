@@ -15,7 +15,7 @@ from app.services.stores import open_store
 from core.classes import AERIAL
 from core.errors import RunStateError
 from core.runs.recorder import Recorder
-from core.runs.records import RunState
+from core.runs.store.records import RunState
 from core.train.events import EpochEvent, MessageEvent, PreviewEvent
 from tests.ui.conftest import ANYBODY, World, words
 from tests.ui.test_runs import DISTILL, WORKER, add_pair, buttons, finish, work

@@ -11,7 +11,7 @@ import pytest
 from app.services import launch, workers
 from app.services.stores import open_store
 from core import paths
-from core.runs.records import RunState
+from core.runs.store.records import RunState
 from tests.ui.conftest import ask
 
 

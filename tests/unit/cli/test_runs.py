@@ -6,8 +6,8 @@ import os
 import pytest
 
 from core.config import RunConfig
-from core.runs.records import RunState
-from core.runs.store import RunStore
+from core.runs.store.records import RunState
+from core.runs.store.run_store import RunStore
 
 from .conftest import Run
 

@@ -12,9 +12,10 @@ import pytest
 
 from core.config import RunConfig
 from core.errors import ConfigError, DeviceError
-from core.runs import child, jobs
-from core.runs.records import RunState
-from core.runs.store import RunStore
+from core.runs import execution
+from core.runs.store.records import RunState
+from core.runs.store.run_store import RunStore
+from core.runs.worker import run_process
 from core.train.loop import RunCancelledError
 
 from .conftest import MakeFolder, Run
@@ -26,8 +27,8 @@ Act = Callable[[Callable[[], bool]], dict[str, Any]]
 @pytest.fixture(autouse=True)
 def _checked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without models and data there is nothing to check; each look at the store counts as a beat."""
-    monkeypatch.setattr(jobs, "check", lambda *_, **__: [], raising=False)
-    monkeypatch.setattr(child, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(execution, "check", lambda *_, **__: [], raising=False)
+    monkeypatch.setattr(run_process, "BEAT_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def do(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[RunConfig]]:
             started.append(config)
             return acts[len(started) - 1](cancelled)
 
-        monkeypatch.setattr(jobs, "execute", execute)
+        monkeypatch.setattr(execution, "execute", execute)
         return started
 
     return prepare
@@ -131,7 +132,7 @@ def test_settings_that_cannot_run_leave_nothing_behind(run: Run, monkeypatch: py
     def refuse(*_: Any, **__: Any) -> list[str]:
         raise ConfigError(["No such teacher.", "The disk is full."])
 
-    monkeypatch.setattr(jobs, "check", refuse)
+    monkeypatch.setattr(execution, "check", refuse)
     for argv in (("distill",), ("distill", "--queue"), ("distill", "--check"), ("distill", "--temperature", "90")):
         code, out, err = run(*argv)
         assert (code, out) == (1, "")
@@ -141,7 +142,7 @@ def test_settings_that_cannot_run_leave_nothing_behind(run: Run, monkeypatch: py
 
 
 def test_a_check_starts_nothing_and_tells_warnings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "check", lambda *_, **__: ["The student is not smaller than its teacher."])
+    monkeypatch.setattr(execution, "check", lambda *_, **__: ["The student is not smaller than its teacher."])
     code, out, err = run("distill", "--check", "--json")
     assert code == 0
     assert json.loads(out)["ok"] is True

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from core.config import RunConfig
-from core.runs.records import LAST_CHECKPOINT, RunRecord
-from core.runs.store import RunStore
+from core.runs.store.records import LAST_CHECKPOINT, RunRecord
+from core.runs.store.run_store import RunStore
 from tests import postgres
 
 Url = Callable[[], str]

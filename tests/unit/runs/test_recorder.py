@@ -10,7 +10,7 @@ from PIL import Image
 from core.classes import AERIAL
 from core.config import RunConfig
 from core.runs.recorder import Recorder, read_events, read_metrics
-from core.runs.records import LAST_CHECKPOINT
+from core.runs.store.records import LAST_CHECKPOINT
 from core.train.events import EpochEvent, MessageEvent, PreviewEvent, StepEvent, TeacherEvent
 from tests.unit.runs.conftest import Clock
 

@@ -1,0 +1,227 @@
+"""From settings to a finished run: the one place that puts data, models, losses and the loop together."""
+
+import copy
+import datetime
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core import checkpoint
+from core.checkpoint import ModelCard
+from core.classes import ClassMap
+from core.config import RunConfig
+from core.data import open_split
+from core.data.scene import Scene
+from core.data.splits import Split
+from core.data.transforms import ViewSampler
+from core.device import autocast_dtype, choose, describe, share_of
+from core.errors import ConfigError
+from core.files import discard
+from core.models import can_compile, count_macs, count_parameters, without_pretraining
+from core.models.pretrained import LITE_MEAN, LITE_STD
+from core.runs.checks import check, initial_model, open_transfer, require_labels
+from core.runs.devices.launcher import gathered
+from core.runs.teaching import CACHE, Teaching, load_teacher, with_teacher
+from core.runs.trial import training_problem
+from core.train.compiling import keep_in_float32
+from core.train.distributed import Group
+from core.train.events import Cancelled, Emit, MessageEvent
+from core.train.loop import fit
+from core.train.step import Normaliser
+from core.train.task import Outcome, RunCancelledError, Task
+
+__all__ = ["MEAN", "STD", "check", "execute", "load_teacher"]
+
+MEAN, STD = LITE_MEAN, LITE_STD
+"""Every model of ours normalises its input in this one way."""
+
+
+def execute(
+    config: RunConfig, folder: Path, *, emit: Emit, cancelled: Cancelled, runs: Path, resume: bool = True
+) -> dict[str, Any]:
+    """Train what `config` says; leave student.safetensors and its card in `folder`; give the summary as JSON values.
+
+    Raises `RunCancelledError`, and the errors of whatever cannot be built, or of a device's process that ends.
+    """
+    config = _with_budget(config.validate(), runs)
+
+    def stop() -> None:
+        if cancelled():
+            raise RunCancelledError
+
+    with gathered(config.train.devices, folder / "log.txt", stop=stop) as group:
+        if group.size > 1:
+            order = {"config": config.to_json(), "folder": str(folder), "runs": str(runs), "resume": resume}
+            group.broadcast_text(json.dumps(order))
+            emit(MessageEvent(f"{group.size} devices share the run, {config.train.batch_size} images a step on each."))
+        return carry_out(config, folder, emit=emit, cancelled=cancelled, runs=runs, resume=resume, group=group)
+
+
+def carry_out(
+    config: RunConfig, folder: Path, *, emit: Emit, cancelled: Cancelled, runs: Path, resume: bool, group: Group
+) -> dict[str, Any]:
+    """What `execute` does, in each process of `group`. Only the first leaves anything, and has a summary."""
+    torch.manual_seed(config.train.seed)
+    dataset, split = open_split(config.data)
+    require_labels(split, dataset.class_map)
+    for warning in dataset.warnings:
+        emit(MessageEvent(warning, "warning"))
+    task = _task(config, split, dataset.class_map, emit, runs, group)
+    teaching = None
+    with ExitStack() as resources:
+        if config.distill is not None:
+            task, teaching = with_teacher(task, folder, emit, cancelled, runs, resources)
+        outcome = fit(task, emit=emit, cancelled=cancelled, folder=folder, resume=resume)
+    if not group.leads:
+        return {}
+    task.model.load_state_dict(outcome.weights)
+    summary = _summary(config, outcome, teaching, split)
+    card = checkpoint.save(folder / "student", task.model, _card(replace(task, config=config), outcome, summary, split))
+    # Last: a run that is stopped before its model is saved would have to fill the cache again.
+    for leftover in folder.glob(f"{CACHE}.*"):
+        discard(leftover)
+    return summary | {"parameters": card.parameters, "macs_256": card.macs_256, "bytes": card.bytes}
+
+
+def _with_budget(config: RunConfig, runs: Path) -> RunConfig:
+    """A control gets the seconds of training that the run it controls for took, its teacher's included.
+
+    Raises `ConfigError` where that run left no student.
+    """
+    if config.control_of is None or config.train.match_seconds is not None:
+        return config
+    stem = runs / config.control_of / "student"
+    if not stem.with_suffix(".json").is_file():
+        raise ConfigError("The run it controls for left no student: retry that run first.")
+    card = checkpoint.load_card(stem)
+    return replace(config, train=replace(config.train, match_seconds=float(card.training["seconds"])))
+
+
+def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit, runs: Path, group: Group) -> Task:
+    device = share_of(choose(config.train.device), rank=group.rank, devices=group.size)
+    if device.type == "cuda" and group.size > 1:
+        torch.cuda.set_device(device)
+    dtype = autocast_dtype(device, config.train.precision)
+    emit(MessageEvent(f"{split.note} {len(split.train)} training pictures, on {describe(device)}."))
+    fresh = initial_model(config, class_map, runs)
+    if wrong := training_problem(copy.deepcopy(fresh), config, outputs=class_map.outputs):
+        # Not only when it was queued: a batch that was cut since then may leave one picture at a time.
+        raise ConfigError(wrong)
+    model = fresh.to(device).to(memory_format=torch.channels_last)
+    if device.type == "cpu" and dtype == torch.bfloat16:
+        keep_in_float32(model)
+    sampler = ViewSampler(
+        scenes=[*_training(config, split.train, emit), *_transfer(config, emit)],
+        crop=config.data.crop,
+        scale=config.data.scale,
+        colour=config.data.colour,
+        ignore_index=class_map.ignore_index,
+        seed=config.train.seed,
+        mix=config.data.mix,
+        paste=config.data.paste,
+    )
+    return Task(
+        config=config,
+        model=model,
+        sampler=sampler,
+        validation=split.val,
+        class_map=class_map,
+        normaliser=Normaliser.of(MEAN, STD, device),
+        dtype=dtype,
+        views=max(config.train.images_per_step, config.data.views_per_epoch or sampler.default_views),
+        compile=_compiles(config, device, emit),
+        group=group,
+    )
+
+
+def _compiles(config: RunConfig, device: torch.device, emit: Emit) -> bool:
+    """Whether the models are compiled; where that was asked for and is not done, the log says why."""
+    if not config.train.compile:
+        return False
+    if config.distill is not None and config.distill.uses_features:
+        emit(MessageEvent("Losses on features look inside the models, so these are not compiled: they run as is."))
+        return False
+    if config.train.devices > 1:
+        emit(MessageEvent("Several devices speak to each other inside the model, so it is not compiled."))
+        return False
+    if not can_compile(device):
+        emit(MessageEvent("There is no C++ compiler here, so the model is not compiled: it runs as it is."))
+        return False
+    return True
+
+
+def _training(config: RunConfig, scenes: Sequence[Scene], emit: Emit) -> list[Scene]:
+    """Where only some keep their labels, these lie evenly among all; the others are for a teacher to speak about."""
+    few = config.data.labelled
+    if few is None or few >= len(scenes):
+        return list(scenes)
+    kept = {at * len(scenes) // few for at in range(few)}
+    emit(MessageEvent(f"{few} of {len(scenes)} training pictures keep their labels."))
+    if config.distill is None:
+        return [scenes[at] for at in sorted(kept)]
+    return [scene if at in kept else replace(scene, mask=None) for at, scene in enumerate(scenes)]
+
+
+def _named(folder: str | None) -> str | None:
+    """A folder by its name alone: a card travels, and tells nobody where things lie on this machine."""
+    return None if folder is None else Path(folder).name
+
+
+def _transfer(config: RunConfig, emit: Emit) -> list[Scene]:
+    """More pictures for the student to learn from its teacher on; a mask that lies beside one is not looked at."""
+    if config.data.transfer is None:
+        return []
+    scenes = [replace(scene, mask=None) for scene in open_transfer(config.data.transfer)]
+    emit(MessageEvent(f"{len(scenes)} more pictures without labels, from {config.data.transfer}."))
+    return scenes
+
+
+def _summary(config: RunConfig, outcome: Outcome, teaching: Teaching | None, split: Split) -> dict[str, Any]:
+    cache_seconds = teaching.cache_seconds if teaching else 0.0
+    return {
+        "best_miou5": outcome.best_miou5,
+        "best_epoch": outcome.best_epoch,
+        "epochs": outcome.epochs,
+        "scores": outcome.scores,
+        "train_seconds": outcome.seconds + cache_seconds,
+        "cache_seconds": cache_seconds,
+        "collapsed": outcome.collapsed,
+        "teacher": config.distill.teacher if config.distill else None,
+        "teacher_miou5": teaching.miou5 if teaching else None,
+        "control_of": config.control_of,
+        "split": split.rule,
+        "leaks": split.leaks,
+    }
+
+
+def _card(task: Task, outcome: Outcome, summary: dict[str, Any], split: Split) -> ModelCard:
+    config = task.config
+    return ModelCard(
+        name=config.name or "student",
+        model=without_pretraining(config.model),
+        classes=task.class_map,
+        mean=MEAN,
+        std=STD,
+        parameters=count_parameters(task.model),
+        macs_256=count_macs(task.model),
+        data=asdict(config.data)
+        | {
+            "root": None,
+            "opened": None,
+            "transfer": _named(config.data.transfer),
+            "note": split.note,
+            "training_images": len(split.train),
+        },
+        training=asdict(config.train)
+        | {"seconds": summary["train_seconds"], "epochs": outcome.epochs, "best_epoch": outcome.best_epoch},
+        distillation=asdict(config.distill) if config.distill else None,
+        teacher=config.distill.teacher if config.distill else None,
+        seed=config.train.seed,
+        metrics={"split": "val", "images": [scene.name for scene in split.val], **outcome.scores},
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )

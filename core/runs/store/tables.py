@@ -1,0 +1,136 @@
+"""The tables of the run store: finding a run's row, changing it, and reading it as a record."""
+
+import json
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    false,
+    select,
+    update,
+)
+
+from core.config import RunConfig
+from core.errors import ConfigError, RunNotFoundError
+from core.runs.store.records import RunRecord, RunState, WorkerRecord
+
+SCHEMA_VERSION = 3
+
+METADATA = MetaData()
+
+RUNS = Table(
+    "runs",
+    METADATA,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("name", String(200), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("config", Text, nullable=False),
+    Column("wanted", String(32), nullable=False),
+    Column("device", String(32), nullable=False),
+    Column("control_of", String(40)),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Column("heartbeat_at", Float),
+    Column("error", Text),
+    Column("cancel_requested", Boolean, nullable=False, default=False),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("lapses", Integer, nullable=False, default=0),
+    Column("worker", String(200), nullable=False, default=""),
+    Column("progress", Float, nullable=False, default=0.0),
+    Column("summary", Text, nullable=False, default="{}"),
+    Column("priority", Integer, nullable=False, default=0, server_default="0"),
+    Column("pinned", Boolean, nullable=False, default=False, server_default=false()),
+    Column("beats", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("narrowed", Integer, nullable=False, default=0, server_default="0"),
+    Column("launched_by", String(200), nullable=False, default="", server_default=""),
+    Index("runs_by_state", "state", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+WORKERS = Table(
+    "workers",
+    METADATA,
+    Column("id", String(200), primary_key=True),
+    Column("pid", Integer, nullable=False),
+    Column("host", String(200), nullable=False),
+    Column("device", String(200), nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("beat_at", Float, nullable=False),
+    Column("memory", BigInteger, nullable=False, default=0, server_default="0"),
+    Column("born", BigInteger, nullable=False, default=0, server_default="0"),
+)
+
+SCHEMA = Table("schema_version", METADATA, Column("version", Integer, primary_key=True, autoincrement=False))
+
+
+def find(connection: Connection, run_id: str, *, lock: bool = True) -> Row[Any]:
+    """The row of a run, locked where the database can lock one. Raises `RunNotFoundError`."""
+    query = select(RUNS).where(RUNS.c.id == run_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise RunNotFoundError(f"There is no run {run_id}: it may have been deleted.")
+    return row
+
+
+def change(connection: Connection, run_id: str, **values: Any) -> RunRecord:
+    """Set columns of a run, and give it as it is then."""
+    connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(**values))
+    return to_run(find(connection, run_id))
+
+
+def read_settings(row: Row[Any]) -> tuple[RunConfig, str | None]:
+    """The settings of a run, or default ones and a sentence when another version wrote what this one cannot read.
+
+    One such run must not hide all others from the list.
+    """
+    try:
+        return RunConfig.from_json(row.config), None
+    except ConfigError as error:
+        problem = f"The settings of this run cannot be read ({error}): delete it."
+        return RunConfig(kind="train", name=row.name), problem
+
+
+def to_run(row: Row[Any]) -> RunRecord:
+    """A row of `runs` as a record; settings that cannot be read are told in its `error`."""
+    config, problem = read_settings(row)
+    return RunRecord(
+        id=row.id,
+        name=row.name,
+        state=RunState(row.state),
+        config=config,
+        device=row.device,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        heartbeat_at=row.heartbeat_at,
+        error=problem or row.error,
+        cancel_requested=row.cancel_requested,
+        attempt=row.attempt,
+        lapses=row.lapses,
+        beats=row.beats,
+        narrowed=row.narrowed,
+        worker=row.worker,
+        priority=row.priority,
+        pinned=row.pinned,
+        launched_by=row.launched_by,
+        progress=row.progress,
+        summary=json.loads(row.summary),
+    )
+
+
+def to_worker(row: Row[Any]) -> WorkerRecord:
+    """A row of `workers` as a record."""
+    return WorkerRecord(row.id, row.pid, row.host, row.device, row.started_at, row.beat_at, row.memory, row.born)

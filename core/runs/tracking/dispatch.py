@@ -1,0 +1,178 @@
+"""A run told to the trackers that the person has: MLflow where `MLFLOW_TRACKING_URI` is set, TensorBoard on request.
+
+Nothing is told to anybody otherwise. Each tracker has a thread of its own, which alone imports it and waits for it: a
+tracker that is slow, full or gone costs the run one warning, never a step.
+"""
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from core import paths
+from core.errors import RunError
+from core.files import discard
+from core.runs.store.records import LAST_CHECKPOINT, RunRecord, RunState
+from core.train.events import Emit, EpochEvent, Event, MessageEvent, StepEvent, TeacherEvent
+
+TENSORBOARD = "tb"
+"""The folder in a run's folder that TensorBoard reads."""
+_PATIENCE_SECONDS = {RunState.DONE: 20.0, RunState.FAILED: 5.0}
+_HURRY_SECONDS = 3.0
+_WAITING = 20_000
+"""So many events may wait for a tracker that does not keep up: an hour or two of training."""
+
+Numbers = tuple[dict[str, float], int, float]
+"""Values by name, the step they belong to, and when they were measured (Unix seconds)."""
+
+
+class Tracker(Protocol):
+    """Where numbers go. Its thread calls all of it, in this order; each may raise `RunError`."""
+
+    name: str
+
+    def open(self, record: RunRecord, *, resumed: bool) -> None:
+        """Begin, or go on with what an earlier attempt began; a value that it has for a step is not taken again."""
+
+    def log(self, numbers: list[Numbers]) -> None:
+        """Some measurements, oldest first."""
+
+    def close(self, state: RunState, summary: Mapping[str, Any], card: Path) -> None:
+        """The attempt is over: `queued` means that a later one goes on. `card` is there when the run is done."""
+
+
+class Tracking:
+    """Takes each event of one attempt at a run to `trackers`; what goes wrong is told once, through `tell`.
+
+    `folder` is the run's. Make it before the folder is made ready for the attempt: it looks for the checkpoint.
+    """
+
+    def __init__(
+        self, trackers: list[Tracker], record: RunRecord, folder: Path, *, now: Callable[[], float] = time.time
+    ) -> None:
+        self._folder, self._now = folder, now
+        resumed = (folder / LAST_CHECKPOINT).exists()
+        if not resumed:
+            discard(folder / TENSORBOARD)
+        self._couriers = [_Courier(tracker, record, resumed) for tracker in trackers]
+
+    @classmethod
+    def from_environment(cls, record: RunRecord, folder: Path) -> "Tracking":
+        """With the trackers that the person's variables name: none, as a rule."""
+        # Imported only where they are wanted: both are optional, and MLflow takes seconds.
+        from core.runs.tracking.trackers import MLflow, TensorBoard
+
+        trackers: list[Tracker] = []
+        if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+            trackers.append(MLflow(uri, artifacts=folder.parent / "mlflow"))
+        if paths.wants_tensorboard():
+            trackers.append(TensorBoard(folder / TENSORBOARD))
+        return cls(trackers, record, folder)
+
+    def __call__(self, event: Event, tell: Emit) -> None:
+        """Pass on the numbers of an event, without waiting."""
+        if found := numbers_of(event):
+            values, step = found
+            for courier in self._couriers:
+                courier.take((values, step, self._now()))
+        self._warn(tell)
+
+    def end(self, state: RunState, tell: Emit, summary: Mapping[str, Any] | None = None) -> None:
+        """The attempt ends in `state`. Waits for the trackers a while, and then no longer."""
+        until = time.monotonic() + _PATIENCE_SECONDS.get(state, _HURRY_SECONDS)
+        for courier in self._couriers:
+            courier.finish(state, summary or {}, self._folder / "student.json")
+        for courier in self._couriers:
+            courier.wait(max(0.0, until - time.monotonic()))
+        self._warn(tell)
+
+    def _warn(self, tell: Emit) -> None:
+        for courier in self._couriers:
+            if problem := courier.complaint():
+                tell(MessageEvent(f"{problem} The run goes on; nothing more is logged there.", "warning"))
+        self._couriers = [courier for courier in self._couriers if not courier.broken]
+
+
+def numbers_of(event: Event) -> tuple[dict[str, float], int] | None:
+    """What of an event a tracker can draw, and at which step: steps count through all epochs, epochs and scores by
+    epoch, the teacher at 0. None where there is nothing to draw."""
+    match event:
+        case StepEvent():
+            values = {f"train/{name}": value for name, value in event.losses.items()}
+            values |= {"train/learning_rate": event.learning_rate, "train/images_per_second": event.images_per_second}
+            return values, (event.epoch - 1) * event.steps + event.step
+        case EpochEvent():
+            values = {f"epoch/{name}": value for name, value in event.losses.items()}
+            scores = {"miou5": event.miou5, "miou6": event.miou6, "accuracy": event.accuracy}
+            scores |= {f"iou_{name}": value for name, value in event.iou.items()}
+            values |= {f"val/{name}": value for name, value in scores.items() if value is not None}
+            return values | {"epoch/seconds": event.seconds}, event.epoch
+        case TeacherEvent():
+            return {"teacher/miou5": event.miou5, "teacher/accuracy": event.accuracy}, 0
+    return None
+
+
+class _Courier:
+    """One tracker in a thread of its own."""
+
+    def __init__(self, tracker: Tracker, record: RunRecord, resumed: bool) -> None:
+        self._tracker, self._record, self._resumed = tracker, record, resumed
+        self._queue: queue.Queue[Numbers | None] = queue.Queue(_WAITING)
+        self._end: tuple[RunState, Mapping[str, Any], Path] | None = None
+        self._problem = ""
+        self.broken = self._done = False
+        self._thread = threading.Thread(target=self._serve, name=tracker.name, daemon=True)
+        self._thread.start()
+
+    def take(self, numbers: Numbers) -> None:
+        try:
+            self._queue.put_nowait(numbers)
+        except queue.Full:
+            self._problem = f"{self._tracker.name} does not keep up with the run."
+
+    def finish(self, state: RunState, summary: Mapping[str, Any], card: Path) -> None:
+        self._end = state, summary, card
+        with suppress(queue.Full):
+            self._queue.put_nowait(None)
+
+    def wait(self, seconds: float) -> None:
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            self._problem = f"{self._tracker.name} took too long, so the end of the run is missing there."
+
+    def complaint(self) -> str:
+        """What went wrong, if anything; then it is `broken`."""
+        if not self._thread.is_alive() and not self._done:
+            # An error that nobody foresaw has ended the thread; what it was stands in the log.
+            self._problem = self._problem or f"{self._tracker.name} failed in a way that the log shows."
+        self.broken = bool(self._problem)
+        return self._problem
+
+    def _serve(self) -> None:
+        try:
+            self._tracker.open(self._record, resumed=self._resumed)
+            while (batch := self._next()) is not None:
+                self._tracker.log(batch)
+            if self._end is not None:
+                self._tracker.close(*self._end)
+        except RunError as error:
+            self._problem = str(error)
+            return
+        self._done = True
+
+    def _next(self) -> list[Numbers] | None:
+        """All that waits, at least one; None after the last."""
+        batch = []
+        item = self._queue.get()
+        while item is not None:
+            batch.append(item)
+            if self._queue.empty():
+                return batch
+            item = self._queue.get()
+        if batch:
+            self._queue.put(None)
+        return batch or None

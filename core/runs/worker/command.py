@@ -1,0 +1,129 @@
+"""The worker's command line: it serves the queue; with `--execute` it is the process of one run."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from core import paths
+from core.errors import ConfigError, RunStateError, TerrastillError
+from core.oom import TRAINING, end_me_before_others
+from core.runs.store.prune import Limits
+from core.runs.store.records import RunRecord
+from core.runs.store.run_store import RunStore
+from core.runs.worker.heartbeats import WINDOW_SECONDS
+from core.runs.worker.processes import find_devices, parse_slots, tell_slots
+from core.runs.worker.worker import Command, Worker, say
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve the queue, or be the process of one run. 0: left as asked, or another worker is there; 1: failed."""
+    args = _arguments().parse_args(argv)
+    store = RunStore(home=args.home)
+    if args.execute:
+        if not args.worker or args.attempt is None:
+            raise ConfigError("--execute needs --worker and --attempt: whose run it is, and in which attempt.")
+        _execute(store, args.execute, args.worker, args.attempt)
+        return 0
+    limits = Limits.from_environment()
+    limits = Limits(
+        limits.days if args.keep_days is None else args.keep_days,
+        limits.gigabytes if args.keep_gb is None else args.keep_gb,
+    )
+    command = partial(_command, store.home)
+    if args.engine == "ray":
+        from core.runs.cluster.ray_worker import serve as serve_cluster
+
+        options = {"window": args.window, "limits": limits, "lock": args.lock}
+        return serve_cluster(store, address=args.address, cpus=args.run_cpus, command=command, **options)
+    return serve(store, command=command, slots=args.slots, window=args.window, limits=limits, lock=args.lock)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m core worker", description="Work on queued runs until stopped.")
+    parser.add_argument("--home", type=Path, help="folder of the runs (TERRASTILL_HOME, or runs/ in the project)")
+    parser.add_argument(
+        "--slots",
+        metavar="cuda:0=1,cpu=1",
+        default=paths.slots(),
+        help="how many runs go on at once on each device (TERRASTILL_SLOTS, or one on each there is)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default=os.environ.get("TERRASTILL_ENGINE") or "local",
+        help="where runs go on: on this machine, or on a Ray cluster (TERRASTILL_ENGINE; docs/SCALE.md)",
+    )
+    parser.add_argument(
+        "--address", default=os.environ.get("RAY_ADDRESS") or "auto", help="of the Ray cluster (RAY_ADDRESS, or auto)"
+    )
+    parser.add_argument("--run-cpus", type=float, default=1.0, help="processors that a run on the cluster takes")
+    parser.add_argument(
+        "--window", type=float, default=WINDOW_SECONDS, help="seconds of silence after which a run is started again"
+    )
+    parser.add_argument(
+        "--keep-days", type=float, help="each night, delete runs that ended longer ago; not pinned ones"
+    )
+    parser.add_argument("--keep-gb", type=float, help="each night, delete the oldest ended runs above so much disk")
+    parser.add_argument("--execute", metavar="ID", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--attempt", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--lock", type=int, help=argparse.SUPPRESS)
+    return parser
+
+
+def serve(
+    store: RunStore,
+    *,
+    command: Command,
+    slots: str | None = None,
+    window: float = WINDOW_SECONDS,
+    limits: Limits | None = None,
+    lock: int | None = None,
+    pause: float = 0.5,
+) -> int:
+    """Be this machine's worker until a signal; leaves at once when another one is. Raises `ConfigError`."""
+    worker = Worker(store, command=command, window=window, limits=limits)
+    try:
+        worker.enter(lock)
+    except RunStateError as error:
+        say(str(error))
+        return 0
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.ask_to_leave())
+    try:
+        devices = find_devices()
+        worker.slots = parse_slots(slots, devices) if slots else devices
+    except TerrastillError:
+        worker.close()
+        raise
+    say(f"The worker (process {os.getpid()}) serves {store.home} on {tell_slots(worker.slots)}.")
+    worker.loop(pause=pause)
+    return 0
+
+
+def _command(home: Path, record: RunRecord) -> list[str]:
+    holder = ["--worker", record.worker, "--attempt", str(record.attempt)]
+    return [sys.executable, "-m", "core.runs.worker.command", "--home", str(home), "--execute", record.id, *holder]
+
+
+def _execute(store: RunStore, run_id: str, worker: str, attempt: int) -> None:
+    """The life of a run's process. What is heavy is imported only now, once a signal would be heard."""
+    from core.runs.worker.run_process import hold, perform
+
+    end_me_before_others(TRAINING)
+    pulse = hold(store, run_id, worker, attempt)
+    from core.runs import execution
+    from core.train.loop import RunCancelledError
+
+    perform(store, pulse, execute=execution.execute, stopped=RunCancelledError)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except TerrastillError as error:
+        sys.exit(str(error))

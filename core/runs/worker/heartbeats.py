@@ -1,0 +1,65 @@
+"""Which running runs have fallen silent: told by what the watcher itself saw, on its own monotonic clock.
+
+Clocks of two machines differ, and a clock can be set back or forward; neither may cost a run. So nothing is compared
+with the time in a row: a watcher notes when it last saw a run's count of beats change.
+"""
+
+import platform
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from core.runs.store.records import RunRecord, WorkerRecord
+from core.runs.store.registry import process_exists
+
+INLINE = "inline"
+"""How the name of a holder ends that is no worker: a person's own terminal."""
+WINDOW_SECONDS = 120.0
+"""A run whose worker lives may be silent for this long: it reads data, or translates a model."""
+ORPHAN_SECONDS = 30.0
+"""A run whose worker is gone may be silent for this long: it saves, and gives itself back."""
+_WORKER_SECONDS = 20.0
+
+_Key = TypeVar("_Key")
+
+
+class Watch:
+    """One watcher's memory. `now` gives monotonic seconds; `host` is the name of this machine."""
+
+    def __init__(
+        self,
+        *,
+        window: float = WINDOW_SECONDS,
+        orphaned: float = ORPHAN_SECONDS,
+        now: Callable[[], float] = time.monotonic,
+        host: str = platform.node() or "localhost",
+    ) -> None:
+        self.window, self.orphaned = window, min(orphaned, window)
+        self._now, self._host = now, host
+        self._runs: dict[str, tuple[tuple[int, int], float]] = {}
+        self._workers: dict[str, tuple[float, float]] = {}
+
+    def silent(self, running: Iterable[RunRecord], workers: Iterable[WorkerRecord]) -> list[RunRecord]:
+        """Those of the running runs that have lost their process, or that hang."""
+        runs = {run.id: run for run in running}
+        held = self._unchanged(self._workers, {worker.id: worker.beat_at for worker in workers})
+        alive = {name for name, seconds in held.items() if seconds <= _WORKER_SECONDS}
+        still = self._unchanged(self._runs, {run.id: (run.attempt, run.beats) for run in runs.values()})
+        return [runs[name] for name, seconds in still.items() if seconds > self._patience(runs[name], alive)]
+
+    def _patience(self, run: RunRecord, alive: set[str]) -> float:
+        host, _, rest = run.worker.rpartition(f"-{INLINE}")[0].rpartition("-")
+        if rest.isdecimal():
+            here = host == self._host
+            return self.orphaned if here and not process_exists(int(rest)) else self.window
+        return self.window if run.worker in alive else self.orphaned
+
+    def _unchanged(self, memory: dict[str, tuple[_Key, float]], seen: dict[str, _Key]) -> dict[str, float]:
+        """For how many seconds each has been as it is; what is not there any more is forgotten."""
+        now = self._now()
+        for name in memory.keys() - seen.keys():
+            del memory[name]
+        for name, value in seen.items():
+            if name not in memory or memory[name][0] != value:
+                memory[name] = (value, now)
+        return {name: now - since for name, (_, since) in memory.items()}

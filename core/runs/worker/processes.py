@@ -1,0 +1,144 @@
+"""The processes that a worker starts: how one is begun, ended and spoken of, and which devices there are."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from core import paths
+from core.errors import ConfigError
+from core.runs.out_of_memory import tells
+
+SPARE_BYTES = 200_000_000
+"""With less disk than this no run is started: it could not save."""
+DISK_FULL = "The disk is full: free some space, and the run goes on."
+_CAUSES = (
+    ("No space left on device", DISK_FULL),
+    ("the disk is full", DISK_FULL),
+)
+
+
+class _Open(Protocol):
+    """Anything with an open file."""
+
+    def fileno(self) -> int: ...
+
+
+class Process(Protocol):
+    """The process of a run, on this machine or on another one."""
+
+    def poll(self) -> int | None:
+        """How it ended (negative: the number of a signal); None while it works."""
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+
+    def kill(self) -> None:
+        """End it at once, with all that it started."""
+
+    def memory(self) -> int:
+        """Main memory that it takes, in bytes; 0 where that is not known."""
+
+
+class LocalProcess(subprocess.Popen[bytes]):
+    """One of this machine, in a session of its own."""
+
+    def kill(self) -> None:
+        """End it with all that it started, at once."""
+        if self.poll() is not None:
+            return
+        if os.name == "posix":
+            os.killpg(self.pid, signal.SIGKILL)
+        else:
+            super().kill()
+        self.wait()
+
+    def memory(self) -> int:
+        """Main memory that it has, in bytes."""
+        return memory_bytes(self.pid)
+
+
+def start(command: Sequence[str], output: _Open, *, hand_over: Sequence[int] = ()) -> LocalProcess:
+    """Start a process that writes into `output`, and give it the open files in `hand_over`. Raises `OSError`.
+
+    It has a session of its own: Ctrl-C reaches the worker alone, and a kill reaches all that the run started.
+    """
+    return LocalProcess(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output.fileno(),
+        stderr=subprocess.STDOUT,
+        cwd=paths.ROOT,
+        start_new_session=True,
+        pass_fds=tuple(hand_over) if os.name == "posix" else (),
+    )
+
+
+def obituary(code: int, lines: Sequence[str]) -> str:
+    """Why a process ended, in a sentence for the person: from its exit code and the last lines of its log."""
+    text = "\n".join(lines)
+    if tells(text):
+        return "Memory ran out: choose a smaller batch size, a smaller crop or a smaller student, then retry."
+    for sign, sentence in _CAUSES:
+        if sign.lower() in text.lower():
+            return sentence
+    if code == -signal.SIGKILL:
+        return "The run's process was killed. If nobody did it, memory ran out: choose a smaller batch size or crop."
+    if code < 0:
+        return f"The run's process ended with signal {-code}: its log may say why, then retry."
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f"The run's process stopped with an error ({last or f'exit code {code}'}): its log has the whole of it."
+
+
+def find_devices() -> list[str]:
+    """The slots of this machine, best first, `cpu` always among them. Asks torch in a process of its own, and only
+    where there may be a GPU: this one stays small."""
+    signs = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
+    if sys.platform != "darwin" and not shutil.which("nvidia-smi") and not any(sign.exists() for sign in signs):
+        return ["cpu"]
+    question = "from core.device import available; print(*available())"
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-c", question], capture_output=True, text=True, timeout=120, cwd=paths.ROOT, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ["cpu"]
+    return answer.stdout.split() or ["cpu"]
+
+
+def parse_slots(text: str, devices: Sequence[str]) -> list[str]:
+    """`cuda:0=2,cpu=1` → `["cuda:0", "cuda:0", "cpu"]`, each slot one run at a time. Raises `ConfigError`."""
+    slots: list[str] = []
+    for part in text.split(","):
+        device, _, number = (piece.strip() for piece in part.partition("="))
+        if device not in devices:
+            raise ConfigError(f"There is no device {device or part!r} here: name slots of {', '.join(devices)}.")
+        if not (number or "1").isdecimal() or int(number or 1) > 64:
+            raise ConfigError(f"{part.strip()} is no number of slots: write {device}=1, with 0 to 64.")
+        slots += [device] * int(number or 1)
+    if not slots:
+        raise ConfigError("A worker without slots does nothing: write cpu=1, for example.")
+    return slots
+
+
+def tell_slots(slots: Sequence[str]) -> str:
+    """`["cuda:0", "cuda:0", "cpu"]` → `cuda:0=2,cpu`, for people and for the list of workers."""
+    return ",".join(name if (n := slots.count(name)) == 1 else f"{name}={n}" for name in dict.fromkeys(slots))
+
+
+def count_slots(told: str) -> int:
+    """How many runs may go on at once, from what `tell_slots` gave."""
+    return sum(int(part.partition("=")[2] or 1) for part in told.split(",") if part)
+
+
+def memory_bytes(pid: int) -> int:
+    """Main memory that a process has; 0 where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

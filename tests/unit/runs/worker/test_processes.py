@@ -1,0 +1,49 @@
+"""The sentence for a run whose process died, and the devices of this machine."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from core.runs.worker import processes
+
+
+@pytest.mark.parametrize(
+    ("code", "lines", "words"),
+    [
+        (-signal.SIGKILL, [], "was killed"),
+        (-signal.SIGSEGV, ["loading"], "signal 11"),
+        (1, ["torch.OutOfMemoryError: CUDA out of memory. Tried to allocate"], "smaller batch size"),
+        (1, ["Traceback (most recent call last):", "MemoryError"], "Memory ran out"),
+        (1, ["OSError: [Errno 28] No space left on device: 'x'"], "The disk is full"),
+        (1, ["Traceback (most recent call last):", "ValueError: odd", ""], "(ValueError: odd)"),
+        (3, [], "exit code 3"),
+        (0, [], "exit code 0"),
+    ],
+)
+def test_every_death_has_its_sentence(code: int, lines: list[str], words: str) -> None:
+    sentence = processes.obituary(code, lines)
+    assert words in sentence
+    assert sentence.endswith((".", "retry."))
+    assert "\n" not in sentence
+
+
+def test_without_a_sign_of_a_gpu_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(processes.sys, "platform", "linux")
+    monkeypatch.setattr(processes.shutil, "which", lambda _: None)
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    monkeypatch.setattr(processes.subprocess, "run", refuse)
+    assert processes.find_devices() == ["cpu"]
+
+
+@pytest.mark.parametrize(("printed", "found"), [("cuda:0 cuda:1 cpu\n", ["cuda:0", "cuda:1", "cpu"]), ("", ["cpu"])])
+def test_with_a_sign_of_a_gpu_torch_says_what_there_is(
+    monkeypatch: pytest.MonkeyPatch, printed: str, found: list[str]
+) -> None:
+    answer = processes.subprocess.CompletedProcess([], 0, stdout=printed)
+    monkeypatch.setattr(processes.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(processes.subprocess, "run", lambda *_, **__: answer)
+    assert processes.find_devices() == found

@@ -1,0 +1,303 @@
+"""The process of a run: every end reaches the store in its own word, and life is shown by working alone."""
+
+import errno
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from core.config import RunConfig
+from core.errors import ConfigError, DeviceError, MemoryRanOutError, StoreError
+from core.runs.recorder import read_events
+from core.runs.store.records import RunState
+from core.runs.store.run_files import atomic_write
+from core.runs.store.run_store import RunStore
+from core.runs.worker.run_process import BEAT_SECONDS, Pulse, perform, progress_after
+from core.train.events import Cancelled, Emit, EpochEvent, MessageEvent, StepEvent
+from tests.unit.runs.conftest import Clock, lapse
+
+
+class StoppedError(Exception):
+    """What the jobs here raise when they are told to stop."""
+
+
+Body = Callable[[Emit, Cancelled], dict[str, Any]]
+
+
+class Job:
+    """A job whose work is a few lines of the test."""
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        self.config: RunConfig | None = None
+
+    def __call__(
+        self, config: RunConfig, folder: Path, *, emit: Emit, cancelled: Cancelled, runs: Path, resume: bool = True
+    ) -> dict[str, Any]:
+        assert resume
+        assert folder.parent == runs
+        self.config = config
+        return self.body(emit, cancelled)
+
+
+def _step(step: int = 1, epoch: int = 1) -> StepEvent:
+    return StepEvent(epoch, 4, step, 10, {"total": 1.0}, 1e-3, 50.0, 12.0)
+
+
+def _stop_when_told(emit: Emit, cancelled: Cancelled) -> dict[str, Any]:
+    emit(_step())
+    if cancelled():
+        raise StoppedError
+    return {"best_miou5": 0.5}
+
+
+@pytest.fixture
+def pulse(store: RunStore, config: RunConfig, clock: Clock) -> Pulse:
+    store.add(config)
+    record = store.claim("w", ["cpu"])
+    assert record is not None
+    return Pulse(store, record, now=clock)
+
+
+def _perform(store: RunStore, pulse: Pulse, body: Body) -> Job:
+    job = Job(body)
+    perform(store, pulse, execute=job, stopped=StoppedError)
+    return job
+
+
+def test_a_run_that_ends_well_is_done_with_its_summary(store: RunStore, pulse: Pulse) -> None:
+    _perform(store, pulse, _stop_when_told)
+    (run,) = store.list()
+    assert (run.state, run.summary) == (RunState.DONE, {"best_miou5": 0.5})
+    assert "step" in [event["type"] for event in read_events(store.folder(run.id) / "events.jsonl")[0]]
+
+
+def test_the_job_works_on_the_slot_that_was_claimed(store: RunStore, pulse: Pulse, config: RunConfig) -> None:
+    job = _perform(store, pulse, _stop_when_told)
+    assert job.config == replace(config, train=replace(config.train, device="cpu"))
+    assert store.list()[0].config == config
+
+
+def test_bad_settings_fail_the_run_with_their_sentence(store: RunStore, pulse: Pulse) -> None:
+    def refuse(_emit: Emit, _cancelled: Cancelled) -> dict[str, Any]:
+        raise ConfigError("The teacher is not there: choose another.")
+
+    _perform(store, pulse, refuse)
+    (run,) = store.list()
+    assert (run.state, run.error) == (RunState.FAILED, "The teacher is not there: choose another.")
+    assert "The teacher is not there" in (store.folder(run.id) / "log.txt").read_text()
+
+
+def test_an_unknown_fault_passes_through(store: RunStore, pulse: Pulse) -> None:
+    def crash(_emit: Emit, _cancelled: Cancelled) -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        _perform(store, pulse, crash)
+    assert store.list()[0].state == RunState.RUNNING
+
+
+def test_a_cancel_is_heard_within_a_beat(store: RunStore, pulse: Pulse, clock: Clock) -> None:
+    store.request_cancel(pulse.record.id)
+    assert not pulse.cancelled()
+    clock.pass_(BEAT_SECONDS)
+    assert pulse.cancelled()
+    _perform(store, pulse, _stop_when_told)
+    assert store.list()[0].state == RunState.CANCELLED
+
+
+def test_a_signal_sends_the_run_back_to_the_queue(store: RunStore, pulse: Pulse) -> None:
+    pulse.ask_to_stop()
+    _perform(store, pulse, _stop_when_told)
+    (run,) = store.list()
+    assert (run.state, run.lapses) == (RunState.QUEUED, 0)
+
+
+def test_an_orphan_gives_its_run_back(store: RunStore, pulse: Pulse, clock: Clock) -> None:
+    orphan = Pulse(store, pulse.record, now=clock, orphaned=lambda: True)
+    _perform(store, orphan, _stop_when_told)
+    assert store.list()[0].state == RunState.QUEUED
+
+
+@pytest.mark.parametrize("end", ["stops", "finishes"])
+def test_who_lost_the_run_leaves_its_successor_alone(store: RunStore, pulse: Pulse, clock: Clock, end: str) -> None:
+    clock.pass_(500)
+    lapse(store, pulse.record.id)
+    successor = store.claim("w", ["cpu"])
+    _perform(store, pulse, _stop_when_told if end == "stops" else lambda _emit, _cancelled: {})
+    assert pulse.lost
+    assert store.list()[0] == successor
+
+
+@pytest.mark.parametrize("how", ["taken back", "given to another", "deleted", "ended"])
+def test_who_lost_the_run_stops_within_two_beats(store: RunStore, pulse: Pulse, clock: Clock, how: str) -> None:
+    steps = []
+
+    def train(emit: Emit, cancelled: Cancelled) -> dict[str, Any]:
+        for number in range(1, 1001):
+            if number == 100:
+                _take_away(store, pulse.record.id, how)
+            clock.pass_(BEAT_SECONDS / 10)
+            emit(_step())
+            steps.append(number)
+            if cancelled():
+                raise StoppedError
+        return {}
+
+    _perform(store, pulse, train)
+    assert pulse.lost
+    assert 100 <= len(steps) <= 100 + 2 * 10
+    assert [run.state for run in store.list()] == {
+        "taken back": [RunState.QUEUED],
+        "given to another": [RunState.RUNNING],
+        "deleted": [],
+        "ended": [RunState.FAILED],
+    }[how]
+
+
+def _take_away(store: RunStore, run_id: str, how: str) -> None:
+    if how == "ended":
+        store.fail(run_id, "w", "A person said so.", attempt=1)
+        return
+    lapse(store, run_id)
+    if how == "given to another":
+        store.claim("another", ["cpu"])
+    if how == "deleted":
+        store.request_cancel(run_id)
+        store.delete(run_id)
+
+
+def test_silence_is_not_hidden(store: RunStore, pulse: Pulse, clock: Clock) -> None:
+    began = pulse.record.heartbeat_at
+    clock.pass_(60)
+    assert store.list()[0].heartbeat_at == began
+
+
+@pytest.mark.parametrize("event", [_step(5), EpochEvent(1, 4, {}, 1.0), MessageEvent("Loading.")])
+def test_every_event_is_a_sign_of_life(
+    store: RunStore, pulse: Pulse, clock: Clock, event: StepEvent | EpochEvent | MessageEvent
+) -> None:
+    clock.pass_(60)
+    pulse.feel(event)
+    assert store.list()[0].heartbeat_at == clock()
+
+
+def test_the_store_is_looked_at_once_a_beat(store: RunStore, pulse: Pulse, clock: Clock) -> None:
+    beats = []
+    for _ in range(100):
+        clock.pass_(BEAT_SECONDS / 10)
+        pulse.cancelled()
+        beats.append(store.list()[0].heartbeat_at)
+    assert 9 <= len(set(beats)) <= 11
+
+
+def test_a_store_that_is_busy_costs_a_beat_and_not_the_run(
+    store: RunStore, pulse: Pulse, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object, **__: object) -> None:
+        raise StoreError("The run store is busy.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunStore, "heartbeat", busy)
+        clock.pass_(BEAT_SECONDS)
+        assert not pulse.cancelled()
+    clock.pass_(BEAT_SECONDS)
+    pulse.feel(_step(5))
+    assert store.list()[0].heartbeat_at == clock()
+
+
+def _short(message: str) -> Body:
+    def run_short(_emit: Emit, _cancelled: Cancelled) -> dict[str, Any]:
+        raise RuntimeError(message)
+
+    return run_short
+
+
+SHORT = "CUDA out of memory. Tried to allocate 2.00 GiB."
+
+
+def test_a_run_short_of_memory_is_tried_once_more_in_half(store: RunStore, pulse: Pulse, config: RunConfig) -> None:
+    _perform(store, pulse, _short(SHORT))
+    (run,) = store.list()
+    assert (run.state, run.error) == (RunState.QUEUED, "Ran out of memory at batch 16 on cpu; try 8.")
+    assert run.config == replace(config, train=replace(config.train, accumulate=2))
+    again = store.claim("w", ["cpu"])
+    assert again is not None
+    _perform(store, Pulse(store, again), _short(SHORT))
+    (run,) = store.list()
+    assert (run.state, run.error) == (RunState.FAILED, "Ran out of memory at batch 8 on cpu; try 4.")
+
+
+SHORTAGES = [
+    RuntimeError(SHORT),
+    MemoryError(),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory: you tried"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
+    MemoryRanOutError("On device 2 of 2: Memory ran out."),
+]
+
+
+@pytest.mark.parametrize("error", SHORTAGES, ids=repr)
+def test_every_exception_that_means_missing_memory_is_helped_in_the_same_way(
+    store: RunStore, pulse: Pulse, error: Exception
+) -> None:
+    def lack(_emit: Emit, _cancelled: Cancelled) -> dict[str, Any]:
+        raise error
+
+    _perform(store, pulse, lack)
+    (run,) = store.list()
+    assert (run.state, run.narrowed, run.error) == (
+        RunState.QUEUED,
+        1,
+        "Ran out of memory at batch 16 on cpu; try 8.",
+    )
+    assert "It is tried once more" in (store.folder(run.id) / "log.txt").read_text()
+
+
+def test_a_full_device_in_our_words_is_missing_memory_too(store: RunStore, pulse: Pulse) -> None:
+    def validate(_emit: Emit, _cancelled: Cancelled) -> dict[str, Any]:
+        raise DeviceError("The memory of cuda:0 is full.") from torch.OutOfMemoryError(SHORT)
+
+    _perform(store, pulse, validate)
+    assert (store.list()[0].state, store.list()[0].narrowed) == (RunState.QUEUED, 1)
+
+
+def test_other_runtime_errors_pass_through(store: RunStore, pulse: Pulse) -> None:
+    with pytest.raises(RuntimeError, match="shapes"):
+        _perform(store, pulse, _short("The shapes do not fit."))
+    assert store.list()[0].state == RunState.RUNNING
+
+
+def test_a_full_disk_puts_the_run_back_with_a_plain_sentence(
+    store: RunStore, pulse: Pulse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(_emit: Emit, _cancelled: Cancelled) -> dict[str, Any]:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "write_bytes", _no_space)
+            atomic_write(store.folder(pulse.record.id) / "student.json", b"x")
+        return {}
+
+    _perform(store, pulse, save)
+    (run,) = store.list()
+    assert (run.state, run.lapses) == (RunState.QUEUED, 0)
+    assert run.error is not None
+    assert run.error.startswith("The disk is full: student.json could not be written in ")
+    assert run.error.endswith("Free some space, or delete old runs. Then the run goes on.")
+
+
+def _no_space(*_: object) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_progress_only_grows_and_ends_at_one() -> None:
+    events = [event for epoch in range(1, 5) for event in (*(_step(s, epoch) for s in range(1, 11)), MessageEvent("."))]
+    seen, now = [], 0.0
+    for event in [*events, EpochEvent(4, 4, {}, 1.0)]:
+        now = progress_after(event, now)
+        seen.append(now)
+    assert seen == sorted(seen)
+    assert (seen[0], seen[-1]) == (pytest.approx(1 / 40), 1.0)
