@@ -103,10 +103,10 @@ def _is_harmless(node: ast.expr) -> bool:
     match node:
         case ast.Constant():
             return True
-        case ast.Attribute(attr="title" | "help" | "label", value=ast.Name(id="setting")):
+        case ast.Attribute(attr="title" | "help" | "label" | "unit", value=ast.Name(id="setting")):
             # The form's own words, from core/config.
             return True
-        case ast.Attribute(attr="title" | "help" | "label", value=ast.Call(func=ast.Name(id="setting_of"))):
+        case ast.Attribute(attr="title" | "help" | "label" | "unit", value=ast.Call(func=ast.Name(id="setting_of"))):
             return True
         case ast.Name(id=name) | ast.Attribute(attr=name):
             return name.strip("_").isupper()
