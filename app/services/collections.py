@@ -8,7 +8,7 @@ from app.services.datasets import Picture
 from core import paths
 from core.classes import AERIAL
 from core.data.confined import confined
-from core.data.folder import Pair, find_pairs, load_pair
+from core.data.folder import Pair, find_pairs, flat_pairs, load_pair
 from core.data.splits import TEST_PART, TRAIN_PARTS, VAL_PART
 from core.errors import DatasetNotFoundError
 
@@ -67,7 +67,11 @@ def _pairs(collection: str, folder: str) -> list[Pair]:
     if collection == DUBAI:
         return find_pairs(paths.dubai_root())[0]
     wanted, opened = access.opened_path(folder)
-    return find_pairs(wanted, opened=opened)[0]
+    try:
+        found = find_pairs(wanted, opened=opened)[0]
+    except DatasetNotFoundError:
+        found = []
+    return found or flat_pairs(wanted, opened=opened)
 
 
 def _use(collection: str, pair: Pair) -> str:

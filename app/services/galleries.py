@@ -1,7 +1,7 @@
 """A student beside its teacher on many pictures: one short verdict each, and the worst first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,23 @@ class Verdict:
     student: float | None
     per_class: dict[str, float | None]
     thumbnail: bytes
+
+
+@dataclass
+class Pass:
+    """The models' way through the pictures of a collection: what came of it so far, and whether it goes on.
+
+    `names` are all that were asked for, in order; each ends up in `found` or, with the reason, in `problems`.
+    """
+
+    names: tuple[str, ...]
+    found: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        return self.names[len(self.found) + len(self.problems) :]
 
 
 def judge(

@@ -1,5 +1,6 @@
 """Small plots as SVG, for what has to stand in a file alone. Pure: numbers in, text out."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,30 @@ def ticks(low: float, high: float, *, about: int = 6) -> list[float]:
     return [round(index * step, 12) for index in range(first, last + 1)]
 
 
+def round_log_ticks(low: float, high: float, *, gap: float = 0.12) -> list[float]:
+    """Round numbers within `low` to `high` (both above 0) for a logarithmic axis, at least 2.
+
+    As many as there is room for: neighbours are `gap` of the axis apart. In wide ranges 1-2-5 or 1-3 steps or powers
+    of ten, in narrow ones evenly spaced numbers.
+    """
+    first, last = math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2
+    by_powers = [
+        [step * 10.0**power for power in range(first, last, every) for step in steps]
+        for steps, every in (((1, 2, 5), 1), ((1, 3), 1), ((1,), 1), ((1,), 2), ((1,), 3), ((1,), 5))
+    ]
+    even = [ticks(low, high, about=about) for about in (5, 4, 3, 2)]
+    narrow = high / low < 5
+    tried = [
+        [mark for mark in marks if low <= mark <= high] for marks in ([*even, *by_powers] if narrow else by_powers)
+    ]
+    length = math.log10(high / low)
+
+    def apart(marks: Sequence[float]) -> bool:
+        return all(math.log10(after / before) >= gap * length for before, after in itertools.pairwise(marks))
+
+    return next((marks for marks in tried if len(marks) >= 2 and apart(marks)), log_ticks(low, high))
+
+
 def log_ticks(low: float, high: float) -> list[float]:
     """1, 2 and 5 times powers of ten around `low` to `high`, both above 0."""
     powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
@@ -80,11 +105,13 @@ def _grid(
         at = f"{x(tick):.1f}"
         parts.append(f'<line x1="{at}" x2="{at}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}" stroke="#ece8de"/>')
         below = HEIGHT - _BOTTOM + 17
-        parts.append(f'<text x="{at}" y="{below}" text-anchor="middle" fill="{_GREY}">{_short(tick)}</text>')
+        parts.append(f'<text x="{at}" y="{below}" text-anchor="middle" fill="{_GREY}">{short_number(tick)}</text>')
     for tick in y_ticks:
         at = f"{y(tick):.1f}"
         parts.append(f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{at}" y2="{at}" stroke="#ece8de"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{at}" dy="4" text-anchor="end" fill="{_GREY}">{_short(tick)}</text>')
+        parts.append(
+            f'<text x="{_LEFT - 8}" y="{at}" dy="4" text-anchor="end" fill="{_GREY}">{short_number(tick)}</text>'
+        )
     return "".join(parts)
 
 
@@ -117,7 +144,8 @@ def _legend(names: Sequence[str]) -> str:
     return "".join(parts)
 
 
-def _short(value: float) -> str:
+def short_number(value: float) -> str:
+    """`1.5 M` for 1,500,000; `20 k`, `0.3`."""
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= limit:
             return f"{value / limit:g} {unit}"

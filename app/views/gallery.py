@@ -1,8 +1,9 @@
 """Gallery: a student beside its teacher on every picture of a collection, the worst first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import caching, state
 from app.components import say
@@ -16,13 +17,24 @@ from app.services import access, artifacts, collections, galleries
 from app.services.artifacts import Model
 from app.services.collections import Entry
 from app.services.errors import DataError
-from app.services.galleries import Verdict
+from app.services.galleries import Pass, Verdict
 
-_SEEN = "gallery_seen"
+_PASSES = "gallery_passes"
+_MOST_PASSES = 16
+_ACROSS = 4
 _AT_ONCE = 24
 _MOST_TOLD = 5
 _SHOWN = "gallery_shown"
 _EVERY = "Every class"
+# The button of a card takes presses on all of the card, the picture too.
+_STYLE = """<style>
+[class*="st-key-card_"] { position: relative; }
+[class*="st-key-card_"] :is(button[kind="secondary"], :has(button[kind="secondary"])) { position: static; }
+[class*="st-key-card_"] button[kind="secondary"]::after {
+  content: ""; position: absolute; inset: 0; z-index: 1; cursor: pointer; }
+[class*="st-key-card_"]:has(button[kind="secondary"]:hover) { border-color: var(--st-primary-color, currentcolor); }
+[class*="st-key-card_"] [data-testid="stElementToolbar"] { display: none; }
+</style>"""
 
 
 def main() -> None:
@@ -52,10 +64,10 @@ def main() -> None:
         )
         return
     teacher, student = pair
+    st.html(_STYLE)
     found = _look(collection, folder, chosen, teacher=teacher, student=student)
     if found:
-        link = {state.SOURCE: "set", state.COLLECTION: collection, **({state.FOLDER: folder} if folder else {})}
-        _show(found, {**link, state.TEACHER: teacher.name, state.STUDENTS: student.name, "view": "disagreement"})
+        _show(found, _link(collection, folder, teacher=teacher, student=student))
 
 
 def _choose_folder() -> str:
@@ -63,7 +75,7 @@ def _choose_folder() -> str:
         "Folder",
         key=state.FOLDER,
         bind="query-params",
-        help="Below the folder that this server's operator opened. It holds images/ and, where known, masks/.",
+        help="Below the folder that the operator opened. It holds pictures, or images/ and, where known, masks/.",
     )
 
 
@@ -80,34 +92,96 @@ def _choose_part(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _look(collection: str, folder: str, entries: list[Entry], *, teacher: Model, student: Model) -> list[Verdict]:
-    """Every verdict; asks first, because new pictures take a while."""
-    key = (collection, folder, tuple(entry.name for entry in entries), teacher.identity, student.identity)
-    seen = st.session_state.setdefault(_SEEN, set())
-    place = st.empty()
-    if key not in seen and not place.button(
-        f"Look at {len(entries)} images", type="primary", icon=":material/play_arrow:"
-    ):
-        place_note = "Both models run on every image: about a second for each, once. What was looked at before is kept."
-        say.caption(place_note)
-        return []
-    if key not in seen:
-        access.RATES.take(person(), "gallery images", access.read_access().gallery_images_an_hour, len(entries))
-    found, problems = [], []
-    bar = place.progress(0.0, text="The models look at the images …")
-    for done, entry in enumerate(entries, start=1):
+    """Every verdict so far; asks first, because new pictures take a while, and can be stopped and gone on with.
+
+    While pictures are still to come it draws the cards itself, as they come, and then runs the page anew.
+    """
+    wanted = tuple(entry.name for entry in entries)
+    key = (collection, folder, wanted, teacher.identity, student.identity)
+    passes: dict[object, Pass] = st.session_state.setdefault(_PASSES, {})
+
+    def verdict(name: str) -> Verdict:
+        return caching.verdict(caching.of_collection(collection, name, folder), (teacher, student))
+
+    going = passes.get(key)
+    if going is None:
+        if not st.button(f"Look at {len(wanted)} images", type="primary", icon=":material/play_arrow:", key="look"):
+            say.caption(
+                "Both models run on every image: about a second for each, once. What was looked at before is kept."
+            )
+            return []
+        access.RATES.take(person(), "gallery images", access.read_access().gallery_images_an_hour, len(wanted))
+        going = passes[key] = Pass(wanted)
+        while len(passes) > _MOST_PASSES:
+            del passes[next(iter(passes))]
+    if going.left and not going.stopped:
+        link = _link(collection, folder, teacher=teacher, student=student)
+        _go_on(going, verdict, lambda found: _card(found, None, link))
+    if going.left and st.button("Go on", icon=":material/play_arrow:", key="go_on"):
+        going.stopped = False
+        st.rerun()
+    _tell(going)
+    return [verdict(name) for name in going.found]
+
+
+def _go_on(going: Pass, verdict: Callable[[str], Verdict], draw: Callable[[Verdict], None]) -> None:
+    """Work through what is left. Each card is drawn when it is ready; any press on the page stops this run of it."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        bar = st.empty()
+        st.button("Cancel", key="cancel_look", icon=":material/block:", on_click=_stop, args=(going,))
+    drawn = 0
+    columns: list[DeltaGenerator] = []
+
+    def place(found: Verdict) -> None:
+        nonlocal drawn, columns
+        if drawn % _ACROSS == 0:
+            columns = st.columns(_ACROSS)
+        with columns[drawn % _ACROSS]:
+            draw(found)
+        drawn += 1
+
+    def tell() -> None:
+        done = len(going.names) - len(going.left)
+        bar.progress(done / len(going.names), text=f"{done} of {len(going.names)} images")
+
+    tell()
+    for name in going.found[:_AT_ONCE]:
+        place(verdict(name))
+    while going.left:
+        name = going.left[0]
         try:
-            picture = caching.of_collection(collection, entry.name, folder)
-            found.append(caching.verdict(picture, (teacher, student)))
+            found = verdict(name)
         except DataError as error:
-            problems.append(str(error))
-        if key not in seen:
-            bar.progress(done / len(entries), text=f"{done:d} of {len(entries)} images")
-    place.empty()
-    if problems:
-        left_out = f"{len(problems)} of {len(entries)} images are left out. {problems[0]}"
-        say.warning(left_out, *problems[1:_MOST_TOLD], icon=":material/image_not_supported:")
-    seen.add(key)
-    return found
+            going.problems[name] = str(error)
+        else:
+            going.found.append(name)
+            if drawn < _AT_ONCE:
+                place(found)
+        tell()
+    # Now that all are there: the worst first.
+    st.rerun()
+
+
+def _stop(going: Pass) -> None:
+    going.stopped = True
+
+
+def _tell(going: Pass) -> None:
+    if going.left:
+        say.info(
+            f"Stopped after {len(going.names) - len(going.left)} of {len(going.names)} images.",
+            icon=":material/block:",
+        )
+    if going.problems:
+        first, *others = list(going.problems.values())[:_MOST_TOLD]
+        left_out = f"{len(going.problems)} of {len(going.names)} images are left out. {first}"
+        say.warning(left_out, *others, icon=":material/image_not_supported:")
+
+
+def _link(collection: str, folder: str, *, teacher: Model, student: Model) -> dict[str, str]:
+    """The viewer's address for a picture of this collection."""
+    link = {state.SOURCE: "set", state.COLLECTION: collection, **({state.FOLDER: folder} if folder else {})}
+    return {**link, state.TEACHER: teacher.name, state.STUDENTS: student.name, "view": "disagreement"}
 
 
 def _show(found: list[Verdict], link: dict[str, str]) -> None:
@@ -124,9 +198,10 @@ def _show(found: list[Verdict], link: dict[str, str]) -> None:
     with right:
         say.text(_summary(ordered, class_name))
     most = st.session_state.setdefault(_SHOWN, _AT_ONCE)
-    for first in range(0, min(most, len(ordered)), 4):
-        for column, verdict in zip(st.columns(4), ordered[first : first + 4], strict=False):
-            with column.container(border=True):
+    shown = ordered[:most]
+    for first in range(0, len(shown), _ACROSS):
+        for column, verdict in zip(st.columns(_ACROSS), shown[first : first + _ACROSS], strict=False):
+            with column:
                 _card(verdict, class_name, link)
     if most < len(ordered) and st.button(f"Show {min(_AT_ONCE, len(ordered) - most):d} more"):
         st.session_state[_SHOWN] = most + _AT_ONCE
@@ -144,10 +219,11 @@ def _summary(ordered: list[Verdict], class_name: str | None) -> str:
 def _card(verdict: Verdict, class_name: str | None, link: dict[str, str]) -> None:
     title = scene_title(verdict.name)
     told = f"{100 * (1 - verdict.agreement):.1f} % of the pixels differ"
-    st.image(verdict.thumbnail, width="stretch", alt=f"{title}: {told}")
-    say.titled(title, told, *_scores(verdict, class_name))
-    if st.button("Open in the viewer", key=f"open {verdict.name}", width="stretch"):
-        st.switch_page("views/compare.py", query_params={**link, state.PICTURE: verdict.name})
+    with st.container(border=True, key=f"card_{verdict.name}"):
+        st.image(verdict.thumbnail, width="stretch", alt=f"{title}: {told}")
+        say.titled(title, told, *_scores(verdict, class_name))
+        if st.button("Open in the viewer", key=f"open {verdict.name}", width="stretch"):
+            st.switch_page("views/compare.py", query_params={**link, state.PICTURE: verdict.name})
 
 
 def _scores(verdict: Verdict, class_name: str | None) -> list[str]:

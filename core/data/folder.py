@@ -4,7 +4,7 @@ Folders named train, val or test, above images/ and masks/ or inside of both, ar
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -37,6 +37,8 @@ MOST_PIXELS = 1_000_000_000
 """Of a folder that a visitor named: all of it is read into memory."""
 _READABLE = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _OTHER_PICTURES = (".bmp", ".gif", ".webp", ".jp2", ".heic", ".avif", ".ppm", ".pgm", ".tga", ".npy")
+_MASK_NAME = re.compile(r"[_-](?:mask|masks|label|labels)$", re.IGNORECASE)
+_IMAGE_NAME = re.compile(r"[_-](?:sat|image|img|rgb)$", re.IGNORECASE)
 _PART = re.compile(r"(?:^|[ _-])part[ _-]?(\d+)$", re.IGNORECASE)
 
 
@@ -112,6 +114,34 @@ def find_pairs(root: Path, *, opened: Path | None = None) -> tuple[list[Pair], l
             "names, or into such folders below one folder for each tile."
         )
     return pairs, problems
+
+
+def flat_pairs(root: Path, *, opened: Path | None = None) -> list[Pair]:
+    """Pictures that lie in `root` itself, in natural order: to be looked at, not trained on.
+
+    `NAME_mask` and `NAME_label` (also with a hyphen) are the masks of `NAME`, `NAME_sat` and `NAME_image`. A picture
+    without one has `mask` None. With `opened`, what does not lie below that folder, links followed, is left out.
+    Raises `DatasetNotFoundError` when `root` cannot be read or holds no picture.
+    """
+    if not root.is_dir():
+        raise DatasetNotFoundError(f"There is no folder {called(root, opened)}: check the path.")
+    try:
+        files = [file for file in root.iterdir() if not file.name.startswith(".") and is_file_inside(file, opened)]
+    except OSError as error:
+        raise DatasetNotFoundError(f"{called(root, opened)} cannot be read: check its permissions.") from error
+    files = sorted((file for file in files if file.suffix.lower() in _READABLE), key=lambda file: _natural(file.name))
+    masks = {_MASK_NAME.sub("", file.stem): file for file in files if _MASK_NAME.search(file.stem)}
+    pictures = [file for file in files if not _MASK_NAME.search(file.stem)] or files
+    if not pictures:
+        raise DatasetNotFoundError(
+            f"{called(root, opened)} holds no pictures: put PNG, JPEG or TIFF files into it, or into images/ with "
+            "their masks in masks/."
+        )
+    count = Counter(file.stem for file in pictures)
+    names = [file.name if count[file.stem] > 1 else file.stem for file in pictures]
+    partners = [masks.get(_IMAGE_NAME.sub("", file.stem)) for file in pictures]
+    found = zip(names, pictures, partners, strict=True)
+    return [Pair(name, file, mask if mask != file else None, "", None) for name, file, mask in found]
 
 
 def read_pair(pair: Pair) -> StoredPair:

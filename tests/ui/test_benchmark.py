@@ -1,5 +1,7 @@
 """Benchmark and Cost: what is measured is shown with its ratios first; what cannot be is said."""
 
+import itertools
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -83,6 +85,24 @@ def test_points_of_the_chart_carry_their_model() -> None:
         "teacher": ["teacher"],
         "student": ["student", "student"],
     }
+
+
+@pytest.mark.parametrize("spread", [1.0, 1.05, 1.5, 4, 30, 1e3, 1e6])
+@pytest.mark.parametrize("lowest", [0.0123, 0.7, 27.0, 98_765.0])
+def test_the_cost_axis_has_a_few_round_numbers_that_do_not_overlap(lowest: float, spread: float) -> None:
+    rows = [replace(TEACHER, p50_ms=lowest * spread), replace(STUDENT, p50_ms=lowest)]
+    axis = pareto_chart(rows, "latency", {}).layout.xaxis
+    low, high = axis.range
+    assert low < math.log10(lowest)
+    assert math.log10(lowest * spread) < high
+    assert 2 <= len(axis.tickvals) <= 8
+    places = [(math.log10(value) - low) / (high - low) for value in axis.tickvals]
+    assert all(0 <= place <= 1 for place in places)
+    # On a phone the axis has some 300 pixels, and a number of five letters 35.
+    assert min(after - before for before, after in itertools.pairwise(places)) > 0.09
+    for value, text in zip(axis.tickvals, axis.ticktext, strict=True):
+        assert len(text) <= 6
+        assert len(f"{value:.6f}".replace(".", "").strip("0")) <= 3, "a round number"
 
 
 def test_a_result_is_shown_with_its_machine(bench: dict[str, object], view: View) -> None:

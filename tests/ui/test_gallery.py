@@ -195,3 +195,44 @@ def test_only_folders_below_the_opened_one_are_read(tmp_path: Path, monkeypatch:
     for outside in ("../shut", str(tmp_path / "shut"), "nowhere"):
         with pytest.raises(DatasetNotFoundError, match="check the path"):
             collections.entries("folder", outside)
+
+
+def test_pictures_that_lie_in_the_folder_itself_are_a_collection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    roof = encode_png(np.full((4, 4, 3), 7, np.uint8))
+    for name in ("10.png", "9.png", "field_sat.png", "field.b.png", ".hidden.png"):
+        (flat / name).write_bytes(roof)
+    (flat / "field_mask.png").write_bytes(encode_png(np.full((4, 4, 3), CLASSES[1][1], np.uint8)))
+    (flat / "9.jpg").write_bytes(roof)
+    (flat / "notes.txt").write_text("no picture")
+    monkeypatch.setattr(access, "read_access", lambda: access.Access(images=str(tmp_path)))
+    names = [entry.name for entry in collections.entries("folder", "flat")]
+    assert names == ["9.jpg", "9.png", "10", "field.b", "field_sat"]
+    assert (collections.open_picture("folder", "field_sat", "flat").mask == 1).all()
+    assert collections.open_picture("folder", "10", "flat").mask is None
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetNotFoundError, match=r"put PNG, JPEG or TIFF files into it"):
+        collections.entries("folder", "empty")
+
+
+def test_a_pass_that_was_stopped_keeps_its_cards_and_goes_on(
+    view: View, two: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "RATES", access.Rates())
+    (paths.home() / access.FILE).write_text("gallery_images_an_hour = 2\n")
+    page = view("gallery")
+    page.button(key="look").click().run()
+    (going,) = page.session_state["gallery_passes"].values()
+    going.found.remove("b")
+    going.stopped = True
+    page.run()
+    assert "Stopped after 1 of 2 images." in words(page)
+    assert [button.label for button in page.button] == ["Go on", "Open in the viewer"]
+    page.button(key="go_on").click().run()
+    assert not page.exception
+    assert not page.error, "what was counted once is not counted again"
+    assert [button.label for button in page.button] == ["Open in the viewer"] * 2
+    assert two.predicted
