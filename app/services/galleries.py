@@ -40,17 +40,26 @@ class Verdict:
 class Pass:
     """The models' way through the pictures of a collection: what came of it so far, and whether it goes on.
 
-    `names` are all that were asked for, in order; each ends up in `found` or, with the reason, in `problems`.
+    `names` are all that were asked for, in order. `done` holds those that were worked on, each with the reason why it
+    is left out, or None. It goes by name: a run of the page that was stopped may finish a picture which the next one
+    has begun, and it counts once.
     """
 
     names: tuple[str, ...]
-    found: list[str] = field(default_factory=list)
-    problems: dict[str, str] = field(default_factory=dict)
+    done: dict[str, str | None] = field(default_factory=dict)
     stopped: bool = False
 
     @property
+    def found(self) -> list[str]:
+        return [name for name, problem in list(self.done.items()) if problem is None]
+
+    @property
+    def problems(self) -> list[str]:
+        return [problem for problem in list(self.done.values()) if problem is not None]
+
+    @property
     def left(self) -> tuple[str, ...]:
-        return self.names[len(self.found) + len(self.problems) :]
+        return tuple(name for name in self.names if name not in self.done)
 
 
 def judge(

@@ -152,9 +152,9 @@ def _go_on(going: Pass, verdict: Callable[[str], Verdict], draw: Callable[[Verdi
         try:
             found = verdict(name)
         except DataError as error:
-            going.problems[name] = str(error)
+            going.done[name] = str(error)
         else:
-            going.found.append(name)
+            going.done[name] = None
             if drawn < _AT_ONCE:
                 place(found)
         tell()
@@ -173,7 +173,7 @@ def _tell(going: Pass) -> None:
             icon=":material/block:",
         )
     if going.problems:
-        first, *others = list(going.problems.values())[:_MOST_TOLD]
+        first, *others = going.problems[:_MOST_TOLD]
         left_out = f"{len(going.problems)} of {len(going.names)} images are left out. {first}"
         say.warning(left_out, *others, icon=":material/image_not_supported:")
 

@@ -218,6 +218,13 @@ def test_pictures_that_lie_in_the_folder_itself_are_a_collection(
         collections.entries("folder", "empty")
 
 
+def test_a_picture_counts_once_though_two_runs_of_the_page_finish_it() -> None:
+    going = galleries.Pass(("a", "b", "c"))
+    for name, problem in (("a", None), ("b", "b is damaged."), ("a", None)):
+        going.done[name] = problem
+    assert (going.found, going.problems, going.left) == (["a"], ["b is damaged."], ("c",))
+
+
 def test_a_pass_that_was_stopped_keeps_its_cards_and_goes_on(
     view: View, two: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,7 +233,7 @@ def test_a_pass_that_was_stopped_keeps_its_cards_and_goes_on(
     page = view("gallery")
     page.button(key="look").click().run()
     (going,) = page.session_state["gallery_passes"].values()
-    going.found.remove("b")
+    del going.done["b"]
     going.stopped = True
     page.run()
     assert "Stopped after 1 of 2 images." in words(page)
