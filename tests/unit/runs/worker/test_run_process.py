@@ -1,6 +1,8 @@
 """The process of a run: every end reaches the store in its own word, and life is shown by working alone."""
 
 import errno
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from core import paths
 from core.config import RunConfig
 from core.errors import ConfigError, DeviceError, MemoryRanOutError, StoreError
 from core.runs.recorder import read_events
@@ -301,3 +304,24 @@ def test_progress_only_grows_and_ends_at_one() -> None:
         seen.append(now)
     assert seen == sorted(seen)
     assert (seen[0], seen[-1]) == (pytest.approx(1 / 40), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--worker", "w", "--attempt", "1"], "was taken back before its process began"),
+        (["--worker", "w"], "--execute needs --worker and --attempt"),
+        (["--attempt", "2"], "--execute needs --worker and --attempt"),
+    ],
+)
+def test_a_process_of_an_attempt_that_is_over_does_nothing(
+    store: RunStore, pulse: Pulse, more: list[str], said: str
+) -> None:
+    lapse(store, pulse.record.id)
+    again = store.claim("w", ["cpu"])
+    command = [sys.executable, "-m", "core.runs.serve", "--home", str(store.home), "--execute", pulse.record.id, *more]
+    ended = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert store.get(pulse.record.id) == again
