@@ -182,3 +182,14 @@ def test_two_modules_do_not_mix(tmp_path: Path) -> None:
     assert load_state(tmp_path, modules=again, optimiser=optimiser, scaler=scaler) is not None
     assert torch.equal(again["model"].weight, one.weight)  # type: ignore[arg-type]
     assert torch.equal(again["model_average"].weight, two.weight)  # type: ignore[arg-type]
+
+
+def test_the_scale_of_half_precision_comes_back(tmp_path: Path) -> None:
+    """Begun again at its first value it would spoil the first steps after a resume."""
+    run, other = Run(), Run(seed=1)
+    for one, scale in ((run, 512.0), (other, 65536.0)):
+        one.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        one.scaler.scale(torch.ones(1))
+    run.save(tmp_path)
+    other.load(tmp_path)
+    assert other.scaler.get_scale() == 512.0

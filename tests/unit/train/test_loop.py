@@ -193,3 +193,16 @@ def test_fewer_views_than_a_batch_are_one_step(make_task: MakeTask, ear: Any, tm
     task = make_task(epochs=2, views=7, validation=[scene, scene])
     ear.run(task, tmp_path)
     assert {event.steps for event in ear.of(StepEvent)} == {1}
+
+
+def test_of_epochs_with_one_score_the_first_is_the_best(
+    make_task: MakeTask, ear: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = loop.validate
+
+    def always_the_same(*arguments: Any) -> Any:
+        found = told(*arguments)
+        return replace(found, scores=replace(found.scores, miou5=0.5))
+
+    monkeypatch.setattr(loop, "validate", always_the_same)
+    assert ear.run(make_task(epochs=3), tmp_path).best_epoch == 1

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from core.classes import AERIAL
 from core.config import DistillConfig
+from core.data.scene import TEACHABLE
 from core.data.transforms import ViewSampler
 from core.losses.objective import distillation_terms
 from core.losses.supervised import supervised
@@ -206,3 +207,22 @@ def test_a_batch_in_parts_is_the_same_step(make_task: MakeTask, sampler: ViewSam
     for other_told, other in others:
         torch.testing.assert_close(other_told, told)
         torch.testing.assert_close(other, whole, atol=1e-5, rtol=1e-4)
+
+
+def test_a_picture_without_a_mask_teaches_no_label(make_task: MakeTask, sampler: ViewSampler) -> None:
+    """Its pixels count as unlabelled in the terms on labels, whatever the teacher may say of them."""
+    task = make_task()
+    batch = batch_of(sampler)
+    without = batch.labels.clone()
+    without[1] = TEACHABLE
+    ignored = without.where(without != TEACHABLE, AERIAL.ignore_index)
+    torch.manual_seed(0)
+    answer = Answer(torch.randn(len(batch.images), AERIAL.outputs, *batch.labels.shape[1:]))
+    distill = DistillConfig(losses={"soft_targets": 1.0})
+    config = replace(task.config, kind="distill", distill=distill)
+    stepper = replace(stepper_of(task), config=config)
+    found = stepper.terms(replace(batch, labels=without), answer)
+    unlabelled = stepper.terms(replace(batch, labels=ignored), answer)
+    for name in ("cross_entropy", "dice"):
+        torch.testing.assert_close(found[name], unlabelled[name])
+    assert not torch.equal(found["soft_targets"], unlabelled["soft_targets"])

@@ -132,3 +132,20 @@ def test_a_deleted_run_is_not_made_again(store: RunStore, config: RunConfig) -> 
     with staged(folder, attempts.stage(folder, 1)), pytest.raises(FencedError):
         atomic_write(folder / "preview" / "image.png", b"late")
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("word", ["narrow", "abandon", "reclaim"])
+def test_who_is_told_of_the_end_of_a_process_takes_its_right_to_write(
+    store: RunStore, config: RunConfig, word: str
+) -> None:
+    """A process that only seemed dead must write nothing even before another attempt begins."""
+    run = claimed(store, config)
+    folder = store.folder(run.id)
+    if word == "narrow":
+        store.narrow(run.id, "w", attempt=run.attempt)
+    elif word == "abandon":
+        store.abandon(run.id, "w", "It died.", attempt=run.attempt)
+    else:
+        store.reclaim(store.get(run.id), "It is silent.")
+    with staged(folder, fence.stage(folder, run.attempt)), pytest.raises(FencedError):
+        atomic_write(folder / "student.json", b"late")

@@ -205,3 +205,14 @@ def test_a_home_that_cannot_be_made_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="TERRASTILL_HOME"):
         RunStore(home=tmp_path / "file" / "home")
+
+
+def test_a_retry_is_helped_anew_when_memory_runs_out(store: RunStore, config: RunConfig) -> None:
+    run = claimed(store, config)
+    store.narrow(run.id, "w", attempt=1)
+    store.claim("w", ["cpu"])
+    assert store.narrow(run.id, "w", attempt=2).state == RunState.FAILED
+    store.retry(run.id)
+    store.claim("w", ["cpu"])
+    again = store.narrow(run.id, "w", attempt=3)
+    assert (again.state, again.narrowed, again.config.train.accumulate) == (RunState.QUEUED, 1, 4)
