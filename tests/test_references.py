@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("core", "app", "tests", "docs", "benchmarks", "tools")
 # What was true when it was written.
 HISTORY = {"CHANGELOG.md", "docs/LOG.md"}
+# Programs of others that a message advises.
+PROGRAMS = {"gdal_edit.py"}
 
 _PATH = re.compile(rf"(?<![\w./<-])((?:{'|'.join(FOLDERS)}|checkpoints|sample_images)/[\w./*-]*[\w*/])")
 _TEST = re.compile(r"(?<![\w.])(test_\w+)(?!\w*[(*.])(?:\.py)?")
@@ -60,7 +62,7 @@ def missing_files(text: str) -> list[str]:
 
 def missing_file_names(text: str) -> list[str]:
     """The same of files that are named without their folder."""
-    return [named for named in _FILE.findall(text) if named not in _known_files()]
+    return [named for named in _FILE.findall(text) if named not in _known_files() | PROGRAMS]
 
 
 @functools.cache

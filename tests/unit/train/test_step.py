@@ -217,7 +217,7 @@ def test_a_picture_without_a_mask_teaches_no_label(make_task: MakeTask, sampler:
     without[1] = TEACHABLE
     ignored = without.where(without != TEACHABLE, AERIAL.ignore_index)
     torch.manual_seed(0)
-    answer = Answer(torch.randn(len(batch.images), AERIAL.outputs, *batch.labels.shape[1:]))
+    answer = TeacherOutput(torch.randn(len(batch.images), AERIAL.outputs, *batch.labels.shape[1:]))
     distill = DistillConfig(losses={"soft_targets": 1.0})
     config = replace(task.config, kind="distill", distill=distill)
     stepper = replace(stepper_of(task), config=config)

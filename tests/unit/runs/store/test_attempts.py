@@ -147,5 +147,5 @@ def test_who_is_told_of_the_end_of_a_process_takes_its_right_to_write(
         store.abandon(run.id, "w", "It died.", attempt=run.attempt)
     else:
         store.reclaim(store.get(run.id), "It is silent.")
-    with staged(folder, fence.stage(folder, run.attempt)), pytest.raises(FencedError):
+    with staged(folder, attempts.stage(folder, run.attempt)), pytest.raises(FencedError):
         atomic_write(folder / "student.json", b"late")
