@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from core.runs.records import RunState
 
 from app.services import launch
 from benchmarks.serving import CHROMIUM, ROOT, browser, free_port, serve
-from core.runs.store import RunStore
+from core.runs.store.records import RunState
+from core.runs.store.run_store import RunStore
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
