@@ -32,7 +32,7 @@ from app.services import (
 from app.services.access import Person
 from app.services.artifacts import Model
 from app.services.datasets import Picture
-from app.visitor import person
+from app.visitor import hold_pixels, is_there, person
 
 Mask = NDArray[np.uint8]
 _T = TypeVar("_T")
@@ -55,7 +55,9 @@ def of_collection(collection: str, name: str, folder: str) -> Picture:
 @st.cache_data(max_entries=2, scope="session", show_spinner=False)
 def upload(name: str, data: bytes) -> Picture:
     """A visitor's picture, decoded; gone with the session."""
-    return datasets.read_upload(name, data)
+    picture = datasets.read_upload(name, data)
+    hold_pixels(picture.image.shape[0] * picture.image.shape[1] / 1e6)
+    return picture
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_KEYS)
@@ -107,7 +109,8 @@ def forget_maps() -> None:
 
 def _count(what: str, count: int = 1) -> None:
     """Against the hour of who looks; where a cache has the answer, nothing is counted. Raises `RunStateError`."""
-    access.RATES.take(person(), what, getattr(access.read_access(), f"{what}_an_hour"), count)
+    if is_there():
+        access.RATES.take(person(), what, getattr(access.read_access(), f"{what}_an_hour"), count)
 
 
 def _planes(picture: Picture, model: Model) -> overlays.Encoded:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import streamlit as st
 from starlette.middleware import Middleware
 
-from app import web_runtime, web_security
+from app import web_limits, web_runtime, web_security
 from app.services import hosts, inference, visitors, workers, workspaces
 from app.services.errors import TerrastillError
 from app.state import report_script_error
@@ -85,5 +85,10 @@ app = st.App(
     lifespan=lifespan,
     on_script_error=report_script_error,
     routes=web_runtime.ROUTES,
-    middleware=[*web_security.MIDDLEWARE, *web_runtime.MIDDLEWARE, Middleware(visitors.VisitorCookie)],
+    middleware=[
+        *web_security.MIDDLEWARE,
+        *web_limits.MIDDLEWARE,
+        *web_runtime.MIDDLEWARE,
+        Middleware(visitors.VisitorCookie),
+    ],
 )

@@ -6,6 +6,7 @@ from app.components.brand import MARK, brand
 from app.components.guard import plainly
 from app.components.sign_in import signed_in
 from app.components.worker_status import worker_status
+from app.visitor import let_in
 
 st.set_page_config(page_title="Terrastill", page_icon=str(MARK), layout="wide")
 brand()
@@ -31,7 +32,9 @@ page = st.navigation(
     ]
 )
 with plainly(ask=False):
-    if signed_in():
+    shown = signed_in()
+    let_in(shown)
+    if shown:
         with st.sidebar:
             worker_status()
         page.run()

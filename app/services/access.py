@@ -19,6 +19,12 @@ limits below, and no file of the server is opened. Signing in itself is Streamli
     comparisons_an_hour = 2000           # passes of a model over a picture on any page, by one person
     estimates_an_hour = 120              # timings on Distill, by one person
     exports_an_hour = 60                 # by one person
+    megapixels_an_hour = 20000           # of own images, by one person
+    upload_megabytes_a_session = 400     # in memory; 200 for one file is the server's own limit
+    upload_megabytes_a_person = 600
+    upload_megabytes = 1200              # of all visitors together
+    own_images_gigabytes = 20            # on the disk, pictures and results of all visitors together
+    open_megapixels = 480                # of uploads that are decoded on Compare and Temperature, of all together
     images = "/srv/imagery"              # what the page for own images may open
     hosts = ["maps.example.org"]         # names of this server, * for any part
 """
@@ -64,6 +70,12 @@ class Access:
     comparisons_an_hour: int = 2000
     estimates_an_hour: int = 120
     exports_an_hour: int = 60
+    megapixels_an_hour: int = 20_000
+    upload_megabytes_a_session: int = 400
+    upload_megabytes_a_person: int = 600
+    upload_megabytes: int = 1200
+    own_images_gigabytes: int = 20
+    open_megapixels: int = 480
     images: Path | None = None
     hosts: tuple[str, ...] | None = None
 
@@ -221,7 +233,7 @@ class Rates:
     """How often each person did something in the last hour; shared by all sessions of this server."""
 
     now: Callable[[], float] = time.monotonic
-    _times: dict[tuple[str, str], deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    _times: dict[tuple[str, str], deque[tuple[float, int]]] = field(default_factory=lambda: defaultdict(deque))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, person: Person, what: str, most: int, count: int = 1) -> None:
@@ -229,23 +241,24 @@ class Rates:
         with self._lock:
             self._forget(person.key, what)
             times = self._times[person.key, what]
-            if len(times) + count > most:
-                raise RunStateError(f"At most {most} {what} an hour are taken from one person: try again later.")
-            times.extend([self.now()] * count)
+            if sum(taken for _, taken in times) + count > most:
+                raise RunStateError(f"At most {most:,} {what} an hour are taken from one person: try again later.")
+            times.append((self.now(), count))
 
     def give_back(self, person: Person, what: str, count: int) -> None:
         """What was counted last did not happen."""
         with self._lock:
-            times = self._times[person.key, what]
-            for _ in range(min(count, len(times))):
-                times.pop()
+            for at, taken in reversed(times := self._times[person.key, what]):
+                if taken == count:
+                    times.remove((at, taken))
+                    return
 
     def _forget(self, key: str, what: str) -> None:
         """What is older than an hour; of everybody, once many addresses have been here."""
         keys = list(self._times) if len(self._times) > _MOST_KEPT else [(key, what)]
         for kept in keys:
             times = self._times[kept]
-            while times and self.now() - times[0] > _HOUR:
+            while times and self.now() - times[0][0] > _HOUR:
                 times.popleft()
             if not times:
                 del self._times[kept]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from app.services.access import Access, opened_path, read_access
+from app.services.amounts import bytes_below
 from app.services.names import shown, size_text
 from core import paths
 from core.data.opened import is_file_inside
@@ -178,6 +179,9 @@ class Workspace:
             raise ImageError(f"{label} is too much: at most {TOGETHER_MEGABYTES:,} MB are kept for one visitor.")
         if len(self.pictures) + count > MOST_FILES:
             raise ImageError(f"{label} is too much: at most {MOST_FILES} pictures are taken at once.")
+        most = read_access().own_images_gigabytes
+        if bytes_below(_root()) + size > most * 1000**3:
+            raise ImageError(f"{label} finds no room: own images of all visitors take {most:,} GB here at most.")
         _root().mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(_root()).free
         if free - size < FREE_MEGABYTES * MEGABYTE:

@@ -11,12 +11,13 @@ from app.components.empty import empty_state
 from app.components.guard import page, plainly
 from app.components.map_results import results
 from app.components.sign_in import person
-from app.services import access, artifacts, mapping, visitors, workspaces
+from app.services import access, amounts, artifacts, mapping, visitors, workspaces
 from app.services.artifacts import Model
 from app.services.errors import ImageError
 from app.services.forms import parse_bands
 from app.services.names import plain, size_text
 from app.services.workspaces import Workspace
+from app.visitor import forget_upload
 
 _SESSION, _ROUND = "session_workspace", "map_round"
 # What is found again after a reload.
@@ -150,6 +151,7 @@ def _take(workspace: Workspace, files: list[Any]) -> None:
                 workspace.add(file.name, file.getvalue())
             except ImageError as error:
                 problems.append(str(error))
+            forget_upload(file.file_id)
     st.session_state["map_problems"] = problems
 
 
@@ -269,6 +271,8 @@ def _start_with(key: str, options: list[str], default: str) -> None:
 
 def _start(workspace: Workspace, choice: mapping.Choice) -> None:
     allowed = access.read_access()
+    pixels = amounts.megapixels(own.path for own in workspace.pictures)
+    access.RATES.take(person(), "megapixels", allowed.megapixels_an_hour, pixels)
     access.RATES.take(person(), "predictions", allowed.predictions_an_hour, len(workspace.pictures))
     mapping.Order(workspace, list(workspace.pictures), choice)
 
