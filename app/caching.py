@@ -197,9 +197,9 @@ def export_archive(model: Model, who: Person) -> bytes:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def student_size(base: int) -> estimates.Size:
-    """Parameters and MACs of a student."""
-    return estimates.student_size(base)
+def student_size(base: int, outputs: int) -> estimates.Size:
+    """Parameters and MACs of a student that tells so many classes apart."""
+    return estimates.student_size(base, outputs=outputs)
 
 
 @st.cache_data(max_entries=64, ttl=30, show_spinner=False)

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.classes import AERIAL
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
+from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene
 from core.data.transforms import ViewSampler
 from core.device import autocast_dtype, choose

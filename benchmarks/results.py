@@ -18,7 +18,7 @@ import torch
 
 from core import checkpoint, paths
 from core.benchmark.latency import compare
-from core.classes import AERIAL
+from core.data.datasets.dubai import AERIAL, DUBAI
 from core.data.folder import load_folder
 from core.data.scene import Scene
 from core.data.splits import split_scenes
@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 
 def scenes_of(folder: Path, split: str) -> list[Scene]:
     scenes = load_folder(folder, AERIAL).scenes
-    return scenes if split == "all" else getattr(split_scenes(scenes, "by-image"), split)
+    return scenes if split == "all" else getattr(split_scenes(scenes, "by-image", parts=DUBAI.split), split)
 
 
 def rows_for(scenes: list[Scene], threads: int) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ def print_costs(rows: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=paths.dubai_root())
+    parser.add_argument("--data", type=Path, default=DUBAI.folder())
     parser.add_argument("--split", default="val", choices=("train", "val", "test", "all"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", action="store_true")

@@ -13,7 +13,7 @@ from app.components.viewer import MODULES
 from app.services import overlays
 from app.services.inference import Planes, Quality
 from app.services.palettes import safe_colours
-from core.classes import AERIAL
+from core.data.datasets.dubai import AERIAL
 
 CLASSES = tuple(zip(AERIAL.names, AERIAL.colours, strict=True))
 COLOURS = np.array(safe_colours(CLASSES))

@@ -71,16 +71,3 @@ class ClassMap:
 
 def _colours(values: Iterable[Iterable[int]]) -> tuple[Colour, ...]:
     return tuple((int(r), int(g), int(b)) for r, g, b in values)
-
-
-AERIAL = ClassMap(
-    names=("Building", "Land", "Road", "Vegetation", "Water", "Unlabeled"),
-    colours=((60, 16, 152), (132, 41, 246), (110, 193, 228), (254, 221, 58), (226, 169, 41), (155, 155, 155)),
-    ignore_index=5,
-    void_colours=((0, 0, 0),),
-)
-"""The six classes of the Dubai dataset, with the colours its masks really hold; the synthetic scenes share them.
-
-Black stands in the masks where nobody labelled, 545,723 pixels of it between the houses of Tile 8, part 3. By nearness
-it would become Building.
-"""

@@ -30,9 +30,14 @@ def keep() -> dict[str, str]:
     return {name: os.environ[name].strip() for name in names if os.environ.get(name, "").strip()}
 
 
-def dubai_root() -> Path:
-    """Where the Dubai dataset is looked for and downloaded to: `TERRASTILL_DUBAI`, or `data/dubai/` in the project."""
-    return Path(os.environ.get("TERRASTILL_DUBAI") or ROOT / "data" / "dubai")
+def dataset_variable(name: str) -> str:
+    """The environment variable that moves a dataset: `TERRASTILL_DUBAI` for dubai."""
+    return f"TERRASTILL_{name.upper().replace('-', '_')}"
+
+
+def dataset_root(name: str) -> Path:
+    """Where a dataset is looked for and downloaded to: its variable (`dataset_variable`), or `data/NAME/`."""
+    return Path(os.environ.get(dataset_variable(name)) or ROOT / "data" / name)
 
 
 def wants_tensorboard() -> bool:

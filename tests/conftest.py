@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from core import paths
+from core.data.datasets.dubai import DUBAI
 
 PATIENCE_SECONDS = 600
 
 
 def find_dubai() -> Path | None:
     """The Dubai images: where the app would look, else beside the project; None where there are none."""
-    candidates = (paths.dubai_root(), paths.ROOT.parent / "shared" / "data" / "dubai")
+    candidates = (DUBAI.folder(), paths.ROOT.parent / "shared" / "data" / "dubai")
     return next((folder for folder in candidates if (folder / "Tile 1" / "images").is_dir()), None)
 
 

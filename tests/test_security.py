@@ -12,8 +12,8 @@ import torch
 from app.services.access import Access
 from core import checkpoint
 from core.cards import ModelCard
-from core.classes import AERIAL
 from core.config import ModelConfig
+from core.data.datasets.dubai import AERIAL
 from core.errors import CheckpointError
 from core.paths import ROOT
 

@@ -137,7 +137,7 @@ def _curves(run: Run, partner: Run | None, found: Progress) -> None:
 
 
 def _preview(run: Run) -> None:
-    found = progress.read_preview(run.id)
+    found = progress.read_preview(run.id, run.config.data)
     if found is None:
         return
     epochs = sorted(found.epochs)

@@ -13,13 +13,13 @@ from typing import Any
 from app.services import access
 from app.services.access import Person
 from app.services.artifacts import require_known
-from core import paths
 from core.benchmark import results
 from core.benchmark.plan import Plan
 from core.benchmark.results import Result as Result
 from core.benchmark.results import Row as Row
 from core.benchmark.runtimes import RUNTIMES
 from core.config import DataConfig
+from core.data.datasets import DATASETS
 from core.errors import BenchmarkError
 from core.runs.worker.processes import start as start_process
 
@@ -54,9 +54,11 @@ class Job:
 def choices() -> Choices:
     """Asked once a server: nothing of it changes while it runs."""
     cores = os.cpu_count() or 1
-    labelled = {"none": "No scores", "samples": "Shipped scenes (synthetic)"}
-    if (paths.dubai_root() / "Tile 1" / "images").is_dir():
-        labelled["dubai"] = "Dubai, validation images"
+    labelled = {"none": "No scores"}
+    for name, dataset in DATASETS.items():
+        if dataset.is_here():
+            note = f" ({dataset.note})" if dataset.note else ""
+            labelled[name] = f"{dataset.short_title}{note}, validation images"
     threads = tuple(sorted({1, *(2**power for power in range(1, 8) if 2**power < cores), cores}))
     return Choices({name: runtime.unavailable("cpu") for name, runtime in RUNTIMES.items()}, threads, labelled)
 

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 from app.services import access
 from app.services.datasets import Picture
-from core import paths
-from core.classes import AERIAL
 from core.data.confined import confined
-from core.data.folder import Pair, find_pairs, flat_pairs, load_pair
-from core.data.splits import TEST_PART, TRAIN_PARTS, VAL_PART
+from core.data.datasets import DATASETS, dataset_named
+from core.data.datasets.own_folder import OWN_FOLDER
+from core.data.folder import Pair, flat_pairs, load_pair
 from core.errors import DatasetNotFoundError
 
-SAMPLES, DUBAI, FOLDER = "samples", "dubai", "folder"
+FOLDER = OWN_FOLDER.name
 USES = {"all": "All", "train": "Train", "validate": "Validate", "test": "Test"}
 
 
@@ -26,14 +25,12 @@ class Entry:
 
 def titles() -> dict[str, str]:
     """Collections that can be opened now, by name."""
-    found = {}
-    if (paths.SAMPLES / "images").is_dir():
-        found[SAMPLES] = "Shipped scenes"
-    if (paths.dubai_root() / "Tile 1" / "images").is_dir():
-        found[DUBAI] = "Dubai"
-    if access.read_access().images is not None:
-        found[FOLDER] = "Folder"
-    return found
+    opened = access.read_access().images is not None
+    return {
+        name: dataset.short_title
+        for name, dataset in DATASETS.items()
+        if (opened if dataset.needs_root else dataset.is_here())
+    }
 
 
 def entries(collection: str, folder: str = "") -> tuple[Entry, ...]:
@@ -50,11 +47,12 @@ def open_picture(collection: str, name: str, folder: str = "") -> Picture:
     pair = next((pair for pair in pairs if pair.name == name), None)
     if pair is None:
         raise DatasetNotFoundError(f"There is no picture {name!r} in this collection: choose another one.")
-    if collection == FOLDER:
+    dataset = dataset_named(collection)
+    if dataset.needs_root:
         with confined(access.opened_path(folder)[1]) as read:
-            scene, _ = load_pair(pair, AERIAL, read=read, siblings=pairs)
+            scene, _ = load_pair(pair, dataset.classes, read=read, siblings=pairs)
     else:
-        scene, _ = load_pair(pair, AERIAL)
+        scene, _ = load_pair(pair, dataset.classes)
     digest = hashlib.sha256(repr(scene.image.shape).encode())
     for values in (scene.image, scene.mask):
         digest.update(b"" if values is None else values.tobytes())
@@ -62,21 +60,20 @@ def open_picture(collection: str, name: str, folder: str = "") -> Picture:
 
 
 def _pairs(collection: str, folder: str) -> list[Pair]:
-    if collection == SAMPLES:
-        return find_pairs(paths.SAMPLES)[0]
-    if collection == DUBAI:
-        return find_pairs(paths.dubai_root())[0]
+    dataset = dataset_named(collection)
+    if not dataset.needs_root:
+        return dataset.find(dataset.folder())[0]
     wanted, opened = access.opened_path(folder)
     try:
-        found = find_pairs(wanted, opened=opened)[0]
+        found = dataset.find(wanted, opened=opened)[0]
     except DatasetNotFoundError:
         found = []
     return found or flat_pairs(wanted, opened=opened)
 
 
 def _use(collection: str, pair: Pair) -> str:
-    if collection != DUBAI:
+    dataset = dataset_named(collection)
+    if dataset.needs_root or dataset.split is None:
         return ""
-    if pair.part in TRAIN_PARTS:
-        return "train"
-    return {VAL_PART: "validate", TEST_PART: "test"}.get(pair.part or 0, "")
+    use = dataset.split.use_of(pair.part)
+    return "validate" if use == "val" else use

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from app.services.access import read_access
 from app.services.names import shown
-from core import paths
-from core.classes import AERIAL
 from core.config import DataConfig
+from core.data.dataset import Dataset
+from core.data.datasets import DATASETS
+from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.errors import ImageError
 from core.imagery.limits import MEGABYTE
 
@@ -50,19 +51,19 @@ class DatasetChoice:
 
 def scene_names() -> list[str]:
     """The shipped scenes, in order; empty when they have not been made."""
-    folder = paths.SAMPLES / "images"
+    folder = SHIPPED_SCENES.folder() / "images"
     return sorted(file.stem for file in folder.glob("*.*")) if folder.is_dir() else []
 
 
 def load_scene(name: str) -> Picture:
     """A shipped scene with its mask. Raises `DataError`."""
-    from core.data.folder import find_pairs, load_pair
+    from core.data.folder import load_pair
 
-    pairs, _ = find_pairs(paths.SAMPLES)
+    pairs, _ = SHIPPED_SCENES.find(SHIPPED_SCENES.folder())
     pair = next((pair for pair in pairs if pair.name == name), None)
     if pair is None:
         raise ImageError(f"There is no shipped scene {name}: choose another one.")
-    scene, _ = load_pair(pair, AERIAL)
+    scene, _ = load_pair(pair, SHIPPED_SCENES.classes)
     digest = hashlib.sha256(pair.image.read_bytes()).hexdigest()
     return Picture(name, digest, scene.image, scene.mask)
 
@@ -90,16 +91,18 @@ def read_upload(name: str, data: bytes) -> Picture:
 
 def training_choices() -> list[DatasetChoice]:
     """What can be trained on, and what is missing for the rest."""
-    samples = None if scene_names() else "Make them with `python -m tools.synthetic --out sample_images`."
-    there = (paths.dubai_root() / "Tile 1" / "images").is_dir()
-    dubai = None if there else "Fetch it with `python -m core data download`, then reload this page."
-    choices = [
-        DatasetChoice("samples", "Shipped scenes (12, synthetic)", samples),
-        DatasetChoice("dubai", "Dubai aerial images (72)", dubai),
-    ]
-    if read_access().images is not None:
-        choices.append(DatasetChoice("folder", "A folder of this server", needs_root=True))
-    return choices
+    opened = read_access().images is not None
+    return [_choice(dataset) for dataset in DATASETS.values() if opened or not dataset.needs_root]
+
+
+def _choice(dataset: Dataset) -> DatasetChoice:
+    """`Shipped scenes (12, synthetic)`."""
+    known = ", ".join(str(value) for value in (dataset.pictures, dataset.note) if value)
+    title = f"{dataset.title} ({known})" if known else dataset.title
+    missing = None
+    if not dataset.needs_root and not dataset.is_here():
+        missing = f"{dataset.remedy[:1].upper()}{dataset.remedy[1:]}, then reload this page."
+    return DatasetChoice(dataset.name, title, missing, dataset.needs_root)
 
 
 def split_summary(data: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +112,7 @@ def split_summary(data: dict[str, Any]) -> dict[str, Any]:
     """
     from core.data import open_split
 
-    dataset, split = open_split(DataConfig(**data))
+    loaded, split = open_split(DataConfig(**data))
     crop = DataConfig(**data).crop
     return {
         "train": len(split.train),
@@ -118,5 +121,5 @@ def split_summary(data: dict[str, Any]) -> dict[str, Any]:
         "val_megapixels": sum(s.height * s.width for s in split.val) / 1e6,
         "note": split.note,
         "leaks": split.leaks,
-        "warnings": dataset.warnings,
+        "warnings": loaded.warnings,
     }

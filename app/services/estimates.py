@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import paths
-from core.classes import AERIAL
 from core.config import DistillConfig, ModelConfig, RunConfig
 from core.losses.catalogue import LOSSES, names
 
@@ -47,11 +46,14 @@ class Pace:
         return max(self.fixed + self.per_mac * macs_256, 1e-5)
 
 
-def student_size(base: int) -> Size:
-    """Parameters and MACs of the compact student of that base. Raises `ConfigError` for a base out of range."""
+def student_size(base: int, *, outputs: int) -> Size:
+    """Parameters and MACs of the compact student of that base that tells so many classes apart.
+
+    Raises `ConfigError` for a base out of range.
+    """
     from core.models import build_model, count_macs, count_parameters
 
-    model = build_model(ModelConfig("compact", {"base": base}), outputs=AERIAL.outputs)
+    model = build_model(ModelConfig("compact", {"base": base}), outputs=outputs)
     parameters = count_parameters(model)
     buffers = sum(buffer.numel() for buffer in model.buffers())
     return Size(parameters, count_macs(model), 4 * (parameters + buffers) / 1e6)
@@ -63,12 +65,13 @@ def measure_pace(*, teacher: str, crop: int, device: str) -> Pace:
     from core.device import choose, describe
 
     chosen = choose(device)
-    macs = {base: student_size(base).macs_256 for base in _BASES}
-    seconds = {base: _student_step(base, crop, device) for base in _BASES}
+    loaded = checkpoint.load(checkpoint.resolve(teacher, runs=paths.home()), device=chosen)
+    outputs = loaded.card.classes.outputs
+    macs = {base: student_size(base, outputs=outputs).macs_256 for base in _BASES}
+    seconds = {base: _student_step(base, outputs, crop, device) for base in _BASES}
     small, large = _BASES
     per_mac = max(0.0, (seconds[large] - seconds[small]) / (macs[large] - macs[small]))
     fixed = max(0.0, seconds[small] - per_mac * macs[small])
-    loaded = checkpoint.load(checkpoint.resolve(teacher, runs=paths.home()), device=chosen)
     return Pace(crop, describe(chosen), fixed, per_mac, _teacher_pass(loaded.model, crop, device))
 
 
@@ -121,24 +124,25 @@ def measure_losses(*, teacher: str, crop: int, device: str) -> dict[str, float]:
 
     place = choose(device)
     images = max(1, min(_LOSS_IMAGES, _LOSS_PIXELS // crop**2))
-    shape = (images, AERIAL.outputs, crop, crop)
+    loaded = checkpoint.load(checkpoint.resolve(teacher, runs=paths.home()), device=place)
+    outputs = loaded.card.classes.outputs
+    shape = (images, outputs, crop, crop)
     ours, theirs = _random(shape, place).requires_grad_(), _random(shape, place)
     valid = torch.ones(images, crop, crop, dtype=torch.bool, device=place)
 
     def on_logits(name: str) -> Callable[[], Any]:
         return lambda: LOSSES[name].load()(student=ours, teacher=theirs, temperature=2.0, valid=valid)
 
-    loaded = checkpoint.load(checkpoint.resolve(teacher, runs=paths.home()), device=place)
-    losses = {name: on_logits(name) for name in names("logits")} | _feature_losses(loaded.model, valid)
+    losses = {name: on_logits(name) for name in names("logits")} | _feature_losses(loaded.model, outputs, valid)
     return {name: seconds / images for name, seconds in _quickest(losses).items()}
 
 
-def _feature_losses(teacher: Any, valid: Any) -> dict[str, Callable[[], Any]]:
+def _feature_losses(teacher: Any, outputs: int, valid: Any) -> dict[str, Callable[[], Any]]:
     """Losses on features by name, each ready to be worked out: mask (B, H, W)."""
     from core.losses.features import FeatureTerms
     from core.models import build_model
 
-    student = build_model(ModelConfig("compact", {"base": _BASES[0]}), outputs=AERIAL.outputs).to(valid.device)
+    student = build_model(ModelConfig("compact", {"base": _BASES[0]}), outputs=outputs).to(valid.device)
     ours, theirs = _features(student, valid), _features(teacher, valid)
     ours.requires_grad_()
 
@@ -183,7 +187,7 @@ def _random(shape: tuple[int, ...], place: Any) -> Any:
     return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(place)
 
 
-def _student_step(base: int, crop: int, device: str) -> float:
+def _student_step(base: int, outputs: int, crop: int, device: str) -> float:
     """Seconds a picture for forward, loss, backward and update."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -192,12 +196,12 @@ def _student_step(base: int, crop: int, device: str) -> float:
     from core.models import build_model
 
     place = choose(device)
-    model = build_model(ModelConfig("compact", {"base": base}), outputs=AERIAL.outputs)
+    model = build_model(ModelConfig("compact", {"base": base}), outputs=outputs)
     model = model.to(place).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters())
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(_IMAGES, 3, crop, crop, generator=generator).to(place, memory_format=torch.channels_last)
-    labels = torch.randint(AERIAL.outputs, (_IMAGES, crop, crop), generator=generator).to(place)
+    labels = torch.randint(outputs, (_IMAGES, crop, crop), generator=generator).to(place)
 
     def step() -> None:
         with autocast(place, autocast_dtype(place)):

@@ -11,6 +11,7 @@ from app.services.stores import open_store
 from core import paths
 from core.config import RunConfig
 from core.config.fields import problems_of, setting
+from core.data.datasets import dataset_of
 from core.errors import CheckpointError, ConfigError, DatasetNotFoundError
 
 _LONGEST_NAME = 71
@@ -49,14 +50,14 @@ def to_config(request: Request) -> RunConfig:
     """The run of the first seed, with what follows from the other settings, not yet validated.
 
     Losses on features need the very views: whole pictures are not stored for them, whatever the form says. Raises
-    `DatasetNotFoundError` for a folder that the operator did not open.
+    `DatasetNotFoundError` for a folder that the operator did not open, `ConfigError` for an unknown dataset.
     """
     config = request.config
     train, distill, data = config.train, config.distill, config.data
     assert distill is not None
     pictures = distill.cache_pictures and not distill_losses.uses_features(distill.losses)
     views = 0 if pictures else min(distill.cache_views, max(train.epochs, 0))
-    root, opened = access.opened_path(data.root or "") if data.dataset == "folder" else (None, None)
+    root, opened = access.opened_path(data.root or "") if dataset_of(data).needs_root else (None, None)
     return replace(
         config,
         name=config.name.strip() or f"Compact {config.model.arguments['base']} from {distill.teacher}",
@@ -87,14 +88,16 @@ def data_key(request: Request) -> dict[str, Any]:
 def problems(request: Request) -> list[str]:
     """What is out of range, each with its range; nothing is looked up for it."""
     data = request.config.data
-    if data.dataset == "folder" and not (data.root or "").strip():
-        return ["Name the folder that holds images/ and masks/."]
     try:
+        if dataset_of(data).needs_root and not (data.root or "").strip():
+            return ["Name the folder that holds images/ and masks/."]
         config = to_config(request)
         require_opened(config)
         found = config.problems()
     except (CheckpointError, DatasetNotFoundError) as error:
         return [str(error)]
+    except ConfigError as error:
+        return list(error.problems)
     found += problems_of(request)
     return found or to_configs(request)[-1].problems()
 

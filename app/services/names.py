@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 
 from core import paths
+from core.data.datasets import DATASETS
 from core.files import size_text
 from core.spreadsheet import cell as core_cell
 
@@ -100,6 +101,7 @@ def _last(path: str) -> str:
 
 def _roots() -> list[str]:
     """Our own folders on this machine, as they may stand in messages; longest first, so that none hides another."""
-    known = [paths.home(), paths.ROOT, paths.dubai_root(), Path(tempfile.gettempdir()), Path.home()]
+    places = (dataset.folder() for dataset in DATASETS.values() if not dataset.needs_root)
+    known = [paths.home(), paths.ROOT, *places, Path(tempfile.gettempdir()), Path.home()]
     named = {str(form) for path in known for form in (path, path.absolute(), path.resolve())}
     return sorted((name for name in named if len(name) > 1 and name[:1] != "."), key=len, reverse=True)

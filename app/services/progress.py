@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from app.services.stores import open_store
-from core.classes import AERIAL
+from core.config import DataConfig
+from core.data.datasets import DATASETS, dataset_of
 from core.runs.recorder import read_events
 from core.runs.store.run_files import last_lines
 from core.train.events import COLLAPSED
@@ -17,13 +18,13 @@ LARGEST_CURVE = 1500
 class Preview:
     """PNG files of one validation crop; `epochs` maps an epoch to the prediction after it.
 
-    `classes` are the names and colours that the masks are drawn in.
+    `classes` are the names and colours that the masks are drawn in; none where the dataset is no longer known.
     """
 
     image: Path
     truth: Path
     epochs: dict[int, Path]
-    classes: tuple[tuple[str, tuple[int, int, int]], ...] = tuple(zip(AERIAL.names, AERIAL.colours, strict=True))
+    classes: tuple[tuple[str, tuple[int, int, int]], ...]
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,17 @@ def read_progress(run_id: str) -> Progress:
     )
 
 
-def read_preview(run_id: str) -> Preview | None:
-    """The preview pictures, or None before the first validation."""
+def read_preview(run_id: str, data: DataConfig) -> Preview | None:
+    """The preview pictures of a run on this data, or None before its first validation."""
     folder = open_store().folder(run_id) / "preview"
     epochs = {int(path.stem.removeprefix("epoch_")): path for path in sorted(folder.glob("epoch_*.png"))}
     if not epochs or not (folder / "image.png").is_file():
         return None
-    return Preview(folder / "image.png", folder / "truth.png", epochs)
+    classes: tuple[tuple[str, tuple[int, int, int]], ...] = ()
+    if data.dataset in DATASETS:
+        known = dataset_of(data).classes
+        classes = tuple(zip(known.names, known.colours, strict=True))
+    return Preview(folder / "image.png", folder / "truth.png", epochs, classes)
 
 
 def read_log(run_id: str, *, lines: int = 200) -> str:

@@ -145,7 +145,7 @@ def _comparison_row(
 
 
 def _preview(run: Run, palette: Palette) -> list[Section]:
-    found = progress.read_preview(run.id)
+    found = progress.read_preview(run.id, run.config.data)
     if found is None:
         return []
     last = max(found.epochs)

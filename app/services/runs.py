@@ -9,6 +9,7 @@ from app.services.access import Person
 from app.services.artifacts import architecture
 from app.services.stores import open_store
 from core.config import RunConfig
+from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.errors import RunStateError
 from core.runs.store.records import RunRecord, RunState
 
@@ -107,9 +108,9 @@ def require_opened(config: RunConfig) -> None:
     Raises `DatasetNotFoundError` and `CheckpointError`.
     """
     data = config.data
-    if data.root and data.dataset in ("folder", "dubai"):
+    if data.root:
         access.opened_path(data.root)
-    if data.transfer and data.transfer != "samples":
+    if data.transfer and data.transfer != SHIPPED_SCENES.name:
         access.opened_path(data.transfer)
     teacher = config.distill.teacher if config.distill else None
     artifacts.require_known(*(name for name in (teacher, config.train.start_from) if name is not None))

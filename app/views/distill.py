@@ -43,7 +43,7 @@ def _before_launch(request: launch.Request, teacher: Model, losses: LossForm) ->
     request = replace(request, config=with_values(request.config, {"base": base}))
     size = None
     with plainly():
-        size = caching.student_size(base)
+        size = caching.student_size(base, teacher.ignore_index)
         size_figures(size, teacher)
     found = caching.check(request)
     estimate = st.container()

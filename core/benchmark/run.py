@@ -154,13 +154,13 @@ def scored_scenes(plan: Plan) -> tuple[list[Scene], str]:
     """The labelled scenes that a plan scores on, and what to call them. Raises what `open_split` raises."""
     if plan.score is None:
         return [], ""
-    dataset, split = open_split(plan.score)
+    data, split = open_split(plan.score)
     if plan.score_split not in ("train", "val", "test"):
         raise ConfigError(f"There is no split {plan.score_split}: choose train, val or test.")
     scenes: list[Scene] = getattr(split, plan.score_split)
     if not scenes:
-        raise ConfigError(f"The split {plan.score_split} of {dataset.name} is empty: choose another one.")
-    return scenes, f"{dataset.name}, {plan.score_split}: {len(scenes)} pictures"
+        raise ConfigError(f"The split {plan.score_split} of {data.dataset.name} is empty: choose another one.")
+    return scenes, f"{data.dataset.name}, {plan.score_split}: {len(scenes)} pictures"
 
 
 def _pictures(size: int, batch: int) -> Pictures:

@@ -91,10 +91,11 @@ def _plan(args: argparse.Namespace) -> "Plan":
     from core import device
     from core.benchmark.plan import Plan
     from core.config import DataConfig
+    from core.data.datasets import DATASETS
 
     score = None
     if args.score:
-        known = args.score in ("samples", "dubai")
+        known = args.score in DATASETS and not DATASETS[args.score].needs_root
         score = DataConfig(args.score) if known else DataConfig("folder", root=args.score)
     return Plan(
         models=tuple(args.model),

@@ -1,10 +1,9 @@
-"""`data`: fetch the Dubai images, say what a dataset holds, check a folder of one's own."""
+"""`data`: fetch a dataset, say what one holds, check a folder of one's own."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from core import paths
 from core.cli.options import add_data, add_json, data_config
 from core.cli.terminal import percent, say, say_json, warn
 from core.errors import ConfigError
@@ -13,10 +12,13 @@ from core.errors import ConfigError
 def add(verbs: Any) -> None:
     verb = verbs.add_parser("data", help="download, describe or check images and masks")
     actions = verb.add_subparsers(title="actions", metavar="ACTION", required=True)
-    download = actions.add_parser(
-        "download", help="fetch the Dubai dataset (72 images with masks, CC0), checking every file"
+    download = actions.add_parser("download", help="fetch a dataset, checking every file")
+    download.add_argument(
+        "name", nargs="?", metavar="NAME", help="which one (default: dubai, 72 images with masks, CC0)", default="dubai"
     )
-    download.add_argument("--to", type=Path, metavar="DIR", help=f"where to (default: {paths.dubai_root()})")
+    download.add_argument(
+        "--to", type=Path, metavar="DIR", help="where to (default: data/NAME, or where TERRASTILL_NAME says)"
+    )
     download.add_argument("--source", metavar="URL", help="another copy of the same files")
     download.set_defaults(run=_download)
     info = actions.add_parser("info", help="count images, classes and splits of a dataset")
@@ -31,10 +33,16 @@ def add(verbs: Any) -> None:
 
 
 def _download(args: argparse.Namespace) -> int:
-    from core.data import dubai
+    from core.data.datasets import DATASETS, dataset_named
+    from core.data.download import download
 
-    where = dubai.download(args.to or paths.dubai_root(), base_url=args.source or dubai.SOURCE)
-    say(f"The Dubai dataset is complete in {where}.")
+    dataset = dataset_named(args.name)
+    if dataset.download is None:
+        fetched = ", ".join(name for name, known in DATASETS.items() if known.download is not None)
+        raise ConfigError(f"The dataset {dataset.name} is not fetched: choose {fetched}.")
+    title = f"{dataset.short_title} dataset"
+    where = download(dataset.download, args.to or dataset.folder(), title=title, url=args.source)
+    say(f"The {title} is complete in {where}.")
     return 0
 
 
@@ -43,19 +51,19 @@ def _info(args: argparse.Namespace) -> int:
 
     from core.data import open_split
 
-    dataset, split = open_split(data_config(args))
-    masks = [scene.mask for scene in dataset.scenes if scene.mask is not None]
-    names = dataset.class_map.names
+    data, split = open_split(data_config(args))
+    dataset, masks = data.dataset, [scene.mask for scene in data.scenes if scene.mask is not None]
+    names = dataset.classes.names
     counts = np.sum([np.bincount(mask.ravel(), minlength=len(names)) for mask in masks], axis=0)
     shares = {name: float(count / counts.sum()) for name, count in zip(names, counts, strict=True)}
     sizes = {"train": len(split.train), "val": len(split.val), "test": len(split.test)}
-    warn(dataset.warnings + [f"skipped {problem}" for problem in dataset.problems])
+    warn(data.warnings + [f"skipped {problem}" for problem in data.problems])
     if args.json:
-        images = {"images": len(dataset.scenes), "megapixels": float(counts.sum() / 1e6)}
+        images = {"images": len(data.scenes), "megapixels": float(counts.sum() / 1e6)}
         parts = {"split": {"rule": split.rule, "leaks": split.leaks, "note": split.note, **sizes}}
         say_json({"dataset": dataset.name, **images, "class_shares": shares, **parts})
         return 0
-    say(f"{dataset.name}: {len(dataset.scenes)} images, {counts.sum() / 1e6:.1f} megapixels")
+    say(f"{dataset.name}: {len(data.scenes)} images, {counts.sum() / 1e6:.1f} megapixels")
     for name, share in shares.items():
         say(f"  {name:<12} {percent(share)}")
     say(f"  {sizes['train']} train, {sizes['val']} validate, {sizes['test']} test. {split.note}")
@@ -63,12 +71,12 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from core.classes import AERIAL
+    from core.data.datasets.own_folder import OWN_FOLDER
     from core.data.folder import Problem, find_pairs, read_folder
 
     folder = _folder(args)
     pairs, found = find_pairs(folder)
-    loaded = read_folder(pairs, AERIAL, keep_images=False)
+    loaded = read_folder(pairs, OWN_FOLDER.classes, keep_images=False)
     usable = len(loaded.scenes)
     problems = [str(problem) for problem in (*found, *loaded.problems)]
     unlabelled = [scene.name for scene in loaded.scenes if scene.mask is None]

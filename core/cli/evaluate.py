@@ -61,10 +61,11 @@ def run(args: argparse.Namespace) -> int:
 def choose_scenes(scenes: "list[Scene]", split: str) -> "list[Scene]":
     """The scenes of one split by source image. Raises `ConfigError` when there are none.
 
-    Folders named train, val and test tell it. Numbered parts are told by their number alone (1 to 7 train, 8 val, 9
-    test), so that a folder may hold nothing but the part that is scored. Others are drawn as for training.
+    Folders named train, val and test tell it. Numbered parts are told by their number alone, so that a folder may
+    hold nothing but the part that is scored. Others are drawn as for training.
     """
-    from core.data.splits import TEST_PART, TRAIN_PARTS, VAL_PART, split_scenes
+    from core.data.datasets.own_folder import OWN_FOLDER
+    from core.data.splits import split_scenes
 
     if split == "all":
         return scenes
@@ -73,12 +74,11 @@ def choose_scenes(scenes: "list[Scene]", split: str) -> "list[Scene]":
         own = [scene for scene in scenes if scene.split == split]
         if own:
             return own
-    numbers = {"train": [*TRAIN_PARTS], "val": [VAL_PART], "test": [TEST_PART]}
-    parts = {scene.part for scene in scenes}
-    if not any(scene.split for scene in scenes) and parts <= {number for group in numbers.values() for number in group}:
-        found = [scene for scene in scenes if scene.part in numbers[split]]
+    numbered, parts = OWN_FOLDER.split, {scene.part for scene in scenes}
+    if numbered and not any(scene.split for scene in scenes) and all(numbered.use_of(part) for part in parts):
+        found = [scene for scene in scenes if numbered.use_of(scene.part) == split]
     else:
-        drawn = split_scenes(scenes, "by-image")
+        drawn = split_scenes(scenes, "by-image", parts=numbered)
         found = {"train": drawn.train, "val": drawn.val, "test": drawn.test}[split]
     if not found:
         there = (

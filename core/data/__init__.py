@@ -1,83 +1,73 @@
-"""Datasets by name. `open_dataset` reads one whole into memory, `open_split` also parts it for training."""
+"""Opening datasets: `open_dataset` reads one whole into memory, `open_split` also parts it for training."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core import paths
-from core.classes import AERIAL, ClassMap
 from core.config import DataConfig
-from core.data import dubai
+from core.data.dataset import Dataset
+from core.data.datasets import dataset_of
 from core.data.folder import LoadedFolder, Problem, load_folder
 from core.data.opened import inside
 from core.data.scene import Scene
 from core.data.splits import Split, split_scenes
-from core.errors import ConfigError, DatasetNotFoundError
-
-Loader = Callable[[DataConfig], LoadedFolder]
+from core.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """All usable scenes of a dataset, what was skipped and why, and what is odd about it."""
+class LoadedDataset:
+    """All usable scenes of a dataset, in memory; what was skipped and why, and what is odd about it."""
 
-    name: str
-    class_map: ClassMap
+    dataset: Dataset
     scenes: list[Scene]
     warnings: list[str]
     problems: list[Problem]
 
 
-def open_dataset(config: DataConfig) -> Dataset:
+def open_dataset(config: DataConfig) -> LoadedDataset:
     """Read `config.dataset` into memory.
 
     Raises `ConfigError` for an unknown name, `DatasetNotFoundError` with the path and the remedy, and `PairError` with
     every bad pair unless `config.skip_bad_pairs`.
     """
-    if config.dataset not in DATASETS:
-        raise ConfigError(f"There is no dataset {config.dataset!r}: choose {', '.join(DATASETS)}.")
-    loaded = DATASETS[config.dataset](config)
-    return Dataset(config.dataset, AERIAL, loaded.scenes, loaded.warnings, loaded.problems)
+    dataset = dataset_of(config)
+    loaded = _loaded(dataset, config)
+    for scene in loaded.scenes:
+        if scene.image.shape[2] != len(dataset.bands):
+            raise ConfigError(
+                f"The dataset {dataset.name} has the bands {', '.join(dataset.bands)}, and {scene.name} is read with "
+                f"{scene.image.shape[2]}: register the bands that are read."
+            )
+    return LoadedDataset(dataset, loaded.scenes, loaded.warnings, loaded.problems)
 
 
-def open_split(config: DataConfig) -> tuple[Dataset, Split]:
+def open_split(config: DataConfig) -> tuple[LoadedDataset, Split]:
     """Read a dataset and part it by `config.split`; the leaky split cuts patches of `config.crop`.
 
     Raises what `open_dataset` raises, and `ConfigError` when there are no masks or nothing is left to train or
     validate on.
     """
-    dataset = open_dataset(config)
-    if any(scene.mask is None for scene in dataset.scenes):
+    loaded = open_dataset(config)
+    if any(scene.mask is None for scene in loaded.scenes):
         raise ConfigError(
             f"The dataset {config.dataset} has no masks: put them into masks/ beside images/, with the same names."
         )
-    return dataset, split_scenes(dataset.scenes, config.split, patch=config.crop)
+    return loaded, split_scenes(loaded.scenes, config.split, parts=loaded.dataset.split, patch=config.crop)
 
 
-def _samples(config: DataConfig) -> LoadedFolder:
-    if not (paths.SAMPLES / "images").is_dir():
-        remedy = "make them with `python -m tools.synthetic --out sample_images`"
-        raise DatasetNotFoundError(f"The sample scenes are not in {paths.SAMPLES}: {remedy}.")
-    return load_folder(paths.SAMPLES, AERIAL, skip_bad=config.skip_bad_pairs)
+def _loaded(dataset: Dataset, config: DataConfig) -> LoadedFolder:
+    """Its pairs from its own folder, or from `config.root`: confined where a visitor named that."""
+    skip = config.skip_bad_pairs
+    if config.root and config.opened is not None:
+        from core.data.confined import confined
 
-
-def _dubai(config: DataConfig) -> LoadedFolder:
-    return dubai.load(
-        Path(config.root).expanduser() if config.root else paths.dubai_root(), skip_bad=config.skip_bad_pairs
-    )
-
-
-def _folder(config: DataConfig) -> LoadedFolder:
-    if not config.root:
-        raise ConfigError("The dataset folder needs a root: the folder that holds images/ and masks/.")
-    if config.opened is None:
-        return load_folder(Path(config.root).expanduser(), AERIAL, skip_bad=config.skip_bad_pairs)
-    from core.data.confined import confined
-
-    opened = Path(config.opened)
-    with confined(opened) as read:
-        root = inside(config.root, opened)
-        return load_folder(root, AERIAL, skip_bad=config.skip_bad_pairs, opened=opened, read=read)
-
-
-DATASETS: dict[str, Loader] = {"samples": _samples, "dubai": _dubai, "folder": _folder}
+        opened = Path(config.opened)
+        with confined(opened) as read:
+            root = inside(config.root, opened)
+            return load_folder(root, dataset.classes, find=dataset.find, skip_bad=skip, opened=opened, read=read)
+    root = dataset.require_here(config.root)
+    loaded = load_folder(root, dataset.classes, find=dataset.find, skip_bad=skip)
+    there = len(loaded.scenes) + len(loaded.problems)
+    if dataset.download is None or dataset.pictures is None or there >= dataset.pictures:
+        return loaded
+    missing = f"{there} of {dataset.pictures} pairs are in {root}; for the rest, {dataset.remedy}."
+    return replace(loaded, warnings=[*loaded.warnings, missing])

@@ -187,6 +187,7 @@ def load_folder(
     root: Path,
     class_map: ClassMap,
     *,
+    find: Callable[..., tuple[list[Pair], list[Problem]]] = find_pairs,
     skip_bad: bool = False,
     opened: Path | None = None,
     read: Read = read_pair,
@@ -196,7 +197,7 @@ def load_folder(
     With `skip_bad` problems are given back instead, unless nothing usable is left. A folder that a visitor named is
     read with `opened`, the folder that it must lie below, and by a `ConfinedReader`.
     """
-    pairs, problems = find_pairs(root, opened=opened)
+    pairs, problems = find(root, opened=opened)
     loaded = read_folder(pairs, class_map, read=read, most_pixels=None if opened is None else MOST_PIXELS)
     problems = [*problems, *loaded.problems]
     if problems and not (skip_bad and loaded.scenes):

@@ -15,14 +15,37 @@ from core.data.scene import Scene
 from core.data.sources import pictures_in_two_parts, related
 from core.errors import ConfigError
 
-TRAIN_PARTS = range(1, 8)
-VAL_PART = 8
-TEST_PART = 9
 HELD_SHARE = 0.15
 """Share of validation, and again of test, where the scenes have no parts."""
 
 RULES = ("by-image", "leave-tile-out:NAME", "leaky-patches")
 _LEAVE_OUT = "leave-tile-out:"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which parts of every tile train, validate and test, by the number in their name (`image_part_003`)."""
+
+    train: tuple[int, ...]
+    val: tuple[int, ...]
+    test: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        numbers = [*self.train, *self.val, *self.test]
+        if not self.train or not self.val or len(set(numbers)) < len(numbers):
+            raise ConfigError("A split by parts needs parts to train and to validate on, and each part once.")
+
+    def use_of(self, part: int | None) -> str:
+        """`train`, `val` or `test`; empty for a part that none of them has, and for None."""
+        uses = {"train": self.train, "val": self.val, "test": self.test}
+        return next((use for use, numbers in uses.items() if part in numbers), "")
+
+    def __str__(self) -> str:
+        """`parts 1 to 7 train, 8 validates, 9 tests`."""
+        told = ((self.train, "train"), (self.val, "validate"), (self.test, "test"))
+        return "parts " + ", ".join(
+            f"{_listed(numbers)} {verb}{'s' if len(numbers) == 1 else ''}" for numbers, verb in told if numbers
+        )
 
 
 @dataclass(frozen=True)
@@ -37,17 +60,20 @@ class Split:
     note: str
 
 
-def split_scenes(scenes: Sequence[Scene], rule: str, *, seed: int = 0, patch: int = 256) -> Split:
+def split_scenes(
+    scenes: Sequence[Scene], rule: str, *, parts: Parts | None = None, seed: int = 0, patch: int = 256
+) -> Split:
     """Part scenes by `by-image`, `leave-tile-out:NAME` or `leaky-patches` (the last cuts `patch`² pixels).
 
-    The order of `scenes` does not matter. Raises `ConfigError` for an unknown rule or tile, and when nothing is left
-    to train or to validate on.
+    `parts` is the split of the dataset where its pictures are numbered parts; it counts where all of them have such a
+    number. The order of `scenes` does not matter. Raises `ConfigError` for an unknown rule or tile, and when nothing is
+    left to train or to validate on.
     """
     ordered = sorted(scenes, key=lambda scene: scene.name)
     if rule == "by-image":
-        split = _by_image(ordered, seed)
+        split = _by_image(ordered, parts, seed)
     elif rule.startswith(_LEAVE_OUT):
-        split = _leave_tile_out(ordered, rule, seed)
+        split = _leave_tile_out(ordered, rule, parts, seed)
     elif rule == "leaky-patches":
         split = _leaky_patches(ordered, seed, patch)
     else:
@@ -68,6 +94,13 @@ def _with_leaks(split: Split) -> Split:
         return split
     more = f", and {len(shared) - 1} more such pairs" if len(shared) > 1 else ""
     return replace(split, leaks=True, note=f"{split.note} It leaks: {shared[0]}{more}. Its scores are too high.")
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """`1 to 7` for neighbours, else `1, 3, 9`."""
+    if len(numbers) > 2 and list(numbers) == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]} to {numbers[-1]}"
+    return ", ".join(map(str, numbers))
 
 
 def _own(scenes: list[Scene], seed: int) -> Split:
@@ -96,24 +129,20 @@ def _own(scenes: list[Scene], seed: int) -> Split:
     return Split(train, val, test, rule="by-image", leaks=False, note=note)
 
 
-def _by_image(scenes: list[Scene], seed: int) -> Split:
+def _by_image(scenes: list[Scene], parts: Parts | None, seed: int) -> Split:
     if any(scene.split for scene in scenes):
         return _own(scenes, seed)
-    if {scene.part for scene in scenes} <= {*TRAIN_PARTS, VAL_PART, TEST_PART}:
-        return Split(
-            train=[scene for scene in scenes if scene.part in TRAIN_PARTS],
-            val=[scene for scene in scenes if scene.part == VAL_PART],
-            test=[scene for scene in scenes if scene.part == TEST_PART],
-            rule="by-image",
-            leaks=False,
-            note="By source image: parts 1 to 7 train, 8 validates, 9 tests.",
+    if parts is not None and all(parts.use_of(scene.part) for scene in scenes):
+        train, val, test = (
+            [scene for scene in scenes if parts.use_of(scene.part) == use] for use in ("train", "val", "test")
         )
+        return Split(train, val, test, rule="by-image", leaks=False, note=f"By source image: {parts}.")
     train, val, test = _shuffled(scenes, seed)
     note = f"By source image, drawn with seed {seed}: {len(train)} train, {len(val)} validate, {len(test)} test."
     return Split(train, val, test, rule="by-image", leaks=False, note=note)
 
 
-def _leave_tile_out(scenes: list[Scene], rule: str, seed: int) -> Split:
+def _leave_tile_out(scenes: list[Scene], rule: str, parts: Parts | None, seed: int) -> Split:
     wanted = rule.removeprefix(_LEAVE_OUT).strip()
     tiles = sorted({scene.tile for scene in scenes if scene.tile})
     match = [tile for tile in tiles if tile.lower() in (wanted.lower(), f"tile {wanted.lower()}")]
@@ -121,7 +150,7 @@ def _leave_tile_out(scenes: list[Scene], rule: str, seed: int) -> Split:
         raise ConfigError(
             f"There is no tile {wanted!r} to leave out; these pictures have {', '.join(tiles) or 'no tiles'}."
         )
-    others = _by_image([scene for scene in scenes if scene.tile != match[0]], seed)
+    others = _by_image([scene for scene in scenes if scene.tile != match[0]], parts, seed)
     note = (
         f"{match[0]} tests, whole. Of the other tiles {len(others.train)} pictures train and {len(others.val)} validate"
     )

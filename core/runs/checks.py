@@ -6,9 +6,11 @@ from pathlib import Path
 from torch import nn
 
 from core import checkpoint
-from core.classes import AERIAL, ClassMap
+from core.classes import ClassMap
 from core.config import DataConfig, DistillConfig, RunConfig
 from core.data import open_dataset, open_split
+from core.data.datasets import dataset_of
+from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.data.scene import Scene
 from core.data.splits import Split
 from core.device import autocast_dtype, choose, share_of
@@ -26,14 +28,14 @@ _USUAL_VIEWS = 2000
 def check(config: RunConfig, *, runs: Path) -> list[str]:
     """Warnings about a run that may start. Reads the data. Raises `ConfigError` with every problem, and `DataError`."""
     warnings = check_settings(config, runs=runs)
-    dataset, split = open_split(config.data)
-    require_labels(split, dataset.class_map)
-    problems = _on_pictures(config, split, dataset.class_map, runs)
+    data, split = open_split(config.data)
+    require_labels(split, data.dataset.classes)
+    problems = _on_pictures(config, split, data.dataset.classes, runs)
     if config.data.transfer is not None:
         open_transfer(config.data.transfer)
     if problems:
         raise ConfigError(problems)
-    return [*warnings, *_data_warnings(dataset.warnings, split)]
+    return [*warnings, *_data_warnings(data.warnings, split)]
 
 
 def require_labels(split: Split, class_map: ClassMap) -> None:
@@ -47,17 +49,18 @@ def require_labels(split: Split, class_map: ClassMap) -> None:
 
 def open_transfer(transfer: str) -> list[Scene]:
     """More pictures for the student to hear its teacher on: `samples`, or those of a folder. Raises `DataError`."""
-    named = transfer == "samples"
-    source = DataConfig(dataset="samples") if named else DataConfig(dataset="folder", root=transfer)
+    named = transfer == SHIPPED_SCENES.name
+    source = DataConfig(dataset=transfer) if named else DataConfig(dataset="folder", root=transfer)
     return open_dataset(source).scenes
 
 
-def check_settings(config: RunConfig, *, runs: Path, class_map: ClassMap = AERIAL) -> list[str]:
+def check_settings(config: RunConfig, *, runs: Path) -> list[str]:
     """Everything that can be known without reading the pictures: warnings, or `ConfigError` with every problem."""
     problems = config.problems()
     warnings: list[str] = []
     if not problems:
-        problems += [problem for found in (_device(config), _disk(config, runs)) for problem in found]
+        class_map = dataset_of(config.data).classes
+        problems += [problem for found in (_device(config), _disk(config, runs, class_map)) for problem in found]
         problems += _teacher(config, runs, class_map, warnings)
     if problems:
         raise ConfigError(problems)
@@ -77,7 +80,7 @@ def _device(config: RunConfig) -> list[str]:
     return []
 
 
-def _disk(config: RunConfig, runs: Path) -> list[str]:
+def _disk(config: RunConfig, runs: Path, class_map: ClassMap) -> list[str]:
     """The run's files, and the teacher's cached answers where it asks for them."""
     needed = _SPARE_BYTES
     if config.distill is not None and (config.distill.cache_views or config.distill.cache_pictures):
@@ -92,7 +95,7 @@ def _disk(config: RunConfig, runs: Path) -> list[str]:
             # Pictures take about as much as an epoch of the views that fit them side by side.
             epochs=config.distill.cache_views or 1,
             views=views,
-            outputs=AERIAL.outputs,
+            outputs=class_map.outputs,
             crop=config.data.crop,
             form=config.distill.cache_form,
             features=features,

@@ -67,11 +67,11 @@ def carry_out(
 ) -> dict[str, Any]:
     """What `execute` does, in each process of `group`. Only the first leaves anything, and has a summary."""
     torch.manual_seed(config.train.seed)
-    dataset, split = open_split(config.data)
-    require_labels(split, dataset.class_map)
-    for warning in dataset.warnings:
+    data, split = open_split(config.data)
+    require_labels(split, data.dataset.classes)
+    for warning in data.warnings:
         emit(MessageEvent(warning, "warning"))
-    task = _task(config, split, dataset.class_map, emit, runs, group)
+    task = _task(config, split, data.dataset.classes, emit, runs, group)
     teaching = None
     with ExitStack() as resources:
         if config.distill is not None:

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.classes import AERIAL, ClassMap
 from core.config import RunConfig
+from core.data.datasets import dataset_of
 from core.data.palette import to_rgb
 from core.files import discard
 from core.image import encode_png
@@ -31,16 +31,13 @@ class Recorder:
       read. After a resume a step or an epoch may come twice: the later line holds.
     - `metrics.csv`: one row an epoch, in order, without repetition; rewritten whole.
     - `log.txt`: sentences with their time; the output of the run's process goes there as well.
-    - `preview/`: `image.png`, `truth.png` and `epoch_0003.png`, in the colours of the classes.
+    - `preview/`: `image.png`, `truth.png` and `epoch_0003.png`, in the colours of the dataset's classes.
 
     A run that starts without `last.ckpt` starts anew: curves and previews of an earlier try are removed, the log stays.
     """
 
-    def __init__(
-        self, folder: Path, config: RunConfig, *, class_map: ClassMap = AERIAL, now: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, folder: Path, config: RunConfig, *, now: Callable[[], float] = time.time) -> None:
         self.folder, self.config = folder, config
-        self._class_map = class_map
         self._now = now
         if not (folder / LAST_CHECKPOINT).exists():
             for name in ("metrics.csv", "events.jsonl", "preview"):
@@ -86,10 +83,10 @@ class Recorder:
         atomic_write(path, text.getvalue().encode())
 
     def _draw(self, event: PreviewEvent) -> None:
-        preview = self.folder / "preview"
+        preview, classes = self.folder / "preview", dataset_of(self.config.data).classes
         atomic_write(preview / "image.png", encode_png(event.image))
-        atomic_write(preview / "truth.png", encode_png(to_rgb(event.truth, self._class_map)))
-        atomic_write(preview / f"epoch_{event.epoch:04d}.png", encode_png(to_rgb(event.prediction, self._class_map)))
+        atomic_write(preview / "truth.png", encode_png(to_rgb(event.truth, classes)))
+        atomic_write(preview / f"epoch_{event.epoch:04d}.png", encode_png(to_rgb(event.prediction, classes)))
 
 
 def read_metrics(path: Path) -> list[dict[str, str]]:

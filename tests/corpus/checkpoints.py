@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save
 
 from core.cards import ModelCard
-from core.classes import AERIAL
 from core.config import ModelConfig
+from core.data.datasets.dubai import AERIAL
 from core.models import build_model
 
 MODEL = ModelConfig("unet", {"base": 2})

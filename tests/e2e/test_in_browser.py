@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Request
 from app.services import exports, inference
 from benchmarks.serving import CHROMIUM, ROOT, browser, serve
 from core import paths
-from core.classes import AERIAL
+from core.data.datasets.dubai import AERIAL
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 

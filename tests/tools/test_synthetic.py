@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rasterio.warp import transform
 
-from core.classes import AERIAL
+from core.data.datasets.dubai import AERIAL
 from core.errors import ConfigError
 from core.paths import SAMPLES
 from tools.synthetic import synthesise

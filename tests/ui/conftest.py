@@ -17,7 +17,7 @@ from app.services.access import Person
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 from app.services.run_settings import PRESETS, value_of, with_values
-from core.classes import AERIAL
+from core.data.datasets.dubai import AERIAL
 from core.losses.catalogue import LOSSES
 
 ANYBODY = Person("203.0.113.7")
@@ -109,7 +109,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(softening, "logits", lambda *_: np.zeros((5, 2, 4), np.float16))
     monkeypatch.setattr(inference, "measure_speed", lambda models: {name: make_speed(name) for name in models})
     monkeypatch.setattr(
-        estimates, "student_size", lambda base: estimates.Size(base * 30_000, base * 30_000_000, base / 8)
+        estimates, "student_size", lambda base, **_: estimates.Size(base * 30_000, base * 30_000_000, base / 8)
     )
     monkeypatch.setattr(estimates, "measure_pace", lambda **_: estimates.Pace(256, "a CPU", 0.01, 0.0, 0.02))
     monkeypatch.setattr(

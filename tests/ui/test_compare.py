@@ -19,7 +19,7 @@ from app.components import score_table
 from app.services import datasets
 from app.services.errors import ImageError
 from app.services.inference import Quality
-from core.classes import AERIAL
+from core.data.datasets.dubai import AERIAL
 from tests.ui.conftest import World, as_read, make_model, words
 
 View = Callable[..., AppTest]

@@ -98,8 +98,8 @@ def test_a_cost_is_told_beside_soft_targets_and_beside_a_step(seconds: float, sa
 
 def test_every_loss_is_timed(tmp_path: Path) -> None:
     from core.checkpoint import ModelCard, save
-    from core.classes import AERIAL
     from core.config import ModelConfig
+    from core.data.datasets.dubai import AERIAL
     from core.models import build_model
 
     config = ModelConfig("unet", {"base": 6})

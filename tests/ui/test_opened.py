@@ -14,10 +14,10 @@ from app.services import access, collections, datasets, launch, queue, runs, wor
 from app.services.errors import TerrastillError
 from app.services.stores import open_store
 from core import paths
-from core.classes import AERIAL
 from core.config import DataConfig, RunConfig
 from core.data import open_dataset
 from core.data.confined import confined
+from core.data.datasets.dubai import AERIAL
 from core.data.folder import find_pairs, load_pair
 from core.data.palette import to_rgb
 from core.image import encode_png

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.services.palettes import SAFE, safe_colours
-from core.classes import AERIAL
+from core.data.datasets.dubai import AERIAL
 
 # Linear RGB as seen with full protanopia, deuteranopia and tritanopia (Machado, Oliveira and Fernandes, 2009, table 1).
 SEEN = {

@@ -18,8 +18,8 @@ from app.services.artifacts import short_count
 from app.services.inference import Quality, quality
 from app.services.run_settings import PRESETS
 from app.services.stores import open_store
-from core.classes import AERIAL
 from core.config import RunConfig
+from core.data.datasets.dubai import AERIAL
 from core.errors import CheckpointError, ImageError
 from core.runs.recorder import Recorder
 from core.train.events import EpochEvent, StepEvent

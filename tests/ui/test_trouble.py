@@ -12,7 +12,7 @@ from app import caching
 from app.components import run_live, run_table
 from app.services import inference, progress, runs, workers
 from app.services.stores import open_store
-from core.classes import AERIAL
+from core.data.datasets.dubai import AERIAL
 from core.errors import RunStateError
 from core.runs.recorder import Recorder
 from core.runs.store.records import RunState

@@ -14,7 +14,7 @@ from app.components import close_look, temperature
 from app.components.bundle import bundle
 from app.components.viewer import MODULES
 from core.agreement import border_agreement, calibration, kappa
-from core.classes import AERIAL
+from core.data.datasets.dubai import AERIAL
 from core.metrics import confusion_matrix, scores
 from core.paths import ROOT
 

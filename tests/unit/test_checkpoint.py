@@ -14,8 +14,8 @@ from torch import nn
 
 from core import checkpoint, paths
 from core.checkpoint import ModelCard
-from core.classes import AERIAL
 from core.config import ModelConfig
+from core.data.datasets.dubai import AERIAL
 from core.errors import CheckpointError, DiskFullError, TerrastillError
 from core.models import build_model, count_macs, count_parameters
 

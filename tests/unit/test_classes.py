@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.classes import AERIAL, ClassMap
+from core.classes import ClassMap
+from core.data.datasets.dubai import AERIAL
 from core.errors import ConfigError
 
 GREY = ((0, 0, 0), (1, 1, 1), (2, 2, 2))

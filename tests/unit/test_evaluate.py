@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.classes import AERIAL
+from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene
 from core.errors import DataError, ModelError
 from core.evaluate import evaluate

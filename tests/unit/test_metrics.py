@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torchmetrics import classification
 
-from core.classes import AERIAL, ClassMap
+from core.classes import ClassMap
+from core.data.datasets.dubai import AERIAL
 from core.metrics import ClassScore, Scores, confusion_matrix, scores
 
 SMALL = ClassMap(names=("a", "b", "none"), colours=((0, 0, 0), (1, 1, 1), (2, 2, 2)), ignore_index=2)

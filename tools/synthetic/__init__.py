@@ -16,7 +16,7 @@ __all__ = ["synthesise"]
 
 
 def synthesise(seed: int, *, size: int = 1024) -> Scene:
-    """One scene of AERIAL classes: image uint8 (size, size, 3), mask uint8 (size, size).
+    """One scene of the shipped classes: image uint8 (size, size, 3), mask uint8 (size, size).
 
     The same seed gives the same scene; neighbouring seeds give different kinds of place. Raises `ConfigError` for a
     seed below 0 or a size outside 64..4096.

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.classes import AERIAL
+from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from tools.synthetic.geometry import points
 from tools.synthetic.noise import Field, blur, fractal, grain, ramp
 from tools.synthetic.plan import Area, AreaKind, Colour
 from tools.synthetic.raster import Canvas
 
 LAND, ROAD, GREEN, WATER, NOBODY = (
-    AERIAL.names.index(name) for name in ("Land", "Road", "Vegetation", "Water", "Unlabeled")
+    SHIPPED_SCENES.classes.names.index(name) for name in ("Land", "Road", "Vegetation", "Water", "Unlabeled")
 )
 
 TONES: dict[AreaKind, tuple[Colour, ...]] = {

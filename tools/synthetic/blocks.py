@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from core.classes import AERIAL
+from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from tools.synthetic.geometry import ellipse, place, points, rectangle
 from tools.synthetic.plan import Block, Colour, Wall
 from tools.synthetic.raster import Canvas
 
-NOBODY = AERIAL.names.index("Unlabeled")
+NOBODY = SHIPPED_SCENES.classes.names.index("Unlabeled")
 PAINTS: tuple[Colour, ...] = (
     (236, 236, 234),
     (228, 228, 228),

@@ -5,14 +5,14 @@ import math
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
-from core.classes import AERIAL
+from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from tools.synthetic.geometry import Points, area, place, rectangle, shrunk, swept
 from tools.synthetic.noise import Field, grain
 from tools.synthetic.plan import Building, Colour, Mass
 from tools.synthetic.raster import Canvas
 from tools.synthetic.styles import Light
 
-BUILDING, WATER = AERIAL.names.index("Building"), AERIAL.names.index("Water")
+BUILDING, WATER = SHIPPED_SCENES.classes.names.index("Building"), SHIPPED_SCENES.classes.names.index("Water")
 SCALE = 4
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.classes import AERIAL
+from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from tools.synthetic.areas import paint_areas
 from tools.synthetic.blocks import paint_blocks, paint_walls
 from tools.synthetic.buildings import paint_buildings, raise_buildings
@@ -23,7 +23,7 @@ from tools.synthetic.town import Free, build_town
 from tools.synthetic.vegetation import paint_rough, paint_thicket, paint_trees
 from tools.synthetic.water import DRY, depth_field, paint_water
 
-LAND = AERIAL.names.index("Land")
+LAND = SHIPPED_SCENES.classes.names.index("Land")
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from core.classes import AERIAL
+from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from tools.synthetic.geometry import Points, length, offset, resample
 from tools.synthetic.noise import Field, blur, fractal, grain, ramp
 from tools.synthetic.plan import Road
 from tools.synthetic.raster import Canvas, Sheet
 
-LAND, ROAD, GREEN = (AERIAL.names.index(name) for name in ("Land", "Road", "Vegetation"))
+LAND, ROAD, GREEN = (SHIPPED_SCENES.classes.names.index(name) for name in ("Land", "Road", "Vegetation"))
 PAVING = (168.0, 163.0, 170.0)
 FRESH, WORN, GRAVEL = (62.0, 56.0, 57.0), (112.0, 103.0, 102.0), (158.0, 153.0, 152.0)
 

@@ -10,7 +10,7 @@ from PIL import Image
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
-from core.classes import AERIAL
+from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.data.scene import Scene
 from tools.synthetic.compose import render
 from tools.synthetic.styles import STYLES
@@ -31,7 +31,7 @@ def write_samples(folder: Path, scenes: list[Scene]) -> None:
         Image.fromarray(scene.image).save(folder / "images" / f"{scene.name}.jpg", quality=QUALITY, subsampling=0)
         assert scene.mask is not None
         picture = Image.fromarray(scene.mask)
-        picture.putpalette([channel for colour in AERIAL.colours for channel in colour])
+        picture.putpalette([channel for colour in SHIPPED_SCENES.classes.colours for channel in colour])
         picture.save(folder / "masks" / f"{scene.name}.png", optimize=True)
 
 

@@ -6,13 +6,13 @@ from functools import cache
 
 import numpy as np
 
-from core.classes import AERIAL
+from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from tools.synthetic.noise import Field, fractal, ramp, smooth
 from tools.synthetic.plan import Tree, TreeKind
 from tools.synthetic.raster import Canvas
 from tools.synthetic.styles import Light
 
-GREEN = AERIAL.names.index("Vegetation")
+GREEN = SHIPPED_SCENES.classes.names.index("Vegetation")
 TONES: dict[TreeKind, tuple[tuple[float, float, float], ...]] = {
     "broad": ((58, 70, 48), (66, 76, 52), (52, 62, 46), (74, 80, 58), (62, 66, 52)),
     "palm": ((74, 86, 58), (84, 92, 66), (66, 78, 54)),

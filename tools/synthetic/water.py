@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-from core.classes import AERIAL
+from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from tools.synthetic.noise import Field, blur, fractal, ramp, smooth
 from tools.synthetic.plan import Colour
 from tools.synthetic.raster import Canvas
 from tools.synthetic.styles import WaterKind
 
-WATER = AERIAL.names.index("Water")
+WATER = SHIPPED_SCENES.classes.names.index("Water")
 DRY = -1000.0
 DEEPS: tuple[Colour, ...] = ((14, 20, 20), (12, 26, 25), (22, 26, 18), (16, 28, 22), (14, 17, 22))
 SHALLOWS: tuple[Colour, ...] = ((96, 116, 98), (120, 132, 112), (70, 104, 92), (88, 92, 66), (104, 124, 120))

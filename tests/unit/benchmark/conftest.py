@@ -7,8 +7,8 @@ import torch
 
 from core import checkpoint
 from core.cards import ModelCard
-from core.classes import AERIAL
 from core.config import ModelConfig
+from core.data.datasets.dubai import AERIAL
 from core.models import build_model, count_macs, count_parameters
 from tests.unit.networks import balance, noise
 

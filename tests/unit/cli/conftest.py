@@ -10,9 +10,9 @@ from PIL import Image
 
 from core import checkpoint
 from core.checkpoint import ModelCard
-from core.classes import AERIAL
 from core.cli.main import main
 from core.config import ModelConfig
+from core.data.datasets.dubai import AERIAL
 from core.data.palette import to_rgb
 from core.models import build_model, count_macs, count_parameters
 

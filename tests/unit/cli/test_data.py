@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from core import paths
-from core.data import dubai
+from core.data import download as fetching
+from core.data.datasets.dubai import DUBAI
+from core.data.download import Download
 
 from .conftest import MakeFolder, Run
 
@@ -70,11 +72,21 @@ def test_download_goes_where_the_datasets_are_looked_for(
 ) -> None:
     calls = []
 
-    def download(destination: Path, *, base_url: str) -> Path:
-        calls.append((destination, base_url))
+    def download(source: Download, destination: Path, *, title: str, url: str | None) -> Path:
+        assert (source, title) == (DUBAI.download, "Dubai dataset")
+        calls.append((destination, url))
         return destination
 
-    monkeypatch.setattr(dubai, "download", download)
+    monkeypatch.setattr(fetching, "download", download)
     assert run("data", "download")[0] == 0
     assert run("data", "download", "--to", tmp_path, "--source", "http://localhost:1/x")[0] == 0
-    assert calls == [(paths.dubai_root(), dubai.SOURCE), (tmp_path, "http://localhost:1/x")]
+    assert run("data", "download", "dubai")[0] == 0
+    own = paths.dataset_root("dubai")
+    assert calls == [(own, None), (tmp_path, "http://localhost:1/x"), (own, None)]
+
+
+@pytest.mark.parametrize(("name", "told"), [("samples", "is not fetched: choose dubai"), ("moon", "no dataset 'moon'")])
+def test_what_cannot_be_fetched_is_told_in_one_line(run: Run, name: str, told: str) -> None:
+    code, out, err = run("data", "download", name)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert told in err

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from core import checkpoint
-from core.classes import AERIAL
 from core.cli.evaluate import choose_scenes
+from core.data.datasets.dubai import AERIAL
 from core.data.folder import load_folder
 from core.data.scene import Scene
 from core.errors import ConfigError

@@ -10,8 +10,8 @@ import rasterio
 from PIL import Image
 
 from core import checkpoint
-from core.classes import AERIAL
 from core.cli.items import mask_paths, safe
+from core.data.datasets.dubai import AERIAL
 from core.data.meaning import read_mask
 from core.data.palette import to_rgb
 from core.errors import ConfigError

@@ -10,8 +10,8 @@ from torch import nn
 
 from core import checkpoint, paths
 from core.cards import ModelCard
-from core.classes import AERIAL
 from core.config import RunConfig
+from core.data.datasets.dubai import AERIAL
 from core.errors import CheckpointError, ConfigError
 from core.models import build_model, without_pretraining
 from core.runs.checks import check_settings

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.classes import AERIAL
 from core.data import palette
+from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from core import paths
 from core.config import DataConfig
-from core.data import DATASETS, open_dataset, open_split
+from core.data import open_dataset, open_split
+from core.data.datasets import DATASETS
 from core.errors import ConfigError, DatasetNotFoundError, PairError
 from tests.unit.data.pictures import random_image, save, save_pair
 

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.classes import AERIAL
-from core.data import dubai
+from core.config import DataConfig
+from core.data import LoadedDataset, open_dataset
+from core.data.datasets.dubai import AERIAL, DUBAI
+from core.data.download import Download, download
 from core.errors import DatasetNotFoundError, DownloadError
 from tests.unit.data.pictures import save_pair
 
@@ -61,7 +63,15 @@ def server(source: Path) -> Iterator[Server]:
 
 
 def fetch(server: Server, destination: Path, files: dict[str, str]) -> Path:
-    return dubai.download(destination, base_url=server.url, files=files, progress=False, retries=0)
+    checksums = destination.parent / "checksums.sha256"
+    checksums.parent.mkdir(parents=True, exist_ok=True)
+    checksums.write_text("".join(f"{digest}  {name}\n" for name, digest in files.items()))
+    source = Download(server.url, checksums)
+    return download(source, destination, title="Four files", progress=False, retries=0)
+
+
+def load(root: Path) -> LoadedDataset:
+    return open_dataset(DataConfig("dubai", root=str(root)))
 
 
 def matches(destination: Path, files: dict[str, str]) -> bool:
@@ -78,9 +88,11 @@ def test_every_file_arrives_where_it_belongs_and_can_be_loaded(
     assert destination == tmp_path / "new" / "dubai"
     assert matches(destination, files)
     assert all(" " not in path for path in server.asked)
-    loaded = dubai.load(destination)
+    loaded = load(destination)
     assert [scene.name for scene in loaded.scenes] == ["Tile 1/image_part_001", "Tile 2/image_part_001"]
-    assert loaded.warnings == [f"2 of 72 pairs are in {destination}; `python -m core data download` fetches the rest."]
+    assert loaded.warnings == [
+        f"2 of 72 pairs are in {destination}; for the rest, fetch it with `python -m core data download`."
+    ]
 
 
 def test_a_second_download_asks_for_nothing(server: Server, files: dict[str, str], tmp_path: Path) -> None:
@@ -139,7 +151,7 @@ def test_a_destination_that_cannot_be_written_is_told(server: Server, files: dic
 
 
 def test_the_manifest_names_the_72_pairs_and_nothing_else() -> None:
-    files = dubai.manifest()
+    files = DUBAI.download.files()
     expected = {
         f"Tile {tile}/{folder}/image_part_{part:03}.{extension}"
         for tile in range(1, 9)
@@ -148,33 +160,32 @@ def test_the_manifest_names_the_72_pairs_and_nothing_else() -> None:
     }
     assert set(files) == expected
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in files.values())
-    assert len(set(files.values())) == 2 * dubai.PAIRS
+    assert len(set(files.values())) == 2 * DUBAI.pictures
 
 
 def test_the_source_is_pinned_to_a_commit() -> None:
-    assert re.fullmatch(r"https://raw\.githubusercontent\.com/[\w.-]+/[\w.-]+/[0-9a-f]{40}/[\w%.-]+/", dubai.SOURCE)
+    assert re.fullmatch(
+        r"https://raw\.githubusercontent\.com/[\w.-]+/[\w.-]+/[0-9a-f]{40}/[\w%.-]+/", DUBAI.download.url
+    )
 
 
 def test_a_missing_dataset_is_told_with_path_and_remedy(tmp_path: Path) -> None:
     with pytest.raises(DatasetNotFoundError) as error:
-        dubai.load(tmp_path / "nothing")
+        load(tmp_path / "nothing")
     assert str(tmp_path / "nothing") in str(error.value)
     assert "python -m core data download" in str(error.value)
 
 
 @pytest.mark.realdata
 def test_the_real_files_match_the_manifest(dubai: Path) -> None:
-    from core.data.dubai import manifest
-
-    for name in [name for name in manifest() if name.startswith("Tile 2/") and (dubai / name).is_file()]:
-        assert hashlib.sha256((dubai / name).read_bytes()).hexdigest() == manifest()[name]
+    known = DUBAI.download.files()
+    for name in [name for name in known if name.startswith("Tile 2/") and (dubai / name).is_file()]:
+        assert hashlib.sha256((dubai / name).read_bytes()).hexdigest() == known[name]
 
 
 @pytest.mark.slow
 @pytest.mark.realdata
 def test_the_real_dataset_has_the_known_shares(dubai: Path) -> None:
-    from core.data.dubai import load
-
     loaded = load(dubai)
     counts = np.zeros(len(AERIAL.names))
     for scene in loaded.scenes:

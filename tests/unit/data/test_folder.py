@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.classes import AERIAL
+from core.data.datasets.dubai import AERIAL
 from core.data.folder import Pair, find_pairs, load_folder, load_pair
 from core.data.palette import FAR
 from core.errors import DatasetNotFoundError, PairError

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.classes import AERIAL
+from core.data.datasets.dubai import AERIAL
 from core.data.folder import LoadedFolder, find_pairs, load_folder, load_pair
 from core.data.palette import to_rgb
 from core.errors import PairError

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.classes import AERIAL, ClassMap
+from core.classes import ClassMap
+from core.data.datasets.dubai import AERIAL
 from core.data.meaning import read_mask
 from core.data.palette import FAR, to_indices, to_rgb
 from core.image import encode_png

@@ -2,14 +2,19 @@
 
 import dataclasses
 import random
+from functools import partial
 
 import numpy as np
 import pytest
 
+from core.data import splits
+from core.data.datasets.dubai import DUBAI
 from core.data.scene import Scene
-from core.data.splits import Split, split_scenes
+from core.data.splits import Parts, Split
 from core.errors import ConfigError
 from tests.unit.data.pictures import scenes
+
+split_scenes = partial(splits.split_scenes, parts=DUBAI.split)
 
 
 def unnumbered(count: int) -> list[Scene]:
@@ -27,6 +32,20 @@ def test_parts_1_to_7_train_8_validates_9_tests() -> None:
     assert {scene.part for scene in split.test} == {9}
     assert (len(split.train), len(split.val), len(split.test)) == (21, 3, 3)
     assert not split.leaks
+
+
+def test_each_dataset_says_which_of_its_parts_are_for_what() -> None:
+    split = splits.split_scenes(scenes(2, 4), "by-image", parts=Parts(train=(2, 4), val=(1,), test=(3,)))
+    assert [{scene.part for scene in part} for part in (split.train, split.val, split.test)] == [{2, 4}, {1}, {3}]
+    assert split.note == "By source image: parts 2, 4 train, 1 validates, 3 tests."
+    drawn = splits.split_scenes(scenes(3, 9), "by-image")
+    assert "drawn with seed" in drawn.note
+
+
+@pytest.mark.parametrize("parts", [((), (1,), ()), ((1,), (), (2,)), ((1, 2), (2,), ())])
+def test_parts_that_leave_nothing_or_overlap_are_refused(parts: tuple[tuple[int, ...], ...]) -> None:
+    with pytest.raises(ConfigError, match="parts to train and to validate on, and each part once"):
+        Parts(*parts)
 
 
 @pytest.mark.parametrize("count", [2, 3, 7, 12, 40])

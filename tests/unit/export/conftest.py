@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.cards import ModelCard
-from core.classes import AERIAL
 from core.config import ModelConfig
+from core.data.datasets.dubai import AERIAL
 from core.export.graph import padding_multiple, translate, with_ends
 from core.export.session import OnnxModel
 from core.models import build_model

@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 from core import checkpoint, paths
-from core.classes import AERIAL
 from core.config import DataConfig
+from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene
 from core.errors import ExportError
 from core.export import make, parity

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core import image
-from core.classes import AERIAL, ClassMap
+from core.classes import ClassMap
+from core.data.datasets.dubai import AERIAL
 from core.data.meaning import read_mask
 from core.data.palette import to_rgb
 from core.errors import ImageError

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.classes import AERIAL
 from core.config import RunConfig
+from core.data.datasets.dubai import AERIAL
 from core.runs.recorder import Recorder, read_events, read_metrics
 from core.runs.store.records import LAST_CHECKPOINT
 from core.train.events import EpochEvent, MessageEvent, PreviewEvent, StepEvent, TeacherEvent

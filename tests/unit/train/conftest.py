@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.classes import AERIAL
 from core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene
 from core.data.transforms import ViewSampler
 from core.models import build_model

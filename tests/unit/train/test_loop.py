@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.classes import AERIAL
 from core.config import DistillConfig
+from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene
 from core.evaluate import evaluate
 from core.train import loop

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.classes import AERIAL
 from core.config import DistillConfig
+from core.data.datasets.dubai import AERIAL
 from core.data.scene import TEACHABLE
 from core.data.transforms import ViewSampler
 from core.losses.objective import distillation_terms

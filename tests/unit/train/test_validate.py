@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.classes import AERIAL
+from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene
 from core.evaluate import evaluate
 from core.train.step import Normaliser

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core import checkpoint
-from core.classes import AERIAL, ClassMap
+from core.classes import ClassMap
 from core.config import ModelConfig, RunConfig, TrainConfig
+from core.data.datasets.dubai import AERIAL
 from core.data.palette import to_rgb
 from core.image import encode_png
 from core.models import build_model, count_macs, count_parameters

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from core import checkpoint
-from core.classes import AERIAL
 from core.config import RunConfig
 from core.data import open_split
+from core.data.datasets.dubai import AERIAL
 from core.evaluate import evaluate
 from core.models import count_parameters
 from core.runs import execution, teaching
@@ -29,7 +29,7 @@ def test_training_leaves_a_model_that_scores_what_the_summary_says(labels: RunCo
     loaded = checkpoint.load(checkpoint.resolve("one", runs=runs))
     dataset, split = open_split(labels.data)
     card = loaded.card
-    report = evaluate(loaded.model, split.val, dataset.class_map, mean=card.mean, std=card.std, device="cpu")
+    report = evaluate(loaded.model, split.val, dataset.dataset.classes, mean=card.mean, std=card.std, device="cpu")
     assert report.scores.miou5 == pytest.approx(summary["best_miou5"])
     assert card.metrics["miou5"] == summary["best_miou5"]
     assert card.metrics["split"] == "val"

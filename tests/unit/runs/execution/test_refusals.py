@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.classes import AERIAL, ClassMap
+from core.classes import ClassMap
 from core.config import DistillConfig, RunConfig
 from core.data import open_split
+from core.data.datasets.dubai import AERIAL
 from core.errors import CheckpointError, ConfigError, DeviceError, PairError
 from core.train.loop import Task
 from tests.unit.runs.execution.kit import TRAIN, run, save_model, write_pair

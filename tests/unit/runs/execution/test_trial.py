@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.classes import AERIAL
 from core.config import DistillConfig, ModelConfig, RunConfig
+from core.data.datasets.dubai import AERIAL
 from core.errors import ConfigError, DataError
 from core.models import MODELS, build_model
 from core.runs.checks import check, check_settings
