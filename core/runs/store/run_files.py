@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-from core.errors import StoreError
+from core.errors import DiskFullError, StoreError
 from core.files import require_stage, speaking_plainly, write_aside
 
 APPENDED = ("events.jsonl", "log.txt")
@@ -14,6 +16,37 @@ APPENDED = ("events.jsonl", "log.txt")
 def atomic_write(path: Path, data: bytes) -> None:
     """Write a file aside and rename it into place: readers see the old bytes or the new ones, never a mixture."""
     write_aside(path, lambda aside: aside.write_bytes(data))
+
+
+def make_run_folder(home: Path, config: str, now: float, token: Callable[[], str]) -> str:
+    """Make the folder of a new run, with its `config.json`, and give its id.
+
+    Making it fails when the id is taken, so two processes never share one.
+
+    Args:
+        home: The folder of all runs.
+        config: The settings as JSON.
+        now: Unix seconds, for the id.
+        token: Gives the end of an id; asked again when the id is taken.
+
+    Raises:
+        DiskFullError: Nothing is left behind.
+        StoreError: The folder cannot be written to.
+    """
+    while True:
+        run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{token()}"
+        try:
+            (home / run_id).mkdir()
+            atomic_write(home / run_id / "config.json", config.encode())
+        except FileExistsError:
+            continue
+        except DiskFullError:
+            remove_folder(home / run_id)
+            raise
+        except OSError as error:
+            reason = f"No run can be kept in {home} ({error.strerror})"
+            raise StoreError(f"{reason}: free some space, or set TERRASTILL_HOME to another folder.") from error
+        return run_id
 
 
 class LineWriter:

@@ -23,34 +23,54 @@ The contract that any database behind it must keep (tests/unit/runs/store/ runs 
 - The files of a run lie in `home/ID/`, never in the database.
 """
 
+import errno
+import json
+import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import URL, Connection, Row, delete, func, select
 
+from core import paths
 from core.config import RunConfig
-from core.errors import DiskFullError, RunStateError, StoreError, TerrastillError
+from core.errors import FencedError, RunNotFoundError, RunStateError, StoreError, TerrastillError
+from core.runs.out_of_memory import once_more, shortage
 from core.runs.store import attempts
-from core.runs.store.claims import MAX_LAPSES, QUEUE_ORDER, Claims, queue_again
-from core.runs.store.records import RunRecord, RunState, WorkerRecord
+from core.runs.store.database import Database
+from core.runs.store.records import LAST_CHECKPOINT, RunRecord, RunState, WorkerRecord, choose_slot
 from core.runs.store.registry import WorkerRegistry
-from core.runs.store.run_files import atomic_write, remove_folder
-from core.runs.store.tables import RUNS, change, find, to_run
+from core.runs.store.run_files import make_run_folder, remove_folder
+from core.runs.store.tables import (
+    QUEUE_ORDER,
+    RUNS,
+    change,
+    end_run,
+    find,
+    insert_run,
+    read_settings,
+    requeue,
+    startable,
+    to_run,
+)
 
-__all__ = ["MAX_LAPSES", "RunStore"]
-
+MAX_LAPSES = 3
+_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 _Runs = list[RunRecord]
 _Workers = list[WorkerRecord]
 
 
-class RunStore(Claims):
+class RunStore:
     """The runs under `home` (default `core.paths.home()`), listed in `url`.
 
-    The default is what `TERRASTILL_STORE` names, else the SQLite file `home/runs.db`.
+    The default is what `TERRASTILL_STORE` names, else the SQLite file `home/runs.db`. `now` gives Unix seconds, and
+    `token` the four hexadecimal digits at the end of a run's id. Raises `StoreError`.
     """
+
+    max_lapses = MAX_LAPSES
 
     def __init__(
         self,
@@ -60,9 +80,30 @@ class RunStore(Claims):
         now: Callable[[], float] = time.time,
         token: Callable[[], str] = lambda: secrets.token_hex(2),
     ) -> None:
-        super().__init__(url, home, now)
-        self._token = token
+        self.home = (home or paths.home()).resolve()
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = f"The folder {self.home} cannot be made ({error.strerror})"
+            raise StoreError(f"{reason}: set TERRASTILL_HOME to a folder that can be written to.") from error
+        self._now, self._token = now, token
+        url = url or paths.store_url()
+        self._database = Database(url or URL.create("sqlite", database=str(self.home / "runs.db")))
         self._workers = WorkerRegistry(self._database, now=now)
+
+    def close(self) -> None:
+        """Give all connections to the database back."""
+        self._database.close()
+
+    def folder(self, run_id: str) -> Path:
+        """The folder of a run. Raises `RunNotFoundError` for a text that cannot be the id of one (`..`, say)."""
+        if not _ID.fullmatch(run_id):
+            raise RunNotFoundError(f"{run_id!r} is not the id of a run: choose one from the list of runs.")
+        return self.home / run_id
+
+    def has_checkpoint(self, run_id: str) -> bool:
+        """Whether the run can go on from where it stopped."""
+        return (self.folder(run_id) / LAST_CHECKPOINT).exists()
 
     def get(self, run_id: str) -> RunRecord:
         """One run. Raises `RunNotFoundError`."""
@@ -85,10 +126,11 @@ class RunStore(Claims):
 
     def add(self, config: RunConfig, *, worker: str | None = None, priority: int = 0) -> RunRecord:
         """Queue a run and make its folder; with `worker` it is that worker's at once. Raises `ConfigError`."""
-        config.validate()
-        run_id = self._make_folder(config.to_json())
+        run_id = self._new_folder(config)
+        if worker is not None:
+            attempts.take(self.folder(run_id), 1)
         with self._database.write() as connection:
-            return self._insert(connection, run_id, config, worker=worker, priority=priority)
+            return insert_run(connection, run_id, config, self._now(), worker=worker, priority=priority)
 
     def add_all(
         self,
@@ -115,58 +157,24 @@ class RunStore(Claims):
             with self._database.write(alone=True) as connection:
                 self._require_room(connection, len(configs) * (1 if control is None else 2), most)
                 for config in configs:
-                    made.append(self._make_folder(config.validate().to_json()))
-                    self._insert(connection, made[-1], config, launched_by=launched_by)
+                    made.append(self._new_folder(config))
+                    insert_run(connection, made[-1], config, self._now(), launched_by=launched_by)
                     if control is not None:
-                        partner = control(config, made[-1]).validate()
-                        made.append(self._make_folder(partner.to_json()))
-                        self._insert(connection, made[-1], partner, launched_by=launched_by)
+                        partner = control(config, made[-1])
+                        made.append(self._new_folder(partner))
+                        insert_run(connection, made[-1], partner, self._now(), launched_by=launched_by)
                 return [to_run(find(connection, run_id)) for run_id in made]
         except TerrastillError:
             for run_id in made:
                 remove_folder(self.folder(run_id))
             raise
 
-    def _insert(
-        self,
-        connection: Connection,
-        run_id: str,
-        config: RunConfig,
-        *,
-        worker: str | None = None,
-        priority: int = 0,
-        launched_by: str = "",
-    ) -> RunRecord:
-        now = self._now()
-        row: dict[str, Any] = {
-            "id": run_id,
-            "name": config.name or run_id,
-            "config": config.to_json(),
-            "state": RunState.QUEUED,
-            "priority": priority,
-            "launched_by": launched_by,
-        }
-        row |= {"wanted": config.train.device, "device": config.train.device, "control_of": config.control_of}
-        if worker is not None:
-            attempts.take(self.folder(run_id), 1)
-            row |= {"state": RunState.RUNNING, "worker": worker, "attempt": 1, "beats": 1}
-            row |= {"started_at": now, "heartbeat_at": now}
-        connection.execute(insert(RUNS).values(**row, created_at=now))
-        return to_run(find(connection, run_id))
-
-    @staticmethod
-    def _require_room(connection: Connection, more: int, most: int | None) -> None:
-        """Raises `RunStateError` when `more` runs in the queue would be more than `most`."""
-        active = RUNS.c.state.in_((RunState.QUEUED, RunState.RUNNING))
-        if most is not None and connection.scalars(select(func.count()).where(active)).one() + more > most:
-            raise RunStateError(f"At most {most} runs wait here at a time: cancel one, or come back later.")
-
     def request_cancel(self, run_id: str) -> RunRecord:
         """Cancel a queued run at once, ask a running one to stop, leave a cancelled one. Raises `RunStateError`."""
         with self._database.write() as connection:
             row = find(connection, run_id)
             if row.state == RunState.QUEUED:
-                return self._end(connection, row, RunState.CANCELLED)
+                return end_run(connection, row, RunState.CANCELLED, self._now())
             if row.state == RunState.RUNNING:
                 return change(connection, run_id, cancel_requested=True)
             if row.state == RunState.CANCELLED:
@@ -189,7 +197,7 @@ class RunStore(Claims):
             raise RunStateError(f"Run {run_id} is {row.state}: only a failed or cancelled run can be tried again.")
         progress = row.progress if self.has_checkpoint(run_id) else 0.0
         fresh: dict[str, Any] = {"started_at": None, "finished_at": None, "error": None, "cancel_requested": False}
-        return queue_again(connection, row, progress=progress, lapses=0, narrowed=0, **fresh)
+        return requeue(connection, row, progress=progress, lapses=0, narrowed=0, **fresh)
 
     def prioritise(self, run_id: str, priority: int | None = None) -> RunRecord:
         """Set the priority of a queued run; None puts it before all that wait. Raises `RunStateError`."""
@@ -242,20 +250,141 @@ class RunStore(Claims):
         """The workers that are alive."""
         return self._workers.alive()
 
-    def _make_folder(self, config: str) -> str:
-        """Make the folder of a new id. Making it fails when the id is taken, so two processes never share one."""
+    def claim(self, worker: str, devices: Sequence[str]) -> RunRecord | None:
+        """Take the first queued run that suits one of the free slots in `devices` (best first), or None."""
         while True:
-            stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self._now()))
-            run_id = f"{stamp}-{self._token()}"
+            record = self._claim_row(worker, devices)
+            if record is None:
+                return None
             try:
-                self.folder(run_id).mkdir()
-                atomic_write(self.folder(run_id) / "config.json", config.encode())
-            except FileExistsError:
+                attempts.take(self.folder(record.id), record.attempt)
+            except FencedError:
+                # Stopped for so long between the two that another attempt has begun: it is not ours any more.
                 continue
-            except DiskFullError:
-                remove_folder(self.folder(run_id))
-                raise
             except OSError as error:
-                reason = f"No run can be kept in {self.home} ({error.strerror})"
-                raise StoreError(f"{reason}: free some space, or set TERRASTILL_HOME to another folder.") from error
-            return run_id
+                if error.errno == errno.ENOSPC:
+                    self.release(record.id, worker, attempt=record.attempt, reason="The disk is full.")
+                    return None
+                words = f"Its folder cannot be written ({error.strerror}): check the disk, then retry."
+                self.fail(record.id, worker, words, attempt=record.attempt)
+                continue
+            return record
+
+    def _claim_row(self, worker: str, devices: Sequence[str]) -> RunRecord | None:
+        with self._database.write() as connection:
+            for run_id, wanted in connection.execute(startable(RUNS.c.id, RUNS.c.wanted)).all():
+                slot = choose_slot(wanted, devices)
+                if slot is None:
+                    continue
+                # One row is locked at a time: whoever claims beside us skips it and takes the next.
+                waiting = select(RUNS).where(RUNS.c.id == run_id, RUNS.c.state == RunState.QUEUED)
+                row = connection.execute(waiting.with_for_update(skip_locked=True)).one_or_none()
+                if row is None:
+                    continue
+                if problem := read_settings(row)[1]:
+                    end_run(connection, row, RunState.FAILED, self._now(), error=problem)
+                    continue
+                now = self._now()
+                times = {"heartbeat_at": now, "started_at": row.started_at or now, "beats": row.beats + 1}
+                holder = {"worker": worker, "device": slot, "attempt": row.attempt + 1}
+                return change(connection, run_id, state=RunState.RUNNING, error=None, **holder, **times)
+        return None
+
+    def heartbeat(self, run_id: str, worker: str, progress: float, *, attempt: int) -> RunRecord | None:
+        """Say that a run moves. Gives its record, which tells whether to cancel; None when the run is held no more.
+
+        After None the process must stop: the run was taken back, is over, was given to another attempt, or is deleted.
+        Raises `StoreError`.
+        """
+        try:
+            with self._held(run_id, worker, attempt) as (connection, row):
+                signs = {"heartbeat_at": self._now(), "beats": row.beats + 1}
+                return change(connection, run_id, progress=min(max(progress, 0.0), 1.0), **signs)
+        except (RunStateError, RunNotFoundError):
+            return None
+
+    def finish(self, run_id: str, worker: str, summary: dict[str, Any], *, attempt: int) -> RunRecord:
+        """running → done, with what the run found."""
+        with self._held(run_id, worker, attempt) as (connection, row):
+            return end_run(connection, row, RunState.DONE, self._now(), summary=json.dumps(summary), progress=1.0)
+
+    def fail(self, run_id: str, worker: str, error: str, *, attempt: int) -> RunRecord:
+        """running → failed, with a sentence for the person."""
+        with self._held(run_id, worker, attempt) as (connection, row):
+            return end_run(connection, row, RunState.FAILED, self._now(), error=error)
+
+    def release(self, run_id: str, worker: str, *, attempt: int, reason: str | None = None) -> RunRecord:
+        """The process stopped in good order: running → cancelled if that was wanted, else → queued, with a reason.
+
+        No lapse is counted.
+        """
+        with self._held(run_id, worker, attempt) as (connection, row):
+            if row.cancel_requested:
+                return end_run(connection, row, RunState.CANCELLED, self._now())
+            return requeue(connection, row, error=reason)
+
+    def narrow(self, run_id: str, worker: str, *, attempt: int) -> RunRecord:
+        """Memory ran out: what becomes of the run, whoever reports it (core/runs/out_of_memory.py says who may).
+
+        The first time running → queued, its batch in at least twice as many parts; the second time, or where one
+        picture at a time was too much, → failed. A run that was asked to cancel → cancelled. No lapse is counted.
+        """
+        with self._held(run_id, worker, attempt) as (connection, row):
+            attempts.close(self.folder(run_id), attempt)
+            if row.cancel_requested:
+                return end_run(connection, row, RunState.CANCELLED, self._now())
+            config, problem = read_settings(row)
+            smaller = None if problem else once_more(config, row.narrowed)
+            words = problem or shortage(config, row.device)
+            if smaller is None:
+                return end_run(connection, row, RunState.FAILED, self._now(), error=words)
+            return requeue(connection, row, config=smaller.to_json(), narrowed=row.narrowed + 1, error=words)
+
+    def abandon(self, run_id: str, worker: str, error: str, *, attempt: int) -> RunRecord:
+        """The process of a run died: back to queued with `last.ckpt` and returns left, else failed with `error`."""
+        with self._held(run_id, worker, attempt) as (connection, row):
+            attempts.close(self.folder(run_id), attempt)
+            if row.cancel_requested or self.has_checkpoint(run_id):
+                return self._return(connection, row, error)
+            return end_run(connection, row, RunState.FAILED, self._now(), error=error)
+
+    def reclaim(self, record: RunRecord, reason: str) -> RunRecord | None:
+        """Take a run back that has given no sign of life since `record` was read, or None when it has.
+
+        Its process loses the right to write into the folder before the row says that nobody holds it.
+        """
+        with self._database.write() as connection:
+            row = find(connection, record.id)
+            if (row.state, row.attempt, row.beats) != (RunState.RUNNING, record.attempt, record.beats):
+                return None
+            attempts.close(self.folder(record.id), record.attempt)
+            return self._return(connection, row, reason)
+
+    def _new_folder(self, config: RunConfig) -> str:
+        """Make the folder of a new run, and give its id. Raises `ConfigError`, `DiskFullError` and `StoreError`."""
+        return make_run_folder(self.home, config.validate().to_json(), self._now(), self._token)
+
+    @staticmethod
+    def _require_room(connection: Connection, more: int, most: int | None) -> None:
+        """Raises `RunStateError` when `more` runs in the queue would be more than `most`."""
+        active = RUNS.c.state.in_((RunState.QUEUED, RunState.RUNNING))
+        if most is not None and connection.scalars(select(func.count()).where(active)).one() + more > most:
+            raise RunStateError(f"At most {most} runs wait here at a time: cancel one, or come back later.")
+
+    @contextmanager
+    def _held(self, run_id: str, worker: str, attempt: int) -> Iterator[tuple[Connection, Row[Any]]]:
+        """A write transaction on a run that this worker holds in this attempt."""
+        with self._database.write() as connection:
+            row = find(connection, run_id)
+            if row.state != RunState.RUNNING or row.worker != worker or row.attempt != attempt:
+                raise RunStateError(f"Run {run_id} is {row.state} and not held by worker {worker} any more.")
+            yield connection, row
+
+    def _return(self, connection: Connection, row: Row[Any], reason: str) -> RunRecord:
+        """What becomes of a run that lost its process."""
+        if row.cancel_requested:
+            return end_run(connection, row, RunState.CANCELLED, self._now())
+        if row.lapses >= self.max_lapses:
+            error = f"{reason} It was started again {row.lapses} times without reaching the end: look at its log."
+            return end_run(connection, row, RunState.FAILED, self._now(), error=error)
+        return requeue(connection, row, lapses=row.lapses + 1)

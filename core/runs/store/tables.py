@@ -1,4 +1,4 @@
-"""The tables of the run store: finding a run's row, changing it, and reading it as a record."""
+"""The tables of the run store, the order of its queue, and a row as a record."""
 
 import json
 from typing import Any
@@ -13,10 +13,13 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Row,
+    Select,
     String,
     Table,
     Text,
+    exists,
     false,
+    insert,
     select,
     update,
 )
@@ -60,6 +63,9 @@ RUNS = Table(
     sqlite_autoincrement=True,
 )
 
+QUEUE_ORDER = (RUNS.c.priority.desc(), RUNS.c.sequence)
+"""The highest priority first, then the oldest."""
+
 WORKERS = Table(
     "workers",
     METADATA,
@@ -89,6 +95,57 @@ def change(connection: Connection, run_id: str, **values: Any) -> RunRecord:
     """Set columns of a run, and give it as it is then."""
     connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(**values))
     return to_run(find(connection, run_id))
+
+
+def startable(*columns: Any) -> Select[Any]:
+    """The queued runs that may start, in the order in which they will. A control waits for the run it controls."""
+    controlled = RUNS.alias()
+    unfinished = controlled.c.state.in_((RunState.QUEUED, RunState.RUNNING))
+    waits = exists().where(controlled.c.id == RUNS.c.control_of, unfinished)
+    return select(*columns).where(RUNS.c.state == RunState.QUEUED, ~waits).order_by(*QUEUE_ORDER)
+
+
+def insert_run(
+    connection: Connection,
+    run_id: str,
+    config: RunConfig,
+    now: float,
+    *,
+    worker: str | None = None,
+    priority: int = 0,
+    launched_by: str = "",
+) -> RunRecord:
+    """Add a queued run; with `worker`, one that this worker runs in attempt 1. `now`: Unix seconds."""
+    row: dict[str, Any] = {
+        "id": run_id,
+        "name": config.name or run_id,
+        "config": config.to_json(),
+        "state": RunState.QUEUED,
+        "priority": priority,
+        "launched_by": launched_by,
+        "wanted": config.train.device,
+        "device": config.train.device,
+        "control_of": config.control_of,
+        "created_at": now,
+    }
+    if worker is not None:
+        row |= {"state": RunState.RUNNING, "worker": worker, "attempt": 1, "beats": 1}
+        row |= {"started_at": now, "heartbeat_at": now}
+    connection.execute(insert(RUNS).values(**row))
+    return to_run(find(connection, run_id))
+
+
+def requeue(connection: Connection, row: Row[Any], **values: Any) -> RunRecord:
+    """Put a run back in the queue: nobody holds it, and it asks for the device that it asked for at first."""
+    waiting = {"state": RunState.QUEUED, "worker": "", "device": row.wanted, "heartbeat_at": None}
+    return change(connection, row.id, **waiting, **values)
+
+
+def end_run(connection: Connection, row: Row[Any], state: RunState, now: float, **values: Any) -> RunRecord:
+    """Put a run into a final state. `now`: Unix seconds."""
+    # A clock that was set back must not end a run before it began.
+    finished = max(now, row.started_at or row.created_at)
+    return change(connection, row.id, state=state, worker="", finished_at=finished, **values)
 
 
 def read_settings(row: Row[Any]) -> tuple[RunConfig, str | None]:
