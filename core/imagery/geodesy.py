@@ -54,6 +54,7 @@ class PixelAreas:
 
     def __init__(self, info: Info) -> None:
         self._given = info.given_metres
+        self._degrees: tuple[float, float] | None = None
         if self._given is not None:
             return
         if info.crs is None or info.transform is None:
@@ -70,6 +71,18 @@ class PixelAreas:
         self._columns, self._rows = _nodes(info.width, spacing), _nodes(info.height, spacing)
         self._known: dict[int, Floats] = {}
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether rows are parallels and columns meridians, so that areas are exact."""
+        return self._degrees is not None
+
+    def north_of(self, rows: Floats) -> Floats:
+        """Square metres of a column of pixels from the equator to each row (which may lie within one); plain alone."""
+        assert self._degrees is not None
+        a, _, _, _, e, f = self._place
+        latitudes = np.clip(self._degrees[1] * (f + e * rows), -90, 90)
+        return zone(latitudes) * math.radians(self._degrees[0] * a)
+
     def rows(self, y: int, height: int, x: int = 0, width: int | None = None) -> Floats:
         """Square metres of the pixels in rows from `y` on and columns from `x` on (`width` of them; None: the rest).
 
@@ -77,10 +90,8 @@ class PixelAreas:
         """
         if self._given is not None:
             return np.full((height, 1), self._given**2)
-        if self._degrees is not None:
-            _, _, _, _, e, f = self._place
-            edges = np.clip(self._degrees[1] * (f + e * np.arange(y, y + height + 1)), -90, 90)
-            return np.abs(np.diff(zone(edges)) * math.radians(self._degrees[0] * self._place[0]))[:, None]
+        if self.is_plain:
+            return np.abs(np.diff(self.north_of(np.arange(y, y + height + 1, dtype=np.float64))))[:, None]
         first = max(0, int(np.searchsorted(self._rows, y, "right")) - 1)
         last = min(len(self._rows) - 1, int(np.searchsorted(self._rows, y + height - 1, "left")))
         nodes = self._measured(range(first, last + 1))
@@ -104,7 +115,7 @@ class PixelAreas:
         if self._given is not None:
             return self._given**2
         row, column = self._info.height // 2, self._info.width // 2
-        if self._degrees is not None:
+        if self.is_plain:
             return float(self.rows(row, 1)[0, 0])
         return float(self._sizes(np.array([row]), np.array([column]))[0, 0])
 
@@ -132,9 +143,18 @@ class PixelAreas:
 
 
 @geo.calls(_NO_DEGREES)
+def _system(crs: str) -> CRS:
+    """The system of a text. Raises `GeoError` for one that is no map of the earth: of a site, or of heights alone."""
+    system = CRS.from_wkt(crs) if "[" in crs else CRS.from_user_input(crs)
+    if not (system.is_geographic or system.is_projected):
+        raise GeoError(_NO_DEGREES)
+    return system
+
+
+@geo.calls(_NO_DEGREES)
 def metres_per_unit(crs: str) -> float:
     """What one unit of a coordinate system is in metres, roughly where it is an angle."""
-    system = CRS.from_wkt(crs) if "[" in crs else CRS.from_user_input(crs)
+    system = _system(crs)
     if not system.is_projected:
         return _DEGREE_METRES
     return float(system.linear_units_factor[1])
@@ -143,7 +163,7 @@ def metres_per_unit(crs: str) -> float:
 @geo.calls(_NO_DEGREES)
 def plain_degrees(crs: str) -> tuple[float, float] | None:
     """Degrees of longitude and latitude in a unit of x and y; None where x and y are not these (a rotated pole)."""
-    system = CRS.from_wkt(crs) if "[" in crs else CRS.from_user_input(crs)
+    system = _system(crs)
     if not system.is_geographic:
         return None
     bases = [(0.0, 0.0), (30.0, 40.0), (-70.0, -50.0)]

@@ -5,6 +5,7 @@ on no place on earth (a geostationary view beside the disk) are left out, and co
 """
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from core.imagery.limits import Info
 
 DECIMALS = 9
 """A tenth of a millimetre on the ground."""
-_WIDEST_STEP, _FINEST_PIXELS, _MOST_HALVINGS = 5.0, 1 / 16, 48
+_WIDEST_STEP, _FINEST_PIXELS, _MOST_HALVINGS = 2.0, 1e-6, 48
 _FAILED = "The polygons cannot be turned into degrees."
 
 Shapes = NDArray[np.object_]
@@ -47,7 +48,17 @@ class ToGlobe:
         self._crs, self._place = info.crs, info.transform
         self._plain = plain_degrees(info.crs)
         # So that a straight line of the map is off by a quarter of a pixel at most, at 45 degrees of latitude.
+        self._require_a_place(info)
         self._longest = math.sqrt(2 * MAJOR_AXIS_M / (metres_per_pixel(info) or 1.0))
+
+    def _require_a_place(self, info: Info) -> None:
+        """Raises `GeoError` where neither the middle nor a corner of the picture has degrees."""
+        shares = ((0.5, 0.5), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
+        for x, y in shares:
+            with suppress(GeoError):
+                self._degrees(np.array([(x * info.width, y * info.height)]))
+                return
+        raise GeoError(_FAILED)
 
     @geo.calls(_FAILED)
     def __call__(self, shapes: Shapes) -> Globe:
@@ -71,6 +82,8 @@ class ToGlobe:
             return np.array([None], object)
 
     def _placed(self, shapes: Shapes) -> Shapes:
+        if self._plain is None:
+            shapes = self._refined(shapes)
         points, owners = shapely.get_coordinates(shapes, return_index=True)
         degrees = self._degrees(points)
         found = np.array(shapely.set_coordinates(shapes.copy(), np.round(degrees, DECIMALS)), object)
@@ -110,32 +123,35 @@ class ToGlobe:
         points = shapely.get_coordinates(ring)
         if self._plain is not None:
             return _within(shapely.Polygon(self._degrees(points)))
-        path = _around_poles(self._refined(points))
-        turn = path[-1, 0] - path[0, 0]
-        if abs(turn) < 180:
+        degrees = self._degrees(points)
+        path = _around_poles(degrees)
+        if abs(path[-1, 0] - path[0, 0]) < 180:
             return _within(shapely.Polygon(path))
         # The ring runs around a pole: the one that is on the same side of it as what it holds.
         inside = self._degrees(shapely.get_coordinates(shapely.point_on_surface(shapely.Polygon(points))))
-        regions = [
-            _within(shapely.Polygon(np.concatenate([path, [(path[-1, 0], pole), (path[0, 0], pole)]])))
-            for pole in (90.0, -90.0)
-        ]
-        holds = [bool(shapely.covers(region, shapely.Point(_turned(inside[0, 0]), inside[0, 1]))) for region in regions]
-        return regions[0] if holds[0] else regions[1]
+        north = _cap(degrees, 90.0)
+        return (
+            north if shapely.covers(north, shapely.Point(_turned(inside[0, 0]), inside[0, 1])) else _cap(degrees, -90.0)
+        )
 
-    def _refined(self, points: Floats) -> Floats:
-        """A ring in pixels → its degrees, with as many corners more as keep its steps of longitude small."""
+    def _refined(self, shapes: Shapes) -> Shapes:
+        """Polygons in pixels with more corners where a step is wide in degrees: neighbours get the same on an edge."""
+        kind, points, (rings, parts) = shapely.to_ragged_array(shapes)
         degrees = self._degrees(points)
         for _ in range(_MOST_HALVINGS):
             wide = np.abs(_turned(np.diff(degrees[:, 0]))) > _WIDEST_STEP
             wide &= np.hypot(*np.diff(points, axis=0).T) > _FINEST_PIXELS
+            # From the end of a ring to the beginning of the next there is no step.
+            wide[rings[1:-1] - 1] = False
             at = np.flatnonzero(wide)
             if not len(at):
                 break
             middle = (points[at] + points[at + 1]) / 2
             points = np.insert(points, at + 1, middle, axis=0)
             degrees = np.insert(degrees, at + 1, self._degrees(middle), axis=0)
-        return degrees
+            rings = rings + np.searchsorted(at + 1, rings, "right")
+        found: Shapes = shapely.from_ragged_array(kind, points, (rings, parts))
+        return found
 
 
 def _around_poles(degrees: Floats) -> Floats:
@@ -149,6 +165,14 @@ def _around_poles(degrees: Floats) -> Floats:
             path += [np.array([path[-1][0], pole]), np.array([east, pole])]
         path.append(np.array([east, place[1]]))
     return np.array(path)
+
+
+def _cap(degrees: Floats, pole: float) -> shapely.Geometry:
+    """What lies between a closed ring around a pole and the pole."""
+    # From the corner that is nearest to the pole: no step lies on its way there.
+    first = int(np.argmax(degrees[:-1, 1] * pole))
+    path = _around_poles(np.concatenate([degrees[first:-1], degrees[: first + 1]]))
+    return _within(shapely.Polygon(np.concatenate([path, [(path[-1, 0], pole), (path[0, 0], pole)]])))
 
 
 def _turned(degrees: Floats) -> Floats:

@@ -109,6 +109,20 @@ class Ground:
     def sums(self, codes: NDArray[np.integer], length: int) -> NDArray[np.float64]:
         return self.sizes.sums(self.y, codes, length, self.x)
 
+    @geo.calls(_FAILED)
+    def exactly(self, shapes: NDArray[np.object_], nearly: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Square metres of polygons in pixels of the block; `nearly` where no formula gives them.
+
+        In plain degrees an area is that of the polygon whose y are areas between the equator and a parallel.
+        """
+        if not self.sizes.is_plain or not len(shapes):
+            return nearly
+        close = shapely.segmentize(shapes, 1.0)
+        found: NDArray[np.float64] = shapely.area(
+            shapely.transform(close, lambda p: np.stack([p[:, 0], self.sizes.north_of(p[:, 1] + self.y)], axis=1))
+        )
+        return found
+
 
 def polygons(mask: Mask, settings: PolygonSettings, ground: Ground | None = None) -> Regions:
     """Polygons of a mask (H, W) in its own pixels; `NO_DATA` has none. Raises `GeoError`."""
@@ -121,8 +135,8 @@ def polygons(mask: Mask, settings: PolygonSettings, ground: Ground | None = None
     if settings.smallest_area is not None:
         kept = _areas(raw) >= least
     smooth = _smoothed(raw[kept], settings.smooth)
-    if metres is not None:
-        metres = metres[kept] * _areas(smooth) / _areas(raw[kept])
+    if ground is not None and metres is not None:
+        metres = ground.exactly(smooth, metres[kept] * _areas(smooth) / _areas(raw[kept]))
     return Regions(smooth, classes[kept], metres)
 
 
