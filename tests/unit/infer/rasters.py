@@ -21,12 +21,14 @@ class Held:
     transform: tuple[float, ...] | None = None
     crs: str | None = None
     metres_per_pixel: float | None = None
+    control_points: tuple[tuple[float, float, float, float], ...] = ()
     reads: list[tuple[int, int, int, int]] = field(default_factory=list)
 
     @property
     def info(self) -> Info:
         height, width = self.rgb.shape[:2]
-        return Info("TIFF", width, height, (), self.crs, self.transform, self.metres_per_pixel, self.valid is not None)
+        known = (self.crs, self.transform, self.metres_per_pixel, self.valid is not None)
+        return Info("TIFF", width, height, (), *known, control_points=self.control_points)
 
     def read(self, y: int, x: int, height: int, width: int) -> Read:
         assert y >= 0

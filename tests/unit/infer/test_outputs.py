@@ -1,5 +1,6 @@
 """What is written: coordinates, colours and names as they were, polygons without gaps, areas that add up."""
 
+import csv
 import json
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from core.checkpoint import Loaded, ModelCard
 from core.classes import ClassMap
 from core.config import ModelConfig
 from core.errors import ConfigError
+from core.imagery.geodesy import to_degrees
 from core.infer.areas import AreaCounter
 from core.infer.batch import Wanted, outcome_files, predict_picture
 from core.infer.difference import difference
@@ -160,6 +162,89 @@ def test_areas_add_up_and_are_measured_on_the_ground(placed: Held) -> None:
     nowhere = AreaCounter(Held(blocks()).info, CLASSES.scored_names)
     nowhere.add(0, mask)
     assert [area.square_metres for area in nowhere.areas()] == [None, None]
+
+
+ROTATED = (0.4, 0.3, 327150.0, 0.25, -0.45, 2783400.0)
+
+
+def test_polygons_of_a_rotated_picture_lie_where_all_six_terms_of_its_map_say(tmp_path: Path) -> None:
+    stem = run(Held(blocks(), None, ROTATED, UTM, 0.5), tmp_path)
+    a, b, c, d, e, f = ROTATED
+    corners = [(a * x + b * y + c, d * x + e * y + f) for x, y in ((0, 0), (130, 0), (130, 90), (0, 90))]
+    outline = shapely.Polygon(corners)
+    _, _, geometry, _ = pyogrio.raw.read(f"{stem}.gpkg")
+    covered = shapely.union_all(shapely.from_wkb(geometry))
+    assert shapely.area(shapely.symmetric_difference(covered, outline)) < 1e-6 * outline.area
+    features = json.loads(Path(f"{stem}.geojson").read_text())["features"]
+    degrees = shapely.union_all(shapely.from_geojson([json.dumps(feature["geometry"]) for feature in features]))
+    expected = shapely.Polygon(to_degrees(UTM, np.array(corners)))
+    assert shapely.area(shapely.symmetric_difference(degrees, expected)) < 1e-4 * expected.area
+
+
+def test_polygons_carry_their_square_metres(placed: Held, tmp_path: Path) -> None:
+    stem = run(placed, tmp_path, polygons=PolygonSettings(smooth=0, smallest_area=0))
+    meta, _, _, columns = pyogrio.raw.read(f"{stem}.gpkg")
+    fields = dict(zip(meta["fields"], columns, strict=True))
+    with Path(f"{stem}_areas.csv").open() as file:
+        rows = {row["class"]: float(row["square_metres"]) for row in csv.DictReader(file)}
+    for name, metres in rows.items():
+        assert fields["area_m2"][fields["name"] == name].sum() == pytest.approx(metres, rel=1e-4)
+    properties = [f["properties"] for f in json.loads(Path(f"{stem}.geojson").read_text())["features"]]
+    assert sum(one["area_m2"] for one in properties) == pytest.approx(sum(rows.values()), rel=1e-4)
+    nowhere = run(Held(blocks()), tmp_path / "nowhere")
+    properties = [f["properties"] for f in json.loads(Path(f"{nowhere}.geojson").read_text())["features"]]
+    assert {one["area_m2"] for one in properties} == {None}
+    meta, _, _, columns = pyogrio.raw.read(f"{nowhere}.gpkg")
+    assert np.isnan(columns[list(meta["fields"]).index("area_m2")]).all()
+
+
+def test_areas_do_not_depend_on_how_a_picture_is_cut_into_strips() -> None:
+    """Of a picture whose upper pixels are a fifth of its lower ones, each class in one half."""
+    info = Held(np.zeros((180, 9, 3), np.uint8), None, (1, 0, 0, 0, -0.45, 81), "EPSG:4326").info
+    mask = np.repeat(np.array([[0], [1]], np.uint8), 90, axis=0).repeat(9, axis=1)
+    found = []
+    for tall in (180, 60, 7, 1):
+        counter = AreaCounter(info, ("north", "south"))
+        for y in range(0, 180, tall):
+            counter.add(y, mask[y : y + tall])
+        found.append([area.square_metres for area in counter.areas()])
+    for other in found[1:]:
+        assert other == pytest.approx(found[0], rel=1e-9)
+    assert found[0][1] > 1.5 * found[0][0]
+
+
+@pytest.mark.parametrize(
+    ("crs", "place"),
+    [
+        ('LOCAL_CS["site grid",UNIT["metre",1],AXIS["Easting",EAST],AXIS["Northing",NORTH]]', PLACE),
+        ("EPSG:5773", PLACE),
+        ("ESRI:104905", (0.01, 0.0, 0.0, 0.0, -0.01, 0.0)),
+    ],
+)
+def test_a_system_without_degrees_gives_masks_and_no_areas_and_that_is_told(
+    crs: str, place: tuple[float, ...], tmp_path: Path
+) -> None:
+    held = Held(blocks(), None, place, crs)
+    outcome = predict_picture(held, tmp_path / "a", loaded(), EVERYTHING, device="cpu", tiling=Tiling(64, 16))
+    assert all(area.square_metres is None for area in outcome.areas)
+    assert any("Areas in square metres are not worked out" in note for note in outcome.notes)
+    assert any("GeoJSON is in pixels" in note for note in outcome.notes)
+    with rasterio.open(tmp_path / "a.tif") as file:
+        np.testing.assert_array_equal(file.read(1), expected(held))
+        assert tuple(file.transform)[:6] == place
+    assert pyogrio.read_info(tmp_path / "a.gpkg")["features"] > 1
+
+
+def test_control_points_go_on_to_the_mask(tmp_path: Path) -> None:
+    points = tuple(
+        (row, column, 3e5 + column + 0.1 * row * column, 2e6 - row) for row in (0.0, 90.0) for column in (0.0, 130.0)
+    )
+    held = Held(blocks(), None, None, UTM, control_points=points)
+    predict_picture(held, tmp_path / "a", loaded(), Wanted(tif=True), device="cpu", tiling=Tiling(64, 16))
+    with rasterio.open(tmp_path / "a.tif") as file:
+        found, crs = file.gcps
+    assert crs == rasterio.CRS.from_string(UTM)
+    assert [(p.row, p.col, p.x, p.y) for p in found] == [pytest.approx(point) for point in points]
 
 
 def test_a_picture_without_a_place_gives_pixels(tmp_path: Path) -> None:
