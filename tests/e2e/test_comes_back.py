@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from benchmarks.serving import CHROMIUM, browser, serve
 from core import paths
 from core.config import RunConfig
-from core.runs.store import RunStore
+from core.runs.store.run_store import RunStore
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
