@@ -17,6 +17,7 @@ from tests.architecture import (
     unpickling,
     within,
 )
+from tools.house import circles
 
 BASE = (
     "core.errors",
@@ -126,6 +127,19 @@ def test_a_class_map_of_a_dataset_is_named_in_its_file_alone() -> None:
     named = [m.name for m in SOURCE if re.search(r"\bAERIAL\b", m.text)]
     # tools/house.py counts the files that name it.
     assert set(named) - {"tools.house"} == {"core.data.datasets.dubai"}
+
+
+def test_no_modules_need_each_other() -> None:
+    """Neither when they are imported nor later, inside a function: the lower one could not be read alone."""
+    edges = {m.name: {owner for name in imports(m) if (owner := _owner(name)) not in (None, m.name)} for m in SOURCE}
+    assert circles(edges) == []
+
+
+def _owner(name: str) -> str | None:
+    """The module that holds a dotted name; no package that only gathers others."""
+    known = {m.name for m in SOURCE if m.text.strip()}
+    parents = [name.rsplit(".", up)[0] for up in range(name.count(".") + 1)]
+    return next((parent for parent in parents if parent in known), None)
 
 
 def test_nothing_is_caught_broadly() -> None:

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from core import paths
 from core.errors import RunError
 from core.files import discard
 from core.runs.store.records import LAST_CHECKPOINT, RunRecord, RunState
+from core.runs.tracking.tracker import Numbers, Tracker
+from core.runs.tracking.trackers import MLflow, TensorBoard
 from core.train.events import Emit, EpochEvent, Event, MessageEvent, StepEvent, TeacherEvent
 
 TENSORBOARD = "tb"
@@ -25,24 +27,6 @@ _PATIENCE_SECONDS = {RunState.DONE: 20.0, RunState.FAILED: 5.0}
 _HURRY_SECONDS = 3.0
 _WAITING = 20_000
 """So many events may wait for a tracker that does not keep up: an hour or two of training."""
-
-Numbers = tuple[dict[str, float], int, float]
-"""Values by name, the step they belong to, and when they were measured (Unix seconds)."""
-
-
-class Tracker(Protocol):
-    """Where numbers go. Its thread calls all of it, in this order; each may raise `RunError`."""
-
-    name: str
-
-    def open(self, record: RunRecord, *, resumed: bool) -> None:
-        """Begin, or go on with what an earlier attempt began; a value that it has for a step is not taken again."""
-
-    def log(self, numbers: list[Numbers]) -> None:
-        """Some measurements, oldest first."""
-
-    def close(self, state: RunState, summary: Mapping[str, Any], card: Path) -> None:
-        """The attempt is over: `queued` means that a later one goes on. `card` is there when the run is done."""
 
 
 class Tracking:
@@ -63,9 +47,6 @@ class Tracking:
     @classmethod
     def from_environment(cls, record: RunRecord, folder: Path) -> "Tracking":
         """With the trackers that the person's variables name: none, as a rule."""
-        # Imported only where they are wanted: both are optional, and MLflow takes seconds.
-        from core.runs.tracking.trackers import MLflow, TensorBoard
-
         trackers: list[Tracker] = []
         if uri := os.environ.get("MLFLOW_TRACKING_URI"):
             trackers.append(MLflow(uri, artifacts=folder.parent / "mlflow"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.errors import RunError
 from core.runs.store.records import RunRecord, RunState
-from core.runs.tracking.dispatch import Numbers
+from core.runs.tracking.tracker import Numbers
 
 _RUN_TAG = "terrastill.run"
 
