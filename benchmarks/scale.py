@@ -143,14 +143,14 @@ def measure_checkpoint(name: str) -> Figures:
 
     from benchmarks.train_step import MODELS
     from core.models import build_model
-    from core.train.checkpointing import Progress, save_state
+    from core.train.checkpointing import TrainState, save_state
 
     model = build_model(MODELS[name], outputs=5)
     optimiser = torch.optim.AdamW(model.parameters())
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimiser.step()
-    state: dict[str, Any] = {"progress": Progress(), "modules": {"model": model, "average": model}}
+    state: dict[str, Any] = {"progress": TrainState(), "modules": {"model": model, "average": model}}
     state |= {"optimiser": optimiser, "scaler": torch.amp.GradScaler("cpu"), "best": model.state_dict()}
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         place = Path(folder) / "last.ckpt"

@@ -13,7 +13,8 @@ from torch import nn
 from core.classes import ClassMap
 from core.data.scene import Scene
 from core.errors import DataError, ModelError
-from core.infer.predict import Progress, predict
+from core.events import OnProgress, Progress
+from core.infer.predict import predict
 from core.metrics import Scores, confusion_matrix, scores
 
 
@@ -37,7 +38,7 @@ def evaluate(
     mean: Sequence[float],
     std: Sequence[float],
     device: torch.device | str,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     **predict_options: Any,
 ) -> Report:
     """Predict every scene that has a mask, in full, and score the pixels. `progress` counts scenes.
@@ -62,7 +63,7 @@ def evaluate(
         matrix += own
         per_scene[_unused(scene.name, per_scene)] = scores(own, class_map).miou5
         if progress is not None:
-            progress(done, len(labelled))
+            progress(Progress(done, len(labelled)))
     return Report(scores=scores(matrix, class_map), matrix=matrix, per_scene=per_scene)
 
 

@@ -33,7 +33,7 @@ BASE = (
 )
 DATA = (*BASE, "core.imagery", "core.image", "core.device", "core.data")
 MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.agreement", "core.cards", "core.checkpoint")
-TASKS = (*MODELS, "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
+TASKS = (*MODELS, "core.events", "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
 STORE = (*BASE, "core.runs.store", "core.runs.out_of_memory")
 EXECUTION = (*(f"core.runs.{name}" for name in ("execution", "checks", "trial", "teaching")), "core.runs.devices")
 TRACKING = ("core.runs.tracking",)
@@ -52,12 +52,13 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("core.metrics", "core.agreement"), BASE),
     "core.cards": BASE,
     "core.checkpoint": (*BASE, "core.cards", "core.models"),
+    "core.events": BASE,
     **dict.fromkeys(("core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export"), TASKS),
     "core.export.session": BASE,
     **dict.fromkeys(("core.runs", "core.runs.store", "core.runs.out_of_memory"), STORE),
     **dict.fromkeys(("core.runs.worker.heartbeats", "core.runs.worker.machine_lock"), STORE),
-    "core.runs.recorder": (*STORE, "core.image", "core.imagery", "core.data", "core.train.events"),
-    "core.runs.tracking": (*STORE, *TRACKING, "core.train.events"),
+    "core.runs.recorder": (*STORE, "core.image", "core.imagery", "core.data", "core.events"),
+    "core.runs.tracking": (*STORE, *TRACKING, "core.events"),
     **dict.fromkeys(EXECUTION, (*TASKS, *EXECUTION, *STORE, "core.runs.worker.processes")),
     **dict.fromkeys(("core.runs.worker", "core.runs.cluster"), (*TASKS, "core.runs")),
     "core.cli": None,
@@ -176,7 +177,7 @@ def test_the_tree_is_really_read() -> None:
     [
         ("core.config", "import numpy"),
         ("core.classes", "from core.data.scene import Scene"),
-        ("core.data.folder", "from core.train.events import Emit"),
+        ("core.data.folder", "from core.events import Emit"),
         ("core.models.unet", "from core import losses"),
         ("core.losses.soft", "from core.config import DistillConfig"),
         ("core.losses.catalogue", "from torch import Tensor"),

@@ -32,9 +32,9 @@ def _draw(running: bool) -> None:
                 benchmarks.dismiss(person())
                 st.rerun()
             return
-        share = job.done / max(job.total, 1)
+        now = job.progress
         with st.container(horizontal=True, vertical_alignment="center"):
-            doing = f"{job.doing or 'Starting'} · step {min(job.done + 1, job.total)} of {job.total}"
-            st.progress(min(share, 1.0), text=plain(doing))
+            doing = f"{now.doing or 'Starting'} · step {min(now.done + 1, now.total)} of {now.total}"
+            st.progress(now.share, text=plain(doing))
             if st.button("Stop", icon=":material/block:", key="stop"):
                 benchmarks.cancel(job.id, person())

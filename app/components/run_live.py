@@ -14,7 +14,7 @@ from app.components.run_table import TICK_SECONDS, settings_line, state_badge
 from app.components.sign_in import person
 from app.services import palettes, progress, queue, runs, verdicts, workers
 from app.services.names import plain
-from app.services.progress import Progress
+from app.services.progress import RunProgress
 from app.services.runs import Run
 
 _SOON = 3.0
@@ -49,7 +49,7 @@ def _partner(run: Run, known: Mapping[str, Run]) -> Run | None:
     return known.get(run.control or run.control_of or "")
 
 
-def _status(run: Run, partner: Run | None, found: Progress, known: Mapping[str, Run]) -> None:
+def _status(run: Run, partner: Run | None, found: RunProgress, known: Mapping[str, Run]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         state_badge(run)
         say.caption(settings_line(run), width="stretch")
@@ -103,7 +103,7 @@ def _verdict(run: Run, partner: Run | None, known: Mapping[str, Run]) -> None:
         say.info(text, icon=":material/flag:")
 
 
-def _progress_text(run: Run, found: Progress) -> str:
+def _progress_text(run: Run, found: RunProgress) -> str:
     if run.cancel_requested:
         return "Stopping after this step …"
     if not found.epochs:
@@ -116,8 +116,8 @@ def _progress_text(run: Run, found: Progress) -> str:
     return " · ".join(parts)
 
 
-def _curves(run: Run, partner: Run | None, found: Progress) -> None:
-    other = progress.read_progress(partner.id) if partner else Progress()
+def _curves(run: Run, partner: Run | None, found: RunProgress) -> None:
+    other = progress.read_progress(partner.id) if partner else RunProgress()
     left, right = st.columns(2, gap="medium")
     curves: dict[str, Sequence[Mapping[str, float]]] = {}
     for source, rows in ((run, found.scores), (partner, other.scores)):

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from app.services import access
 from app.services.access import Person
@@ -21,6 +20,7 @@ from core.benchmark.runtimes import RUNTIMES
 from core.config import DataConfig
 from core.data.datasets import DATASETS
 from core.errors import BenchmarkError
+from core.events import Progress
 from core.runs.worker.processes import start as start_process
 
 SIZES, BATCHES = (256, 512, 1024), (1, 4, 16)
@@ -45,9 +45,7 @@ class Job:
 
     id: str
     running: bool
-    done: int
-    total: int
-    doing: str
+    progress: Progress
     problem: str | None
 
 
@@ -121,12 +119,9 @@ def job() -> Job | None:
     if not folders or (results.folder() / f"{folders[-1].parent.name}.json").is_file():
         return None
     folder = folders[-1].parent
-    progress = _progress(folder)
     running = _alive(folder)
     problem = None if running else _last_line(folder / "log.txt")
-    return Job(
-        folder.name, running, progress.get("done", 0), progress.get("total", 1), progress.get("doing", ""), problem
-    )
+    return Job(folder.name, running, _progress(folder), problem)
 
 
 def cancel(job_id: str, who: Person) -> None:
@@ -199,12 +194,12 @@ def _jobs() -> Path:
     return results.folder() / "jobs"
 
 
-def _progress(folder: Path) -> dict[str, Any]:
+def _progress(folder: Path) -> Progress:
     try:
         data = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
+        return Progress(data["done"], data["total"], data["doing"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Progress(0, 1)
 
 
 def _alive(folder: Path) -> bool:

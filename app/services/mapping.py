@@ -15,7 +15,7 @@ import threading
 import weakref
 import zipfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ from core import paths
 from core.config.fields import Setting as Setting
 from core.config.fields import settings_of
 from core.errors import RunStateError
+from core.events import Progress
 from core.imagery.limits import LEAST_METRES, MOST_METRES, Limits
 from core.infer.polygons import PolygonSettings
 
@@ -58,15 +59,14 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far an order is. `share` is of the picture that is worked on, `at` its number from 0, `ahead` the orders
-    before this one; `results` are plain values of `core.infer.job.Result`."""
+class OrderState:
+    """How far an order is. `progress` is of the picture that is worked on, `at` its number from 0 of `of`, `ahead` the
+    orders before this one; `results` are plain values of `core.infer.job.Result`."""
 
     state: State
     at: int = 0
     of: int = 0
-    name: str = ""
-    share: float = 0.0
+    progress: Progress = field(default_factory=lambda: Progress(0, 0))
     seconds_left: float | None = None
     error: str | None = None
     ahead: int = 0
@@ -118,7 +118,7 @@ class Order:
             return self._cancelled or self._found
         return self._process.poll() is not None
 
-    def look(self) -> Progress:
+    def look(self) -> OrderState:
         """How far it is; starts it when its turn has come."""
         if self._found:
             told = self._read()
@@ -133,7 +133,7 @@ class Order:
             if queue and queue[0] is not None and queue[0]._process is None:
                 queue[0]._start()
         if self._process is None:
-            return Progress("cancelled" if self._cancelled else "waiting", of=len(self.pictures), ahead=ahead)
+            return OrderState("cancelled" if self._cancelled else "waiting", of=len(self.pictures), ahead=ahead)
         # Asked before the report is read, so that a last word is not missed.
         ended, told = self.ended, self._read()
         if ended and told.state == "running":
@@ -175,14 +175,16 @@ class Order:
         self._process = process
         self.workspace.processes.append(process)
 
-    def _read(self) -> Progress:
+    def _read(self) -> OrderState:
         try:
             told = json.loads(self._report.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return Progress("running", of=len(self.pictures), name="Starting")
-        known = {key: told[key] for key in ("state", "at", "of", "name", "share") if key in told}
-        return Progress(
+            return OrderState("running", of=len(self.pictures), progress=Progress(0, 0, "Starting"))
+        known = {key: told[key] for key in ("state", "at", "of") if key in told}
+        progress = Progress(told.get("done", 0), told.get("total", 0), told.get("doing", ""))
+        return OrderState(
             **known,
+            progress=progress,
             seconds_left=told.get("seconds_left"),
             error=told.get("error"),
             results=tuple(told.get("results", ())),

@@ -7,9 +7,9 @@ from typing import Any
 from app.services.stores import open_store
 from core.config import DataConfig
 from core.data.datasets import DATASETS, dataset_of
+from core.events import COLLAPSED
 from core.runs.recorder import read_events
 from core.runs.store.run_files import last_lines
-from core.train.events import COLLAPSED
 
 LARGEST_CURVE = 1500
 
@@ -28,7 +28,7 @@ class Preview:
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """Where a run is. `losses` and `scores` are rows for charts: a fractional epoch and values by name."""
 
     epoch: int = 0
@@ -42,15 +42,15 @@ class Progress:
     activity: str = ""
 
 
-def read_progress(run_id: str) -> Progress:
-    """Everything the charts need. Raises `RunNotFoundError`; a run that has not begun gives an empty `Progress`."""
+def read_progress(run_id: str) -> RunProgress:
+    """Everything the charts need. Raises `RunNotFoundError`; a run that has not begun gives an empty `RunProgress`."""
     events, _ = read_events(open_store().folder(run_id) / "events.jsonl")
     steps = [event for event in events if event["type"] == "step"]
     epochs = {event["epoch"]: event for event in events if event["type"] == "epoch"}
     messages = [event for event in events if event["type"] == "message"]
     last = steps[-1] if steps else {}
     teacher: dict[str, Any] = next((event for event in reversed(events) if event["type"] == "teacher"), {})
-    return Progress(
+    return RunProgress(
         epoch=max([int(last.get("epoch", 0)), *epochs], default=0),
         epochs=int(last.get("epochs") or next((e["epochs"] for e in reversed(epochs.values())), 0)),
         seconds_left=last.get("seconds_left"),

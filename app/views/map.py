@@ -288,14 +288,15 @@ def draw_order(order: mapping.Order, running: bool) -> None:
             st.button("Cancel", key="cancel_map", icon=":material/block:", on_click=order.cancel)
 
 
-def _say(found: mapping.Progress) -> None:
+def _say(found: mapping.OrderState) -> None:
     if found.state == "waiting":
         say.info(f"Waiting: {found.ahead} before you.", icon=":material/schedule:")
     elif found.state == "running":
-        parts = [f"Image {found.at + 1} of {found.of}: {found.name}" if found.results or found.share else found.name]
+        now = found.progress
+        parts = [f"Image {found.at + 1} of {found.of}: {now.doing}" if found.results or now.done else now.doing]
         if found.seconds_left is not None:
             parts.append(f"{_duration(found.seconds_left)} left")
-        st.progress(min(max(found.share, 0.0), 1.0), text=plain(" · ".join(parts) or "Starting"))
+        st.progress(now.share, text=plain(" · ".join(parts) or "Starting"))
     elif found.state == "failed":
         say.error(found.error or "It failed.")
     elif found.state == "cancelled":

@@ -17,9 +17,9 @@ from benchmarks.reliability.kit import Figures, open_store, pictures, scratch, t
 from benchmarks.reliability.service import children, worker
 from core.config import TrainConfig
 from core.errors import DiskFullError
+from core.events import Event
 from core.runs.store.records import RunState
-from core.train.checkpointing import Progress, load_state, read_verified, save_state
-from core.train.events import Event
+from core.train.checkpointing import TrainState, load_state, read_verified, save_state
 from core.train.optim import build_optimiser
 
 _MEGABYTE = 1_000_000
@@ -38,7 +38,7 @@ class Model:
 
     def save(self, folder: Path, step: int) -> None:
         parts = {"modules": {"model": self.model}, "optimiser": self.optimiser, "scaler": self.scaler}
-        save_state(folder, progress=Progress(step=step), best={}, **parts)  # type: ignore[arg-type]
+        save_state(folder, progress=TrainState(step=step), best={}, **parts)  # type: ignore[arg-type]
 
     def load(self, folder: Path, said: list[Event]) -> int:
         """The step that was saved."""

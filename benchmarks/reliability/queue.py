@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.reliability.kit import Figures, end, ended, fork, open_store, p95, scratch
 from core.config import RunConfig
 from core.errors import StoreError
+from core.events import Cancelled, Emit, MessageEvent
 from core.files import write_aside
 from core.runs.recorder import read_events
 from core.runs.store.records import RunRecord, RunState
@@ -22,7 +23,6 @@ from core.runs.store.run_files import append_line
 from core.runs.store.run_store import RunStore, attempts
 from core.runs.worker.heartbeats import ORPHAN_SECONDS, Watch
 from core.runs.worker.run_process import Pulse, perform
-from core.train.events import Cancelled, Emit, MessageEvent
 
 CONFIG = RunConfig(kind="train", name="job")
 _FILES = 6

@@ -44,7 +44,7 @@ def attempt(home: Path, record: RunRecord, sabotage: Sabotage) -> None:
     store = open_store(home)
     pulse = hold(store, record.id, record.worker, record.attempt)
     sabotage()
-    perform(store, pulse, execute=execution.execute, stopped=loop.RunCancelledError)
+    perform(store, pulse, execute=execution.execute, stopped=loop.CancelledError)
 
 
 def start(home: Path, store: RunStore, sabotage: Sabotage = lambda: None) -> tuple[RunRecord, int]:

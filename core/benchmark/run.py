@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +19,15 @@ from core.benchmark.scores import score
 from core.data import open_split
 from core.data.scene import Scene
 from core.errors import ConfigError, TerrastillError
+from core.events import Cancelled, CancelledError, OnProgress, Progress
 
 _ENERGY_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a benchmark is: `done` of `total` steps, and what it does now."""
-
-    done: int
-    total: int
-    doing: str
-
-
-Emit = Callable[[Progress], None]
 
 
 class _Job:
     """One plan being carried out."""
 
-    def __init__(self, plan: Plan, folder: Path, emit: Emit, cancelled: turns.Cancelled) -> None:
+    def __init__(self, plan: Plan, folder: Path, emit: OnProgress, cancelled: Cancelled) -> None:
         self.plan, self.emit, self.cancelled = plan, emit, cancelled
         self.workshop = Workshop(folder, device=plan.device, calibration=plan.calibration)
         self.cases = plan.cases()
@@ -57,7 +46,7 @@ class _Job:
     def step(self, doing: str) -> None:
         """Say what comes next."""
         if self.cancelled():
-            raise turns.CancelledError
+            raise CancelledError
         self.emit(Progress(self.done, self.total, doing))
         self.done += 1
 
@@ -116,8 +105,8 @@ def run(
     plan: Plan,
     *,
     folder: Path,
-    emit: Emit = lambda _: None,
-    cancelled: turns.Cancelled = lambda: False,
+    emit: OnProgress = lambda _: None,
+    cancelled: Cancelled = lambda: False,
     benchmark_id: str | None = None,
 ) -> Result:
     """Measure everything in `plan`. Exported files go to `folder`, and are taken from there when they are there.

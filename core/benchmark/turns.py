@@ -8,14 +8,10 @@ from typing import TypeVar
 
 from core.benchmark.plan import Plan
 from core.benchmark.spread import Spread, spread
+from core.events import Cancelled, CancelledError
 
 Key = TypeVar("Key")
 Clock = Callable[[], float]
-Cancelled = Callable[[], bool]
-
-
-class CancelledError(Exception):
-    """Whoever asked for the timings asked for them to stop."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import signal
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +47,8 @@ def add(verbs: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from core.benchmark import results
-    from core.benchmark.run import Progress
     from core.benchmark.run import run as measure
-    from core.benchmark.turns import CancelledError
+    from core.events import CancelledError, Progress
     from core.files import write_aside
 
     plan = _read(args.config) if args.config else _plan(args)
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     def emit(progress: Progress) -> None:
         if args.progress:
-            text = json.dumps({"done": progress.done, "total": progress.total, "doing": progress.doing})
+            text = json.dumps(asdict(progress))
             write_aside(args.progress, lambda path: path.write_text(text, encoding="utf-8"))
         elif not args.json:
             complain(f"{progress.done + 1} of {progress.total}: {progress.doing}")

@@ -16,14 +16,13 @@ from core.cli.terminal import complain
 from core.config import RunConfig
 from core.device import choose
 from core.errors import RunError
+from core.events import Cancelled, CancelledError, Emit, Event
 from core.runs import execution
 from core.runs.store.records import RunRecord, RunState
 from core.runs.store.run_files import append_line
 from core.runs.store.run_store import RunStore
 from core.runs.worker.processes import obituary
 from core.runs.worker.run_process import Pulse, perform
-from core.train.events import Cancelled, Emit, Event
-from core.train.loop import RunCancelledError
 
 
 def run_now(config: RunConfig, store: RunStore) -> RunRecord:
@@ -36,7 +35,7 @@ def run_now(config: RunConfig, store: RunStore) -> RunRecord:
     worker = f"{platform.node() or 'localhost'}-{os.getpid()}-inline"
     inline = _Inline(store, store.add(config, worker=worker))
     with inline, inline.signals():
-        perform(store, inline.pulse, execute=inline.execute, stopped=RunCancelledError)
+        perform(store, inline.pulse, execute=inline.execute, stopped=CancelledError)
     after = store.get(inline.record.id)
     if inline.interrupted:
         raise KeyboardInterrupt
@@ -69,7 +68,7 @@ class _Inline:
 
             try:
                 return execution.execute(config, folder, emit=tell, cancelled=cancelled, runs=runs, resume=resume)
-            except RunCancelledError:
+            except CancelledError:
                 if self.interrupted and not self.pulse.lost:
                     self.store.request_cancel(self.record.id)
                 raise

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 from core.cli.terminal import complain
+from core.events import Emit, EpochEvent, Event, MessageEvent, StepEvent
 from core.runs.worker.run_process import progress_after
-from core.train.events import Emit, EpochEvent, Event, MessageEvent, StepEvent
 
 _FORMAT = "{desc}: {percentage:3.0f} %|{bar}| {elapsed}<{remaining}{postfix}"
 

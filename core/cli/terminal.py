@@ -5,10 +5,13 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.events import OnProgress, Progress
 
 
 def print_anything() -> None:
@@ -66,14 +69,14 @@ def percent(fraction: float | None) -> str:
 
 
 @contextmanager
-def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A callback (done, total) that draws a bar on stderr when that is a terminal, and nothing otherwise."""
+def progress_bar(what: str, unit: str) -> "Iterator[OnProgress]":
+    """A callback that draws a bar on stderr when that is a terminal, and nothing otherwise."""
     from tqdm import tqdm
 
     with tqdm(desc=what, unit=unit, disable=None, leave=False) as bar:
 
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+        def show(now: "Progress") -> None:
+            bar.total = now.total
+            bar.update(now.done - bar.n)
 
         yield show

@@ -16,6 +16,7 @@ import torch
 from core.checkpoint import Loaded
 from core.classes import ClassMap
 from core.errors import ConfigError
+from core.events import Cancelled, OnProgress, Progress
 from core.files import write_aside
 from core.image import encode_webp
 from core.imagery.ground import ground_ratio
@@ -25,11 +26,9 @@ from core.infer.look import Tiling
 from core.infer.masks import MaskWriter, ProbabilityWriter, gdal, to_cog, to_png
 from core.infer.overview import Overview
 from core.infer.polygons import PolygonSettings
-from core.infer.predict import Progress
 from core.infer.raster import Source, segment
 from core.infer.rows import Strip
 from core.infer.vectors import Legend, write_geojson, write_gpkg
-from core.train.events import Cancelled
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,12 @@ def predict_picture(
     tiling: Tiling | None = None,
     polygons: PolygonSettings | None = None,
     teacher: Loaded | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Outcome:
     """Segment a picture into files that start with `stem`.
 
-    Raises `ImageError`, `GeoError`, `DeviceError`, `DiskFullError`, `PredictionCancelledError`, `OSError` (the folder),
+    Raises `ImageError`, `GeoError`, `DeviceError`, `DiskFullError`, `CancelledError`, `OSError` (the folder),
     `MemoryError`, and `ConfigError` when the teacher knows other classes.
     """
     if teacher is not None:
@@ -124,7 +123,7 @@ class _Work:
                 path.unlink(missing_ok=True)
                 path.with_name(path.name + ".aux.xml").unlink(missing_ok=True)
 
-    def segment(self, loaded: Loaded, wanted: Wanted, progress: Progress | None, *, name: str = "mask") -> Path:
+    def segment(self, loaded: Loaded, wanted: Wanted, progress: OnProgress | None, *, name: str = "mask") -> Path:
         """Write the mask of one model aside, and what can only be written while it is made."""
         info, card = self._picture.info, loaded.card
         ratio = ground_ratio(info, card.metres_per_pixel)
@@ -221,11 +220,11 @@ def _keep_all(strips: Iterator[Strip], keepers: Sequence[Callable[[Strip], None]
             keeping.result()
 
 
-def _part(progress: Progress | None, at: int, of: int) -> Progress | None:
-    """Progress of one pass out of several: (done, total) over all of them."""
+def _part(progress: OnProgress | None, at: int, of: int) -> OnProgress | None:
+    """Reports pass `at` of `of` as a share of all of them."""
     if progress is None:
         return None
-    return lambda done, total: progress(at * total + done, of * total)
+    return lambda now: progress(Progress(at * now.total + now.done, of * now.total))
 
 
 def outcome_files(stem: Path) -> Iterator[Path]:

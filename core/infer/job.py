@@ -18,6 +18,7 @@ from typing import Any
 from core import checkpoint, device
 from core.checkpoint import Loaded
 from core.errors import DiskFullError, ImageError, TerrastillError
+from core.events import Cancelled, CancelledError, OnProgress, Progress
 from core.files import write_aside
 from core.imagery.door import Picture
 from core.imagery.limits import Limits
@@ -25,9 +26,7 @@ from core.infer.batch import Outcome, Wanted, check_comparable, predict_picture
 from core.infer.look import Tiling
 from core.infer.memory import keep_freed_memory
 from core.infer.polygons import PolygonSettings
-from core.infer.predict import PredictionCancelledError, Progress
 from core.oom import PREDICTING, end_me_before_others
-from core.train.events import Cancelled
 
 _REPORT_SECONDS = 0.4
 _LONGEST_REASON = 160
@@ -113,16 +112,14 @@ class Desk:
     def _load(self, name: str) -> Loaded:
         return checkpoint.load(checkpoint.resolve(name), device=self._device)
 
-    def work(self, item: Item, *, progress: Progress | None = None, cancelled: Cancelled | None = None) -> Result:
-        """Do one picture. Whatever is wrong with it is its result; raises `PredictionCancelledError` alone."""
+    def work(self, item: Item, *, progress: OnProgress | None = None, cancelled: Cancelled | None = None) -> Result:
+        """Do one picture. Whatever is wrong with it is its result; raises `CancelledError` alone."""
         try:
             return self._done(item, progress, cancelled)
-        except PredictionCancelledError:
-            raise
         except (TerrastillError, OSError, ValueError, RuntimeError, MemoryError) as error:
             return Result(item.name, error=why_not(item.name, error))
 
-    def _done(self, item: Item, progress: Progress | None, cancelled: Cancelled | None) -> Result:
+    def _done(self, item: Item, progress: OnProgress | None, cancelled: Cancelled | None) -> Result:
         started = time.monotonic()
         order = self._order
         with Picture(Path(item.path), name=item.name, limits=order.limits, bands=order.bands) as picture:
@@ -169,18 +166,20 @@ class Report:
         self._path, self._now = path, now
         self._told_at = -1.0
         self._started = now()
-        self.state: dict[str, Any] = {"state": "running", "at": 0, "of": of, "name": "", "share": 0.0, "results": []}
+        self.state: dict[str, Any] = {"state": "running", "at": 0, "of": of, "results": []}
+        self.state |= asdict(Progress(0, 0))
 
     def begin(self, at: int, name: str) -> None:
         self._started = self._now()
-        self.tell(at=at, name=name, share=0.0, seconds_left=None)
+        self.tell(at=at, doing=name, done=0, total=0, seconds_left=None)
 
-    def progress(self, done: int, total: int) -> None:
+    def progress(self, now: Progress) -> None:
         """At most a few times a second; the time left is that of this picture."""
         passed = self._now() - self._started
-        if done < total and self._now() - self._told_at < _REPORT_SECONDS:
+        if now.done < now.total and self._now() - self._told_at < _REPORT_SECONDS:
             return
-        self.tell(share=done / total, seconds_left=passed / done * (total - done))
+        seconds_left = passed / now.done * (now.total - now.done)
+        self.tell(done=now.done, total=now.total, seconds_left=seconds_left)
 
     def tell(self, **changes: Any) -> None:
         """Keep what is told, and write it. On a full disk it is written when there is space again."""
@@ -193,14 +192,14 @@ class Report:
 def carry_out(order: Order, report: Report, cancelled: Cancelled) -> None:
     """Do every item and report it; how the order ended is the report's last `state`."""
     try:
-        report.tell(name="Loading the model")
+        report.tell(doing="Loading the model")
         desk = Desk(order)
         for at, item in enumerate(order.items):
             report.begin(at, item.name)
             result = desk.work(item, progress=report.progress, cancelled=cancelled)
             report.tell(results=[*report.state["results"], result.to_json()])
-        report.tell(state="done", at=len(order.items), share=1.0)
-    except PredictionCancelledError:
+        report.tell(state="done", at=len(order.items), done=1, total=1)
+    except CancelledError:
         report.tell(state="cancelled")
     except TerrastillError as error:
         report.tell(state="failed", error=str(error))

@@ -1,6 +1,6 @@
 """A model and a picture of any size → class probabilities for every pixel."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,19 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.errors import DeviceError, ImageError, TerrastillError
+from core.errors import DeviceError, ImageError
+from core.events import Cancelled, CancelledError, OnProgress, Progress
 from core.infer.likeliest import likeliest
 from core.infer.tiles import Window, shares, windows
-from core.train.events import Cancelled
 
 TILE, OVERLAP = 512, 64
 """Side of the windows that a picture is cut into, and how much neighbours share, in pixels, unless told otherwise."""
-Progress = Callable[[int, int], None]
-"""Called with (done, total) as the work goes on."""
-
-
-class PredictionCancelledError(TerrastillError):
-    """The caller's `cancelled()` said so before the picture was finished."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +58,14 @@ def predict(
     overlap: int = OVERLAP,
     batch: int = 4,
     full: bool = True,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Prediction:
     """Segment `image` uint8 (H, W, 3) with `model`, which maps (B, 3, h, w) to logits (B, C, h, w).
 
     A picture no larger than `tile` goes whole, a larger one in blended windows, `batch` at a time, that share `overlap`
     pixels, or more if `full`; in float32, in eval mode. `mean` and `std` are per channel, on 0..255.
-    Raises `ImageError` (another shape), `DeviceError` (memory is full) and `PredictionCancelledError`.
+    Raises `ImageError` (another shape), `DeviceError` (memory is full) and `CancelledError`.
     """
     height, width = _size(image)
     placed = sorted(windows(height, width, tile=tile, overlap=overlap, full=full), key=_size_of)
@@ -82,7 +76,7 @@ def predict(
         model.to(device)
         for group in _alike(placed, batch):
             if cancelled is not None and cancelled():
-                raise PredictionCancelledError("The prediction was cancelled.")
+                raise CancelledError
             found = _probabilities(model, image, group, offset, scale)
             if result is None:
                 result = found[0] if len(placed) == 1 else np.zeros((found.shape[1], height, width), np.float32)
@@ -90,7 +84,7 @@ def predict(
                 _blend(result, found, group, weights)
             done += len(group)
             if progress is not None:
-                progress(done, len(placed))
+                progress(Progress(done, len(placed)))
     assert result is not None
     return Prediction(result)
 

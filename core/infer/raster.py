@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from core.events import Cancelled, CancelledError, OnProgress, Progress
 from core.imagery.limits import Info
 from core.infer.look import Look, Tiling
-from core.infer.predict import PredictionCancelledError, Progress, evaluating
+from core.infer.predict import evaluating
 from core.infer.rows import Blended, Grid, Rows, Stitched, Strip, Valid
 from core.infer.tiles import Window
-from core.train.events import Cancelled
 
 MOST_BYTES = 420 * 1024**2
 _SMALLEST_TILE = 128
@@ -48,14 +48,14 @@ def segment(
     device: torch.device | str,
     tiling: Tiling | None = None,
     probabilities: bool = False,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     cancelled: Cancelled | None = None,
     seen: Seen | None = None,
 ) -> Iterator[Strip]:
     """Strips of a picture from top to bottom; together they cover it once. `seen` gets each window that is read.
 
     `model` maps (B, 3, h, w) to logits (B, `outputs`, h, w). The masks are the same with `probabilities` and without,
-    but the time is not. Raises `ImageError` (the picture), `DeviceError` (memory) and `PredictionCancelledError`.
+    but the time is not. Raises `ImageError` (the picture), `DeviceError` (memory) and `CancelledError`.
     """
     tiling = tiling or Tiling()
     grid = _grid(picture.info, tiling, outputs, probabilities)
@@ -69,7 +69,7 @@ def segment(
 
 
 def _looked_at(
-    ahead: Iterator["_Batch"], look: Look, rows: Rows, grid: Grid, progress: Progress | None
+    ahead: Iterator["_Batch"], look: Look, rows: Rows, grid: Grid, progress: OnProgress | None
 ) -> Iterator[Strip]:
     """The model on one batch after the other, each put in its place while the model looks at the next."""
     done = 0
@@ -82,7 +82,7 @@ def _looked_at(
             finishing = finisher.submit(_put, rows, grid, batch, logits)
             done += len(batch.windows)
             if progress is not None:
-                progress(done, len(grid.windows))
+                progress(Progress(done, len(grid.windows)))
         if finishing is not None:
             yield from finishing.result()
 
@@ -149,6 +149,6 @@ def _read_ahead(
         if cancelled is not None and cancelled():
             for future in waiting:
                 future.cancel()
-            raise PredictionCancelledError("The prediction was cancelled.")
+            raise CancelledError
         waiting += [reader.submit(read, coming) for coming in groups[at + len(waiting) : at + _AHEAD]]
         yield waiting.pop(0).result()

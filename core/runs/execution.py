@@ -21,6 +21,7 @@ from core.data.splits import Split
 from core.data.transforms import ViewSampler
 from core.device import autocast_dtype, choose, describe, share_of
 from core.errors import ConfigError
+from core.events import Cancelled, CancelledError, Emit, MessageEvent
 from core.files import discard
 from core.models import can_compile, count_macs, count_parameters, without_pretraining
 from core.models.pretrained import LITE_MEAN, LITE_STD
@@ -30,10 +31,9 @@ from core.runs.teaching import CACHE, Teaching, load_teacher, with_teacher
 from core.runs.trial import training_problem
 from core.train.compiling import keep_in_float32
 from core.train.distributed import Group
-from core.train.events import Cancelled, Emit, MessageEvent
 from core.train.loop import fit
 from core.train.step import Normaliser
-from core.train.task import Outcome, RunCancelledError, Task
+from core.train.task import Outcome, Task
 
 __all__ = ["MEAN", "STD", "check", "execute", "load_teacher"]
 
@@ -46,13 +46,13 @@ def execute(
 ) -> dict[str, Any]:
     """Train what `config` says; leave student.safetensors and its card in `folder`; give the summary as JSON values.
 
-    Raises `RunCancelledError`, and the errors of whatever cannot be built, or of a device's process that ends.
+    Raises `CancelledError`, and the errors of whatever cannot be built, or of a device's process that ends.
     """
     config = _with_budget(config.validate(), runs)
 
     def stop() -> None:
         if cancelled():
-            raise RunCancelledError
+            raise CancelledError
 
     with gathered(config.train.devices, folder / "log.txt", stop=stop) as group:
         if group.size > 1:

@@ -13,11 +13,11 @@ from typing import Any
 from core.config import RunConfig
 from core.data.datasets import dataset_of
 from core.data.palette import to_rgb
+from core.events import EpochEvent, Event, MessageEvent, PreviewEvent, StepEvent, TeacherEvent
 from core.files import discard
 from core.image import encode_png
 from core.runs.store.records import LAST_CHECKPOINT
 from core.runs.store.run_files import LineWriter, atomic_write
-from core.train.events import EpochEvent, Event, MessageEvent, PreviewEvent, StepEvent, TeacherEvent
 
 __all__ = ["Recorder", "atomic_write"]
 

@@ -13,14 +13,14 @@ from core.classes import ClassMap
 from core.config import RunConfig
 from core.errors import ConfigError
 from core.evaluate import evaluate
+from core.events import Cancelled, CancelledError, Emit, MessageEvent, TeacherEvent
 from core.losses import catalogue
 from core.losses.features import FeatureTerms
 from core.models.tap import Tap, channels, feature_shape
 from core.train import picture_cache, view_cache
-from core.train.events import Cancelled, Emit, MessageEvent, TeacherEvent
 from core.train.picture_cache import PictureCache
 from core.train.step import FrozenTeacher, Normaliser
-from core.train.task import RunCancelledError, Task
+from core.train.task import Task
 from core.train.validate import asking
 from core.train.view_cache import ViewCache
 
@@ -67,7 +67,7 @@ def with_teacher(
         with tap or nullcontext():
             cache = _view_cache(task, teacher, folder, emit, cancelled)
     if cache is None:
-        raise RunCancelledError
+        raise CancelledError
     view_epochs = cache.epochs if isinstance(cache, ViewCache) else None
     task = replace(
         task, config=_less(task.config, cache.seconds), teacher_outputs=cache.output, view_epochs=view_epochs

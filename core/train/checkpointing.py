@@ -20,15 +20,15 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from core.errors import CheckpointError
+from core.events import Emit, MessageEvent
 from core.files import write_aside
-from core.train.events import Emit, MessageEvent
 
 _FILE, _PREVIOUS = "state.safetensors", "previous.safetensors"
 _HEADER = ("progress", "groups", "scaler")
 
 
 @dataclass
-class Progress:
+class TrainState:
     """Where a run is. `step` counts the steps of this epoch that are done; `mode` is how the model is run
     (`core.train.compiling`), where that was tried."""
 
@@ -47,7 +47,7 @@ class Progress:
 def save_state(
     folder: Path,
     *,
-    progress: Progress,
+    progress: TrainState,
     modules: dict[str, nn.Module],
     optimiser: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
@@ -85,7 +85,7 @@ def load_state(
     optimiser: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
     emit: Emit = lambda _: None,
-) -> tuple[Progress, dict[str, Tensor]] | None:
+) -> tuple[TrainState, dict[str, Tensor]] | None:
     """Fill modules, optimiser, scaler and random state; None when there is nothing to go on from.
 
     A damaged newest file is reported by `emit`, and the one before it is taken. Raises `CheckpointError` when that is
@@ -117,9 +117,9 @@ def _fill(
     modules: dict[str, nn.Module],
     optimiser: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
-) -> tuple[Progress, dict[str, Tensor]]:
+) -> tuple[TrainState, dict[str, Tensor]]:
     known = {key: json.loads(header[key]) for key in _HEADER}
-    progress = Progress(**known["progress"])
+    progress = _state_of(known["progress"])
     for name, module in modules.items():
         module.load_state_dict(_under(tensors, name))
     optimiser.load_state_dict({"state": _slots(tensors), "param_groups": known["groups"]})
@@ -127,6 +127,11 @@ def _fill(
         scaler.load_state_dict(known["scaler"])
     torch.set_rng_state(tensors["random"])
     return progress, _under(tensors, "best")
+
+
+def _state_of(saved: dict[str, Any]) -> TrainState:
+    """From its JSON; older files call `mode` `way`."""
+    return TrainState(**{"mode" if name == "way" else name: value for name, value in saved.items()})
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

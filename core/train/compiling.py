@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 
 from core.device import autocast
-from core.train.events import Emit, MessageEvent
+from core.events import Emit, MessageEvent
 
 Forward = Callable[[Tensor], Tensor]
 

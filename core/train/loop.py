@@ -12,19 +12,19 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from core.errors import CheckpointError
+from core.events import COLLAPSED, Cancelled, CancelledError, Emit, Event, MessageEvent, StepEvent
 from core.models.tap import Tap
 from core.train.batches import Batch, epoch_batches
 from core.train.budget import Budget
-from core.train.checkpointing import Progress, load_state, save_state
+from core.train.checkpointing import TrainState, load_state, save_state
 from core.train.compiling import PLAIN, fastest, run_modes
 from core.train.distributed import share_statistics
-from core.train.events import COLLAPSED, Cancelled, Emit, Event, MessageEvent, StepEvent
 from core.train.optim import CLIMB, build_optimiser, learning_rate
 from core.train.step import Stepper
-from core.train.task import Outcome, RunCancelledError, Task
+from core.train.task import Outcome, Task
 from core.train.validate import Validation, epoch_event, validate
 
-__all__ = ["Outcome", "RunCancelledError", "Task", "fit"]
+__all__ = ["Outcome", "Task", "fit"]
 
 _REPORT_EVERY = 0.5
 _SAVE_EVERY = 60.0
@@ -33,7 +33,7 @@ _SURELY_SETTLED = 1000
 
 
 def fit(task: Task, *, emit: Emit, cancelled: Cancelled, folder: Path, resume: bool = True) -> Outcome:
-    """Train `task.model`, saving to and going on from FOLDER/last.ckpt. Raises `RunCancelledError` when stopped."""
+    """Train `task.model`, saving to and going on from FOLDER/last.ckpt. Raises `CancelledError` when stopped."""
     trainer = _Trainer(task, emit, cancelled, folder / "last.ckpt")
     with trainer.stepper.tap or nullcontext():
         return trainer.run(resume)
@@ -69,7 +69,7 @@ class _Trainer:
             group=task.group,
         )
         self.steps = max(1, task.views // config.images_per_step)
-        self.progress = Progress(epochs=config.epochs)
+        self.progress = TrainState(epochs=config.epochs)
         self.best: dict[str, Tensor] = {}
         self.budget = Budget(config.match_seconds, self.steps)
 
@@ -116,7 +116,7 @@ class _Trainer:
         for batch in self._batches():
             if self.group.broadcast(self.cancelled()):
                 self._save(sums)
-                raise RunCancelledError
+                raise CancelledError
             output = task.teacher_outputs(batch) if task.teacher_outputs else None
             position = progress.epoch * self.steps + progress.step
             rate = learning_rate(task.config.train, position, progress.epochs * self.steps)

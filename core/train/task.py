@@ -17,10 +17,6 @@ from core.train.distributed import ALONE, Group
 from core.train.step import Normaliser, TeacherOutput
 
 
-class RunCancelledError(Exception):
-    """`cancelled()` said so. The state was saved; this is no failure."""
-
-
 @dataclass(frozen=True)
 class Task:
     """A run with everything built. `teacher_outputs` gives the teacher's output for a batch; None: labels only.

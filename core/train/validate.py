@@ -9,10 +9,10 @@ from torch import nn
 from core.classes import ClassMap
 from core.data.scene import Scene
 from core.evaluate import evaluate
-from core.infer.predict import Progress, predict
+from core.events import Cancelled, EpochEvent, OnProgress, PreviewEvent, Progress
+from core.infer.predict import predict
 from core.metrics import Scores
-from core.train.checkpointing import Progress as RunProgress
-from core.train.events import Cancelled, EpochEvent, PreviewEvent
+from core.train.checkpointing import TrainState
 from core.train.step import Normaliser
 
 _PREVIEW_SIDE = 384
@@ -55,7 +55,7 @@ def validate(
     )
 
 
-def epoch_event(result: Validation, progress: RunProgress, *, steps: int, better: bool) -> EpochEvent:
+def epoch_event(result: Validation, progress: TrainState, *, steps: int, better: bool) -> EpochEvent:
     """What is told of the epoch that `progress` is in, of `steps` steps, after its validation."""
     return EpochEvent(
         epoch=progress.epoch + 1,
@@ -71,10 +71,10 @@ def epoch_event(result: Validation, progress: RunProgress, *, steps: int, better
     )
 
 
-def asking(cancelled: Cancelled) -> Progress:
+def asking(cancelled: Cancelled) -> OnProgress:
     """A progress callback that asks `cancelled` and does nothing with the output."""
 
-    def ask(_done: int, _total: int) -> None:
+    def ask(_: Progress) -> None:
         cancelled()
 
     return ask

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from core.data.transforms import ViewSampler
+from core.events import Cancelled, Emit, MessageEvent
 from core.train.batches import Batch, epoch_batches
 from core.train.distributed import ALONE, Group
-from core.train.events import Cancelled, Emit, MessageEvent
 from core.train.logit_store import Form, LogitStore, fidelity, mark_done, progress, row_bytes
 from core.train.step import FrozenTeacher, TeacherOutput
 

@@ -15,12 +15,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.config import RunConfig
 from core.errors import DataError
+from core.events import Cancelled, Emit, StepEvent
 from core.runs.store.records import LAST_CHECKPOINT, RunRecord
 from core.runs.store.run_files import atomic_write
 from core.runs.store.run_store import RunStore
 from core.runs.worker.command import serve
 from core.runs.worker.run_process import hold, perform
-from core.train.events import Cancelled, Emit, StepEvent
 
 STEP_SECONDS = 0.05
 

@@ -56,7 +56,7 @@ def test_it_runs_beside_the_page_and_its_result_is_read_back() -> None:
 @pytest.mark.usefixtures("shipped")
 def test_it_stops_when_asked_and_says_so() -> None:
     made = start(sizes=[256, 512, 1024], care="Careful")
-    wait_until(lambda: bool((job := benchmarks.job()) and job.doing))
+    wait_until(lambda: bool((job := benchmarks.job()) and job.progress.doing))
     benchmarks.cancel(made, ANYBODY)
     wait_until(lambda: not ((job := benchmarks.job()) and job.running))
     job = benchmarks.job()

@@ -14,6 +14,7 @@ from app.services import benchmarks, costs
 from app.services.benchmarks import Choices, Job, Result, Row
 from core.benchmark.plan import Plan
 from core.errors import BenchmarkError
+from core.events import Progress
 
 from .conftest import World, words
 
@@ -157,12 +158,12 @@ def test_a_running_benchmark_can_be_stopped(
 ) -> None:
     stopped: list[str] = []
     monkeypatch.setattr(benchmarks, "cancel", lambda job, _: stopped.append(job))
-    bench["job"] = Job("job-1", True, 2, 8, "Timing 1 × 512²", None)
+    bench["job"] = Job("job-1", True, Progress(2, 8, "Timing 1 × 512²"), None)
     test = view("benchmark")
     assert test.button(key="measure").disabled
     test.button(key="stop").click().run()
     assert stopped == ["job-1"]
-    bench["job"] = Job("job-1", False, 2, 8, "", "Memory is full.")
+    bench["job"] = Job("job-1", False, Progress(2, 8), "Memory is full.")
     assert "Memory is full." in words(view("benchmark"))
 
 

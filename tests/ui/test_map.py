@@ -140,7 +140,7 @@ def test_only_the_operators_folder_is_opened_wherever_links_lead(workspace: Work
         workspace.add_path("a.png", Access())
 
 
-def finish(order: Order, seconds: float = 100) -> mapping.Progress:
+def finish(order: Order, seconds: float = 100) -> mapping.OrderState:
     until = time.monotonic() + seconds
     while (found := order.look()).state in ("waiting", "running"):
         assert time.monotonic() < until

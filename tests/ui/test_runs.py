@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.services.stores import open_store
 from core.config import DistillConfig, ModelConfig, RunConfig, TrainConfig
+from core.events import EpochEvent, MessageEvent, PreviewEvent, StepEvent
 from core.runs.recorder import Recorder
 from core.runs.store.records import RunState
-from core.train.events import EpochEvent, MessageEvent, PreviewEvent, StepEvent
 from tests.ui.conftest import World, words
 
 View = Callable[..., AppTest]

@@ -21,8 +21,8 @@ from app.services.stores import open_store
 from core.config import RunConfig
 from core.data.datasets.dubai import AERIAL
 from core.errors import CheckpointError, ImageError
+from core.events import EpochEvent, StepEvent
 from core.runs.recorder import Recorder
-from core.train.events import EpochEvent, StepEvent
 from tests.ui.conftest import ANYBODY, CLASSES, ask
 
 
@@ -37,7 +37,7 @@ def test_quality_leaves_unlabelled_pixels_out_of_scores_only() -> None:
 def test_progress_is_read_from_what_the_recorder_wrote() -> None:
     store = open_store()
     run = store.add(launch.to_config(ask()))
-    assert progress.read_progress(run.id) == progress.Progress()
+    assert progress.read_progress(run.id) == progress.RunProgress()
     record = Recorder(store.folder(run.id), run.config)
     for step in (4, 8, 8):
         record(StepEvent(1, 3, step, 8, {"dice": step / 8, "cross_entropy": float("nan")}, 0.01, 20.0, 60.0 - step))

@@ -14,9 +14,9 @@ from app.services import inference, progress, runs, workers
 from app.services.stores import open_store
 from core.data.datasets.dubai import AERIAL
 from core.errors import RunStateError
+from core.events import EpochEvent, MessageEvent, PreviewEvent
 from core.runs.recorder import Recorder
 from core.runs.store.records import RunState
-from core.train.events import EpochEvent, MessageEvent, PreviewEvent
 from tests.ui.conftest import ANYBODY, World, words
 from tests.ui.test_runs import DISTILL, WORKER, add_pair, buttons, finish, work
 

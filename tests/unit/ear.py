@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.train.events import Event
+from core.events import Event
 from core.train.loop import Outcome, Task, fit
 
 

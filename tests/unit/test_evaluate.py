@@ -73,7 +73,7 @@ def test_scenes_without_a_mask_are_left_out_and_progress_counts_the_others() -> 
         [scene("a", truth, None), scene("b", truth, truth)],
         AERIAL,
         **NORMAL,
-        progress=lambda *n: seen.append(n),
+        progress=lambda now: seen.append((now.done, now.total)),
     )
     assert list(report.per_scene) == ["b"]
     assert seen == [(1, 1)]

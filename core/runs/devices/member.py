@@ -13,11 +13,10 @@ from pathlib import Path
 
 from core.config import RunConfig
 from core.errors import TerrastillError
+from core.events import CancelledError, Event
 from core.runs import execution
 from core.runs.devices.launcher import arrival
 from core.train.distributed import Group, join, meet, open_store, part
-from core.train.events import Event
-from core.train.task import RunCancelledError
 
 _LOOK_SECONDS = 1.0
 
@@ -39,7 +38,7 @@ def follow(group: Group) -> None:
                 resume=order["resume"],
                 group=group,
             )
-        except RunCancelledError:
+        except CancelledError:
             continue
 
 

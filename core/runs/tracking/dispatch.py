@@ -15,11 +15,11 @@ from typing import Any
 
 from core import paths
 from core.errors import RunError
+from core.events import Emit, EpochEvent, Event, MessageEvent, StepEvent, TeacherEvent
 from core.files import discard
 from core.runs.store.records import LAST_CHECKPOINT, RunRecord, RunState
 from core.runs.tracking.tracker import Numbers, Tracker
 from core.runs.tracking.trackers import MLflow, TensorBoard
-from core.train.events import Emit, EpochEvent, Event, MessageEvent, StepEvent, TeacherEvent
 
 TENSORBOARD = "tb"
 """The folder in a run's folder that TensorBoard reads."""

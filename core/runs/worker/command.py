@@ -116,10 +116,10 @@ def _execute(store: RunStore, run_id: str, worker: str, attempt: int) -> None:
 
     end_me_before_others(TRAINING)
     pulse = hold(store, run_id, worker, attempt)
+    from core.events import CancelledError
     from core.runs import execution
-    from core.train.loop import RunCancelledError
 
-    perform(store, pulse, execute=execution.execute, stopped=RunCancelledError)
+    perform(store, pulse, execute=execution.execute, stopped=CancelledError)
 
 
 if __name__ == "__main__":

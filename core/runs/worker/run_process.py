@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from core.config import RunConfig
 from core.errors import DiskFullError, FencedError, RunStateError, StoreError, TerrastillError
+from core.events import Cancelled, Emit, EpochEvent, Event, MessageEvent, StepEvent
 from core.files import staged
 from core.runs.out_of_memory import once_more, ran_out
 from core.runs.recorder import Recorder
@@ -17,7 +18,6 @@ from core.runs.store import attempts
 from core.runs.store.records import RunRecord, RunState
 from core.runs.store.run_store import RunStore
 from core.runs.tracking.dispatch import Tracking
-from core.train.events import Cancelled, Emit, EpochEvent, Event, MessageEvent, StepEvent
 
 BEAT_SECONDS = 1.0
 """The least time between two looks at the store."""

@@ -11,11 +11,11 @@ from core.benchmark import cold, run
 from core.benchmark.artefacts import Workshop
 from core.benchmark.plan import Plan
 from core.benchmark.scores import score
-from core.benchmark.turns import CancelledError
 from core.config import DataConfig
 from core.data.scene import Scene
 from core.errors import ConfigError, DeviceError
 from core.evaluate import evaluate
+from core.events import CancelledError, Progress
 
 
 def quick(stem: str, **changes: object) -> Plan:
@@ -30,7 +30,7 @@ def scene(seed: int = 0) -> Scene:
 
 
 def test_rows_hold_times_sizes_and_ratios(stem: str, files: Path) -> None:
-    seen: list[run.Progress] = []
+    seen: list[Progress] = []
     result = run.run(quick(stem, runtimes=("pytorch", "onnx")), folder=files, emit=seen.append)
     assert [(row.runtime, row.size) for row in result.rows] == [
         ("pytorch", 32),

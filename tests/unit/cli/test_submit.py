@@ -12,11 +12,11 @@ import pytest
 
 from core.config import RunConfig
 from core.errors import ConfigError, DeviceError
+from core.events import CancelledError
 from core.runs import execution
 from core.runs.store.records import RunState
 from core.runs.store.run_store import RunStore
 from core.runs.worker import run_process
-from core.train.loop import RunCancelledError
 
 from .conftest import MakeFolder, Run
 
@@ -67,7 +67,7 @@ def until_stopped(before: Callable[[], object]) -> Act:
         deadline = time.monotonic() + 10
         while not cancelled():
             assert time.monotonic() < deadline, "nobody stopped the run"
-        raise RunCancelledError
+        raise CancelledError
 
     return act
 

@@ -7,7 +7,7 @@ import pytest
 
 from core.cli.run_bar import run_bar
 from core.cli.terminal import complain, percent, progress_bar, say_json
-from core.train.events import EpochEvent, MessageEvent, StepEvent
+from core.events import EpochEvent, MessageEvent, Progress, StepEvent
 
 
 class Terminal(io.StringIO):
@@ -26,7 +26,7 @@ def tell_a_run() -> None:
 def test_without_a_terminal_only_warnings_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     tell_a_run()
     with progress_bar("Scoring", "image") as show:
-        show(1, 2)
+        show(Progress(1, 2))
     assert capsys.readouterr() == ("", "terrastill: warning: look out\n")
 
 

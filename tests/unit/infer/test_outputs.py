@@ -19,13 +19,13 @@ from core.checkpoint import Loaded, ModelCard
 from core.classes import ClassMap
 from core.config import ModelConfig
 from core.errors import ConfigError
+from core.events import CancelledError
 from core.imagery.geodesy import to_degrees
 from core.infer.areas import AreaCounter
 from core.infer.batch import Wanted, outcome_files, predict_picture
 from core.infer.difference import difference
 from core.infer.look import Tiling
 from core.infer.polygons import PolygonSettings, polygons
-from core.infer.predict import PredictionCancelledError
 from core.infer.rows import NO_DATA
 from tests.unit.infer.rasters import UTM, Brightness, Held
 
@@ -294,7 +294,7 @@ def test_models_of_other_classes_are_not_compared(placed: Held, tmp_path: Path) 
 
 
 def test_nothing_is_left_of_a_prediction_that_was_cancelled(placed: Held, tmp_path: Path) -> None:
-    with pytest.raises(PredictionCancelledError):
+    with pytest.raises(CancelledError):
         run(placed, tmp_path, cancelled=lambda: bool(placed.reads))
     assert list(tmp_path.iterdir()) == []
 

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.errors import DeviceError, ImageError
-from core.infer.predict import Prediction, PredictionCancelledError, evaluating, predict
+from core.events import CancelledError, Progress
+from core.infer.predict import Prediction, evaluating, predict
 
 NORMAL = {"mean": (127.0, 120.0, 110.0), "std": (60.0, 61.0, 62.0), "device": "cpu"}
 
@@ -107,14 +108,14 @@ def test_modes_are_restored_after_an_error() -> None:
 
 def test_cancelling_stops_between_batches() -> None:
     done: list[tuple[int, int]] = []
-    with pytest.raises(PredictionCancelledError):
+    with pytest.raises(CancelledError):
         predict(
             pointwise(),
             picture(40, 200),
             tile=40,
             overlap=0,
             batch=2,
-            progress=lambda n, total: done.append((n, total)),
+            progress=lambda now: done.append((now.done, now.total)),
             cancelled=lambda: bool(done),
             **NORMAL,
         )
@@ -123,7 +124,11 @@ def test_cancelling_stops_between_batches() -> None:
 
 def test_progress_ends_at_the_total() -> None:
     done: list[tuple[int, int]] = []
-    predict(pointwise(), picture(40, 200), tile=40, overlap=0, batch=2, progress=lambda *n: done.append(n), **NORMAL)
+
+    def note(now: Progress) -> None:
+        done.append((now.done, now.total))
+
+    predict(pointwise(), picture(40, 200), tile=40, overlap=0, batch=2, progress=note, **NORMAL)
     assert done == [(2, 5), (4, 5), (5, 5)]
 
 

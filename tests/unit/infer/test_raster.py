@@ -6,10 +6,11 @@ import torch
 from numpy.typing import NDArray
 
 from core.errors import ConfigError
+from core.events import CancelledError
 from core.imagery.ground import ground_ratio
 from core.infer.likeliest import likeliest
 from core.infer.look import Tiling
-from core.infer.predict import PredictionCancelledError, predict
+from core.infer.predict import predict
 from core.infer.raster import fitting_tile, segment
 from core.infer.rows import NO_DATA
 from core.infer.tiles import Window, axis_shares
@@ -184,11 +185,11 @@ def test_cancelling_stops_before_the_next_batch() -> None:
         Brightness(),
         outputs=2,
         tiling=Tiling(64, 0),
-        progress=lambda n, total: done.append((n, total)),
+        progress=lambda now: done.append((now.done, now.total)),
         cancelled=lambda: len(done) >= 3,
         **NORMAL,
     )
-    with pytest.raises(PredictionCancelledError):
+    with pytest.raises(CancelledError):
         list(strips)
     assert done == [(1, 10), (2, 10), (3, 10)]
     assert len(held.reads) <= 5

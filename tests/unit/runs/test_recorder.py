@@ -9,9 +9,9 @@ from PIL import Image
 
 from core.config import RunConfig
 from core.data.datasets.dubai import AERIAL
+from core.events import EpochEvent, MessageEvent, PreviewEvent, StepEvent, TeacherEvent
 from core.runs.recorder import Recorder, read_events, read_metrics
 from core.runs.store.records import LAST_CHECKPOINT
-from core.train.events import EpochEvent, MessageEvent, PreviewEvent, StepEvent, TeacherEvent
 from tests.unit.runs.conftest import Clock
 
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from core.config import DistillConfig, ModelConfig
+from core.events import Event, StepEvent
 from core.losses import across
 from core.losses.catalogue import LOSSES, names
 from core.losses.features import FeatureTerms
@@ -26,7 +27,6 @@ from core.models import build_model
 from core.train import loop, step
 from core.train.batches import Batch
 from core.train.distributed import ALONE, Group, meet, open_store, share_statistics
-from core.train.events import Event, StepEvent
 from core.train.loop import fit
 from core.train.step import Normaliser, TeacherOutput
 from tests.unit.train.conftest import tiny_task

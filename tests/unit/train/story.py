@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from core.events import CancelledError, EpochEvent, MessageEvent
 from core.train.batches import Batch
-from core.train.events import EpochEvent, MessageEvent
 from core.train.step import TeacherOutput
-from core.train.task import Outcome, RunCancelledError, Task
+from core.train.task import Outcome, Task
 from tests.unit.ear import Ear
 
 PLAIN: dict[str, Any] = {}
@@ -47,7 +47,7 @@ class Story:
         for stop_at in (*stops, None):
             ear, task = make_ear(stop_at=stop_at), make()
             task.model.register_forward_pre_hook(lambda module, _: self._count(module.training))
-            with contextlib.suppress(RunCancelledError, KilledError):
+            with contextlib.suppress(CancelledError, KilledError):
                 self.outcome: Outcome = ear.run(task, folder)
             self.told += [event.text for event in ear.of(MessageEvent)]
             # What a killed run told after it had last saved is told again.

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from core.events import CancelledError, StepEvent
 from core.train import loop
-from core.train.events import StepEvent
-from core.train.loop import RunCancelledError, Task
+from core.train.loop import Task
 from core.train.step import Stepper
 
 MakeTask = Callable[..., Task]
@@ -89,7 +89,7 @@ def test_a_run_stopped_in_its_first_epoch_is_lengthened_all_the_same(
 ) -> None:
     clock(monkeypatch, 1.0)
     settings = {"epochs": 1, "views": 32, "match_seconds": 40.0, "validate_every": 100}
-    with pytest.raises(RunCancelledError):
+    with pytest.raises(CancelledError):
         make_ear(stop_at=stop_at).run(make_task(**settings), tmp_path)
     assert make_ear().run(make_task(**settings), tmp_path).epochs == 5
 
@@ -100,7 +100,7 @@ def test_a_run_is_lengthened_once(
     """The rate depends on the length: a machine that is faster after a resume must not bend the curve again."""
     settings = {"epochs": 1, "views": 160, "match_seconds": 120.0, "validate_every": 100}
     clock(monkeypatch, 1.0)
-    with pytest.raises(RunCancelledError):
+    with pytest.raises(CancelledError):
         make_ear(stop_at=42).run(make_task(**settings), tmp_path)
     clock(monkeypatch, 0.25)
     assert make_ear().run(make_task(**settings), tmp_path).epochs == 3
@@ -110,6 +110,6 @@ def test_seconds_add_up_over_a_stop(
     make_task: MakeTask, make_ear: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock(monkeypatch, 1.0)
-    with pytest.raises(RunCancelledError):
+    with pytest.raises(CancelledError):
         make_ear(stop_at=6).run(make_task(epochs=2), tmp_path)
     assert make_ear().run(make_task(epochs=2), tmp_path).seconds == pytest.approx(8.0)

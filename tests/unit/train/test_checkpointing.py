@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 from torch import nn
 
 from core.config import TrainConfig
 from core.errors import CheckpointError, DiskFullError
-from core.train.checkpointing import Progress, load_state, save_state
-from core.train.events import Emit
+from core.events import Emit
+from core.train.checkpointing import CHECKSUM, TrainState, add_checksum, load_state, read_verified, save_state
 from core.train.optim import build_optimiser
 
 
@@ -33,17 +33,17 @@ class Run:
         self.model(torch.randn(2, 3, 5, 5)).square().mean().backward()
         self.optimiser.step()
 
-    def save(self, folder: Path, progress: Progress | None = None) -> None:
+    def save(self, folder: Path, progress: TrainState | None = None) -> None:
         save_state(
             folder,
-            progress=progress or Progress(epochs=3),
+            progress=progress or TrainState(epochs=3),
             modules={"model": self.model},
             optimiser=self.optimiser,
             scaler=self.scaler,
             best={"0.weight": torch.full((2, 2), 7.0)},
         )
 
-    def load(self, folder: Path, emit: Emit = lambda _: None) -> tuple[Progress, dict[str, torch.Tensor]] | None:
+    def load(self, folder: Path, emit: Emit = lambda _: None) -> tuple[TrainState, dict[str, torch.Tensor]] | None:
         modules: dict[str, nn.Module] = {"model": self.model}
         return load_state(folder, modules=modules, optimiser=self.optimiser, scaler=self.scaler, emit=emit)
 
@@ -51,7 +51,7 @@ class Run:
         return torch.cat([value.flatten().double() for value in self.model.state_dict().values()])
 
 
-PROGRESS = Progress(
+PROGRESS = TrainState(
     epoch=2,
     step=5,
     epochs=9,
@@ -165,10 +165,23 @@ def test_a_failing_write_leaves_the_state_before(tmp_path: Path, monkeypatch: py
 
 def test_undefined_scores_survive(tmp_path: Path) -> None:
     run = Run()
-    run.save(tmp_path, Progress(best_miou5=math.nan))
+    run.save(tmp_path, TrainState(best_miou5=math.nan))
     found = run.load(tmp_path)
     assert found is not None
     assert math.isnan(found[0].best_miou5)
+
+
+def test_the_mode_of_older_files_is_read_under_its_old_name(tmp_path: Path) -> None:
+    run = Run()
+    run.save(tmp_path, TrainState(epoch=2, mode="compiled"))
+    path = tmp_path / "state.safetensors"
+    header, tensors = read_verified(path.read_bytes())
+    saved = json.loads(header["progress"])
+    saved["way"] = saved.pop("mode")
+    path.write_bytes(add_checksum(save(tensors, header | {"progress": json.dumps(saved)} | CHECKSUM)))
+    found = run.load(tmp_path)
+    assert found is not None
+    assert (found[0].epoch, found[0].mode) == (2, "compiled")
 
 
 def test_two_modules_do_not_mix(tmp_path: Path) -> None:
@@ -176,7 +189,7 @@ def test_two_modules_do_not_mix(tmp_path: Path) -> None:
     one, two = nn.Linear(1, 1), nn.Linear(1, 1)
     optimiser, scaler = build_optimiser(one, TrainConfig()), torch.amp.GradScaler("cpu", enabled=False)
     parts = {"model": one, "model_average": two}
-    save_state(tmp_path, progress=Progress(), modules=parts, optimiser=optimiser, scaler=scaler, best={})
+    save_state(tmp_path, progress=TrainState(), modules=parts, optimiser=optimiser, scaler=scaler, best={})
     again: dict[str, nn.Module] = {"model": nn.Linear(1, 1), "model_average": nn.Linear(1, 1)}
     optimiser = build_optimiser(again["model"], TrainConfig())
     assert load_state(tmp_path, modules=again, optimiser=optimiser, scaler=scaler) is not None

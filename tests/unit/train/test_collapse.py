@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from core.events import COLLAPSED, EpochEvent, MessageEvent
 from core.train import loop
-from core.train.events import COLLAPSED, EpochEvent, MessageEvent
 from core.train.loop import Task
 from core.train.validate import Validation
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from core.events import CancelledError, Event, MessageEvent
 from core.train import compiling, loop
 from core.train.compiling import PLAIN, Forward, fastest
-from core.train.events import Event, MessageEvent
-from core.train.task import RunCancelledError, Task
+from core.train.task import Task
 from tests.unit.train.story import Story, differing
 
 PIXELS = torch.zeros(2, 3, 8, 8)
@@ -143,7 +143,7 @@ def test_a_run_goes_on_in_the_mode_it_had(
         ear = make_ear(stop_at=stop_at)
         try:
             ear.run(make_task(compile=True), folder)
-        except RunCancelledError:
+        except CancelledError:
             assert stop_at
         (said,) = (event.text for event in ear.of(MessageEvent) if event.text.startswith("The model is run"))
         assert said.startswith("The model is run compiled")

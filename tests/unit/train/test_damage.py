@@ -9,17 +9,17 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from core.errors import CheckpointError
-from core.train.checkpointing import Progress, read_verified
-from core.train.events import Event, MessageEvent
+from core.events import Event, MessageEvent
+from core.train.checkpointing import TrainState, read_verified
 from tests.unit.train.test_checkpointing import Run
 
 
 def _saved_twice(folder: Path) -> tuple[Run, Path]:
     """A run whose newest checkpoint is of epoch 2 and the one before it of epoch 1."""
     run = Run()
-    run.save(folder, Progress(epoch=0, step=4, epochs=3))
+    run.save(folder, TrainState(epoch=0, step=4, epochs=3))
     run.step()
-    run.save(folder, Progress(epoch=1, step=5, epochs=3))
+    run.save(folder, TrainState(epoch=1, step=5, epochs=3))
     return run, folder / "state.safetensors"
 
 
@@ -29,7 +29,7 @@ def test_the_one_before_stays_beside_the_newest(tmp_path: Path) -> None:
     for path, epoch in ((newest, 1), (tmp_path / "previous.safetensors", 0)):
         header, _ = read_verified(path.read_bytes())
         assert json.loads(header["progress"])["epoch"] == epoch
-    run.save(tmp_path, Progress(epoch=2))
+    run.save(tmp_path, TrainState(epoch=2))
     assert json.loads(read_verified((tmp_path / "previous.safetensors").read_bytes())[0]["progress"])["epoch"] == 1
 
 
@@ -104,5 +104,5 @@ def test_what_cannot_be_read_back_takes_nobodys_place(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(Path, "write_bytes", lose_a_bit)
     with pytest.raises(ValueError, match="SHA-256"):
-        run.save(tmp_path, Progress(epoch=2))
+        run.save(tmp_path, TrainState(epoch=2))
     assert newest.read_bytes() == before

@@ -14,10 +14,10 @@ from core.config import DistillConfig
 from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene
 from core.evaluate import evaluate
+from core.events import CancelledError, EpochEvent, MessageEvent, PreviewEvent, StepEvent
 from core.train import loop
 from core.train.batches import Batch
-from core.train.events import EpochEvent, MessageEvent, PreviewEvent, StepEvent
-from core.train.loop import RunCancelledError, Task, fit
+from core.train.loop import Task, fit
 from core.train.step import TeacherOutput
 
 MakeTask = Callable[..., Task]
@@ -118,7 +118,7 @@ def test_the_losses_of_an_epoch_are_the_mean_of_its_steps(
 
 def test_a_stop_saves_and_raises(make_task: MakeTask, make_ear: Callable[..., Any], tmp_path: Path) -> None:
     ear = make_ear(stop_at=2)
-    with pytest.raises(RunCancelledError):
+    with pytest.raises(CancelledError):
         ear.run(make_task(), tmp_path)
     assert (tmp_path / "last.ckpt" / "state.safetensors").is_file()
     assert ear.of(EpochEvent) == []
@@ -128,7 +128,7 @@ def test_a_stop_saves_and_raises(make_task: MakeTask, make_ear: Callable[..., An
 
 
 def test_a_stop_before_the_first_step(make_task: MakeTask, make_ear: Callable[..., Any], tmp_path: Path) -> None:
-    with pytest.raises(RunCancelledError):
+    with pytest.raises(CancelledError):
         make_ear(stop_at=0).run(make_task(), tmp_path)
     assert make_ear().run(make_task(), tmp_path).epochs == 3
 

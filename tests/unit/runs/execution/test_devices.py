@@ -18,11 +18,10 @@ from torch import distributed
 from core import paths
 from core.config import DistillConfig, RunConfig
 from core.errors import ConfigError, MemoryRanOutError, RunError
+from core.events import CancelledError, EpochEvent, Event, MessageEvent, StepEvent
 from core.runs import checks, execution
 from core.runs.devices import launcher
 from core.runs.store.run_store import RunStore
-from core.train.events import EpochEvent, Event, MessageEvent, StepEvent
-from core.train.task import RunCancelledError
 from tests.unit.ear import Ear
 from tests.unit.runs.execution.kit import TRAIN, run, weights
 
@@ -70,7 +69,7 @@ def test_stopped_and_resumed_two_devices_make_the_model_of_one_with_twice_the_ba
     one, first, second = Ear(), InTheSecondEpoch(), Ear()
     alone = replace(shared, train=replace(shared.train, batch_size=4, devices=1))
     summary = run(alone, runs, "one", one)
-    with pytest.raises(RunCancelledError):
+    with pytest.raises(CancelledError):
         run(shared, runs, "two", first)
     assert not (runs / "two" / "student.json").exists()
     assert len(first.of(EpochEvent)) == 1

@@ -14,10 +14,10 @@ from core.config import RunConfig
 from core.data import open_split
 from core.data.datasets.dubai import AERIAL
 from core.evaluate import evaluate
+from core.events import EpochEvent, MessageEvent, StepEvent, TeacherEvent
 from core.models import count_parameters
 from core.runs import execution, teaching
 from core.train.batches import epoch_batches
-from core.train.events import EpochEvent, MessageEvent, StepEvent, TeacherEvent
 from core.train.loop import Outcome, Task
 from tests.unit.ear import Ear
 from tests.unit.runs.execution.kit import run

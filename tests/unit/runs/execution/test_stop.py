@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from core.config import DistillConfig, RunConfig
-from core.train.events import MessageEvent
-from core.train.loop import RunCancelledError
+from core.events import CancelledError, MessageEvent
 from tests.unit.ear import Ear
 from tests.unit.runs.execution.kit import TRAIN, run, save_model, weights
 
@@ -20,7 +19,7 @@ def test_stopped_and_resumed_it_ends_as_if_it_had_not_been(
     """Stopped while it fills its cache or while it trains."""
     config = replace(distilled, distill=DistillConfig(teacher="taught", cache_views=cache_views))
     whole = run(config, runs, "whole")
-    with pytest.raises(RunCancelledError):
+    with pytest.raises(CancelledError):
         run(config, runs, "stopped", Ear(stop_at=stop_at))
     assert not (runs / "stopped" / "student.json").exists()
     resumed = run(config, runs, "stopped")
@@ -31,7 +30,7 @@ def test_stopped_and_resumed_it_ends_as_if_it_had_not_been(
 
 def test_a_stopped_cache_is_not_filled_again_from_the_start(distilled: RunConfig, runs: Path) -> None:
     config = replace(distilled, distill=DistillConfig(teacher="taught", cache_views=2))
-    with pytest.raises(RunCancelledError):
+    with pytest.raises(CancelledError):
         run(config, runs, "one", Ear(stop_at=4))
     ear = Ear()
     run(config, runs, "one", ear)
@@ -43,7 +42,7 @@ def test_a_stopped_cache_is_not_filled_again_from_the_start(distilled: RunConfig
 def test_a_teacher_that_was_trained_again_is_asked_again(distilled: RunConfig, runs: Path) -> None:
     """The cache knows the teacher by more than its name."""
     config = replace(distilled, distill=DistillConfig(teacher="taught", cache_views=1))
-    with pytest.raises(RunCancelledError):
+    with pytest.raises(CancelledError):
         run(config, runs, "one", Ear(stop_at=4))
     assert (runs / "one" / "teacher_cache.logits").exists()
     (runs / "one" / "last.ckpt" / "state.safetensors").unlink(missing_ok=True)

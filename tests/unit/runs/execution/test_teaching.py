@@ -10,9 +10,9 @@ import torch
 from core import checkpoint
 from core.config import DistillConfig, RunConfig
 from core.errors import ConfigError
+from core.events import EpochEvent, MessageEvent
 from core.losses.catalogue import LOSSES
 from core.runs import checks, execution
-from core.train.events import EpochEvent, MessageEvent
 from core.train.loop import Task
 from core.train.step import FrozenTeacher
 from tests.unit.ear import Ear

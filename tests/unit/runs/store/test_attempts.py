@@ -11,12 +11,12 @@ from torch import nn
 
 from core.config import RunConfig
 from core.errors import FencedError
+from core.events import EpochEvent, MessageEvent, PreviewEvent
 from core.files import discard, staged, write_aside
 from core.runs.recorder import Recorder
 from core.runs.store.run_files import append_line, atomic_write
 from core.runs.store.run_store import RunStore, attempts
-from core.train.checkpointing import Progress, save_state
-from core.train.events import EpochEvent, MessageEvent, PreviewEvent
+from core.train.checkpointing import TrainState, save_state
 from core.train.optim import build_optimiser
 from tests.unit.runs.conftest import claimed, lapse
 
@@ -40,7 +40,7 @@ def _checkpoint(recorder: Recorder) -> None:
     model = nn.Linear(1, 1)
     scaler = torch.amp.GradScaler("cpu", enabled=False)
     parts = {"modules": {"model": model}, "optimiser": build_optimiser(model, recorder.config.train), "scaler": scaler}
-    save_state(recorder.folder / "last.ckpt", progress=Progress(), best={}, **parts)
+    save_state(recorder.folder / "last.ckpt", progress=TrainState(), best={}, **parts)
 
 
 BLACK = np.zeros((2, 2), np.uint8)

@@ -10,12 +10,12 @@ import pytest
 
 from core.config import RunConfig
 from core.errors import RunError
+from core.events import Cancelled, Emit, EpochEvent, Event, MessageEvent, StepEvent, TeacherEvent
 from core.runs.store.records import RunRecord, RunState
 from core.runs.store.run_store import RunStore
 from core.runs.tracking.dispatch import Numbers, Tracking, numbers_of
 from core.runs.tracking.trackers import flat
 from core.runs.worker.run_process import Pulse, perform
-from core.train.events import Cancelled, Emit, EpochEvent, Event, MessageEvent, StepEvent, TeacherEvent
 from tests.unit.runs.conftest import Clock, claimed, make_checkpoint
 
 STEPS = 5

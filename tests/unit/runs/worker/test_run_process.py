@@ -14,12 +14,12 @@ import torch
 from core import paths
 from core.config import RunConfig
 from core.errors import ConfigError, DeviceError, MemoryRanOutError, StoreError
+from core.events import Cancelled, Emit, EpochEvent, MessageEvent, StepEvent
 from core.runs.recorder import read_events
 from core.runs.store.records import RunState
 from core.runs.store.run_files import atomic_write
 from core.runs.store.run_store import RunStore
 from core.runs.worker.run_process import BEAT_SECONDS, Pulse, perform, progress_after
-from core.train.events import Cancelled, Emit, EpochEvent, MessageEvent, StepEvent
 from tests.unit.runs.conftest import Clock, lapse
 
 

@@ -1,4 +1,8 @@
-"""What a training run tells the world while it works. `Emit` takes one of these; nothing else leaves the loop."""
+"""What training, prediction and benchmarks report while they work, and how they are asked to stop.
+
+A training run hands each `Event` to an `Emit`; prediction and benchmarks hand a `Progress` to an `OnProgress`. All of
+them ask `Cancelled` between two steps and raise `CancelledError` when it is true.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -72,6 +76,25 @@ class TeacherEvent:
     accuracy: float
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a piece of work is: `done` of `total` parts; `doing` says in words what comes next."""
+
+    done: int
+    total: int
+    doing: str = ""
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return min(max(self.done / self.total, 0.0), 1.0) if self.total else 0.0
+
+
+class CancelledError(Exception):
+    """`cancelled()` was true, so the work stopped. Not a failure, and so no `TerrastillError`."""
+
+
 Event = StepEvent | EpochEvent | PreviewEvent | MessageEvent | TeacherEvent
 Emit = Callable[[Event], None]
+OnProgress = Callable[[Progress], None]
 Cancelled = Callable[[], bool]
