@@ -2,11 +2,14 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.cli.options import add_data, add_json, data_config
 from core.cli.terminal import percent, say, say_json, warn
 from core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from core.data.dataset import Dataset
 
 
 def add(verbs: Any) -> None:
@@ -61,13 +64,26 @@ def _info(args: argparse.Namespace) -> int:
     if args.json:
         images = {"images": len(data.scenes), "megapixels": float(counts.sum() / 1e6)}
         parts = {"split": {"rule": split.rule, "leaks": split.leaks, "note": split.note, **sizes}}
-        say_json({"dataset": dataset.name, **images, "class_shares": shares, **parts})
+        say_json({"dataset": dataset.name, **images, "class_shares": shares, **parts, **_known(dataset)})
         return 0
     say(f"{dataset.name}: {len(data.scenes)} images, {counts.sum() / 1e6:.1f} megapixels")
     for name, share in shares.items():
         say(f"  {name:<12} {percent(share)}")
     say(f"  {sizes['train']} train, {sizes['val']} validate, {sizes['test']} test. {split.note}")
+    if dataset.licence:
+        say(f"  {dataset.title}, by {dataset.attribution}. Licence: {dataset.licence}.")
     return 0
+
+
+def _known(dataset: "Dataset") -> dict[str, Any]:
+    """What is known of a dataset without reading it, as JSON values."""
+    return {
+        "title": dataset.title,
+        "bands": list(dataset.bands),
+        "metres_per_pixel": dataset.metres_per_pixel,
+        "licence": dataset.licence,
+        "attribution": dataset.attribution,
+    }
 
 
 def _check(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from core import paths
 from core.data import download as fetching
+from core.data.dataset import RGB
 from core.data.datasets.dubai import DUBAI
 from core.data.download import Download
 
@@ -24,6 +25,14 @@ def test_info_counts_images_and_splits(run: Run, make_folder: MakeFolder) -> Non
     assert (told["split"]["train"], told["split"]["val"], told["split"]["test"]) == (4, 2, 2)
     assert sum(told["class_shares"].values()) == pytest.approx(1)
     assert run("data", "info", "--data", root)[0] == 0
+
+
+def test_info_tells_who_made_a_dataset(run: Run) -> None:
+    code, out, _ = run("data", "info", "--dataset", "samples", "--json")
+    known = json.loads(out)
+    assert code == 0
+    assert (known["title"], known["licence"], known["bands"]) == ("Shipped scenes", "Apache-2.0", list(RGB))
+    assert "Shipped scenes, by Terrastill. Licence: Apache-2.0." in run("data", "info", "--dataset", "samples")[1]
 
 
 def test_info_says_when_a_split_leaks(run: Run, make_folder: MakeFolder) -> None:

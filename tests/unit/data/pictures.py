@@ -1,14 +1,18 @@
 """Small pictures and folders for the tests of the data."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.classes import ClassMap
 from core.data import palette
+from core.data.dataset import Dataset
 from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene
+from core.data.splits import Parts
 
 
 def random_image(seed: int = 0, *, height: int = 20, width: int = 30) -> NDArray[np.uint8]:
@@ -49,3 +53,18 @@ def scenes(tiles: int, parts: int, *, size: int = 8) -> list[Scene]:
         for tile in range(1, tiles + 1)
         for part in range(1, parts + 1)
     ]
+
+
+def meadows(root: Path, **changes: Any) -> Dataset:
+    """A made-up dataset of three classes: four pictures of 48 x 48 below `root`, parted by numbers of its own."""
+    classes = ClassMap(
+        ("Grass", "Path", "Pond", "Unknown"), ((20, 160, 40), (200, 180, 140), (30, 60, 200), (9, 9, 9)), 3
+    )
+    for part in range(1, 5):
+        mask = np.full((48, 48), part % 3, np.uint8)
+        mask[:, 16:32], mask[:4] = (part + 1) % 3, 3
+        save(root / "images" / f"field_part_{part}.png", random_image(part, height=48, width=48))
+        save(root / "masks" / f"field_part_{part}.png", palette.to_rgb(mask, classes))
+    values = {"name": "meadows", "title": "Mown meadows", "short_title": "Meadows", "classes": classes, "pictures": 4}
+    split = Parts(train=(1, 2), val=(3,), test=(4,))
+    return Dataset(**{**values, "split": split, "place": lambda: root, **changes})
