@@ -40,11 +40,9 @@ from rasterio.windows import Window
 from core import checkpoint, paths
 from core.device import choose, describe
 from core.imagery.door import Picture
-from core.infer.batch import Wanted, predict_picture
-from core.infer.look import Tiling
-from core.infer.memory import keep_freed_memory
-from core.infer.predict import evaluating
-from core.infer.tiles import windows
+from core.infer.forward import evaluating, keep_freed_memory
+from core.infer.picture import Wanted, predict_picture
+from core.infer.tiling import Tiling, windows
 
 TURNS = 3
 RAW_SIDES = (512, 1024)

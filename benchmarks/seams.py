@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from core import checkpoint
 from core.image import read_rgb
 from core.imagery.limits import Info
-from core.infer.look import Tiling
-from core.infer.memory import keep_freed_memory
-from core.infer.raster import segment
-from core.infer.tiles import spans, windows
+from core.infer.forward import keep_freed_memory
+from core.infer.stream import segment
+from core.infer.tiling import Tiling, spans, windows
 
 NEAR = 32
 

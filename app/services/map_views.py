@@ -159,7 +159,7 @@ def downloads(result: dict[str, Any]) -> list[tuple[str, Path, str]]:
 
 
 def _read_mask(path: Path, window: tuple[int, int, int, int] | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    from core.infer.masks import read_mask
+    from core.infer.outputs.geotiff import read_mask
 
     try:
         return read_mask(path, window, shape)

@@ -28,7 +28,7 @@ from core.config.fields import settings_of
 from core.errors import RunStateError
 from core.events import Progress
 from core.imagery.limits import LEAST_METRES, MOST_METRES, Limits
-from core.infer.polygons import PolygonSettings
+from core.infer.outputs.polygons import PolygonSettings
 
 MOST_WAITING = 8
 GROUND_RANGE = (LEAST_METRES, MOST_METRES)
@@ -61,7 +61,7 @@ class Choice:
 @dataclass(frozen=True)
 class OrderState:
     """How far an order is. `progress` is of the picture that is worked on, `at` its number from 0 of `of`, `ahead` the
-    orders before this one; `results` are plain values of `core.infer.job.Result`."""
+    orders before this one; `results` are plain values of `core.infer.batch.Result`."""
 
     state: State
     at: int = 0
@@ -167,7 +167,7 @@ class Order:
     def _start(self) -> None:
         self.folder.mkdir(exist_ok=True)
         process = subprocess.Popen(
-            [sys.executable, "-m", "core.infer.job", str(self._report)], cwd=paths.ROOT, stdin=subprocess.PIPE
+            [sys.executable, "-m", "core.infer.batch", str(self._report)], cwd=paths.ROOT, stdin=subprocess.PIPE
         )
         assert process.stdin is not None
         process.stdin.write(self._text.encode())
@@ -213,7 +213,7 @@ def _why_it_ended(code: int) -> str:
 
 
 def _order(pictures: list[Own], choice: Choice, folder: Path) -> dict[str, Any]:
-    """The JSON that `core.infer.job` reads. A GeoTIFF, areas and an overview are always made: the page shows them."""
+    """The JSON that `core.infer.batch` reads. A GeoTIFF, areas and an overview are always made: the page shows them."""
     limits = Limits(pixels=MEGAPIXELS * _MEGAPIXEL)
     return {
         "items": [

@@ -80,7 +80,7 @@ def file_as_shown(file: Path, classes: Classes, palette: Palette) -> Path:
     `classes` by the index that the file holds. The file itself where nothing in it would change; else a hidden copy
     beside it, which lives as long as its folder. Raises `OSError`.
     """
-    from core.infer.recolour import ENDINGS, recolour
+    from core.infer.outputs.recolour import ENDINGS, recolour
 
     if palette == "colour" or file.suffix not in ENDINGS:
         return file

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from core.device import describe
 from core.errors import ConfigError
-from core.infer.predict import evaluating
+from core.infer.forward import evaluating
 
 Clock = Callable[[], float]
 

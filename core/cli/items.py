@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from core.errors import ImageError
 
 if TYPE_CHECKING:
-    from core.infer.job import Item
+    from core.infer.batch import Item
 
 _LONGEST_NAME = 200
 """Bytes: file systems take 255, and endings and the mark of a half file come behind."""
@@ -23,7 +23,7 @@ def find_items(images: Sequence[Path], out: Path, stack: ExitStack) -> tuple[lis
 
     Zips are unpacked into folders that last as long as `stack`.
     """
-    from core.infer.job import Item
+    from core.infer.batch import Item
 
     items: list[Item] = []
     plain: list[Path] = []
@@ -53,7 +53,7 @@ def _is_zip(path: Path) -> bool:
 def _unpacked(source: Path, folder: Path, out: Path) -> Iterator["Item"]:
     """The pictures of a zip. Their names only colour the names of the masks; numbers keep these apart."""
     from core.imagery.archives import extract
-    from core.infer.job import Item
+    from core.infer.batch import Item
 
     for entry in extract(source, folder, name=str(source)):
         stem = fitting(f"{source.stem}_{entry.path.name}_{safe(entry.name)}")
@@ -98,7 +98,7 @@ def _told_apart(items: Sequence["Item"]) -> list["Item"]:
     """
     from dataclasses import replace
 
-    from core.infer.batch import outcome_files
+    from core.infer.picture import output_files
 
     taken: set[str] = set()
     found = []
@@ -106,7 +106,7 @@ def _told_apart(items: Sequence["Item"]) -> list["Item"]:
         stem = Path(item.stem)
         for candidate in chain([stem], (stem.with_name(f"{stem.name}_{number}") for number in count(2))):
             # Letters that differ in nothing but their case are one name on some disks.
-            names = {str(path).casefold() for path in outcome_files(candidate)}
+            names = {str(path).casefold() for path in output_files(candidate)}
             if not names & taken:
                 break
         taken |= names
@@ -116,12 +116,12 @@ def _told_apart(items: Sequence["Item"]) -> list["Item"]:
 
 def _kept(items: Sequence["Item"], sources: set[str], refused: list[str]) -> list["Item"]:
     """The items whose results replace none of the pictures; the others are told in `refused`."""
-    from core.infer.batch import outcome_files
+    from core.infer.picture import output_files
 
     taken = {_real(Path(item.path)) for item in items} | sources
     found = []
     for item in items:
-        hit = next((target for target in outcome_files(Path(item.stem)) if _real(target) in taken), None)
+        hit = next((target for target in output_files(Path(item.stem)) if _real(target) in taken), None)
         if hit is None:
             found.append(item)
         else:

@@ -11,9 +11,9 @@ from core.cli.terminal import complain, progress_bar, say
 from core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from core.infer.batch import Wanted
-    from core.infer.job import Result
-    from core.infer.polygons import PolygonSettings
+    from core.infer.batch import Result
+    from core.infer.outputs.polygons import PolygonSettings
+    from core.infer.picture import Wanted
 
 _FILES = {
     "tif": "also a Cloud-Optimised GeoTIFF with the picture's coordinates",
@@ -65,7 +65,7 @@ def _add_polygon_settings(verb: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from core.imagery.limits import Limits
     from core.imagery.typed import parse_bands
-    from core.infer.job import Desk, Order
+    from core.infer.batch import BatchPredictor, Order
 
     wanted, tiling, polygons = _wanted(args), _tiling(args), _polygons(args)
     bands = parse_bands(args.bands)
@@ -76,26 +76,26 @@ def run(args: argparse.Namespace) -> int:
         for reason in refused:
             complain(reason)
         failed = len(refused)
-        desk = Desk(
+        predictor = BatchPredictor(
             Order(tuple(items), args.model, wanted, args.teacher, tiling, *said),
         )
         args.out.mkdir(parents=True, exist_ok=True)
         for item in items:
             with progress_bar(item.name, "window") as show:
-                result = desk.work(item, progress=show)
+                result = predictor.predict(item, progress=show)
             failed += _told(result)
     return 1 if failed else 0
 
 
 def _polygons(args: argparse.Namespace) -> "PolygonSettings":
-    from core.infer.polygons import PolygonSettings
+    from core.infer.outputs.polygons import PolygonSettings
 
     given = {"smallest_area": args.smallest_area, "smooth": args.smooth}
     return PolygonSettings(**{name: value for name, value in given.items() if value is not None})
 
 
 def _wanted(args: argparse.Namespace) -> "Wanted":
-    from core.infer.batch import Wanted
+    from core.infer.picture import Wanted
 
     return Wanted(
         tif=args.tif, gpkg=args.gpkg, geojson=args.geojson, probabilities=args.probs, areas=args.areas, png=True
@@ -103,7 +103,7 @@ def _wanted(args: argparse.Namespace) -> "Wanted":
 
 
 def _tiling(args: argparse.Namespace) -> Any:
-    from core.infer.look import Tiling
+    from core.infer.tiling import Tiling
 
     usual = Tiling()
     tile = usual.tile if args.tile is None else args.tile
@@ -120,6 +120,6 @@ def _told(result: "Result") -> int:
         return 1
     for note in result.notes:
         complain(f"{result.name}: {note}")
-    for path in result.outcome.files:
+    for path in result.outputs.files:
         say(str(path))
     return 0

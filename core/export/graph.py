@@ -21,7 +21,7 @@ from torch.nn import functional
 from core.cards import ModelCard
 from core.errors import ExportError
 from core.export.surround import add_ends
-from core.infer.predict import evaluating
+from core.infer.forward import evaluating
 
 OPSET = 20
 _CORE_INPUT, _CORE_OUTPUT = "normalised", "scores"

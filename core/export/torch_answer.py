@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.cards import ModelCard
-from core.infer.predict import evaluating
+from core.infer.forward import evaluating
 
 
 def normalised(images: NDArray[np.uint8], card: ModelCard, device: torch.device) -> Tensor:

@@ -1,234 +1,217 @@
-"""One picture → all files that were asked for: mask, probabilities, polygons, areas, difference from a teacher.
+"""Many pictures, one after another: `python -m core predict`, and the process behind the app's page for own images.
 
-The mask is written strip by strip into a plain GeoTIFF aside; everything else is made from that file. A picture that is
-cancelled or refused leaves no file.
+Started as `python -m core.infer.batch REPORT` it reads an `Order` as JSON from stdin, keeps REPORT (JSON) up to date,
+and stops at SIGTERM or when the process that started it is gone. A picture that is refused does not stop the others.
 """
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-import torch
-
+from core import checkpoint, device
 from core.checkpoint import Loaded
-from core.classes import ClassMap
-from core.errors import ConfigError
-from core.events import Cancelled, OnProgress, Progress
+from core.errors import DiskFullError, ImageError, TerrastillError
+from core.events import Cancelled, CancelledError, OnProgress, Progress
 from core.files import write_aside
-from core.image import encode_webp
-from core.imagery.ground import ground_ratio
-from core.infer.areas import Area, AreaCounter, to_csv
-from core.infer.difference import difference_names, write_difference
-from core.infer.look import Tiling
-from core.infer.masks import MaskWriter, ProbabilityWriter, gdal, to_cog, to_png
-from core.infer.overview import Overview
-from core.infer.polygons import PolygonSettings
-from core.infer.raster import Source, segment
-from core.infer.rows import Strip
-from core.infer.vectors import Legend, write_geojson, write_gpkg
+from core.imagery.door import Picture
+from core.imagery.limits import Limits
+from core.infer.forward import keep_freed_memory
+from core.infer.outputs.polygons import PolygonSettings
+from core.infer.picture import PictureOutputs, Wanted, check_comparable, predict_picture
+from core.infer.tiling import Tiling
+from core.oom import PREDICTING, end_me_before_others
+
+_REPORT_SECONDS = 0.4
+_LONGEST_REASON = 160
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which files to write: STEM.png, STEM.tif, STEM_probabilities.tif, STEM.geojson, STEM.gpkg, STEM_areas.csv, and
-    STEM_photo.webp (an overview of the picture). With a teacher come STEM_difference.tif and its areas."""
+class Item:
+    """A picture at `path`, shown to people as `name`, whose files begin with `stem`."""
 
-    png: bool = True
-    tif: bool = False
-    probabilities: bool = False
-    geojson: bool = False
-    gpkg: bool = False
-    areas: bool = False
-    photo: bool = False
+    path: str
+    name: str
+    stem: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be done. `bands` are the numbers of red, green and blue, and `ground` the width of a pixel
+    in metres, where the file does not give them."""
+
+    items: tuple[Item, ...]
+    model: str
+    wanted: Wanted = field(default_factory=Wanted)
+    teacher: str | None = None
+    tiling: Tiling = field(default_factory=Tiling)
+    bands: tuple[int, ...] | None = None
+    device: str = "auto"
+    limits: Limits = field(default_factory=Limits)
+    polygons: PolygonSettings = field(default_factory=PolygonSettings)
+    ground: float | None = None
+
+    @classmethod
+    def from_json(cls, text: str) -> "Order":
+        data = json.loads(text)
+        return cls(
+            items=tuple(Item(**item) for item in data["items"]),
+            model=data["model"],
+            wanted=Wanted(**data["wanted"]),
+            teacher=data["teacher"],
+            tiling=Tiling(**data["tiling"]),
+            polygons=PolygonSettings(**data.get("polygons", {})),
+            bands=tuple(data["bands"]) if data["bands"] else None,
+            device=data["device"],
+            ground=data.get("ground"),
+            limits=Limits(**data["limits"]),
+        )
 
 
 @dataclass
-class Outcome:
-    """What came of one picture; `notes` are sentences on what could not be worked out."""
+class Result:
+    """One picture that is finished: `error` is a sentence that says why it failed, or None."""
 
-    files: list[Path] = field(default_factory=list)
+    name: str
+    error: str | None = None
     notes: list[str] = field(default_factory=list)
-    areas: list[Area] = field(default_factory=list)
-    differences: list[Area] = field(default_factory=list)
+    width: int = 0
+    height: int = 0
+    metres_per_pixel: float | None = None
+    seconds: float = 0.0
+    outputs: PictureOutputs = field(default_factory=PictureOutputs)
+
+    def to_json(self) -> dict[str, Any]:
+        plain = {**asdict(self.outputs), **self.__dict__}
+        del plain["outputs"]
+        plain["files"] = [str(path) for path in self.outputs.files]
+        return plain
 
 
-def predict_picture(
-    picture: Source,
-    stem: Path,
-    loaded: Loaded,
-    wanted: Wanted,
-    *,
-    device: torch.device | str,
-    tiling: Tiling | None = None,
-    polygons: PolygonSettings | None = None,
-    teacher: Loaded | None = None,
-    progress: OnProgress | None = None,
-    cancelled: Cancelled | None = None,
-) -> Outcome:
-    """Segment a picture into files that start with `stem`.
+class BatchPredictor:
+    """The models of an order, loaded once, to segment each of its items. Raises `ConfigError`, `ModelError`."""
 
-    Raises `ImageError`, `GeoError`, `DeviceError`, `DiskFullError`, `CancelledError`, `OSError` (the folder),
-    `MemoryError`, and `ConfigError` when the teacher knows other classes.
-    """
-    if teacher is not None:
-        check_comparable(loaded, teacher)
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    with gdal(), tempfile.TemporaryDirectory(prefix=".terrastill-", dir=stem.parent) as folder:
-        work = _Work(picture, stem, Path(folder), device, tiling or Tiling(), polygons or PolygonSettings(), cancelled)
-        with work.all_or_nothing():
-            share = 1 if teacher is None else 2
-            mask = work.segment(loaded, wanted, _part(progress, 0, share))
-            work.export(mask, loaded.card.classes, wanted)
-            if teacher is not None:
-                reference = work.segment(teacher, Wanted(), _part(progress, 1, share), name="teacher")
-                work.compare(loaded.card.classes, student=mask, teacher=reference)
-        return work.outcome
+    def __init__(self, order: Order) -> None:
+        keep_freed_memory()
+        self._order = order
+        self._device = device.choose(order.device)
+        self._loaded = self._load(order.model)
+        self._teacher = self._load(order.teacher) if order.teacher else None
+        if self._teacher is not None:
+            check_comparable(self._loaded, self._teacher)
 
+    def _load(self, name: str) -> Loaded:
+        return checkpoint.load(checkpoint.resolve(name), device=self._device)
 
-def check_comparable(loaded: Loaded, teacher: Loaded) -> None:
-    """Raises `ConfigError` when two models know different classes."""
-    if teacher.card.classes.scored_names != loaded.card.classes.scored_names:
-        raise ConfigError("The two models know different classes, so their masks cannot be compared.")
-
-
-class _Work:
-    """The steps for one picture, and what they gave so far."""
-
-    def __init__(
-        self,
-        picture: Source,
-        stem: Path,
-        folder: Path,
-        device: torch.device | str,
-        tiling: Tiling,
-        polygons: PolygonSettings,
-        cancelled: Cancelled | None,
-    ) -> None:
-        self.outcome = Outcome()
-        self._picture, self._stem, self._folder = picture, stem, folder
-        self._device, self._tiling, self._polygons, self._cancelled = device, tiling, polygons, cancelled
-
-    @contextmanager
-    def all_or_nothing(self) -> Iterator[None]:
-        """What was written within it is removed again unless the block comes to its end."""
-        finished = False
+    def predict(self, item: Item, *, progress: OnProgress | None = None, cancelled: Cancelled | None = None) -> Result:
+        """Do one picture. Whatever is wrong with it is its result; raises `CancelledError` alone."""
         try:
-            yield
-            finished = True
-        finally:
-            for path in () if finished else self.outcome.files:
-                path.unlink(missing_ok=True)
-                path.with_name(path.name + ".aux.xml").unlink(missing_ok=True)
+            return self._done(item, progress, cancelled)
+        except (TerrastillError, OSError, ValueError, RuntimeError, MemoryError) as error:
+            return Result(item.name, error=failure_sentence(item.name, error))
 
-    def segment(self, loaded: Loaded, wanted: Wanted, progress: OnProgress | None, *, name: str = "mask") -> Path:
-        """Write the mask of one model aside, and what can only be written while it is made."""
-        info, card = self._picture.info, loaded.card
-        ratio = ground_ratio(info, card.metres_per_pixel)
-        tiling = Tiling(**{**self._tiling.__dict__, "ground_ratio": ratio})
-        writer = MaskWriter(self._folder / f"{name}.tif", info, card.classes.scored_names, card.classes.colours)
-        counter = AreaCounter(info, card.classes.scored_names)
-        keepers = [lambda strip: writer.write(strip.y, strip.mask), lambda strip: counter.add(strip.y, strip.mask)]
-        shares = None
-        if wanted.probabilities:
-            shares = ProbabilityWriter(self._folder / f"{name}_probabilities.tif", info, card.classes)
-            keepers.append(shares.write)
-        overview = Overview(info.height, info.width) if wanted.photo else None
-        strips = segment(
-            self._picture,
-            loaded.model,
-            outputs=card.classes.outputs,
-            mean=card.mean,
-            std=card.std,
-            device=self._device,
-            tiling=tiling,
-            progress=progress,
-            cancelled=self._cancelled,
-            probabilities=wanted.probabilities,
-            seen=overview.add if overview is not None else None,
-        )
-        _keep_all(strips, keepers, at_once=wanted.probabilities)
-        writer.close()
-        if name == "mask":
-            self.outcome.areas = counter.areas()
-            self.outcome.notes += [counter.why_not] if counter.why_not else []
-        if shares is not None:
-            shares.close()
-            self._made("_probabilities.tif", lambda target: to_cog(shares.path, target))
-        if overview is not None:
-            data = encode_webp(overview.picture)
-            self._made("_photo.webp", lambda target: write_aside(target, lambda aside: aside.write_bytes(data)))
-        return writer.path
-
-    def export(self, mask: Path, classes: ClassMap, wanted: Wanted) -> None:
-        """Everything that is made from a mask on disk."""
-        legend = Legend(classes.scored_names, classes.colours)
-        if wanted.png:
-            self._made(".png", lambda target: to_png(mask, target))
-        if wanted.tif:
-            self._made(".tif", lambda target: to_cog(mask, target, classes.scored_names))
-        if wanted.geojson:
-            self._polygonal(".geojson", write_geojson, mask, legend)
-        if wanted.gpkg:
-            self._polygonal(".gpkg", write_gpkg, mask, legend)
-        if wanted.areas:
-            self._text("_areas.csv", to_csv(self.outcome.areas, self._picture.info.given_metres))
-
-    def _polygonal(self, ending: str, write: Callable[..., list[str]], mask: Path, legend: Legend) -> None:
-        def make(target: Path) -> None:
-            self.outcome.notes += write(mask, target, self._picture.info, legend, self._polygons)
-
-        self._made(ending, make)
-
-    def compare(self, classes: ClassMap, *, student: Path, teacher: Path) -> None:
-        """The difference from the teacher's mask, as a raster and as areas."""
-        plain = self._folder / "difference.tif"
-        self.outcome.differences = write_difference(
-            plain, self._picture.info, classes, student=student, teacher=teacher
-        )
-        self._made("_difference.tif", lambda target: to_cog(plain, target, difference_names(classes)))
-        self._text("_difference_areas.csv", to_csv(self.outcome.differences, self._picture.info.given_metres))
-
-    def _text(self, ending: str, text: str) -> None:
-        self._made(ending, lambda target: write_aside(target, lambda aside: aside.write_text(text, encoding="utf-8")))
-
-    def _made(self, ending: str, make: Callable[[Path], object]) -> None:
-        target = self._stem.with_name(self._stem.name + ending)
-        make(target)
-        self.outcome.files.append(target)
+    def _done(self, item: Item, progress: OnProgress | None, cancelled: Cancelled | None) -> Result:
+        started = time.monotonic()
+        order = self._order
+        with Picture(Path(item.path), name=item.name, limits=order.limits, bands=order.bands) as picture:
+            picture.info = picture.info.with_ground(order.ground)
+            outputs = predict_picture(
+                picture,
+                Path(item.stem),
+                self._loaded,
+                order.wanted,
+                device=self._device,
+                tiling=order.tiling,
+                polygons=order.polygons,
+                teacher=self._teacher,
+                progress=progress,
+                cancelled=cancelled,
+            )
+            info = picture.info
+        seconds = time.monotonic() - started
+        notes = [*info.notes, *outputs.notes]
+        return Result(item.name, None, notes, info.width, info.height, info.metres_per_pixel, seconds, outputs)
 
 
-def _keep_all(strips: Iterator[Strip], keepers: Sequence[Callable[[Strip], None]], *, at_once: bool) -> None:
-    """Keep each strip while the next is made; `at_once` before that, for strips whose memory is used again."""
-
-    def keep(strip: Strip) -> None:
-        with gdal():
-            for keeper in keepers:
-                keeper(strip)
-
-    with ThreadPoolExecutor(1) as hand:
-        keeping: Future[None] | None = None
-        for strip in strips:
-            if keeping is not None:
-                keeping.result()
-            keeping = hand.submit(keep, strip)
-            if at_once:
-                keeping.result()
-        if keeping is not None:
-            keeping.result()
+def failure_sentence(name: str, error: Exception) -> str:
+    """One sentence on a picture that could not be done, without a path of this machine."""
+    if isinstance(error, ImageError):
+        return str(error)
+    failed = f"{name} could not be segmented"
+    if isinstance(error, DiskFullError):
+        return f"{failed}: the disk is full. Free some space, or write to another disk."
+    if isinstance(error, TerrastillError):
+        return f"{failed}. {error}"
+    if isinstance(error, MemoryError):
+        return f"{failed}: it needs more memory than there is. Use smaller tiles, or cut it into parts."
+    if isinstance(error, OSError):
+        return f"{failed}: {error.strerror or type(error).__name__}. Check the folder for results, and its rights."
+    first = (str(error).splitlines() or [""])[0][:_LONGEST_REASON]
+    return f"{failed} ({type(error).__name__}: {first}). Try another model, or save the picture anew."
 
 
-def _part(progress: OnProgress | None, at: int, of: int) -> OnProgress | None:
-    """Reports pass `at` of `of` as a share of all of them."""
-    if progress is None:
-        return None
-    return lambda now: progress(Progress(at * now.total + now.done, of * now.total))
+class ProgressFile:
+    """How far the order is, in a JSON file that is replaced as a whole."""
+
+    def __init__(self, path: Path, of: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._path, self._now = path, now
+        self._written_at = -1.0
+        self._started = now()
+        self.state: dict[str, Any] = {"state": "running", "at": 0, "of": of, "results": []}
+        self.state |= asdict(Progress(0, 0))
+
+    def begin(self, at: int, name: str) -> None:
+        self._started = self._now()
+        self.write(at=at, doing=name, done=0, total=0, seconds_left=None)
+
+    def progress(self, now: Progress) -> None:
+        """At most a few times a second; the time left is that of this picture."""
+        passed = self._now() - self._started
+        if now.done < now.total and self._now() - self._written_at < _REPORT_SECONDS:
+            return
+        seconds_left = passed / now.done * (now.total - now.done)
+        self.write(done=now.done, total=now.total, seconds_left=seconds_left)
+
+    def write(self, **changes: Any) -> None:
+        """Change some fields and write the file. On a full disk it is written when there is space again."""
+        self.state |= changes
+        self._written_at = self._now()
+        with suppress(DiskFullError):
+            write_aside(self._path, lambda aside: aside.write_text(json.dumps(self.state), encoding="utf-8"))
 
 
-def outcome_files(stem: Path) -> Iterator[Path]:
-    """Every file that `predict_picture` may write for a stem."""
-    endings = (".png", ".tif", ".tif.aux.xml", "_probabilities.tif", ".geojson", ".gpkg", "_areas.csv", "_photo.webp")
-    more = ("_difference.tif", "_difference.tif.aux.xml", "_difference_areas.csv")
-    yield from (stem.with_name(stem.name + ending) for ending in (*endings, *more))
+def run(order: Order, report: ProgressFile, cancelled: Cancelled) -> None:
+    """Do every item and report it; how the order ended is the report's last `state`."""
+    try:
+        report.write(doing="Loading the model")
+        predictor = BatchPredictor(order)
+        for at, item in enumerate(order.items):
+            report.begin(at, item.name)
+            result = predictor.predict(item, progress=report.progress, cancelled=cancelled)
+            report.write(results=[*report.state["results"], result.to_json()])
+        report.write(state="done", at=len(order.items), done=1, total=1)
+    except CancelledError:
+        report.write(state="cancelled")
+    except TerrastillError as error:
+        report.write(state="failed", error=str(error))
+    except OSError as error:
+        report.write(state="failed", error=f"The results cannot be written ({error.strerror or error}).")
+
+
+def main() -> None:
+    end_me_before_others(PREDICTING)
+    order = Order.from_json(sys.stdin.read())
+    parent, asked = os.getppid(), []
+    signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
+    report = ProgressFile(Path(sys.argv[1]), len(order.items))
+    run(order, report, lambda: bool(asked) or os.getppid() != parent)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,6 @@
 """A model and a picture of any size → class probabilities for every pixel."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -12,8 +11,9 @@ from torch import Tensor, nn
 
 from core.errors import DeviceError, ImageError
 from core.events import Cancelled, CancelledError, OnProgress, Progress
+from core.infer.forward import evaluating
 from core.infer.likeliest import likeliest
-from core.infer.tiles import Window, shares, windows
+from core.infer.tiling import Window, shares, windows
 
 TILE, OVERLAP = 512, 64
 """Side of the windows that a picture is cut into, and how much neighbours share, in pixels, unless told otherwise."""
@@ -109,18 +109,6 @@ def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ImageError(f"A picture must be 8-bit RGB, (height, width, 3), not {image.dtype} {image.shape}.")
     return image.shape[0], image.shape[1]
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode inside the block, and afterwards every module back in the mode it was in."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _channel_vectors(mean: Sequence[float], std: Sequence[float], device: torch.device | str) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from core.data.scene import Scene
 from core.data.transforms import Placement, ViewSampler
 from core.events import Cancelled, Emit, MessageEvent
-from core.infer.tiles import shares, windows
+from core.infer.tiling import shares, windows
 from core.train.batches import Batch
 from core.train.distributed import ALONE, Group
 from core.train.logit_store import Form, LogitStore, fidelity, mark_done, progress, row_bytes

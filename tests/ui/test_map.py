@@ -22,7 +22,7 @@ from app.services.errors import ImageError, RunError
 from app.services.mapping import Choice, Order
 from app.services.workspaces import Workspace
 from core import paths
-from core.infer import job
+from core.infer import batch
 from tests.ui.conftest import CLASSES, words
 
 View = Callable[..., AppTest]
@@ -298,6 +298,6 @@ def test_what_is_measured_goes_from_the_page_to_the_process(view: View) -> None:
     assert not page.exception
     order = mapping.current(page.session_state["session_workspace"])
     assert (order.choice.ground, order.choice.smallest_area, order.choice.smooth) == (0.3, 5.0, 0.0)
-    sent = job.Order.from_json(json.dumps(mapping._order(order.pictures, order.choice, order.folder)))
+    sent = batch.Order.from_json(json.dumps(mapping._order(order.pictures, order.choice, order.folder)))
     assert (sent.ground, sent.polygons.smallest_area, sent.polygons.smooth) == (0.3, 5.0, 0.0)
     page.session_state["session_workspace"].close()

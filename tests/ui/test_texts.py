@@ -15,7 +15,7 @@ from app.services import names
 from app.services.plots import Series, svg_plot
 from app.services.report import Section, Table, Text, render
 from core import paths
-from core.infer.areas import Area, to_csv
+from core.infer.outputs.areas import Area, to_csv
 from core.spreadsheet import cell
 from tests.ui.conftest import as_read
 

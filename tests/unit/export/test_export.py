@@ -25,7 +25,7 @@ from core.export.quantise import quantise
 from core.export.session import OnnxModel
 from core.export.tiles import cut, training_tiles
 from core.imagery.door import Picture
-from core.infer.batch import Wanted, predict_picture
+from core.infer.picture import Wanted, predict_picture
 from core.models import build_model
 from tests.unit.networks import balance, noise
 

@@ -16,13 +16,13 @@ from core.data.datasets.dubai import AERIAL
 from core.data.meaning import read_mask
 from core.data.palette import to_rgb
 from core.errors import ImageError
-from core.infer.batch import Wanted, predict_picture
-from core.infer.look import Tiling
-from core.infer.recolour import recolour
+from core.infer.outputs.recolour import recolour
+from core.infer.picture import Wanted, predict_picture
+from core.infer.tiling import Tiling
 from tests.unit.imagery.rasters import by_gdal, by_tifffile
 from tests.unit.imagery.test_types import by_gdal_with_palette
 from tests.unit.infer.rasters import UTM, Brightness, Held
-from tests.unit.infer.test_outputs import PLACE, blocks, loaded
+from tests.unit.infer.test_picture import PLACE, blocks, loaded
 
 WAYS = ("nodata", "mask", "mask with overviews", "NODATA_VALUES", "bands apart", "alpha")
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "int64", "float32", "float64")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.imagery.limits import Info
-from core.infer.raster import Read
+from core.infer.stream import Read
 
 UTM = "EPSG:32640"
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from core.errors import DeviceError, ImageError
 from core.events import CancelledError, Progress
-from core.infer.predict import Prediction, evaluating, predict
+from core.infer.forward import evaluating
+from core.infer.predict import Prediction, predict
 
 NORMAL = {"mean": (127.0, 120.0, 110.0), "std": (60.0, 61.0, 62.0), "device": "cpu"}
 

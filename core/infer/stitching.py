@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.infer.likeliest import likeliest
-from core.infer.tiles import Window, axis_shares, spans
+from core.infer.tiling import Window, axis_shares, spans
 
 NO_DATA = 255
 """In a mask: the picture holds no data here. No class has this index (`ClassMap`)."""
@@ -66,7 +66,7 @@ class Rows(Protocol):
     """Takes the windows of a row from left to right, then gives its finished pixels."""
 
     def add(self, window: Window, valid: Valid, logits: Tensor | None) -> None:
-        """Logits (C, h, w) of a window, None where it was not looked at; `valid` (h, w), None for all."""
+        """Logits (C, h, w) of a window, None where it holds no data; `valid` (h, w), None for all."""
 
     def finished(self) -> Strip:
         """The pixels that no later row adds to."""

@@ -21,12 +21,12 @@ from core.config import ModelConfig
 from core.errors import ConfigError
 from core.events import CancelledError
 from core.imagery.geodesy import to_degrees
-from core.infer.areas import AreaCounter
-from core.infer.batch import Wanted, outcome_files, predict_picture
-from core.infer.difference import difference
-from core.infer.look import Tiling
-from core.infer.polygons import PolygonSettings, polygons
-from core.infer.rows import NO_DATA
+from core.infer.outputs.areas import AreaCounter
+from core.infer.outputs.difference import difference
+from core.infer.outputs.polygons import PolygonSettings, polygons
+from core.infer.picture import Wanted, output_files, predict_picture
+from core.infer.stitching import NO_DATA
+from core.infer.tiling import Tiling
 from tests.unit.infer.rasters import UTM, Brightness, Held
 
 CLASSES = ClassMap(("Dark", "Bright & <light>", "Nothing"), ((10, 20, 30), (250, 240, 230), (0, 0, 0)), 2)
@@ -301,4 +301,4 @@ def test_nothing_is_left_of_a_prediction_that_was_cancelled(placed: Held, tmp_pa
 
 def test_every_file_that_is_written_is_known_beforehand(placed: Held, tmp_path: Path) -> None:
     stem = run(placed, tmp_path, teacher=loaded())
-    assert set(tmp_path.iterdir()) == set(outcome_files(stem))
+    assert set(tmp_path.iterdir()) == set(output_files(stem))

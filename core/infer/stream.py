@@ -1,6 +1,6 @@
 """A picture of any size, read window by window → its classes, row of windows by row of windows, in bounded memory.
 
-While the model looks at one window, one thread reads and prepares the next and another puts the last in its place. What
+While the model works on one window, one thread reads and prepares the next and another puts the last in its place. What
 is kept is one row of windows over the whole width, `MOST_BYTES` of it, whatever the height.
 """
 
@@ -16,17 +16,16 @@ from torch import Tensor, nn
 
 from core.events import Cancelled, CancelledError, OnProgress, Progress
 from core.imagery.limits import Info
-from core.infer.look import Look, Tiling
-from core.infer.predict import evaluating
-from core.infer.rows import Blended, Grid, Rows, Stitched, Strip, Valid
-from core.infer.tiles import Window
+from core.infer.forward import WindowModel, evaluating
+from core.infer.stitching import Blended, Grid, Rows, Stitched, Strip, Valid
+from core.infer.tiling import Tiling, Window
 
 MOST_BYTES = 420 * 1024**2
 _SMALLEST_TILE = 128
 _AHEAD = 2
 
 Read = tuple[NDArray[np.uint8], Valid]
-Seen = Callable[[Window, NDArray[np.uint8]], None]
+OnRead = Callable[[Window, NDArray[np.uint8]], None]
 
 
 class Source(Protocol):
@@ -50,33 +49,33 @@ def segment(
     probabilities: bool = False,
     progress: OnProgress | None = None,
     cancelled: Cancelled | None = None,
-    seen: Seen | None = None,
+    on_read: OnRead | None = None,
 ) -> Iterator[Strip]:
-    """Strips of a picture from top to bottom; together they cover it once. `seen` gets each window that is read.
+    """Strips of a picture from top to bottom; together they cover it once. `on_read` gets each window that is read.
 
     `model` maps (B, 3, h, w) to logits (B, `outputs`, h, w). The masks are the same with `probabilities` and without,
     but the time is not. Raises `ImageError` (the picture), `DeviceError` (memory) and `CancelledError`.
     """
     tiling = tiling or Tiling()
     grid = _grid(picture.info, tiling, outputs, probabilities)
-    look = Look(model, mean, std, device, tiling)
+    window_model = WindowModel(model, mean, std, device, tiling)
     blended = probabilities or not grid.in_pairs
     rows: Rows = Blended(grid, outputs, device) if blended else Stitched(grid, outputs)
     with evaluating(model), torch.inference_mode(), ThreadPoolExecutor(1) as reader:
         model.to(device)
-        ahead = _read_ahead(picture, grid.groups(tiling.batch), look, reader, cancelled, seen)
-        yield from _looked_at(ahead, look, rows, grid, progress)
+        ahead = _read_ahead(picture, grid.groups(tiling.batch), window_model, reader, cancelled, on_read)
+        yield from _forward(ahead, window_model, rows, grid, progress)
 
 
-def _looked_at(
-    ahead: Iterator["_Batch"], look: Look, rows: Rows, grid: Grid, progress: OnProgress | None
+def _forward(
+    ahead: Iterator["_Batch"], model: WindowModel, rows: Rows, grid: Grid, progress: OnProgress | None
 ) -> Iterator[Strip]:
-    """The model on one batch after the other, each put in its place while the model looks at the next."""
+    """Run the model on each batch, and put its output in place while the model works on the next."""
     done = 0
     finishing: Future[list[Strip]] | None = None
     with ThreadPoolExecutor(1) as finisher:
         for batch in ahead:
-            logits = None if batch.views is None else look(batch.views)
+            logits = None if batch.views is None else model(batch.views)
             if finishing is not None:
                 yield from finishing.result()
             finishing = finisher.submit(_put, rows, grid, batch, logits)
@@ -104,20 +103,20 @@ def _grid(info: Info, tiling: Tiling, outputs: int, probabilities: bool) -> Grid
 
 @dataclass(frozen=True)
 class _Batch:
-    """Windows of one size; `looked` says at which of them the model looks, `views` (B, 3, h, w) is what it sees."""
+    """Windows of one size; `views` (B, 3, h, w) is the model's input of those that `has_data`."""
 
     windows: Sequence[Window]
     valid: Sequence[Valid]
-    looked: Sequence[bool]
+    has_data: Sequence[bool]
     views: Tensor | None
 
 
 def _put(rows: Rows, grid: Grid, batch: _Batch, logits: Tensor | None) -> list[Strip]:
-    """Take in what the model said; the strip, where that ends a row."""
+    """Take in the model's output; gives the strip, where that ends a row."""
     with torch.inference_mode():
         found = iter(()) if logits is None else iter(logits)
-        for window, valid, looked in zip(batch.windows, batch.valid, batch.looked, strict=True):
-            rows.add(window, valid, next(found) if looked else None)
+        for window, valid, has_data in zip(batch.windows, batch.valid, batch.has_data, strict=True):
+            rows.add(window, valid, next(found) if has_data else None)
         last = batch.windows[-1]
         return [rows.finished()] if last.x + last.width == grid.width else []
 
@@ -125,24 +124,24 @@ def _put(rows: Rows, grid: Grid, batch: _Batch, logits: Tensor | None) -> list[S
 def _read_ahead(
     picture: Source,
     groups: Sequence[Sequence[Window]],
-    look: Look,
+    model: WindowModel,
     reader: ThreadPoolExecutor,
     cancelled: Cancelled | None,
-    seen: Seen | None,
+    on_read: OnRead | None,
 ) -> Iterator[_Batch]:
-    """Windows in batches, each read and prepared while the model looks at the one before."""
+    """Windows in batches, each read and prepared while the model works on the one before."""
 
     def read(group: Sequence[Window]) -> _Batch:
         reads = []
         for window in group:
             reads.append(picture.read(window.y, window.x, window.height, window.width))
-            if seen is not None:
-                seen(window, reads[-1][0])
+            if on_read is not None:
+                on_read(window, reads[-1][0])
         valid = [valid for _, valid in reads]
-        # Windows without any data are not looked at.
-        looked = [one is None or bool(one.any()) for one in valid]
-        wanted = [rgb for (rgb, _), look_at_it in zip(reads, looked, strict=True) if look_at_it]
-        return _Batch(group, valid, looked, look.prepare(wanted) if wanted else None)
+        # The model does not run on windows without any data.
+        has_data = [one is None or bool(one.any()) for one in valid]
+        wanted = [rgb for (rgb, _), kept in zip(reads, has_data, strict=True) if kept]
+        return _Batch(group, valid, has_data, model.prepare(wanted) if wanted else None)
 
     waiting: list[Future[_Batch]] = []
     for at in range(len(groups)):

@@ -26,9 +26,9 @@ from core import geo
 from core.classes import ClassMap, Colour
 from core.files import write_aside
 from core.imagery.limits import Info
-from core.infer.pyramid import BLOCK, Smaller, with_overviews
-from core.infer.rows import NO_DATA, Strip
-from core.infer.whole import check_whole, check_whole_png
+from core.infer.outputs.complete import check_whole, check_whole_png
+from core.infer.outputs.overviews import BLOCK, Smaller, with_overviews
+from core.infer.stitching import NO_DATA, Strip
 
 _LEVEL = 3
 """Of deflating, from 1 to 9: the time for more would be a tenth of that of the student (docs/LOG.md)."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import ConfigError
-from core.infer.tiles import GRAIN, blend_weights, shares, spans, windows
+from core.infer.tiling import GRAIN, blend_weights, shares, spans, windows
 
 GRIDS = [
     (1, 1, 512, 64),

@@ -9,11 +9,11 @@ import pytest
 import rasterio
 from PIL import Image
 
-from core.infer.batch import Wanted, predict_picture
-from core.infer.look import Tiling
-from core.infer.recolour import ENDINGS, recolour
+from core.infer.outputs.recolour import ENDINGS, recolour
+from core.infer.picture import Wanted, predict_picture
+from core.infer.tiling import Tiling
 from tests.unit.infer.rasters import UTM, Held
-from tests.unit.infer.test_outputs import PLACE, blocks, loaded
+from tests.unit.infer.test_picture import PLACE, blocks, loaded
 
 SHOWN = [(1, 2, 3), (200, 100, 50)]
 

@@ -9,11 +9,10 @@ from core.errors import ConfigError
 from core.events import CancelledError
 from core.imagery.ground import ground_ratio
 from core.infer.likeliest import likeliest
-from core.infer.look import Tiling
 from core.infer.predict import predict
-from core.infer.raster import fitting_tile, segment
-from core.infer.rows import NO_DATA
-from core.infer.tiles import Window, axis_shares
+from core.infer.stitching import NO_DATA
+from core.infer.stream import fitting_tile, segment
+from core.infer.tiling import Tiling, Window, axis_shares
 from core.models.unet import UNet
 from tests.unit.infer.rasters import NORMAL, Brightness, Held
 
@@ -196,18 +195,18 @@ def test_cancelling_stops_before_the_next_batch() -> None:
 
 
 def test_every_pixel_is_seen_by_the_overview() -> None:
-    from core.infer.overview import Overview
+    from core.infer.outputs.thumbnail import Thumbnail
 
     rgb = noise(301, 517)
-    overview = Overview(301, 517, largest=100)
+    thumbnail = Thumbnail(301, 517, largest=100)
     held = Held(rgb)
-    list(segment(held, Brightness(), outputs=2, tiling=Tiling(64, 16), seen=overview.add, **NORMAL))
-    step = overview.step
-    assert overview.picture.shape[:2] == (-(-301 // step), -(-517 // step))
+    list(segment(held, Brightness(), outputs=2, tiling=Tiling(64, 16), on_read=thumbnail.add, **NORMAL))
+    step = thumbnail.step
+    assert thumbnail.picture.shape[:2] == (-(-301 // step), -(-517 // step))
     blocks = rgb[: 301 // step * step, : 517 // step * step].reshape(301 // step, step, 517 // step, step, 3)
-    difference = np.abs(overview.picture[: 301 // step, : 517 // step] - blocks.mean(axis=(1, 3)))
+    difference = np.abs(thumbnail.picture[: 301 // step, : 517 // step] - blocks.mean(axis=(1, 3)))
     assert (difference <= 1).mean() > 0.9
-    assert Overview(10, 20).step == 1
-    small = Overview(10, 20)
+    assert Thumbnail(10, 20).step == 1
+    small = Thumbnail(10, 20)
     small.add(Window(0, 0, 10, 20), rgb[:10, :20])
     np.testing.assert_array_equal(small.picture, rgb[:10, :20])

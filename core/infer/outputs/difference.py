@@ -10,9 +10,9 @@ from rasterio.windows import Window
 from core import geo
 from core.classes import ClassMap, Colour
 from core.imagery.limits import Info
-from core.infer.areas import Area, AreaCounter
-from core.infer.masks import MaskWriter
-from core.infer.rows import NO_DATA
+from core.infer.outputs.areas import Area, AreaCounter
+from core.infer.outputs.geotiff import MaskWriter
+from core.infer.stitching import NO_DATA
 
 _AGREE_COLOUR: Colour = (235, 235, 235)
 _ROWS = 512

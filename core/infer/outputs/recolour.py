@@ -1,7 +1,7 @@
 """Results in other colours: the same classes and pixels, with other colours in tables and columns.
 
-For files of ours alone (`core/infer/masks.py`, `core/infer/vectors.py`): palette PNGs, GeoTIFFs with a colour table,
-and polygons with the columns `class` and `colour`. Everything else in them stays as it is.
+For files of ours alone (`core/infer/outputs/geotiff.py`, `core/infer/outputs/vectors.py`): palette PNGs, GeoTIFFs with
+a colour table, and polygons with the columns `class` and `colour`. Everything else in them stays as it is.
 """
 
 import json

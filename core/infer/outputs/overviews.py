@@ -13,7 +13,7 @@ from rasterio.windows import Window
 
 from core import geo
 from core.imagery.limits import Info
-from core.infer.whole import check_whole
+from core.infer.outputs.complete import check_whole
 
 BLOCK = 512
 

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from core.infer.tiles import Window
+from core.infer.tiling import Window
 
 LARGEST_SIDE = 2048
 
 
-class Overview:
+class Thumbnail:
     """Every `step`-th pixel of a picture (H, W), each the mean of its block where a window held the whole block."""
 
     def __init__(self, height: int, width: int, largest: int = LARGEST_SIDE) -> None:

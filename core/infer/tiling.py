@@ -19,6 +19,21 @@ _FEWEST_GRAINS = 4
 
 
 @dataclass(frozen=True)
+class Tiling:
+    """How a picture is cut. `tile` and `overlap` are in its pixels; `flips` averages over the four mirror images.
+
+    `ground_ratio` is how many pixels of the picture are one pixel of what the model was trained on: 3 for a picture of
+    0.1 m and a model of 0.3 m.
+    """
+
+    tile: int = 1536
+    overlap: int = 32
+    batch: int = 1
+    flips: bool = False
+    ground_ratio: float = 1.0
+
+
+@dataclass(frozen=True)
 class Window:
     """A rectangle of a picture, in pixels; `y`, `x` is its top-left corner."""
 

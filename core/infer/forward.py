@@ -1,7 +1,8 @@
-"""The model on windows of a picture: normalised, resampled to the model's ground resolution and back."""
+"""The forward pass over windows of a picture: input prepared, resampled to the model's ground resolution and back."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import ctypes
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import torch
@@ -10,25 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.errors import DeviceError
+from core.infer.tiling import Tiling
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+"""Of `mallopt` in glibc's malloc.h."""
 
 
-@dataclass(frozen=True)
-class Tiling:
-    """How a picture is cut. `tile` and `overlap` are in its pixels; `flips` averages over the four mirror images.
-
-    `ground_ratio` is how many pixels of the picture are one pixel of what the model was trained on: 3 for a picture of
-    0.1 m and a model of 0.3 m.
-    """
-
-    tile: int = 1536
-    overlap: int = 32
-    batch: int = 1
-    flips: bool = False
-    ground_ratio: float = 1.0
-
-
-class Look:
-    """A model and how its pictures are prepared."""
+class WindowModel:
+    """A model, and how the windows that it is given are prepared."""
 
     def __init__(
         self,
@@ -88,3 +78,29 @@ class Look:
         for axes in ((-1,), (-2,), (-2, -1)):
             found = found + self._model(views.flip(axes)).float().softmax(dim=1).flip(axes)
         return found / 4
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode inside the block, and afterwards every module back in the mode it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def keep_freed_memory() -> bool:
+    """Once for a process that segments pictures: planes of large windows lie on the heap, which does not shrink.
+
+    glibc maps each block of 32 MB or more anew, and the kernel clears it page by page: a third of the time of a large
+    window (docs/LOG.md). Gives whether the system took it; elsewhere than under glibc nothing changes.
+    """
+    with suppress(OSError, AttributeError, TypeError):
+        library = ctypes.CDLL(None)
+        if hasattr(library, "gnu_get_libc_version"):
+            taken = library.mallopt(_MMAP_MAX, 0), library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+            return all(taken)
+    return False

@@ -1,0 +1,234 @@
+"""One picture → all files that were asked for: mask, probabilities, polygons, areas, difference from a teacher.
+
+The mask is written strip by strip into a plain GeoTIFF aside; everything else is made from that file. A picture that is
+cancelled or refused leaves no file.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from core.checkpoint import Loaded
+from core.classes import ClassMap
+from core.errors import ConfigError
+from core.events import Cancelled, OnProgress, Progress
+from core.files import write_aside
+from core.image import encode_webp
+from core.imagery.ground import ground_ratio
+from core.infer.outputs.areas import Area, AreaCounter, to_csv
+from core.infer.outputs.difference import difference_names, write_difference
+from core.infer.outputs.geotiff import MaskWriter, ProbabilityWriter, gdal, to_cog, to_png
+from core.infer.outputs.polygons import PolygonSettings
+from core.infer.outputs.thumbnail import Thumbnail
+from core.infer.outputs.vectors import Legend, write_geojson, write_gpkg
+from core.infer.stitching import Strip
+from core.infer.stream import Source, segment
+from core.infer.tiling import Tiling
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which files to write: STEM.png, STEM.tif, STEM_probabilities.tif, STEM.geojson, STEM.gpkg, STEM_areas.csv, and
+    STEM_photo.webp (an overview of the picture). With a teacher come STEM_difference.tif and its areas."""
+
+    png: bool = True
+    tif: bool = False
+    probabilities: bool = False
+    geojson: bool = False
+    gpkg: bool = False
+    areas: bool = False
+    photo: bool = False
+
+
+@dataclass
+class PictureOutputs:
+    """What came of one picture; `notes` are sentences on what could not be worked out."""
+
+    files: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    areas: list[Area] = field(default_factory=list)
+    differences: list[Area] = field(default_factory=list)
+
+
+def predict_picture(
+    picture: Source,
+    stem: Path,
+    loaded: Loaded,
+    wanted: Wanted,
+    *,
+    device: torch.device | str,
+    tiling: Tiling | None = None,
+    polygons: PolygonSettings | None = None,
+    teacher: Loaded | None = None,
+    progress: OnProgress | None = None,
+    cancelled: Cancelled | None = None,
+) -> PictureOutputs:
+    """Segment a picture into files that start with `stem`.
+
+    Raises `ImageError`, `GeoError`, `DeviceError`, `DiskFullError`, `CancelledError`, `OSError` (the folder),
+    `MemoryError`, and `ConfigError` when the teacher knows other classes.
+    """
+    if teacher is not None:
+        check_comparable(loaded, teacher)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    with gdal(), tempfile.TemporaryDirectory(prefix=".terrastill-", dir=stem.parent) as folder:
+        work = _Work(picture, stem, Path(folder), device, tiling or Tiling(), polygons or PolygonSettings(), cancelled)
+        with work.all_or_nothing():
+            share = 1 if teacher is None else 2
+            mask = work.segment(loaded, wanted, _part(progress, 0, share))
+            work.export(mask, loaded.card.classes, wanted)
+            if teacher is not None:
+                reference = work.segment(teacher, Wanted(), _part(progress, 1, share), name="teacher")
+                work.compare(loaded.card.classes, student=mask, teacher=reference)
+        return work.outputs
+
+
+def check_comparable(loaded: Loaded, teacher: Loaded) -> None:
+    """Raises `ConfigError` when two models know different classes."""
+    if teacher.card.classes.scored_names != loaded.card.classes.scored_names:
+        raise ConfigError("The two models know different classes, so their masks cannot be compared.")
+
+
+class _Work:
+    """The steps for one picture, and what they gave so far."""
+
+    def __init__(
+        self,
+        picture: Source,
+        stem: Path,
+        folder: Path,
+        device: torch.device | str,
+        tiling: Tiling,
+        polygons: PolygonSettings,
+        cancelled: Cancelled | None,
+    ) -> None:
+        self.outputs = PictureOutputs()
+        self._picture, self._stem, self._folder = picture, stem, folder
+        self._device, self._tiling, self._polygons, self._cancelled = device, tiling, polygons, cancelled
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """What was written within it is removed again unless the block comes to its end."""
+        finished = False
+        try:
+            yield
+            finished = True
+        finally:
+            for path in () if finished else self.outputs.files:
+                path.unlink(missing_ok=True)
+                path.with_name(path.name + ".aux.xml").unlink(missing_ok=True)
+
+    def segment(self, loaded: Loaded, wanted: Wanted, progress: OnProgress | None, *, name: str = "mask") -> Path:
+        """Write the mask of one model aside, and what can only be written while it is made."""
+        info, card = self._picture.info, loaded.card
+        ratio = ground_ratio(info, card.metres_per_pixel)
+        tiling = Tiling(**{**self._tiling.__dict__, "ground_ratio": ratio})
+        writer = MaskWriter(self._folder / f"{name}.tif", info, card.classes.scored_names, card.classes.colours)
+        counter = AreaCounter(info, card.classes.scored_names)
+        writers = [lambda strip: writer.write(strip.y, strip.mask), lambda strip: counter.add(strip.y, strip.mask)]
+        shares = None
+        if wanted.probabilities:
+            shares = ProbabilityWriter(self._folder / f"{name}_probabilities.tif", info, card.classes)
+            writers.append(shares.write)
+        thumbnail = Thumbnail(info.height, info.width) if wanted.photo else None
+        strips = segment(
+            self._picture,
+            loaded.model,
+            outputs=card.classes.outputs,
+            mean=card.mean,
+            std=card.std,
+            device=self._device,
+            tiling=tiling,
+            progress=progress,
+            cancelled=self._cancelled,
+            probabilities=wanted.probabilities,
+            on_read=thumbnail.add if thumbnail is not None else None,
+        )
+        _write_all(strips, writers, at_once=wanted.probabilities)
+        writer.close()
+        if name == "mask":
+            self.outputs.areas = counter.areas()
+            self.outputs.notes += [counter.why_not] if counter.why_not else []
+        if shares is not None:
+            shares.close()
+            self._made("_probabilities.tif", lambda target: to_cog(shares.path, target))
+        if thumbnail is not None:
+            data = encode_webp(thumbnail.picture)
+            self._made("_photo.webp", lambda target: write_aside(target, lambda aside: aside.write_bytes(data)))
+        return writer.path
+
+    def export(self, mask: Path, classes: ClassMap, wanted: Wanted) -> None:
+        """Everything that is made from a mask on disk."""
+        legend = Legend(classes.scored_names, classes.colours)
+        if wanted.png:
+            self._made(".png", lambda target: to_png(mask, target))
+        if wanted.tif:
+            self._made(".tif", lambda target: to_cog(mask, target, classes.scored_names))
+        if wanted.geojson:
+            self._polygonal(".geojson", write_geojson, mask, legend)
+        if wanted.gpkg:
+            self._polygonal(".gpkg", write_gpkg, mask, legend)
+        if wanted.areas:
+            self._text("_areas.csv", to_csv(self.outputs.areas, self._picture.info.given_metres))
+
+    def _polygonal(self, ending: str, write: Callable[..., list[str]], mask: Path, legend: Legend) -> None:
+        def make(target: Path) -> None:
+            self.outputs.notes += write(mask, target, self._picture.info, legend, self._polygons)
+
+        self._made(ending, make)
+
+    def compare(self, classes: ClassMap, *, student: Path, teacher: Path) -> None:
+        """The difference from the teacher's mask, as a raster and as areas."""
+        plain = self._folder / "difference.tif"
+        self.outputs.differences = write_difference(
+            plain, self._picture.info, classes, student=student, teacher=teacher
+        )
+        self._made("_difference.tif", lambda target: to_cog(plain, target, difference_names(classes)))
+        self._text("_difference_areas.csv", to_csv(self.outputs.differences, self._picture.info.given_metres))
+
+    def _text(self, ending: str, text: str) -> None:
+        self._made(ending, lambda target: write_aside(target, lambda aside: aside.write_text(text, encoding="utf-8")))
+
+    def _made(self, ending: str, make: Callable[[Path], object]) -> None:
+        target = self._stem.with_name(self._stem.name + ending)
+        make(target)
+        self.outputs.files.append(target)
+
+
+def _write_all(strips: Iterator[Strip], writers: Sequence[Callable[[Strip], None]], *, at_once: bool) -> None:
+    """Write each strip while the next is made; `at_once` before that, for strips whose memory is used again."""
+
+    def write_strip(strip: Strip) -> None:
+        with gdal():
+            for write in writers:
+                write(strip)
+
+    with ThreadPoolExecutor(1) as writer:
+        writing: Future[None] | None = None
+        for strip in strips:
+            if writing is not None:
+                writing.result()
+            writing = writer.submit(write_strip, strip)
+            if at_once:
+                writing.result()
+        if writing is not None:
+            writing.result()
+
+
+def _part(progress: OnProgress | None, at: int, of: int) -> OnProgress | None:
+    """Reports pass `at` of `of` as a share of all of them."""
+    if progress is None:
+        return None
+    return lambda now: progress(Progress(at * now.total + now.done, of * now.total))
+
+
+def output_files(stem: Path) -> Iterator[Path]:
+    """Every file that `predict_picture` may write for a stem."""
+    endings = (".png", ".tif", ".tif.aux.xml", "_probabilities.tif", ".geojson", ".gpkg", "_areas.csv", "_photo.webp")
+    more = ("_difference.tif", "_difference.tif.aux.xml", "_difference_areas.csv")
+    yield from (stem.with_name(stem.name + ending) for ending in (*endings, *more))
