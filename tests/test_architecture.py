@@ -26,7 +26,7 @@ BASE = (
     "core.losses.catalogue",
     "core.paths",
     "core.files",
-    "core.oom",
+    "core.out_of_memory",
     "core.spreadsheet",
     "core.geo",
     "core.typed",
@@ -34,7 +34,7 @@ BASE = (
 DATA = (*BASE, "core.imagery", "core.image", "core.device", "core.data")
 MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.agreement", "core.cards", "core.checkpoint")
 TASKS = (*MODELS, "core.events", "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
-STORE = (*BASE, "core.runs.store", "core.runs.out_of_memory")
+STORE = (*BASE, "core.runs.store")
 EXECUTION = (*(f"core.runs.{name}" for name in ("execution", "checks", "trial", "teaching")), "core.runs.devices")
 TRACKING = ("core.runs.tracking",)
 SERVER = ("app.web_runtime", "app.web_security", "app.web_limits")
@@ -55,7 +55,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.events": BASE,
     **dict.fromkeys(("core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export"), TASKS),
     "core.export.session": BASE,
-    **dict.fromkeys(("core.runs", "core.runs.store", "core.runs.out_of_memory"), STORE),
+    **dict.fromkeys(("core.runs", "core.runs.store"), STORE),
     **dict.fromkeys(("core.runs.worker.heartbeats", "core.runs.worker.machine_lock"), STORE),
     "core.runs.recorder": (*STORE, "core.image", "core.imagery", "core.data", "core.events"),
     "core.runs.tracking": (*STORE, *TRACKING, "core.events"),

@@ -100,7 +100,7 @@ SHOWS = {
     "full-run": Show("the disk fills up under a run", full_run),
     "corrupt": Show("one bit changed at 40 places", corrupt),
     "reruns": Show("how soon a page answers beside a run", reruns, {"turns": 1, "each": 5}),
-    "cancels": Show("how soon a cancel is heard", cancels, {"queued": 5, "running": 2}),
+    "cancels": Show("how soon a cancel arrives", cancels, {"queued": 5, "running": 2}),
 }
 
 

@@ -120,7 +120,7 @@ def full_run() -> Figures:
         "waits while it is full": still,
         "goes on with space after, s": went_on,
         "attempts": done.attempt,
-        "lapses": done.lapses,
+        "restarts": done.restarts,
         "done": done.state == RunState.DONE,
     }
 

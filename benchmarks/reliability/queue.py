@@ -21,8 +21,8 @@ from core.runs.recorder import read_events
 from core.runs.store.records import RunRecord, RunState
 from core.runs.store.run_files import append_line
 from core.runs.store.run_store import RunStore, attempts
-from core.runs.worker.heartbeats import ORPHAN_SECONDS, Watch
-from core.runs.worker.run_process import Pulse, perform
+from core.runs.worker.heartbeats import ORPHAN_SECONDS, HeartbeatMonitor
+from core.runs.worker.run_process import Heartbeat, perform
 
 CONFIG = RunConfig(kind="train", name="job")
 _FILES = 6
@@ -66,7 +66,7 @@ def work(home: Path, url: str | None, name: str, started: Path) -> None:
                 continue
             append_line(started, f"{record.id} {record.attempt} {os.getpid()} {time.monotonic():.3f}")
             execute = partial(job, attempt=record.attempt)
-            perform(store, Pulse(store, record), execute=execute, stopped=StoppedError)
+            perform(store, Heartbeat(store, record), execute=execute, stopped=StoppedError)
 
 
 @dataclass
@@ -74,13 +74,13 @@ class Reclaims:
     """The watcher of another machine: it takes runs back, and times how long each lay idle."""
 
     store: RunStore
-    watch: Watch
+    monitor: HeartbeatMonitor
     killed: dict[int, float] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
 
     def turn(self) -> None:
-        for record in self.watch.silent(self.store.list([RunState.RUNNING]), []):
-            if self.store.reclaim(record, "The run gave no sign of life for too long.") is not None:
+        for record in self.monitor.expired(self.store.list([RunState.RUNNING]), []):
+            if self.store.reclaim(record, "The run sent no heartbeat for too long.") is not None:
                 pid = int(record.worker.rpartition("-")[2])
                 if pid in self.killed:
                     self.seconds.append(time.monotonic() - self.killed[pid])
@@ -92,8 +92,8 @@ def kills(count: int = 300, *, workers: int = 4, url: str | None = None, lease: 
     with scratch() as home:
         store, started = open_store(home, url), home / "started.txt"
         # One job may meet its death often here; that a person is asked after three times is another matter.
-        store.max_lapses = 1000
-        reclaims = Reclaims(store, Watch(orphaned=lease))
+        store.max_restarts = 1000
+        reclaims = Reclaims(store, HeartbeatMonitor(orphaned=lease))
         pids = [fork(lambda: work(home, url, "w", started), log=home / "output.txt") for _ in range(workers)]
         ids: list[str] = []
         while len(reclaims.killed) < count:
@@ -153,7 +153,7 @@ def stops(jobs: int = 200, *, url: str | None = None, lease: float = 1.0, fenced
     with scratch() as home:
         store, started = open_store(home, url), home / "started.txt"
         ids = [store.add(CONFIG).id for _ in range(jobs)]
-        reclaims = Reclaims(store, Watch(window=lease, orphaned=lease))
+        reclaims = Reclaims(store, HeartbeatMonitor(window=lease, orphaned=lease))
         steady, sleepy = (fork(lambda: work(home, url, "w", started), log=home / "output.txt") for _ in range(2))
         stopped = overtaken = 0
         while store.list([RunState.QUEUED, RunState.RUNNING]):

@@ -68,7 +68,7 @@ def clocks(*, window: float = 60.0) -> Figures:
             for jump in JUMPS:
                 _jump(store, run, offset, jump, figures)
             record = store.get(run)
-            figures |= {"runs started again": record.attempt - 1, "lapses": record.lapses}
+            figures |= {"runs started again": record.attempt - 1, "restarts": record.restarts}
             figures |= _negative_times(store, run)
             figures |= _hang(store, run, offset, process, window)
             store.request_cancel(run)

@@ -42,9 +42,9 @@ def attempt(home: Path, record: RunRecord, sabotage: Sabotage) -> None:
     """What the process of a run does, with one thing done to it before."""
     torch.set_num_threads(1)
     store = open_store(home)
-    pulse = hold(store, record.id, record.worker, record.attempt)
+    heartbeat = hold(store, record.id, record.worker, record.attempt)
     sabotage()
-    perform(store, pulse, execute=execution.execute, stopped=loop.CancelledError)
+    perform(store, heartbeat, execute=execution.execute, stopped=loop.CancelledError)
 
 
 def start(home: Path, store: RunStore, sabotage: Sabotage = lambda: None) -> tuple[RunRecord, int]:

@@ -21,8 +21,8 @@ from core.runs import execution
 from core.runs.store.records import RunRecord, RunState
 from core.runs.store.run_files import append_line
 from core.runs.store.run_store import RunStore
-from core.runs.worker.processes import obituary
-from core.runs.worker.run_process import Pulse, perform
+from core.runs.worker.processes import exit_message
+from core.runs.worker.run_process import Heartbeat, perform
 
 
 def run_now(config: RunConfig, store: RunStore) -> RunRecord:
@@ -35,7 +35,7 @@ def run_now(config: RunConfig, store: RunStore) -> RunRecord:
     worker = f"{platform.node() or 'localhost'}-{os.getpid()}-inline"
     inline = _Inline(store, store.add(config, worker=worker))
     with inline, inline.signals():
-        perform(store, inline.pulse, execute=inline.execute, stopped=CancelledError)
+        perform(store, inline.heartbeat, execute=inline.execute, stopped=CancelledError)
     after = store.get(inline.record.id)
     if inline.interrupted:
         raise KeyboardInterrupt
@@ -53,7 +53,7 @@ class _Inline:
 
     def __init__(self, store: RunStore, record: RunRecord) -> None:
         self.store, self.record = store, record
-        self.pulse = Pulse(store, record)
+        self.heartbeat = Heartbeat(store, record)
         self.interrupted = False
 
     def execute(
@@ -69,7 +69,7 @@ class _Inline:
             try:
                 return execution.execute(config, folder, emit=tell, cancelled=cancelled, runs=runs, resume=resume)
             except CancelledError:
-                if self.interrupted and not self.pulse.lost:
+                if self.interrupted and not self.heartbeat.lost:
                     self.store.request_cancel(self.record.id)
                 raise
 
@@ -82,7 +82,7 @@ class _Inline:
                 raise KeyboardInterrupt
             self.interrupted = True
             complain("stopping after this step; once more to stop at once.")
-            self.pulse.ask_to_stop()
+            self.heartbeat.request_stop()
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -111,6 +111,6 @@ class _Inline:
         lines = [line for chunk in traceback.format_exception(error) for line in chunk.splitlines()]
         for line in lines:
             append_line(self.store.folder(held.id) / "log.txt", line)
-        words = obituary(1, lines)
+        words = exit_message(1, lines)
         self.store.fail(held.id, held.worker, words, attempt=held.attempt)
         raise RunError(f"Run {held.id} failed. {words}") from error

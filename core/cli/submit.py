@@ -4,7 +4,7 @@ from core.cli.inline import run_now
 from core.cli.terminal import percent, say, say_json, warn
 from core.config import RunConfig
 from core.runs import execution
-from core.runs.devices.member import follow_torchrun
+from core.runs.devices.member import join_torchrun
 from core.runs.store.records import RunRecord
 from core.runs.store.run_store import RunStore
 from core.train.distributed import own_rank
@@ -17,7 +17,7 @@ def submit(config: RunConfig, *, control: bool, check_only: bool, queue: bool, a
     """
     if own_rank() > 0:
         # torchrun started this process to share the work of the first one, which alone keeps the store.
-        return 0 if check_only or queue else follow_torchrun()
+        return 0 if check_only or queue else join_torchrun()
     store = RunStore()
     warnings = execution.check(config.validate(), runs=store.home)
     warn(warnings)

@@ -87,6 +87,11 @@ class TrainConfig:
     def images_per_step(self) -> int:
         return self.batch_size * self.devices
 
+    @property
+    def images_at_once(self) -> int:
+        """Images of a batch that are on one device at the same time."""
+        return self.batch_size // self.accumulate
+
     def problems(self) -> list[str]:
         """A sentence for each value that is out of range, and for a batch that cannot be divided."""
         found = problems_of(self)

@@ -19,7 +19,7 @@ import numpy as np
 from core.errors import ImageError
 from core.imagery.decode import open_here
 from core.imagery.limits import Limits
-from core.oom import DECODING, end_me_before_others
+from core.out_of_memory import DECODING, set_kill_priority
 
 _MOST_FILES = 64
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
@@ -119,7 +119,7 @@ def _answer(answers: BinaryIO, told: dict[str, Any], *parts: Any) -> None:
 
 
 def main() -> None:
-    end_me_before_others(DECODING)
+    set_kill_priority(DECODING)
     # What a library prints must not get among the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -26,7 +26,7 @@ from core.infer.forward import keep_freed_memory
 from core.infer.outputs.polygons import PolygonSettings
 from core.infer.picture import PictureOutputs, Wanted, check_comparable, predict_picture
 from core.infer.tiling import Tiling
-from core.oom import PREDICTING, end_me_before_others
+from core.out_of_memory import PREDICTING, set_kill_priority
 
 _REPORT_SECONDS = 0.4
 _LONGEST_REASON = 160
@@ -205,7 +205,7 @@ def run(order: Order, report: ProgressFile, cancelled: Cancelled) -> None:
 
 
 def main() -> None:
-    end_me_before_others(PREDICTING)
+    set_kill_priority(PREDICTING)
     order = Order.from_json(sys.stdin.read())
     parent, asked = os.getppid(), []
     signal.signal(signal.SIGTERM, lambda *_: asked.append(True))

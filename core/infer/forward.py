@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.errors import DeviceError
 from core.infer.tiling import Tiling
+from core.out_of_memory import device_full, is_out_of_memory
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """Of `mallopt` in glibc's malloc.h."""
@@ -58,11 +58,9 @@ class WindowModel:
                 found = F.interpolate(found, size=size, mode="bilinear")
             return found.clamp_min(torch.finfo(found.dtype).tiny).log()
         except RuntimeError as error:
-            # On a CPU torch raises a RuntimeError like any other.
-            if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            if not is_out_of_memory(error):
                 raise
-            advice = "use smaller tiles, a smaller batch or the CPU"
-            raise DeviceError(f"The memory of {self._device} is full: {advice}.") from error
+            raise device_full(self._device) from error
 
     def _resampled(self, views: Tensor) -> Tensor:
         if self._tiling.ground_ratio == 1:

@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.errors import DeviceError, ImageError
+from core.errors import ImageError
 from core.events import Cancelled, CancelledError, OnProgress, Progress
 from core.infer.forward import evaluating
 from core.infer.likeliest import likeliest
 from core.infer.tiling import Window, shares, windows
+from core.out_of_memory import device_full, is_out_of_memory
 
 TILE, OVERLAP = 512, 64
 """Side of the windows that a picture is cut into, and how much neighbours share, in pixels, unless told otherwise."""
@@ -125,10 +126,10 @@ def _probabilities(
     views = (pixels.permute(0, 3, 1, 2).float() - offset) / scale
     try:
         found: NDArray[np.float32] = model(views).float().softmax(dim=1).contiguous().cpu().numpy()
-    except torch.OutOfMemoryError as error:
-        raise DeviceError(
-            f"The memory of {offset.device} is full: use smaller tiles, a smaller batch or the CPU."
-        ) from error
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise device_full(offset.device) from error
     return found
 
 

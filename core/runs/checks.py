@@ -48,7 +48,7 @@ def require_labels(split: Split, class_map: ClassMap) -> None:
 
 
 def open_transfer(transfer: str) -> list[Scene]:
-    """More pictures for the student to hear its teacher on: `samples`, or those of a folder. Raises `DataError`."""
+    """More pictures to learn the teacher's outputs on: `samples`, or those of a folder. Raises `DataError`."""
     named = transfer == SHIPPED_SCENES.name
     source = DataConfig(dataset=transfer) if named else DataConfig(dataset="folder", root=transfer)
     return open_dataset(source).scenes
@@ -88,7 +88,7 @@ def _disk(config: RunConfig, runs: Path, class_map: ClassMap) -> list[str]:
         try:
             features = _stored_features(config, config.distill, runs)
         except CheckpointError:
-            return []  # Said once, where the teacher is looked at.
+            return []  # Reported once, where the teacher is checked.
         except ModelError as error:
             return [str(error)]
         needed += bytes_needed(

@@ -65,7 +65,7 @@ def execute(
 def carry_out(
     config: RunConfig, folder: Path, *, emit: Emit, cancelled: Cancelled, runs: Path, resume: bool, group: Group
 ) -> dict[str, Any]:
-    """What `execute` does, in each process of `group`. Only the first leaves anything, and has a summary."""
+    """What `execute` does, in each process of `group`. Only the first writes files, and gives a summary."""
     torch.manual_seed(config.train.seed)
     data, split = open_split(config.data)
     require_labels(split, data.dataset.classes)
@@ -144,10 +144,10 @@ def _compiles(config: RunConfig, device: torch.device, emit: Emit) -> bool:
     if not config.train.compile:
         return False
     if config.distill is not None and config.distill.uses_features:
-        emit(MessageEvent("Losses on features look inside the models, so these are not compiled: they run as is."))
+        emit(MessageEvent("Losses on features read values inside the models, so these are not compiled."))
         return False
     if config.train.devices > 1:
-        emit(MessageEvent("Several devices speak to each other inside the model, so it is not compiled."))
+        emit(MessageEvent("Several devices exchange values inside the model, so it is not compiled."))
         return False
     if not can_compile(device):
         emit(MessageEvent("There is no C++ compiler here, so the model is not compiled: it runs as it is."))
@@ -156,7 +156,7 @@ def _compiles(config: RunConfig, device: torch.device, emit: Emit) -> bool:
 
 
 def _training(config: RunConfig, scenes: Sequence[Scene], emit: Emit) -> list[Scene]:
-    """Where only some keep their labels, these lie evenly among all; the others are for a teacher to speak about."""
+    """Where only some keep their labels, these are spread evenly among all; only a teacher labels the others."""
     few = config.data.labelled
     if few is None or few >= len(scenes):
         return list(scenes)
@@ -168,12 +168,12 @@ def _training(config: RunConfig, scenes: Sequence[Scene], emit: Emit) -> list[Sc
 
 
 def _named(folder: str | None) -> str | None:
-    """A folder by its name alone: a card travels, and tells nobody where things lie on this machine."""
+    """A folder by its name alone: a card is shared, and must not show the paths of this machine."""
     return None if folder is None else Path(folder).name
 
 
 def _transfer(config: RunConfig, emit: Emit) -> list[Scene]:
-    """More pictures for the student to learn from its teacher on; a mask that lies beside one is not looked at."""
+    """More pictures for the student to learn from its teacher on; a mask beside one is not used."""
     if config.data.transfer is None:
         return []
     scenes = [replace(scene, mask=None) for scene in open_transfer(config.data.transfer)]

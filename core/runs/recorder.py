@@ -1,4 +1,4 @@
-"""What a run says, written into its folder so that a person, the app and a plot can read along."""
+"""Writes the events of a run into its folder, where people, the app and plots read them."""
 
 import csv
 import io
@@ -42,7 +42,7 @@ class Recorder:
         if not (folder / LAST_CHECKPOINT).exists():
             for name in ("metrics.csv", "events.jsonl", "preview"):
                 discard(folder / name)
-        # Opened once: when a later attempt replaces these two, this one adds to what nobody reads.
+        # Opened once: when a later attempt replaces these two files, this one adds to copies that nobody reads.
         self._events, self._log = LineWriter(folder / "events.jsonl"), LineWriter(folder / "log.txt")
         atomic_write(folder / "config.json", config.to_json().encode())
         self._append("start", {})
@@ -121,7 +121,7 @@ def _text(value: float | None) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """The same JSON value with null for numbers that JSON has no word for (a loss that is not a number, say)."""
+    """The same JSON value with null for numbers that JSON cannot express (a loss that is not a number, say)."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):

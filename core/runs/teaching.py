@@ -84,7 +84,7 @@ def _less(config: RunConfig, seconds: float) -> RunConfig:
 
 
 def _teacher_score(task: Task, loaded: Loaded, emit: Emit, cancelled: Cancelled) -> float:
-    """The teacher's mIoU-5 on the pictures that the student is validated on; the first device looks for all."""
+    """The teacher's mIoU-5 on the pictures that the student is validated on; the first device computes it for all."""
     if not task.group.leads:
         return 0.0
     card = loaded.card

@@ -1,4 +1,4 @@
-"""One forward pass of a run's very models before it is queued: what a network cannot take is refused there, in words.
+"""One forward pass of a run's models before it is queued: what a network cannot take is refused, with a message.
 
 Pictures are of the run's own size, and as many as batch normalisation would see: two stand for any larger number,
 because a network treats pictures alike. So the pass takes a fraction of a second.
@@ -13,7 +13,6 @@ from core.config import RunConfig
 from core.data.scene import Scene
 from core.errors import ModelError
 from core.infer.predict import windows_of
-from core.runs.out_of_memory import at_once
 from core.train.distributed import Group, share_statistics
 
 # What networks of others raise on a picture that they cannot take.
@@ -24,7 +23,7 @@ _FEW_SIZES = 4
 def training_problem(model: nn.Module, config: RunConfig, *, outputs: int) -> str | None:
     """Why `model` cannot make one training step of this run, or None. The model's running statistics change."""
     crop, devices = config.data.crop, config.train.devices
-    pictures = min(2, at_once(config) * devices)
+    pictures = min(2, config.train.images_at_once * devices)
     model.train()
     if wrong := _pass(model, (crop, crop), pictures, outputs):
         if pictures == 1 and _pass(model, (crop, crop), 2, outputs) is None:

@@ -146,8 +146,8 @@ def test_a_run_outlives_its_machine_and_another_is_cancelled(
 
     until(lambda: all(store.get(run).state.final for run in (victim, third)), "the runs that are left end")
     resumed, fresh = store.get(victim), store.get(third)
-    assert (resumed.state, resumed.attempt, resumed.lapses) == (RunState.DONE, 2, 1), log(store, victim)
-    assert (fresh.state, fresh.attempt, fresh.lapses) == (RunState.DONE, 1, 0), log(store, third)
+    assert (resumed.state, resumed.attempt, resumed.restarts) == (RunState.DONE, 2, 1), log(store, victim)
+    assert (fresh.state, fresh.attempt, fresh.restarts) == (RunState.DONE, 1, 0), log(store, third)
     assert [starts(store, run) for run in (victim, other, third)] == [2, 1, 1]
     assert "was lost, and the run's process with it. Now queued." in log(store, victim)
     assert "Going on from epoch" in log(store, victim)

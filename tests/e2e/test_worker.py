@@ -98,7 +98,7 @@ def test_what_is_queued_is_done_one_after_the_other(store: RunStore, start: Star
     assert _steps(store, first) == list(range(1, 31))
 
 
-def test_a_cancel_is_heard_within_seconds(store: RunStore, start: Start) -> None:
+def test_a_cancel_arrives_within_seconds(store: RunStore, start: Start) -> None:
     run = _count(store, 10_000)
     start()
     _is_counting(store, run)
@@ -129,14 +129,14 @@ def test_a_killed_run_goes_on_from_its_checkpoint(store: RunStore, start: Start)
     _is_counting(store, run)
     os.kill(_child(worker), signal.SIGKILL)
     done = _reaches(store, run, RunState.DONE)
-    assert (done.attempt, done.lapses) == (2, 1)
+    assert (done.attempt, done.restarts) == (2, 1)
     assert done.summary["began_at"] > 0
     assert sorted(set(_steps(store, run))) == list(range(1, 61))
     assert "was killed" in (store.folder(run) / "log.txt").read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_worker_told_to_leave_gives_its_run_to_the_next(
+def test_a_worker_asked_to_stop_leaves_its_run_to_the_next(
     store: RunStore, start: Start, number: signal.Signals
 ) -> None:
     run = _count(store, 60)
@@ -148,7 +148,7 @@ def test_a_worker_told_to_leave_gives_its_run_to_the_next(
     assert "The worker has left." in said
     assert "Traceback" not in said
     waiting = store.get(run)
-    assert (waiting.state, waiting.lapses, store.workers()) == (RunState.QUEUED, 0, [])
+    assert (waiting.state, waiting.restarts, store.workers()) == (RunState.QUEUED, 0, [])
     assert store.has_checkpoint(run)
     start()
     done = _reaches(store, run, RunState.DONE)
@@ -163,7 +163,7 @@ def test_a_killed_worker_loses_nothing(store: RunStore, start: Start) -> None:
     first.kill()
     first.wait()
     # The run notices that it is alone, saves and gives itself back, long before its lease is over.
-    assert _reaches(store, run, RunState.QUEUED).lapses == 0
+    assert _reaches(store, run, RunState.QUEUED).restarts == 0
     start()
     _reaches(store, run, RunState.DONE)
     assert _steps(store, run) == list(range(1, 61))

@@ -13,7 +13,7 @@ from app.services.workspaces import Own, open_workspace
 from core import paths
 from core.errors import ImageError
 from core.imagery.door import Picture
-from core.oom import DECODING, PREDICTING, TRAINING
+from core.out_of_memory import DECODING, PREDICTING, TRAINING
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="Linux alone tells")
 SCENE = paths.SAMPLES / "images"

@@ -1,15 +1,15 @@
-"""Where the runs of a cluster go: which machine has what is free for the next one. Numbers only; it starts nothing."""
+"""Which machine of a cluster a run is placed on, from what each has and what is in use. It starts nothing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 GPU, CPU = "cuda:0", "cpu"
-"""What a run calls its device: it sees only the GPUs that it was given, so they count from 0 on every machine."""
+"""The device of a run: it sees only the GPUs that it was given, so they count from 0 on every machine."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine of the cluster: what it has in all, and what people call it."""
+    """One machine of the cluster: all GPUs and processors that it has, and its host name."""
 
     id: str
     name: str
@@ -18,7 +18,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Seat:
+class Placement:
     """What one run takes of one machine."""
 
     machine: Machine
@@ -30,48 +30,48 @@ class Seat:
         return GPU if self.gpus else CPU
 
 
-class Seats:
-    """All places of the cluster: one for each GPU, and on machines without one a place for each `cpus` processors.
+class Placements:
+    """The slots of a cluster: one for each GPU, and one for each `cpus` processors of a machine without a GPU.
 
-    A run of several devices takes its GPUs on one machine. One that finds too few of them free keeps the others behind
-    it waiting until something is given back, or small runs would keep it from ever starting.
+    A run of several devices takes its GPUs on one machine. When too few are free, the runs behind it wait until
+    something is released: otherwise small runs would keep it from ever starting.
     """
 
     def __init__(self, *, cpus: float = 1.0) -> None:
         self._cpus = cpus
         self._machines: dict[str, Machine] = {}
-        self._taken: list[Seat] = []
+        self._taken: list[Placement] = []
         self._blocked: set[str] = set()
-        self._doubted: dict[str, float] = {}
+        self._avoided: dict[str, float] = {}
 
-    def doubt(self, machine: Machine, until: float) -> None:
-        """Offer nothing of a machine that lost a process, until then: the cluster may take a while to see that it is
+    def avoid(self, machine: Machine, until: float) -> None:
+        """Place nothing on a machine that lost a process, until then: the cluster may notice only later that it is
         gone, and a run must not be sent there again and again."""
-        self._doubted[machine.id] = until
+        self._avoided[machine.id] = until
         self._machines.pop(machine.id, None)
 
-    def look(self, machines: Iterable[Machine], now: float) -> None:
-        """These machines are there at this time (seconds, on any clock that only goes forward)."""
-        there = {one.id: one for one in machines if self._doubted.get(one.id, now) <= now}
+    def update(self, machines: Iterable[Machine], now: float) -> None:
+        """Set the machines that are there. `now`: seconds of a monotonic clock."""
+        there = {one.id: one for one in machines if self._avoided.get(one.id, now) <= now}
         if there != self._machines:
             self._machines = there
             self._blocked.clear()
 
     def all(self) -> list[str]:
-        """Every place that there is, taken or free, by its device."""
-        return [device for machine in self._machines.values() for device in self._places(machine, used=False)]
+        """The device of every slot, in use or free."""
+        return [device for machine in self._machines.values() for device in self._slots(machine, used=False)]
 
     def free(self) -> list[str]:
-        """Devices that a run could have now, the better first; each is named once."""
-        free = {device for machine in self._machines.values() for device in self._places(machine, used=True)}
+        """The devices that a run could have now, the better first; each once."""
+        free = {device for machine in self._machines.values() for device in self._slots(machine, used=True)}
         return [device for device in (GPU, CPU) if device in free - self._blocked]
 
     def largest(self) -> int:
         """GPUs of the machine that has the most."""
         return max((machine.gpus for machine in self._machines.values()), default=0)
 
-    def take(self, device: str, count: int) -> Seat | None:
-        """A place for a run of `count` devices, or None: then none is free until something changes."""
+    def take(self, device: str, count: int) -> Placement | None:
+        """Place a run of `count` devices, or None: then none is free until something changes."""
         gpus = count if device == GPU else 0
         fits = [one for one in self._machines.values() if self._has(one, gpus)]
         if not fits:
@@ -79,13 +79,13 @@ class Seats:
             return None
         # The fullest machine that fits: whole machines stay free for runs of many devices.
         machine = min(fits, key=lambda one: (one.gpus - self._used(one)[0], -self._used(one)[1]))
-        seat = Seat(machine, gpus, self._cpus)
-        self._taken.append(seat)
-        return seat
+        placement = Placement(machine, gpus, self._cpus)
+        self._taken.append(placement)
+        return placement
 
-    def give_back(self, seat: Seat) -> None:
-        """Its run is over."""
-        self._taken = [one for one in self._taken if one is not seat]
+    def release(self, placement: Placement) -> None:
+        """Free a placement: its run is over."""
+        self._taken = [one for one in self._taken if one is not placement]
         self._blocked.clear()
 
     def _has(self, machine: Machine, gpus: int) -> bool:
@@ -93,11 +93,11 @@ class Seats:
         suits = machine.gpus - used_gpus >= gpus if gpus else not machine.gpus
         return suits and machine.cpus - used_cpus >= self._cpus
 
-    def _places(self, machine: Machine, *, used: bool) -> list[str]:
+    def _slots(self, machine: Machine, *, used: bool) -> list[str]:
         gpus, cpus = self._used(machine) if used else (0, 0.0)
         by_cpus = int((machine.cpus - cpus) / self._cpus + 1e-9)
         return [GPU] * min(machine.gpus - gpus, by_cpus) if machine.gpus else [CPU] * by_cpus
 
     def _used(self, machine: Machine) -> tuple[int, float]:
-        mine = [seat for seat in self._taken if seat.machine.id == machine.id]
-        return sum(seat.gpus for seat in mine), sum(seat.cpus for seat in mine)
+        mine = [placement for placement in self._taken if placement.machine.id == machine.id]
+        return sum(placement.gpus for placement in mine), sum(placement.cpus for placement in mine)

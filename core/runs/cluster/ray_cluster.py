@@ -1,7 +1,7 @@
-"""A Ray cluster as a place for processes: which machines there are, and a run's process on one of them.
+"""A Ray cluster: which machines there are, and a run's process on one of them.
 
-Each run gets an actor on the machine that was chosen for it. The actor holds the GPUs, starts the very process that a
-worker would start there, and waits for it; nothing of a run lies in Ray, so that what Ray loses costs nothing.
+Each run gets an actor on the machine that was chosen for it. The actor reserves the GPUs, starts the process that a
+worker of that machine would start, and waits for it. Nothing of a run is kept in Ray, so that losing Ray loses nothing.
 """
 
 import os
@@ -17,13 +17,13 @@ from typing import Any
 
 from core import paths
 from core.errors import ConfigError, RunError
-from core.runs.cluster.placement import Machine, Seat
-from core.runs.out_of_memory import KILLED_SHORT, count_kernel_kills, ended_short, tells
+from core.out_of_memory import OUT_OF_MEMORY_EXIT, ExitWatch, mentions_out_of_memory
+from core.runs.cluster.placement import Machine, Placement
 
 NO_START = 127
 """The exit code of a process that could not be started where it was sent."""
 _KILL_SECONDS = 5.0
-_KNOCK_SECONDS = 10.0
+_CONNECT_SECONDS = 10.0
 
 
 class Cluster:
@@ -39,7 +39,7 @@ class Cluster:
         # The machines import this file, wherever Ray was started there.
         environment = {"env_vars": {"PYTHONPATH": str(paths.ROOT)}}
         try:
-            _knock(address)
+            _check_reachable(address)
             ray.init(
                 address=address,
                 runtime_env=environment,
@@ -50,7 +50,7 @@ class Cluster:
             raise ConfigError(
                 f"No Ray cluster answers at {address}: start one with ray start --head, or give its address."
             ) from error
-        self._attendant = ray.remote(_Attendant)
+        self._actor_class = ray.remote(ProcessActor)
 
     def machines(self) -> list[Machine]:
         """The machines that are there now. Raises `RunError` when the cluster does not answer."""
@@ -60,25 +60,30 @@ class Cluster:
             raise RunError(f"The Ray cluster does not answer ({type(error).__name__}).") from error
         return [_machine(node) for node in nodes if node["Alive"]]
 
-    def start(self, command: Sequence[str], log: Path, seat: Seat) -> "RemoteProcess":
-        """Give `command` to Python on the machine of `seat`, with its GPUs; what it prints goes to the end of `log`."""
+    def start(self, command: Sequence[str], log: Path, placement: Placement) -> "RemoteProcess":
+        """Run Python with `command` on the machine of `placement`, with its GPUs; its output is added to `log`."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        place = NodeAffinitySchedulingStrategy(seat.machine.id, soft=False)
-        options = {"num_cpus": seat.cpus, "num_gpus": seat.gpus, "max_concurrency": 3, "scheduling_strategy": place}
-        actor = self._attendant.options(**options).remote()
-        return RemoteProcess(self._ray, actor, list(command), log, seat.machine.name)
+        place = NodeAffinitySchedulingStrategy(placement.machine.id, soft=False)
+        options = {
+            "num_cpus": placement.cpus,
+            "num_gpus": placement.gpus,
+            "max_concurrency": 3,
+            "scheduling_strategy": place,
+        }
+        actor = self._actor_class.options(**options).remote()
+        return RemoteProcess(self._ray, actor, list(command), log, placement.machine.name)
 
     def close(self) -> None:
         """Leave the cluster; it goes on."""
         self._ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """Ray itself calls a host that is not there for minutes. Raises `OSError`."""
+def _check_reachable(address: str) -> None:
+    """Fail soon: Ray itself tries an unreachable host for minutes. Raises `OSError`."""
     host, _, port = address.rpartition(":")
     if host and "/" not in host and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
 
 
 def _machine(node: Mapping[str, Any]) -> Machine:
@@ -89,34 +94,34 @@ def _machine(node: Mapping[str, Any]) -> Machine:
 class RemoteProcess:
     """A run's process on a machine of the cluster.
 
-    `lost`: it ended with its machine, and nobody knows how. `began`: whether it ever had its place there.
+    `lost`: it ended with its machine, and nobody knows how. `began`: whether Ray ever placed it there.
     """
 
     def __init__(self, ray: Any, actor: Any, command: list[str], log: Path, machine: str) -> None:
         self.machine, self.lost, self.began = machine, False, True
         self._ray, self._actor = ray, actor
-        self._there = actor.is_there.remote()
-        self._answer = actor.run.remote(command, str(log), _environment())
+        self._placed = actor.is_placed.remote()
+        self._exit = actor.run.remote(command, str(log), _environment())
         self._code: int | None = None
         self._killed_at: float | None = None
 
     def poll(self) -> int | None:
-        """How it ended; None while it works, or waits for its place."""
-        if self._code is None and self._is_ready(self._answer):
+        """The exit code; None while it works, or waits to be placed."""
+        if self._code is None and self._is_ready(self._exit):
             try:
-                self._code = int(self._ray.get(self._answer))
+                self._code = int(self._ray.get(self._exit))
             except self._ray.exceptions.RayError as error:
                 # Ray ends what takes too much memory of a machine, before its kernel does.
-                short = tells(str(error))
-                self._code, self.lost = (KILLED_SHORT, False) if short else (-signal.SIGKILL, True)
-                self.began = self._had_place()
-            self._dismiss()
+                short = mentions_out_of_memory(str(error))
+                self._code, self.lost = (OUT_OF_MEMORY_EXIT, False) if short else (-signal.SIGKILL, True)
+                self.began = self._was_placed()
+            self._kill_actor()
         return self._code
 
     @property
     def waits(self) -> bool:
-        """Whether it has no place yet: others use the cluster as well."""
-        return self._code is None and not self._is_ready(self._there)
+        """Whether Ray has not placed it yet: others use the cluster as well."""
+        return self._code is None and not self._is_ready(self._placed)
 
     def terminate(self) -> None:
         """Ask it to stop; the answer is not waited for."""
@@ -124,22 +129,22 @@ class RemoteProcess:
             self._actor.end.remote(int(signal.SIGTERM))
 
     def kill(self) -> None:
-        """End it with all that it started; where that has no effect, the next call takes its place away."""
+        """Kill it with all that it started; where that has no effect, the next call kills the actor."""
         if self.poll() is not None:
             return
         if self._killed_at is None:
             self._killed_at = time.monotonic()
             self._actor.end.remote(int(signal.SIGKILL))
         elif time.monotonic() - self._killed_at > _KILL_SECONDS:
-            self._dismiss()
+            self._kill_actor()
 
     def memory(self) -> int:
         """Not known from here."""
         return 0
 
-    def _had_place(self) -> bool:
+    def _was_placed(self) -> bool:
         try:
-            self._ray.get(self._there)
+            self._ray.get(self._placed)
         except self._ray.exceptions.RayError:
             return False
         return True
@@ -147,26 +152,26 @@ class RemoteProcess:
     def _is_ready(self, answer: Any) -> bool:
         return bool(self._ray.wait([answer], timeout=0)[0])
 
-    def _dismiss(self) -> None:
+    def _kill_actor(self) -> None:
         with suppress(self._ray.exceptions.RayError):
             self._ray.kill(self._actor, no_restart=True)
 
 
-class _Attendant:
-    """On the machine of a run: starts its process, waits for it, and passes signals on."""
+class ProcessActor:
+    """The actor on the machine of a run: starts its process, waits for it, and forwards signals."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = 0
 
-    def is_there(self) -> None:
-        """Answers as soon as the place is taken."""
+    def is_placed(self) -> None:
+        """Answers as soon as Ray has placed the actor."""
 
     def run(self, command: list[str], log: str, environment: dict[str, str]) -> int:
-        """The exit code of what this machine's Python was given."""
+        """Run Python with `command`; gives its exit code."""
         if self._ended:
             return -self._ended
-        kernel_kills = count_kernel_kills()
+        watch = ExitWatch()
         try:
             with Path(log).open("ab") as output:
                 self._process = subprocess.Popen(
@@ -180,16 +185,16 @@ class _Attendant:
                 )
         except OSError:
             return NO_START
-        self._pass_on()
+        self._forward_signal()
         code = self._process.wait()
-        return KILLED_SHORT if ended_short(code, (), kernel_kills=count_kernel_kills() - kernel_kills) else code
+        return OUT_OF_MEMORY_EXIT if watch.ended_out_of_memory(code) else code
 
     def end(self, number: int) -> None:
         """Send a signal to the process; a kill reaches all that it started. One that has not begun never will."""
         self._ended = number
-        self._pass_on()
+        self._forward_signal()
 
-    def _pass_on(self) -> None:
+    def _forward_signal(self) -> None:
         """A signal may come in the very moment in which the process begins."""
         if not self._ended or self._process is None or self._process.poll() is not None:
             return
@@ -201,5 +206,5 @@ class _Attendant:
 
 
 def _environment() -> dict[str, str]:
-    """What the process must know that its machine does not: the store, and what the person wants to be told."""
+    """The variables that the process needs on another machine: the store's and the trackers'."""
     return {name: value for name, value in os.environ.items() if name.startswith(("TERRASTILL_", "MLFLOW_"))}

@@ -1,6 +1,6 @@
-"""A process that shares the runs of another: it takes each run's settings from the leader, and trains along.
+"""A member process: it receives each run's settings from the leader (rank 0), and trains on its own device.
 
-`python -m core.runs.devices.member` is started by the leader; under torchrun the command line comes here by itself.
+The leader starts `python -m core.runs.devices.member`; under torchrun the command line calls `join_torchrun`.
 """
 
 import json
@@ -15,15 +15,15 @@ from core.config import RunConfig
 from core.errors import TerrastillError
 from core.events import CancelledError, Event
 from core.runs import execution
-from core.runs.devices.launcher import arrival
+from core.runs.devices.launcher import ready_key
 from core.train.distributed import Group, join, meet, open_store, part
 
-_LOOK_SECONDS = 1.0
+_PARENT_SECONDS = 1.0
 
 
-def follow(group: Group) -> None:
-    """Share one run after the other, until the leader says that there is none, or is gone."""
-    # A stop is the leader's to hear: it saves, and its word comes with the next step.
+def train_with(group: Group) -> None:
+    """Train run after run with the leader, until it sends an empty message or ends."""
+    # Only the leader handles a stop: it saves, and the members stop with the next step.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     while text := _next(group):
@@ -32,7 +32,7 @@ def follow(group: Group) -> None:
             execution.carry_out(
                 RunConfig.from_json(order["config"]),
                 Path(order["folder"]),
-                emit=_say_nothing,
+                emit=_discard_event,
                 cancelled=lambda: False,
                 runs=Path(order["runs"]),
                 resume=order["resume"],
@@ -46,29 +46,29 @@ def _next(group: Group) -> str:
     try:
         return group.broadcast_text()
     except RuntimeError:
-        # The connection broke while nothing was being done: the leader has gone home.
+        # The connection broke between two runs: the leader has ended.
         return ""
 
 
-def _say_nothing(_event: Event) -> None:
-    """The leader speaks for all."""
+def _discard_event(_event: Event) -> None:
+    """Only the leader reports."""
 
 
 def _end_with(parent: int) -> None:
-    """Followers that wait inside a collective operation cannot look for themselves whether their leader lives."""
+    """End this process when its parent ends, also while it waits inside a collective operation."""
     while os.getppid() == parent:
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_PARENT_SECONDS)
     os._exit(1)
 
 
 def main() -> int:
-    """Follow whoever started this process. 0: dismissed; 1: failed, and said why."""
+    """Train with the leader that started this process. 0: all runs are over; 1: failed, with a message."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     try:
         store = open_store(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
-        store.set(arrival(rank), "")
-        follow(meet(store, rank=rank, size=size))
+        store.set(ready_key(rank), "")
+        train_with(meet(store, rank=rank, size=size))
     except TerrastillError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -76,9 +76,9 @@ def main() -> int:
     return 0
 
 
-def follow_torchrun() -> int:
-    """The same under torchrun, which watches over its processes itself."""
-    follow(join())
+def join_torchrun() -> int:
+    """The same under torchrun, which watches its processes itself."""
+    train_with(join())
     part()
     return 0
 

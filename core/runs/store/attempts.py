@@ -1,4 +1,4 @@
-"""Who may write into the folder of a run: the newest attempt, and nobody else, however late it wakes.
+"""Who may write into the folder of a run: the newest attempt alone, however late an earlier one continues.
 
 Attempt N prepares all its files in `.attempt-N/` and renames them out of it (core/files.py). A later claim takes that
 folder away, in one rename, before its own process starts: a process of attempt N that was stopped at any point before

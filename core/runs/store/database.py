@@ -100,7 +100,7 @@ def _open_engine(url: str | URL) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # The driver's own late BEGIN is switched off: whether a transaction writes is said when it begins.
+    # The driver's own late BEGIN is switched off: each transaction declares at its start whether it writes.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")

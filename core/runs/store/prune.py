@@ -1,4 +1,4 @@
-"""Old runs make room: by age, and by the disk that all runs take. Never a pinned one, nor one that another needs."""
+"""Deletes old runs, by age and by the disk that all runs take; never a pinned one, nor one that another needs."""
 
 import time
 from collections.abc import Callable
@@ -40,19 +40,19 @@ def candidates(store: "RunStore", limits: Limits, *, now: Callable[[], float] = 
     needed = _needed(known)
     ended = [run for run in known if run.state.final and not run.pinned and run.id not in needed]
     ended.sort(key=lambda run: run.finished_at or run.created_at)
-    doomed = []
+    over = []
     if limits.days is not None:
         oldest = now() - limits.days * _DAY
-        doomed = [run for run in ended if (run.finished_at or run.created_at) < oldest]
+        over = [run for run in ended if (run.finished_at or run.created_at) < oldest]
     if limits.gigabytes is not None:
         sizes = {run.id: folder_bytes(store.folder(run.id)) for run in known if run.state.final}
-        room = limits.gigabytes * 1e9 - sum(size for name, size in sizes.items() if name not in {r.id for r in doomed})
-        for run in ended[len(doomed) :]:
+        room = limits.gigabytes * 1e9 - sum(size for name, size in sizes.items() if name not in {r.id for r in over})
+        for run in ended[len(over) :]:
             if room >= 0:
                 break
-            doomed.append(run)
+            over.append(run)
             room += sizes[run.id]
-    return doomed
+    return over
 
 
 def prune(store: "RunStore", limits: Limits, *, now: Callable[[], float] = time.time) -> list[RunRecord]:
@@ -68,7 +68,7 @@ def prune(store: "RunStore", limits: Limits, *, now: Callable[[], float] = time.
 
 
 class Nightly:
-    """Says once a night, and once at the start, that it is time. `now` gives Unix seconds."""
+    """Whether it is time to prune: once a night, and once at the start. `now` gives Unix seconds."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now

@@ -31,11 +31,11 @@ class RunRecord:
     """One run as the store holds it. Times are Unix seconds; `progress` is a fraction from 0 to 1.
 
     `device` is the slot the run was given, or the device it asks for while it waits. `attempt` counts the claims and
-    is the token that fences off earlier ones; `beats` counts the signs of life. `lapses` is how often it was requeued
-    because its process died or fell silent, `narrowed` how often its batch was cut because memory ran out. `worker`
-    names who holds it ("" when nobody does). `priority`: higher goes first; a pinned run is never pruned. `summary` is
-    what `core.runs.execution.execute` gave back, empty until the run is done. `launched_by` is the key of the
-    visitor who launched it ("" for the command line).
+    is the fencing token against earlier ones; `heartbeats` counts those of its process. `restarts` is how often it was
+    requeued because its process died or sent no heartbeat for too long, `batch_reductions` how often its batch was
+    reduced because memory ran out. `worker` names who holds it ("" when nobody does). `priority`: higher goes first; a
+    pinned run is never pruned. `summary` is what `core.runs.execution.execute` gave back, empty until the run is done.
+    `launched_by` is the key of the visitor who launched it ("" for the command line).
     """
 
     id: str
@@ -50,9 +50,9 @@ class RunRecord:
     error: str | None = None
     cancel_requested: bool = False
     attempt: int = 0
-    beats: int = 0
-    lapses: int = 0
-    narrowed: int = 0
+    heartbeats: int = 0
+    restarts: int = 0
+    batch_reductions: int = 0
     worker: str = ""
     priority: int = 0
     pinned: bool = False
@@ -65,8 +65,8 @@ class RunRecord:
 class WorkerRecord:
     """One worker process: `device` lists its slots, separated by commas; times are Unix seconds.
 
-    `memory` is what the processes of its runs take, in bytes, and `born` when it began, in ticks since the machine did:
-    a process number alone may have gone to another program. Both are 0 where the system does not tell.
+    `memory` is what the processes of its runs take, in bytes. `born` is when it began, in ticks since the machine did:
+    its process number may belong to another program by now. Both are 0 where the system does not report them.
     """
 
     id: str
@@ -74,7 +74,7 @@ class WorkerRecord:
     host: str
     device: str
     started_at: float
-    beat_at: float
+    heartbeat_at: float
     memory: int = 0
     born: int = 0
 

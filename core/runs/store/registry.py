@@ -1,4 +1,4 @@
-"""Which worker processes are alive: each says so every few seconds, and one machine runs one worker a store."""
+"""Which worker processes are alive: each sends a heartbeat, and a machine runs one worker for a store."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ from core.runs.store.records import WorkerRecord
 from core.runs.store.tables import WORKERS, to_worker
 
 WORKER_LEASE = 20.0
-"""Seconds after its last beat that a worker still counts as alive."""
+"""Seconds after its last heartbeat that a worker still counts as alive."""
 
 
 class WorkerRegistry:
@@ -28,19 +28,19 @@ class WorkerRegistry:
         self._host = host
 
     def register(self, worker_id: str, pid: int, device: str) -> WorkerRecord:
-        """Enter this machine's worker. Raises `RunStateError` when another one is alive here."""
+        """Add this machine's worker. Raises `RunStateError` when another one is alive here."""
         with self._database.write(alone=True) as connection:
             others = [
                 worker for worker in self._alive(connection) if worker.host == self._host and worker.id != worker_id
             ]
             if others:
                 raise RunStateError(f"A worker is already running here (process {others[0].pid}): nothing to start.")
-            # Whoever is left under this machine's name is dead: its row would only gather dust.
+            # All other workers of this machine are dead.
             connection.execute(delete(WORKERS).where(WORKERS.c.host == self._host))
             return self._enter(connection, worker_id, pid, device)
 
-    def beat(self, worker_id: str, pid: int, device: str, memory: int = 0) -> WorkerRecord:
-        """Say that this worker is alive, entering it when it is not there."""
+    def heartbeat(self, worker_id: str, pid: int, device: str, memory: int = 0) -> WorkerRecord:
+        """Record a heartbeat of this worker; add the worker when it is not listed."""
         with self._database.write() as connection:
             mine = WORKERS.c.id == worker_id
             values = {"pid": pid, "device": device, "beat_at": self._now(), "memory": memory}
@@ -54,9 +54,9 @@ class WorkerRegistry:
             connection.execute(delete(WORKERS).where(WORKERS.c.id == worker_id))
 
     def alive(self) -> list[WorkerRecord]:
-        """The workers that are alive: of this machine a process, of another one a beat within `WORKER_LEASE` seconds.
+        """The workers that are alive: here by process, elsewhere by a heartbeat within `WORKER_LEASE` seconds.
 
-        A clock that was set back or forward makes nobody here look dead.
+        A clock that is set back or forward changes nothing for the workers of this machine.
         """
         with self._database.read() as connection:
             return self._alive(connection)
@@ -68,19 +68,17 @@ class WorkerRegistry:
     def _lives(self, worker: WorkerRecord) -> bool:
         if worker.host == self._host and os.name == "posix":
             return process_exists(worker.pid) and worker.born in (0, birth(worker.pid))
-        return abs(self._now() - worker.beat_at) <= WORKER_LEASE
+        return abs(self._now() - worker.heartbeat_at) <= WORKER_LEASE
 
     def _enter(self, connection: Connection, worker_id: str, pid: int, device: str, memory: int = 0) -> WorkerRecord:
         now = self._now()
-        worker = WorkerRecord(
-            worker_id, pid, self._host, device, started_at=now, beat_at=now, memory=memory, born=birth(pid)
-        )
-        connection.execute(insert(WORKERS).values(**vars(worker)))
-        return worker
+        values = {"id": worker_id, "pid": pid, "host": self._host, "device": device, "memory": memory}
+        connection.execute(insert(WORKERS).values(**values, started_at=now, beat_at=now, born=birth(pid)))
+        return to_worker(connection.execute(select(WORKERS).where(WORKERS.c.id == worker_id)).one())
 
 
 def birth(pid: int) -> int:
-    """When a process of this machine began, in ticks since the machine did; 0 where the system does not tell."""
+    """When a process of this machine began, in ticks since the machine did; 0 where the system does not report it."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:

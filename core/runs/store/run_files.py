@@ -52,7 +52,7 @@ def make_run_folder(home: Path, config: str, now: float, token: Callable[[], str
 class LineWriter:
     """Adds lines to one file, each with one write, so that two processes adding to the same log do not mix their lines.
 
-    It holds the file open: when a later attempt puts a copy in the file's place, lines of this one reach nobody.
+    It holds the file open: when a later attempt puts a copy in the file's place, nobody reads the lines of this one.
     Raises `FencedError` when that has happened before it was opened, and `DiskFullError`.
     """
 
@@ -75,7 +75,7 @@ class LineWriter:
         with speaking_plainly(self.path):
             written = os.write(self.fileno(), data)
             if written < len(data):
-                # A full disk takes a part first and complains at the rest: half a line is worse than none.
+                # A full disk takes a part before it fails: half a line is worse than none.
                 os.ftruncate(self.fileno(), os.fstat(self.fileno()).st_size - written)
                 os.write(self.fileno(), data)
 

@@ -7,18 +7,19 @@ The contract that any database behind it must keep (tests/unit/runs/store/ runs 
 - `claim` gives a queued run to exactly one worker: the highest priority first, then the oldest, that suits a free slot;
   a row that another is claiming is skipped (PostgreSQL: SKIP LOCKED). The row stays: a killed worker loses nothing. A
   control waits until the run it controls is in a final state (or deleted).
-- A claim counts `attempt` up: the fencing token. `heartbeat`, `finish`, `fail`, `release`, `narrow` and `abandon` work
-  only for who holds the run now: worker and attempt must both fit, and neither has a default. A process that lost its
-  run gets None for its heartbeat and `RunStateError` for every other word, and must stop; it cannot undo its successor.
-  Nor can it write into the run's folder: core/runs/store/attempts.py.
-- A limit on how many runs wait is checked in the transaction that queues them (`add_all`, `retry_all`): of any number
-  who launch at once, so many get in as fit (PostgreSQL: an advisory lock keeps these apart).
-- Whether a run lives is told by `beats`, which count up, never by comparing clocks: a watcher that has seen no new beat
-  for a lease by its own monotonic clock calls `reclaim` with what it saw, and that works only if there was none since.
-- A run that is taken back goes to queued and resumes from `last.ckpt`. After `MAX_LAPSES` such returns the next one
+- A claim counts `attempt` up: the fencing token. `heartbeat`, `finish`, `fail`, `release`, `reduce_batch` and
+  `abandon` work only for the holder of the run: worker and attempt must both match, and neither has a default. A
+  process that lost its run gets None for its heartbeat and `RunStateError` for every other call, and must stop; it
+  cannot change what a later attempt did. Nor can it write into the run's folder: core/runs/store/attempts.py.
+- A limit on how many runs wait is checked in the transaction that queues them (`add_all`, `retry_all`), so that it
+  holds however many people launch at once (PostgreSQL: an advisory lock keeps these transactions apart).
+- Whether a run is alive follows from its count of heartbeats, never from comparing clocks. An observer that has seen no
+  new one for a lease, by its own monotonic clock, calls `reclaim` with the record that it saw, and that works only if
+  there was none since.
+- A run that is reclaimed goes to queued and resumes from `last.ckpt`. After `MAX_RESTARTS` such restarts the next one
   fails it with a sentence. A run that was asked to cancel never goes back to queued.
 - done, failed and cancelled are final: only `retry` (failed, cancelled) and `delete` (anything but running) leave them.
-- Times are for people to read. They come from `now`, so that a test can move the clock; no end is before its beginning.
+- Times are shown to people. They come from `now`, so that a test can set the clock; no end is before its beginning.
 - The schema has a version; an older store is brought to this one when it is opened, a newer one is refused.
 - The files of a run lie in `home/ID/`, never in the database.
 """
@@ -38,7 +39,7 @@ from sqlalchemy import URL, Connection, Row, delete, func, select
 from core import paths
 from core.config import RunConfig
 from core.errors import FencedError, RunNotFoundError, RunStateError, StoreError, TerrastillError
-from core.runs.out_of_memory import once_more, shortage
+from core.out_of_memory import plan_retry
 from core.runs.store import attempts
 from core.runs.store.database import Database
 from core.runs.store.records import LAST_CHECKPOINT, RunRecord, RunState, WorkerRecord, choose_slot
@@ -57,7 +58,7 @@ from core.runs.store.tables import (
     to_run,
 )
 
-MAX_LAPSES = 3
+MAX_RESTARTS = 3
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 _Runs = list[RunRecord]
 _Workers = list[WorkerRecord]
@@ -70,7 +71,7 @@ class RunStore:
     `token` the four hexadecimal digits at the end of a run's id. Raises `StoreError`.
     """
 
-    max_lapses = MAX_LAPSES
+    max_restarts = MAX_RESTARTS
 
     def __init__(
         self,
@@ -102,7 +103,7 @@ class RunStore:
         return self.home / run_id
 
     def has_checkpoint(self, run_id: str) -> bool:
-        """Whether the run can go on from where it stopped."""
+        """Whether the run has a checkpoint to resume from."""
         return (self.folder(run_id) / LAST_CHECKPOINT).exists()
 
     def get(self, run_id: str) -> RunRecord:
@@ -119,7 +120,7 @@ class RunStore:
             return [to_run(row) for row in connection.execute(query)]
 
     def queue(self) -> _Runs:
-        """The queued runs, the next one first. A control stands where its turn is, though it may still have to wait."""
+        """The queued runs, the next one first. A control is listed at its turn, though it may still have to wait."""
         query = select(RUNS).where(RUNS.c.state == RunState.QUEUED).order_by(*QUEUE_ORDER)
         with self._database.read() as connection:
             return [to_run(row) for row in connection.execute(query)]
@@ -219,7 +220,7 @@ class RunStore:
     def delete(self, run_id: str, *, to_prune: bool = False) -> None:
         """Remove a run with its folder; links are removed themselves, never followed. Not while it is running.
 
-        `to_prune` also spares what is pinned or was queued again since somebody looked. Raises `RunStateError`.
+        `to_prune` also spares what is pinned or was queued again meanwhile. Raises `RunStateError`.
         """
         folder, aside = self.folder(run_id), self.home / f".deleted-{run_id}"
         with self._database.write() as connection:
@@ -235,15 +236,15 @@ class RunStore:
         remove_folder(aside)
 
     def register_worker(self, worker_id: str, pid: int, device: str) -> WorkerRecord:
-        """Enter this machine's one worker. Raises `RunStateError` when another is alive here."""
+        """Add this machine's one worker. Raises `RunStateError` when another is alive here."""
         return self._workers.register(worker_id, pid, device)
 
-    def beat_worker(self, worker_id: str, pid: int, device: str, *, memory: int = 0) -> WorkerRecord:
-        """Say that a worker is alive; `device` lists its slots, `memory` is what its runs take in bytes."""
-        return self._workers.beat(worker_id, pid, device, memory)
+    def worker_heartbeat(self, worker_id: str, pid: int, device: str, *, memory: int = 0) -> WorkerRecord:
+        """Record a worker's heartbeat; `device` lists its slots, `memory` is what its runs take in bytes."""
+        return self._workers.heartbeat(worker_id, pid, device, memory)
 
     def remove_worker(self, worker_id: str) -> None:
-        """Take a worker that leaves out of the list."""
+        """Remove a worker that stops from the list."""
         self._workers.leave(worker_id)
 
     def workers(self) -> _Workers:
@@ -259,14 +260,14 @@ class RunStore:
             try:
                 attempts.take(self.folder(record.id), record.attempt)
             except FencedError:
-                # Stopped for so long between the two that another attempt has begun: it is not ours any more.
+                # This process was suspended between the two, and another attempt has begun.
                 continue
             except OSError as error:
                 if error.errno == errno.ENOSPC:
                     self.release(record.id, worker, attempt=record.attempt, reason="The disk is full.")
                     return None
-                words = f"Its folder cannot be written ({error.strerror}): check the disk, then retry."
-                self.fail(record.id, worker, words, attempt=record.attempt)
+                problem = f"Its folder cannot be written ({error.strerror}): check the disk, then retry."
+                self.fail(record.id, worker, problem, attempt=record.attempt)
                 continue
             return record
 
@@ -291,74 +292,73 @@ class RunStore:
         return None
 
     def heartbeat(self, run_id: str, worker: str, progress: float, *, attempt: int) -> RunRecord | None:
-        """Say that a run moves. Gives its record, which tells whether to cancel; None when the run is held no more.
+        """Record that a run is alive. Gives its record, with `cancel_requested`; None when this attempt lost the run.
 
-        After None the process must stop: the run was taken back, is over, was given to another attempt, or is deleted.
+        After None the process must stop: the run was reclaimed, is over, was claimed by another attempt, or is deleted.
         Raises `StoreError`.
         """
         try:
             with self._held(run_id, worker, attempt) as (connection, row):
-                signs = {"heartbeat_at": self._now(), "beats": row.beats + 1}
-                return change(connection, run_id, progress=min(max(progress, 0.0), 1.0), **signs)
+                alive = {"heartbeat_at": self._now(), "beats": row.beats + 1}
+                return change(connection, run_id, progress=min(max(progress, 0.0), 1.0), **alive)
         except (RunStateError, RunNotFoundError):
             return None
 
     def finish(self, run_id: str, worker: str, summary: dict[str, Any], *, attempt: int) -> RunRecord:
-        """running → done, with what the run found."""
+        """running → done, with the run's summary."""
         with self._held(run_id, worker, attempt) as (connection, row):
             return end_run(connection, row, RunState.DONE, self._now(), summary=json.dumps(summary), progress=1.0)
 
     def fail(self, run_id: str, worker: str, error: str, *, attempt: int) -> RunRecord:
-        """running → failed, with a sentence for the person."""
+        """running → failed, with a sentence for people."""
         with self._held(run_id, worker, attempt) as (connection, row):
             return end_run(connection, row, RunState.FAILED, self._now(), error=error)
 
     def release(self, run_id: str, worker: str, *, attempt: int, reason: str | None = None) -> RunRecord:
-        """The process stopped in good order: running → cancelled if that was wanted, else → queued, with a reason.
+        """The process stopped as asked: running → cancelled if that was requested, else → queued, with a reason.
 
-        No lapse is counted.
+        No restart is counted.
         """
         with self._held(run_id, worker, attempt) as (connection, row):
             if row.cancel_requested:
                 return end_run(connection, row, RunState.CANCELLED, self._now())
             return requeue(connection, row, error=reason)
 
-    def narrow(self, run_id: str, worker: str, *, attempt: int) -> RunRecord:
-        """Memory ran out: what becomes of the run, whoever reports it (core/runs/out_of_memory.py says who may).
+    def reduce_batch(self, run_id: str, worker: str, *, attempt: int) -> RunRecord:
+        """Memory ran out, whoever reports it (core/out_of_memory.py): the first time → queued, then → failed.
 
-        The first time running → queued, its batch in at least twice as many parts; the second time, or where one
-        picture at a time was too much, → failed. A run that was asked to cancel → cancelled. No lapse is counted.
+        It is queued with its batch in at least twice as many parts; a batch of single images cannot be reduced, and
+        fails at once. A run that was asked to cancel → cancelled. No restart is counted.
         """
         with self._held(run_id, worker, attempt) as (connection, row):
             attempts.close(self.folder(run_id), attempt)
             if row.cancel_requested:
                 return end_run(connection, row, RunState.CANCELLED, self._now())
             config, problem = read_settings(row)
-            smaller = None if problem else once_more(config, row.narrowed)
-            words = problem or shortage(config, row.device)
-            if smaller is None:
-                return end_run(connection, row, RunState.FAILED, self._now(), error=words)
-            return requeue(connection, row, config=smaller.to_json(), narrowed=row.narrowed + 1, error=words)
+            smaller, message = plan_retry(config, row.device, row.narrowed)
+            if smaller is None or problem:
+                return end_run(connection, row, RunState.FAILED, self._now(), error=problem or message)
+            return requeue(connection, row, config=smaller.to_json(), narrowed=row.narrowed + 1, error=message)
 
     def abandon(self, run_id: str, worker: str, error: str, *, attempt: int) -> RunRecord:
-        """The process of a run died: back to queued with `last.ckpt` and returns left, else failed with `error`."""
+        """The process of a run died: queued with `last.ckpt` and restarts left, else failed with `error`."""
         with self._held(run_id, worker, attempt) as (connection, row):
             attempts.close(self.folder(run_id), attempt)
             if row.cancel_requested or self.has_checkpoint(run_id):
-                return self._return(connection, row, error)
+                return self._restart(connection, row, error)
             return end_run(connection, row, RunState.FAILED, self._now(), error=error)
 
     def reclaim(self, record: RunRecord, reason: str) -> RunRecord | None:
-        """Take a run back that has given no sign of life since `record` was read, or None when it has.
+        """Requeue a run that has sent no heartbeat since `record` was read; None when it has.
 
-        Its process loses the right to write into the folder before the row says that nobody holds it.
+        Its process loses the right to write into the folder before the row shows that nobody holds it.
         """
         with self._database.write() as connection:
             row = find(connection, record.id)
-            if (row.state, row.attempt, row.beats) != (RunState.RUNNING, record.attempt, record.beats):
+            if (row.state, row.attempt, row.beats) != (RunState.RUNNING, record.attempt, record.heartbeats):
                 return None
             attempts.close(self.folder(record.id), record.attempt)
-            return self._return(connection, row, reason)
+            return self._restart(connection, row, reason)
 
     def _new_folder(self, config: RunConfig) -> str:
         """Make the folder of a new run, and give its id. Raises `ConfigError`, `DiskFullError` and `StoreError`."""
@@ -380,11 +380,11 @@ class RunStore:
                 raise RunStateError(f"Run {run_id} is {row.state} and not held by worker {worker} any more.")
             yield connection, row
 
-    def _return(self, connection: Connection, row: Row[Any], reason: str) -> RunRecord:
-        """What becomes of a run that lost its process."""
+    def _restart(self, connection: Connection, row: Row[Any], reason: str) -> RunRecord:
+        """Restart a run that lost its process, or end it."""
         if row.cancel_requested:
             return end_run(connection, row, RunState.CANCELLED, self._now())
-        if row.lapses >= self.max_lapses:
-            error = f"{reason} It was started again {row.lapses} times without reaching the end: look at its log."
+        if row.lapses >= self.max_restarts:
+            error = f"{reason} It was started again {row.lapses} times without reaching the end: read its log."
             return end_run(connection, row, RunState.FAILED, self._now(), error=error)
         return requeue(connection, row, lapses=row.lapses + 1)

@@ -31,6 +31,7 @@ from core.runs.store.records import RunRecord, RunState, WorkerRecord
 SCHEMA_VERSION = 3
 
 METADATA = MetaData()
+# Four columns have an older name than the field of the record: lapses, beats, narrowed and beat_at.
 
 RUNS = Table(
     "runs",
@@ -161,7 +162,7 @@ def read_settings(row: Row[Any]) -> tuple[RunConfig, str | None]:
 
 
 def to_run(row: Row[Any]) -> RunRecord:
-    """A row of `runs` as a record; settings that cannot be read are told in its `error`."""
+    """A row of `runs` as a record; unreadable settings are reported in its `error`."""
     config, problem = read_settings(row)
     return RunRecord(
         id=row.id,
@@ -176,9 +177,9 @@ def to_run(row: Row[Any]) -> RunRecord:
         error=problem or row.error,
         cancel_requested=row.cancel_requested,
         attempt=row.attempt,
-        lapses=row.lapses,
-        beats=row.beats,
-        narrowed=row.narrowed,
+        restarts=row.lapses,
+        heartbeats=row.beats,
+        batch_reductions=row.narrowed,
         worker=row.worker,
         priority=row.priority,
         pinned=row.pinned,

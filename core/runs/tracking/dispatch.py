@@ -1,7 +1,7 @@
-"""A run told to the trackers that the person has: MLflow where `MLFLOW_TRACKING_URI` is set, TensorBoard on request.
+"""Sends a run to trackers: MLflow where `MLFLOW_TRACKING_URI` is set, TensorBoard on request, and otherwise nothing.
 
-Nothing is told to anybody otherwise. Each tracker has a thread of its own, which alone imports it and waits for it: a
-tracker that is slow, full or gone costs the run one warning, never a step.
+Each tracker has a thread of its own, which alone imports it and waits for it: a tracker that is slow, full or gone
+costs the run one warning, never a step.
 """
 
 import os
@@ -23,16 +23,16 @@ from core.runs.tracking.trackers import MLflow, TensorBoard
 
 TENSORBOARD = "tb"
 """The folder in a run's folder that TensorBoard reads."""
-_PATIENCE_SECONDS = {RunState.DONE: 20.0, RunState.FAILED: 5.0}
-_HURRY_SECONDS = 3.0
-_WAITING = 20_000
-"""So many events may wait for a tracker that does not keep up: an hour or two of training."""
+_CLOSE_SECONDS = {RunState.DONE: 20.0, RunState.FAILED: 5.0}
+_SHORT_CLOSE_SECONDS = 3.0
+_QUEUE_LENGTH = 20_000
+"""How many events may wait for a tracker: an hour or two of training."""
 
 
 class Tracking:
-    """Takes each event of one attempt at a run to `trackers`; what goes wrong is told once, through `tell`.
+    """Sends each event of one attempt at a run to `trackers`; a problem is emitted once, as a warning.
 
-    `folder` is the run's. Make it before the folder is made ready for the attempt: it looks for the checkpoint.
+    `folder` is the run's. Create it before the folder is prepared for the attempt: it checks for a checkpoint.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class Tracking:
         resumed = (folder / LAST_CHECKPOINT).exists()
         if not resumed:
             discard(folder / TENSORBOARD)
-        self._couriers = [_Courier(tracker, record, resumed) for tracker in trackers]
+        self.threads = [_TrackerThread(tracker, record, resumed) for tracker in trackers]
 
     @classmethod
     def from_environment(cls, record: RunRecord, folder: Path) -> "Tracking":
-        """With the trackers that the person's variables name: none, as a rule."""
+        """With the trackers that environment variables name."""
         trackers: list[Tracker] = []
         if uri := os.environ.get("MLFLOW_TRACKING_URI"):
             trackers.append(MLflow(uri, artifacts=folder.parent / "mlflow"))
@@ -54,28 +54,28 @@ class Tracking:
             trackers.append(TensorBoard(folder / TENSORBOARD))
         return cls(trackers, record, folder)
 
-    def __call__(self, event: Event, tell: Emit) -> None:
+    def __call__(self, event: Event, emit: Emit) -> None:
         """Pass on the numbers of an event, without waiting."""
         if found := numbers_of(event):
             values, step = found
-            for courier in self._couriers:
-                courier.take((values, step, self._now()))
-        self._warn(tell)
+            for thread in self.threads:
+                thread.take((values, step, self._now()))
+        self._warn(emit)
 
-    def end(self, state: RunState, tell: Emit, summary: Mapping[str, Any] | None = None) -> None:
+    def end(self, state: RunState, emit: Emit, summary: Mapping[str, Any] | None = None) -> None:
         """The attempt ends in `state`. Waits for the trackers a while, and then no longer."""
-        until = time.monotonic() + _PATIENCE_SECONDS.get(state, _HURRY_SECONDS)
-        for courier in self._couriers:
-            courier.finish(state, summary or {}, self._folder / "student.json")
-        for courier in self._couriers:
-            courier.wait(max(0.0, until - time.monotonic()))
-        self._warn(tell)
+        until = time.monotonic() + _CLOSE_SECONDS.get(state, _SHORT_CLOSE_SECONDS)
+        for thread in self.threads:
+            thread.finish(state, summary or {}, self._folder / "student.json")
+        for thread in self.threads:
+            thread.wait(max(0.0, until - time.monotonic()))
+        self._warn(emit)
 
-    def _warn(self, tell: Emit) -> None:
-        for courier in self._couriers:
-            if problem := courier.complaint():
-                tell(MessageEvent(f"{problem} The run goes on; nothing more is logged there.", "warning"))
-        self._couriers = [courier for courier in self._couriers if not courier.broken]
+    def _warn(self, emit: Emit) -> None:
+        for thread in self.threads:
+            if problem := thread.problem():
+                emit(MessageEvent(f"{problem} The run goes on; nothing more is logged there.", "warning"))
+        self.threads = [thread for thread in self.threads if not thread.broken]
 
 
 def numbers_of(event: Event) -> tuple[dict[str, float], int] | None:
@@ -97,16 +97,16 @@ def numbers_of(event: Event) -> tuple[dict[str, float], int] | None:
     return None
 
 
-class _Courier:
+class _TrackerThread:
     """One tracker in a thread of its own."""
 
     def __init__(self, tracker: Tracker, record: RunRecord, resumed: bool) -> None:
         self._tracker, self._record, self._resumed = tracker, record, resumed
-        self._queue: queue.Queue[Numbers | None] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[Numbers | None] = queue.Queue(_QUEUE_LENGTH)
         self._end: tuple[RunState, Mapping[str, Any], Path] | None = None
         self._problem = ""
         self.broken = self._done = False
-        self._thread = threading.Thread(target=self._serve, name=tracker.name, daemon=True)
+        self._thread = threading.Thread(target=self._work, name=tracker.name, daemon=True)
         self._thread.start()
 
     def take(self, numbers: Numbers) -> None:
@@ -125,15 +125,15 @@ class _Courier:
         if self._thread.is_alive():
             self._problem = f"{self._tracker.name} took too long, so the end of the run is missing there."
 
-    def complaint(self) -> str:
+    def problem(self) -> str:
         """What went wrong, if anything; then it is `broken`."""
         if not self._thread.is_alive() and not self._done:
-            # An error that nobody foresaw has ended the thread; what it was stands in the log.
+            # An unforeseen error has ended the thread; its traceback is in the log.
             self._problem = self._problem or f"{self._tracker.name} failed in a way that the log shows."
         self.broken = bool(self._problem)
         return self._problem
 
-    def _serve(self) -> None:
+    def _work(self) -> None:
         try:
             self._tracker.open(self._record, resumed=self._resumed)
             while (batch := self._next()) is not None:

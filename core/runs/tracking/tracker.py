@@ -11,12 +11,12 @@ Numbers = tuple[dict[str, float], int, float]
 
 
 class Tracker(Protocol):
-    """Where numbers go. Its thread calls all of it, in this order; each may raise `RunError`."""
+    """Where numbers are sent. One thread makes all calls, in this order; each may raise `RunError`."""
 
     name: str
 
     def open(self, record: RunRecord, *, resumed: bool) -> None:
-        """Begin, or go on with what an earlier attempt began; a value that it has for a step is not taken again."""
+        """Begin, or continue what an earlier attempt began; a value that it has for a step is not added again."""
 
     def log(self, numbers: list[Numbers]) -> None:
         """Some measurements, oldest first."""

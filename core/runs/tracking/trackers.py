@@ -54,7 +54,7 @@ class MLflow:
             raise RunError("MLFLOW_TRACKING_URI is set and MLflow is not installed: pip install mlflow.") from error
         for chatty in ("mlflow", "alembic", "urllib3"):
             logging.getLogger(chatty).setLevel(logging.ERROR)
-        with self._plainly():
+        with self._as_run_error():
             self._client = MlflowClient(self._uri)
             experiment = self._experiment()
             self._run = self._find(experiment, record, resumed=resumed)
@@ -69,14 +69,14 @@ class MLflow:
             for measured in numbers
             for name, value in self._last.new(measured).items()
         ]
-        with self._plainly():
+        with self._as_run_error():
             for first in range(0, len(metrics), 500):
                 self._client.log_batch(self._run, metrics=metrics[first : first + 500])
 
     def close(self, state: RunState, summary: Mapping[str, Any], card: Path) -> None:
-        """Add the card and what the run found, and the state in MLflow's words. Raises `RunError`."""
+        """Add the card and what the run found, and the state in MLflow's terms. Raises `RunError`."""
         status = {RunState.DONE: "FINISHED", RunState.FAILED: "FAILED", RunState.CANCELLED: "KILLED"}
-        with self._plainly():
+        with self._as_run_error():
             for name, value in summary.items():
                 if isinstance(value, str | bool | int | float):
                     self._client.set_tag(self._run, f"terrastill.{name}", str(value))
@@ -94,7 +94,7 @@ class MLflow:
                 place = None if served else self._artifacts.resolve().as_uri()
                 return str(self._client.create_experiment(name, artifact_location=place))
             except MlflowException:
-                # Another run has made it in the same moment, or the second look says what is wrong.
+                # Another run has made it in the same moment, or the second request raises what is wrong.
                 found = self._client.get_experiment_by_name(name)
                 if found is None:
                     raise
@@ -128,7 +128,7 @@ class MLflow:
         self._client.log_batch(self._run, params=fresh, tags=tags)
 
     @contextmanager
-    def _plainly(self) -> Iterator[None]:
+    def _as_run_error(self) -> Iterator[None]:
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -138,9 +138,9 @@ class MLflow:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             if "Max retries exceeded" in reason:
                 reason = "it does not answer"
-            words = f"MLflow at {self._uri} cannot be used ({reason[:200]})."
+            message = f"MLflow at {self._uri} cannot be used ({reason[:200]})."
             # A password in the address is nobody's to read.
-            raise RunError(re.sub(r"//[^@/\s]*@", "//", words)) from error
+            raise RunError(re.sub(r"//[^@/\s]*@", "//", message)) from error
 
 
 class TensorBoard:
@@ -162,7 +162,7 @@ class TensorBoard:
             raise RunError(
                 "TERRASTILL_TENSORBOARD is set and TensorBoard is not installed: pip install tensorboard."
             ) from error
-        with self._plainly():
+        with self._as_run_error():
             if resumed and self._folder.is_dir():
                 written = EventAccumulator(str(self._folder), size_guidance={"scalars": 0}).Reload()
                 for name in written.Tags()["scalars"]:
@@ -172,7 +172,7 @@ class TensorBoard:
 
     def log(self, numbers: list[Numbers]) -> None:
         """What is not there yet, flushed: a killed run loses half a second of curve. Raises `RunError`."""
-        with self._plainly():
+        with self._as_run_error():
             for measured in numbers:
                 for name, value in self._last.new(measured).items():
                     self._writer.add_scalar(name, value, measured[1], measured[2])
@@ -180,7 +180,7 @@ class TensorBoard:
 
     def close(self, state: RunState, summary: Mapping[str, Any], card: Path) -> None:
         """Add the card of a run that is done, and close the file. Raises `RunError`."""
-        with self._plainly():
+        with self._as_run_error():
             if state == RunState.DONE:
                 self._writer.add_text("summary", _as_code(dict(summary)))
             if state == RunState.DONE and card.is_file():
@@ -188,7 +188,7 @@ class TensorBoard:
             self._writer.close()
 
     @contextmanager
-    def _plainly(self) -> Iterator[None]:
+    def _as_run_error(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

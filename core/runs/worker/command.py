@@ -1,4 +1,4 @@
-"""The worker's command line: it serves the queue; with `--execute` it is the process of one run."""
+"""The worker's command line: it works on the queue; with `--execute` it is the process of one run."""
 
 import argparse
 import os
@@ -10,22 +10,22 @@ from pathlib import Path
 
 from core import paths
 from core.errors import ConfigError, RunStateError, TerrastillError
-from core.oom import TRAINING, end_me_before_others
+from core.out_of_memory import TRAINING, set_kill_priority
 from core.runs.store.prune import Limits
 from core.runs.store.records import RunRecord
 from core.runs.store.run_store import RunStore
 from core.runs.worker.heartbeats import WINDOW_SECONDS
-from core.runs.worker.processes import find_devices, parse_slots, tell_slots
-from core.runs.worker.worker import Command, Worker, say
+from core.runs.worker.processes import find_devices, format_slots, parse_slots
+from core.runs.worker.worker import Command, Worker, print_line
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serve the queue, or be the process of one run. 0: left as asked, or another worker is there; 1: failed."""
+    """Work on the queue, or be the process of one run. 0: stopped as asked, or another worker is there; 1: failed."""
     args = _arguments().parse_args(argv)
     store = RunStore(home=args.home)
     if args.execute:
         if not args.worker or args.attempt is None:
-            raise ConfigError("--execute needs --worker and --attempt: whose run it is, and in which attempt.")
+            raise ConfigError("--execute needs --worker and --attempt: the worker that holds the run, and the attempt.")
         _execute(store, args.execute, args.worker, args.attempt)
         return 0
     limits = Limits.from_environment()
@@ -62,7 +62,10 @@ def _arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--run-cpus", type=float, default=1.0, help="processors that a run on the cluster takes")
     parser.add_argument(
-        "--window", type=float, default=WINDOW_SECONDS, help="seconds of silence after which a run is started again"
+        "--window",
+        type=float,
+        default=WINDOW_SECONDS,
+        help="seconds without a heartbeat after which a run is started again",
     )
     parser.add_argument(
         "--keep-days", type=float, help="each night, delete runs that ended longer ago; not pinned ones"
@@ -85,22 +88,22 @@ def serve(
     lock: int | None = None,
     pause: float = 0.5,
 ) -> int:
-    """Be this machine's worker until a signal; leaves at once when another one is. Raises `ConfigError`."""
+    """Be this machine's worker until a signal; returns at once when there is another. Raises `ConfigError`."""
     worker = Worker(store, command=command, window=window, limits=limits)
     try:
-        worker.enter(lock)
+        worker.register(lock)
     except RunStateError as error:
-        say(str(error))
+        print_line(str(error))
         return 0
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.ask_to_leave())
+        signal.signal(number, lambda *_: worker.request_stop())
     try:
         devices = find_devices()
         worker.slots = parse_slots(slots, devices) if slots else devices
     except TerrastillError:
         worker.close()
         raise
-    say(f"The worker (process {os.getpid()}) serves {store.home} on {tell_slots(worker.slots)}.")
+    print_line(f"The worker (process {os.getpid()}) serves {store.home} on {format_slots(worker.slots)}.")
     worker.loop(pause=pause)
     return 0
 
@@ -111,15 +114,15 @@ def _command(home: Path, record: RunRecord) -> list[str]:
 
 
 def _execute(store: RunStore, run_id: str, worker: str, attempt: int) -> None:
-    """The life of a run's process. What is heavy is imported only now, once a signal would be heard."""
+    """The process of a run. Heavy modules are imported only once signals are handled."""
     from core.runs.worker.run_process import hold, perform
 
-    end_me_before_others(TRAINING)
-    pulse = hold(store, run_id, worker, attempt)
+    set_kill_priority(TRAINING)
+    heartbeat = hold(store, run_id, worker, attempt)
     from core.events import CancelledError
     from core.runs import execution
 
-    perform(store, pulse, execute=execution.execute, stopped=CancelledError)
+    perform(store, heartbeat, execute=execution.execute, stopped=CancelledError)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Which running runs have fallen silent: told by what the watcher itself saw, on its own monotonic clock.
+"""Which running runs have sent no heartbeat for longer than their lease.
 
-Clocks of two machines differ, and a clock can be set back or forward; neither may cost a run. So nothing is compared
-with the time in a row: a watcher notes when it last saw a run's count of beats change.
+Clocks of two machines differ, and a clock can be set back or forward; neither may cost a run. So no time in a row is
+compared: the monitor notes, on its own monotonic clock, when it last saw a run's count of heartbeats change.
 """
 
 import platform
@@ -13,18 +13,18 @@ from core.runs.store.records import RunRecord, WorkerRecord
 from core.runs.store.registry import process_exists
 
 INLINE = "inline"
-"""How the name of a holder ends that is no worker: a person's own terminal."""
+"""The end of the holder's name of a run that was started in a terminal, without a worker."""
 WINDOW_SECONDS = 120.0
-"""A run whose worker lives may be silent for this long: it reads data, or translates a model."""
+"""The lease of a run whose worker is alive, in seconds: it may be reading data, or exporting a model."""
 ORPHAN_SECONDS = 30.0
-"""A run whose worker is gone may be silent for this long: it saves, and gives itself back."""
+"""The lease of a run whose worker is gone, in seconds: it saves, and releases itself."""
 _WORKER_SECONDS = 20.0
 
 _Key = TypeVar("_Key")
 
 
-class Watch:
-    """One watcher's memory. `now` gives monotonic seconds; `host` is the name of this machine."""
+class HeartbeatMonitor:
+    """What one observer has seen of heartbeats. `now` gives monotonic seconds; `host` is the name of this machine."""
 
     def __init__(
         self,
@@ -39,15 +39,15 @@ class Watch:
         self._runs: dict[str, tuple[tuple[int, int], float]] = {}
         self._workers: dict[str, tuple[float, float]] = {}
 
-    def silent(self, running: Iterable[RunRecord], workers: Iterable[WorkerRecord]) -> list[RunRecord]:
-        """Those of the running runs that have lost their process, or that hang."""
+    def expired(self, running: Iterable[RunRecord], workers: Iterable[WorkerRecord]) -> list[RunRecord]:
+        """The running runs that have lost their process, or that hang."""
         runs = {run.id: run for run in running}
-        held = self._unchanged(self._workers, {worker.id: worker.beat_at for worker in workers})
+        held = self._unchanged(self._workers, {worker.id: worker.heartbeat_at for worker in workers})
         alive = {name for name, seconds in held.items() if seconds <= _WORKER_SECONDS}
-        still = self._unchanged(self._runs, {run.id: (run.attempt, run.beats) for run in runs.values()})
-        return [runs[name] for name, seconds in still.items() if seconds > self._patience(runs[name], alive)]
+        still = self._unchanged(self._runs, {run.id: (run.attempt, run.heartbeats) for run in runs.values()})
+        return [runs[name] for name, seconds in still.items() if seconds > self._lease(runs[name], alive)]
 
-    def _patience(self, run: RunRecord, alive: set[str]) -> float:
+    def _lease(self, run: RunRecord, alive: set[str]) -> float:
         host, _, rest = run.worker.rpartition(f"-{INLINE}")[0].rpartition("-")
         if rest.isdecimal():
             here = host == self._host
@@ -55,7 +55,7 @@ class Watch:
         return self.window if run.worker in alive else self.orphaned
 
     def _unchanged(self, memory: dict[str, tuple[_Key, float]], seen: dict[str, _Key]) -> dict[str, float]:
-        """For how many seconds each has been as it is; what is not there any more is forgotten."""
+        """For how many seconds each value has stayed the same; what is missing now is forgotten."""
         now = self._now()
         for name in memory.keys() - seen.keys():
             del memory[name]

@@ -1,8 +1,8 @@
-"""One worker on a machine, whoever starts it: a lock that the system itself gives back when its holder ends.
+"""One worker on a machine, whoever starts it: a file lock that the system releases when its holder ends.
 
-The app takes the lock before the worker exists and hands it over, so that however many tabs, servers and command lines
-want a worker at the same moment, one process is started. No clock and no process number is asked. On Windows the list
-of workers alone decides.
+The app takes the lock before it starts the worker, and passes it to that process. So one process is started, however
+many tabs, servers and command lines want a worker at the same moment. No clock and no process number matters. On
+Windows the list of workers alone decides.
 """
 
 import os

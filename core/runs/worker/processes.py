@@ -1,4 +1,4 @@
-"""The processes that a worker starts: how one is begun, ended and spoken of, and which devices there are."""
+"""The processes that a worker starts and ends, the message for how one ended, and the slots of this machine."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from typing import Protocol
 
 from core import paths
 from core.errors import ConfigError
-from core.runs.out_of_memory import tells
+from core.out_of_memory import mentions_out_of_memory
 
 SPARE_BYTES = 200_000_000
 """With less disk than this no run is started: it could not save."""
@@ -32,7 +32,7 @@ class Process(Protocol):
     """The process of a run, on this machine or on another one."""
 
     def poll(self) -> int | None:
-        """How it ended (negative: the number of a signal); None while it works."""
+        """The exit code (negative: the number of a signal); None while it works."""
 
     def terminate(self) -> None:
         """Ask it to stop."""
@@ -65,7 +65,7 @@ class LocalProcess(subprocess.Popen[bytes]):
 def start(command: Sequence[str], output: _Open, *, hand_over: Sequence[int] = ()) -> LocalProcess:
     """Start a process that writes into `output`, and give it the open files in `hand_over`. Raises `OSError`.
 
-    It has a session of its own: Ctrl-C reaches the worker alone, and a kill reaches all that the run started.
+    It has a session of its own: Ctrl-C reaches the worker alone, and a kill ends all that the run started.
     """
     return LocalProcess(
         command,
@@ -78,10 +78,10 @@ def start(command: Sequence[str], output: _Open, *, hand_over: Sequence[int] = (
     )
 
 
-def obituary(code: int, lines: Sequence[str]) -> str:
-    """Why a process ended, in a sentence for the person: from its exit code and the last lines of its log."""
+def exit_message(code: int, lines: Sequence[str]) -> str:
+    """A sentence that says why a process ended, from its exit code and the last lines of its log."""
     text = "\n".join(lines)
-    if tells(text):
+    if mentions_out_of_memory(text):
         return "Memory ran out: choose a smaller batch size, a smaller crop or a smaller student, then retry."
     for sign, sentence in _CAUSES:
         if sign.lower() in text.lower():
@@ -95,8 +95,10 @@ def obituary(code: int, lines: Sequence[str]) -> str:
 
 
 def find_devices() -> list[str]:
-    """The slots of this machine, best first, `cpu` always among them. Asks torch in a process of its own, and only
-    where there may be a GPU: this one stays small."""
+    """The slots of this machine, best first, `cpu` always among them.
+
+    A subprocess asks torch, and only where there may be a GPU: the worker stays small.
+    """
     signs = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
     if sys.platform != "darwin" and not shutil.which("nvidia-smi") and not any(sign.exists() for sign in signs):
         return ["cpu"]
@@ -125,18 +127,18 @@ def parse_slots(text: str, devices: Sequence[str]) -> list[str]:
     return slots
 
 
-def tell_slots(slots: Sequence[str]) -> str:
+def format_slots(slots: Sequence[str]) -> str:
     """`["cuda:0", "cuda:0", "cpu"]` → `cuda:0=2,cpu`, for people and for the list of workers."""
     return ",".join(name if (n := slots.count(name)) == 1 else f"{name}={n}" for name in dict.fromkeys(slots))
 
 
-def count_slots(told: str) -> int:
-    """How many runs may go on at once, from what `tell_slots` gave."""
-    return sum(int(part.partition("=")[2] or 1) for part in told.split(",") if part)
+def count_slots(text: str) -> int:
+    """How many runs may go on at once, from what `format_slots` gave."""
+    return sum(int(part.partition("=")[2] or 1) for part in text.split(",") if part)
 
 
 def memory_bytes(pid: int) -> int:
-    """Main memory that a process has; 0 where the system does not tell."""
+    """Main memory that a process has; 0 where the system does not report it."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):

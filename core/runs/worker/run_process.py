@@ -1,4 +1,4 @@
-"""One run in a process of its own: it says that it moves, hears that it must stop, and tells the store how it ended."""
+"""One run in a process of its own: it sends heartbeats, stops when asked, and reports its end to the store."""
 
 import os
 import signal
@@ -12,15 +12,15 @@ from core.config import RunConfig
 from core.errors import DiskFullError, FencedError, RunStateError, StoreError, TerrastillError
 from core.events import Cancelled, Emit, EpochEvent, Event, MessageEvent, StepEvent
 from core.files import staged
-from core.runs.out_of_memory import once_more, ran_out
+from core.out_of_memory import is_out_of_memory, plan_retry
 from core.runs.recorder import Recorder
 from core.runs.store import attempts
 from core.runs.store.records import RunRecord, RunState
 from core.runs.store.run_store import RunStore
 from core.runs.tracking.dispatch import Tracking
 
-BEAT_SECONDS = 1.0
-"""The least time between two looks at the store."""
+HEARTBEAT_SECONDS = 1.0
+"""The least time between two heartbeats, which also read whether the run was cancelled."""
 
 
 class Execute(Protocol):
@@ -31,11 +31,11 @@ class Execute(Protocol):
     ) -> dict[str, Any]: ...
 
 
-class Pulse:
-    """Ties a working job to the store.
+class Heartbeat:
+    """The heartbeat of a job, and whether it must stop.
 
-    It beats only when the job itself calls `emit` or `cancelled`: a job that hangs falls silent and loses the run; a
-    thread that beats for it would hide that. `orphaned` says whether the worker that started this process is gone.
+    One is sent only when the job itself calls `emit` or `cancelled`: a job that hangs sends none and loses the run. A
+    thread that sends them would hide that. `orphaned` gives whether the worker that started this process is gone.
     """
 
     def __init__(
@@ -53,46 +53,46 @@ class Pulse:
         self._orphaned = orphaned
         self._asked_to_stop = False
         self._progress = record.progress
-        self._beaten_at = now()
+        self._sent_at = now()
 
     @property
     def lost(self) -> bool:
-        """Whether this process holds the run no more: the store has said so, and it must stop."""
+        """Whether this process holds the run no more, and must stop."""
         return self._lease is None
 
-    def lose(self) -> None:
-        """The store refused a word of this process: another attempt has the run."""
+    def mark_lost(self) -> None:
+        """The store refused a call of this process: another attempt has the run."""
         self._lease = None
 
-    def ask_to_stop(self) -> None:
-        """From a signal: the job is told at its next look."""
+    def request_stop(self) -> None:
+        """From a signal: the job sees it at its next `cancelled`."""
         self._asked_to_stop = True
 
-    def feel(self, event: Event) -> None:
-        """An event of the job is a sign of life; a step or an epoch also tells how far it is."""
+    def on_event(self, event: Event) -> None:
+        """Every event of the job may send a heartbeat; a step or an epoch also updates the progress."""
         self._progress = progress_after(event, self._progress)
-        self._beat()
+        self._send()
 
     def cancelled(self) -> bool:
-        """Whether the job must stop: it was cancelled, the worker leaves or is gone, or another has the run."""
-        self._beat()
+        """Whether the job must stop: it was cancelled, the worker stops or is gone, or another has the run."""
+        self._send()
         return self._asked_to_stop or self.lost or self.record.cancel_requested or self._orphaned()
 
-    def _beat(self) -> None:
-        if self.lost or self._now() - self._beaten_at < BEAT_SECONDS:
+    def _send(self) -> None:
+        if self.lost or self._now() - self._sent_at < HEARTBEAT_SECONDS:
             return
-        self._beaten_at = self._now()
+        self._sent_at = self._now()
         held = self.record
         try:
             self._lease = self._store.heartbeat(held.id, held.worker, self._progress, attempt=held.attempt)
         except StoreError:
-            # One missed beat is no reason to lose hours of work: the lease is long, and the next beat is a second away.
+            # One missed heartbeat must not lose hours of work: the lease is long, and the next one is due in a second.
             return
         self.record = self._lease or held
 
 
-def hold(store: RunStore, run_id: str, worker: str, attempt: int) -> Pulse:
-    """Make this process the one of a claimed run: gentle with the machine, and ready to hear a signal.
+def hold(store: RunStore, run_id: str, worker: str, attempt: int) -> Heartbeat:
+    """Make this process the one of a claimed run: at a low priority, and ready for signals.
 
     Raises `RunStateError` when the run has been taken back meanwhile.
     """
@@ -103,93 +103,94 @@ def hold(store: RunStore, run_id: str, worker: str, attempt: int) -> Pulse:
     record = store.heartbeat(run_id, worker, store.get(run_id).progress, attempt=attempt)
     if record is None:
         raise RunStateError(f"Run {run_id} was taken back before its process began: nothing is left to do here.")
-    pulse = Pulse(store, record, orphaned=lambda: os.getppid() != parent)
+    heartbeat = Heartbeat(store, record, orphaned=lambda: os.getppid() != parent)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: pulse.ask_to_stop())
-    return pulse
+        signal.signal(number, lambda *_: heartbeat.request_stop())
+    return heartbeat
 
 
-def perform(store: RunStore, pulse: Pulse, *, execute: Execute, stopped: type[Exception]) -> None:
-    """Do the run that `pulse` holds, and tell the store its end. `stopped` is what `execute` raises when told to stop.
+def perform(store: RunStore, heartbeat: Heartbeat, *, execute: Execute, stopped: type[Exception]) -> None:
+    """Execute the run that `heartbeat` holds, and report its end. `stopped` is what `execute` raises when it stops.
 
-    Errors that are not meant for a person pass through: the traceback goes to the log, and the worker finds the words.
+    Other errors than ours pass through: the traceback goes to the log, and the worker reports the end.
     """
-    held = pulse.record
+    held = heartbeat.record
     folder = store.folder(held.id)
     with staged(folder, attempts.stage(folder, held.attempt)):
         try:
-            _perform(store, _Voice(store, pulse, folder), execute, stopped)
+            _perform(store, _EventSink(store, heartbeat, folder), execute, stopped)
         except RunStateError:
-            # Its successor has the run now: whoever wakes late leaves without a word.
-            pulse.lose()
+            # A later attempt has the run now: this process ends without writing anything.
+            heartbeat.mark_lost()
             return
         except DiskFullError as error:
             store.release(held.id, held.worker, attempt=held.attempt, reason=f"{error} Then the run goes on.")
-    if not pulse.lost:
+    if not heartbeat.lost:
         attempts.close(folder, held.attempt)
 
 
-class _Voice:
-    """All that hear what the job says: the folder, the store, and the trackers; it is an `Emit`."""
+class _EventSink:
+    """Passes the events of a job to the folder, the store and the trackers; it is an `Emit`."""
 
-    def __init__(self, store: RunStore, pulse: Pulse, folder: Path) -> None:
-        self.pulse, self._store = pulse, store
-        self._tracking = Tracking.from_environment(pulse.record, folder)
-        self.recorder = Recorder(folder, pulse.record.config)
+    def __init__(self, store: RunStore, heartbeat: Heartbeat, folder: Path) -> None:
+        self.heartbeat, self._store = heartbeat, store
+        self._tracking = Tracking.from_environment(heartbeat.record, folder)
+        self.recorder = Recorder(folder, heartbeat.record.config)
 
     def __call__(self, event: Event) -> None:
         self.recorder(event)
-        self.pulse.feel(event)
-        if not self.pulse.lost:
+        self.heartbeat.on_event(event)
+        if not self.heartbeat.lost:
             self._tracking(event, self.recorder)
 
-    def track_end(self, state: RunState, summary: dict[str, Any] | None = None) -> None:
-        """Before the store hears of it: the worker ends a process whose run is over. A successor is left alone."""
-        held = self._store.get(self.pulse.record.id)
-        if (held.state, held.attempt) == (RunState.RUNNING, self.pulse.record.attempt):
+    def end_tracking(self, state: RunState, summary: dict[str, Any] | None = None) -> None:
+        """Call it first: the worker ends a process whose run is over. A later attempt is left alone."""
+        held = self._store.get(self.heartbeat.record.id)
+        if (held.state, held.attempt) == (RunState.RUNNING, self.heartbeat.record.attempt):
             stopped = held.cancel_requested and state == RunState.QUEUED
             self._tracking.end(RunState.CANCELLED if stopped else state, self.recorder, summary)
 
 
-def _perform(store: RunStore, voice: _Voice, execute: Execute, stopped: type[Exception]) -> None:
-    pulse, recorder = voice.pulse, voice.recorder
-    held = pulse.record
+def _perform(store: RunStore, sink: _EventSink, execute: Execute, stopped: type[Exception]) -> None:
+    heartbeat, recorder = sink.heartbeat, sink.recorder
+    held = heartbeat.record
     config = replace(held.config, train=replace(held.config.train, device=held.device))
-    voice(MessageEvent(f"Started on {held.device}, attempt {held.attempt}."))
+    sink(MessageEvent(f"Started on {held.device}, attempt {held.attempt}."))
     try:
-        summary = execute(config, recorder.folder, emit=voice, cancelled=pulse.cancelled, runs=store.home)
+        summary = execute(config, recorder.folder, emit=sink, cancelled=heartbeat.cancelled, runs=store.home)
     except stopped:
-        if pulse.lost:
+        if heartbeat.lost:
             return
-        voice.track_end(RunState.QUEUED)
+        sink.end_tracking(RunState.QUEUED)
         after = store.release(held.id, held.worker, attempt=held.attempt)
         recorder.log("Stopped as asked." if after.state.final else "Stopped to go on later.")
     except (DiskFullError, FencedError):
         raise
     except (TerrastillError, MemoryError, RuntimeError, OSError) as error:
-        if pulse.lost:
+        if heartbeat.lost:
             return
-        if ran_out(error):
-            _narrow(store, voice, error)
+        if is_out_of_memory(error):
+            _reduce_batch(store, sink, error)
         elif isinstance(error, TerrastillError):
-            voice.track_end(RunState.FAILED)
+            sink.end_tracking(RunState.FAILED)
             recorder.log(f"Failed: {error}")
             store.fail(held.id, held.worker, str(error), attempt=held.attempt)
         else:
             raise
     else:
-        voice.track_end(RunState.DONE, summary)
+        sink.end_tracking(RunState.DONE, summary)
         store.finish(held.id, held.worker, summary, attempt=held.attempt)
         recorder.log("Done.")
 
 
-def _narrow(store: RunStore, voice: _Voice, error: Exception) -> None:
-    """Memory ran out: the store decides whether the run is tried once more, and the log says so."""
-    held, recorder = voice.pulse.record, voice.recorder
+def _reduce_batch(store: RunStore, sink: _EventSink, error: Exception) -> None:
+    """Memory ran out: the store decides whether there is another attempt, and the log says so."""
+    held, recorder = sink.heartbeat.record, sink.recorder
     if isinstance(error, TerrastillError):
         recorder.log(str(error))
-    voice.track_end(RunState.QUEUED if once_more(held.config, held.narrowed) else RunState.FAILED)
-    after = store.narrow(held.id, held.worker, attempt=held.attempt)
+    again, _ = plan_retry(held.config, held.device, held.batch_reductions)
+    sink.end_tracking(RunState.QUEUED if again else RunState.FAILED)
+    after = store.reduce_batch(held.id, held.worker, attempt=held.attempt)
     if after.state == RunState.QUEUED:
         recorder.log(f"Warning: {after.error} It is tried once more, the same batch in twice as many parts.")
     else:

@@ -1,6 +1,6 @@
-"""The worker: takes runs from the store and gives each a process of its own, one in a slot at a time.
+"""The worker: claims runs from the store and starts a process for each, one in a slot at a time.
 
-It never imports torch and never touches a device: it stays small and quick, and a run that crashes cannot hurt it.
+It never imports torch and never uses a device: it stays small, and a run that crashes cannot end it.
 core/runs/worker/command.py is its command line.
 """
 
@@ -15,23 +15,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from core.errors import DiskFullError, FencedError, RunError, RunNotFoundError, RunStateError
-from core.runs.out_of_memory import count_kernel_kills, ended_short
+from core.out_of_memory import ExitWatch
 from core.runs.store.prune import Limits, Nightly, prune
 from core.runs.store.records import RunRecord, RunState
 from core.runs.store.run_files import LineWriter, last_lines
 from core.runs.store.run_store import RunStore
 from core.runs.worker import machine_lock
-from core.runs.worker.heartbeats import WINDOW_SECONDS, Watch
-from core.runs.worker.processes import DISK_FULL, SPARE_BYTES, Process, obituary, start, tell_slots
+from core.runs.worker.heartbeats import WINDOW_SECONDS, HeartbeatMonitor
+from core.runs.worker.processes import DISK_FULL, SPARE_BYTES, Process, exit_message, format_slots, start
 
 PATIENCE_SECONDS = 20.0
-"""How long a run that was asked to stop may take before it is killed."""
-_BEAT_SECONDS = 5.0
+"""How long a run that was asked to stop may take before it is killed, in seconds."""
+_HEARTBEAT_SECONDS = 5.0
 
 Command = Callable[[RunRecord], list[str]]
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """One line on standard output; where that is a file on a full disk, the worker goes on without it."""
     with suppress(OSError):
         sys.stdout.write(f"{text}\n")
@@ -40,23 +40,23 @@ def say(text: str) -> None:
 
 @dataclass
 class Child:
-    """The process of a run, its log and where its part of that begins, and since when it has been asked to stop.
+    """The process of a run, its log and where its part of that begins, and when it was asked to stop.
 
-    `kernel_kills` is what the kernel had counted when it began (`core.runs.out_of_memory.count_kernel_kills`).
+    `watch` finds whether it ended because memory ran out.
     """
 
     record: RunRecord
     process: Process
     log: LineWriter
     log_start: int
-    kernel_kills: int = 0
-    asked_at: float | None = None
+    watch: ExitWatch
+    stop_requested_at: float | None = None
 
 
 class Worker:
     """`slots` names a device for each run that may go on at once. `command` gives the command line of a run's process.
 
-    `now` gives monotonic seconds. `window` is how long a run may be silent before it is killed and started again.
+    `now` gives monotonic seconds. After `window` seconds without a heartbeat a run is killed and started again.
     """
 
     def __init__(
@@ -70,138 +70,138 @@ class Worker:
         spare: int = SPARE_BYTES,
         limits: Limits | None = None,
         now: Callable[[], float] = time.monotonic,
-        kernel_kills: Callable[[], int] = count_kernel_kills,
-        say: Callable[[str], None] = say,
+        watch_exit: Callable[[], ExitWatch] = ExitWatch,
+        report: Callable[[str], None] = print_line,
     ) -> None:
         self.id = f"{platform.node() or 'localhost'}-{os.getpid()}-{secrets.token_hex(2)}"
         self.store, self.slots = store, slots
-        self._command, self._patience, self._spare, self._now, self._say = command, patience, spare, now, say
-        self._kernel_kills = kernel_kills
+        self._command, self._patience, self._spare, self._now, self._report = command, patience, spare, now, report
+        self._watch_exit = watch_exit
         self._limits, self._nightly = limits or Limits(), Nightly()
-        self._watched = Watch(window=window, now=now)
+        self._monitor = HeartbeatMonitor(window=window, now=now)
         self._children: list[Child] = []
         self._lock: int | None = None
-        self._leaving = self._full = False
-        self._beaten_at = float("-inf")
+        self._stopping = self._full = False
+        self._sent_at = float("-inf")
 
-    def enter(self, lock: int | None = None) -> None:
-        """Take this machine's place as worker, or keep the one that `lock` holds. Raises `RunStateError`."""
+    def register(self, lock: int | None = None) -> None:
+        """Become this machine's worker, with the `lock` that was passed on, if any. Raises `RunStateError`."""
         self._lock = (
             lock if lock is not None else machine_lock.acquire(machine_lock.path_of(self.store.home), patience=1.0)
         )
         if self._lock is None:
             others = [f" (process {one.pid})" for one in self.store.workers()]
             raise RunStateError(f"A worker is already running here{''.join(others[:1])}: nothing to start.")
-        self.store.register_worker(self.id, os.getpid(), tell_slots(self.slots))
+        self.store.register_worker(self.id, os.getpid(), format_slots(self.slots))
 
-    def ask_to_leave(self) -> None:
-        """From a signal: the loop ends at its next turn; a second time the runs are killed without waiting."""
-        if self._leaving:
+    def request_stop(self) -> None:
+        """From a signal: the loop ends at its next turn. A second call kills the runs without waiting."""
+        if self._stopping:
             self._patience = 0.0
-        self._leaving = True
+        self._stopping = True
 
     def loop(self, *, pause: float = 0.5) -> None:
-        """Serve until asked to leave, then stop what runs and give it back."""
-        while not self._leaving:
+        """Work until asked to stop, then stop the runs and requeue them."""
+        while not self._stopping:
             try:
                 self.run_once()
             except (RunError, DiskFullError) as error:
-                # The runs in progress need their worker more than it needs this turn.
-                self._say(str(error))
+                # The runs in progress need their worker: it goes on with its next turn.
+                self._report(str(error))
             time.sleep(pause)
         self.close()
 
     def run_once(self) -> None:
-        """One turn: beat, take back silent runs, look after the processes, fill the free slots, make room."""
-        self._beat()
-        self._take_back()
+        """One turn: heartbeat, reclaim expired runs, end and collect processes, fill free slots, prune."""
+        self._send_heartbeat()
+        self._reclaim_expired()
         for child in self._children:
-            self._watch(child)
-        self._bury()
-        while (free := self._free()) and self._has_room():
+            self._stop_if_asked(child)
+        self.collect_ended()
+        while (free := self._free()) and self._has_disk():
             record = self.store.claim(self.id, free)
             if record is None:
                 break
             self._start(record)
         if self._limits and self._nightly.due():
             for record in prune(self.store, self._limits):
-                self._say(f"Run {record.id} ({record.name}) was old and made room.")
+                self._report(f"Run {record.id} ({record.name}) was old and made room.")
 
     def close(self) -> None:
-        """Ask every run to stop, wait, kill what stays, give all back to the queue, and leave."""
-        self._leaving = True
+        """Ask every run to stop, wait, kill what is left, requeue all, and remove this worker."""
+        self._stopping = True
         for child in self._children:
             child.process.terminate()
-        asked_at = self._now()
+        stop_requested_at = self._now()
         while any(child.process.poll() is None for child in self._children):
-            if self._now() - asked_at >= self._patience:
+            if self._now() - stop_requested_at >= self._patience:
                 for child in self._children:
                     child.process.kill()
-            self._beat()
+            self._send_heartbeat()
             time.sleep(0.1)
-        self._bury()
+        self.collect_ended()
         self.store.remove_worker(self.id)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-        self._say("The worker has left.")
+        self._report("The worker has left.")
 
-    def _beat(self) -> None:
-        if self._now() - self._beaten_at >= _BEAT_SECONDS:
-            self._beaten_at = self._now()
+    def _send_heartbeat(self) -> None:
+        if self._now() - self._sent_at >= _HEARTBEAT_SECONDS:
+            self._sent_at = self._now()
             memory = sum(child.process.memory() for child in self._children)
-            self.store.beat_worker(self.id, os.getpid(), tell_slots(self.slots), memory=memory)
+            self.store.worker_heartbeat(self.id, os.getpid(), format_slots(self.slots), memory=memory)
 
-    def _take_back(self) -> None:
-        for record in self._watched.silent(self.store.list([RunState.RUNNING]), self.store.workers()):
-            reason = "The run gave no sign of life for too long."
+    def _reclaim_expired(self) -> None:
+        for record in self._monitor.expired(self.store.list([RunState.RUNNING]), self.store.workers()):
+            reason = "The run sent no heartbeat for too long."
             after = self.store.reclaim(record, reason)
             if after is not None:
-                self._say(f"Run {record.id}: {reason} Now {after.state}.")
+                self._report(f"Run {record.id}: {reason} Now {after.state}.")
                 LineWriter(self.store.folder(record.id) / "log.txt")(f"{reason} Now {after.state}.")
 
-    def _watch(self, child: Child) -> None:
-        """Kill a process that lost its run, or that does not heed a cancel."""
+    def _stop_if_asked(self, child: Child) -> None:
+        """Kill a process that lost its run, or that does not stop after a cancel."""
         record = self._held(child)
         if record is None:
             if child.process.poll() is None:
                 child.process.kill()
         elif record.cancel_requested:
-            child.asked_at = child.asked_at or self._now()
-            if self._now() - child.asked_at > self._patience:
+            child.stop_requested_at = child.stop_requested_at or self._now()
+            if self._now() - child.stop_requested_at > self._patience:
                 child.process.kill()
 
-    def _bury(self) -> None:
-        """Free the slots of ended processes; one that did not tell its end gets words for it.
+    def collect_ended(self) -> None:
+        """Free the slots of ended processes, and report the end of those that did not do so themselves.
 
-        While the store does not listen, the process is kept in mind, and told of at the next turn.
+        While the store cannot be used, the process stays listed, and is reported at the next turn.
         """
         for child in list(self._children):
             code = child.process.poll()
             if code is None:
                 continue
             if self._held(child) is not None:
-                self._tell_end(child, code)
+                self._report_end(child, code)
             self._children.remove(child)
             child.log.close()
 
-    def _tell_end(self, child: Child, code: int) -> None:
+    def _report_end(self, child: Child, code: int) -> None:
         run, attempt = child.record, child.record.attempt
-        if self._leaving or child.asked_at is not None:
+        if self._stopping or child.stop_requested_at is not None:
             after = self.store.release(run.id, self.id, attempt=attempt)
-            words = "The process was ended:"
+            message = "The process was ended:"
         else:
             lines = last_lines(child.log.path, start=child.log_start)
-            words = obituary(code, lines)
-            if ended_short(code, lines, kernel_kills=self._kernel_kills() - child.kernel_kills):
-                after = self.store.narrow(run.id, self.id, attempt=attempt)
-                words = after.error or words
-            elif words == DISK_FULL:
-                after = self.store.release(run.id, self.id, attempt=attempt, reason=words)
+            message = exit_message(code, lines)
+            if child.watch.ended_out_of_memory(code, lines):
+                after = self.store.reduce_batch(run.id, self.id, attempt=attempt)
+                message = after.error or message
+            elif message == DISK_FULL:
+                after = self.store.release(run.id, self.id, attempt=attempt, reason=message)
             else:
-                after = self.store.abandon(run.id, self.id, words, attempt=attempt)
-        self._say(f"Run {run.id}: {words} Now {after.state}.")
-        child.log(f"{words} Now {after.state}.")
+                after = self.store.abandon(run.id, self.id, message, attempt=attempt)
+        self._report(f"Run {run.id}: {message} Now {after.state}.")
+        child.log(f"{message} Now {after.state}.")
 
     def _held(self, child: Child) -> RunRecord | None:
         """The run's record if this child's attempt still holds it."""
@@ -218,18 +218,18 @@ class Worker:
             free.remove(child.record.device)
         return free
 
-    def _has_room(self) -> bool:
-        """Whether a run could save what it learns; says once when not, and once when there is room again."""
+    def _has_disk(self) -> bool:
+        """Whether there is disk for a run to save; each change is reported once."""
         full = shutil.disk_usage(self.store.home).free < self._spare
         if full != self._full:
-            self._say("The disk is full: runs wait until there is space." if full else "There is space on the disk.")
+            self._report("The disk is full: runs wait until there is space." if full else "There is space on the disk.")
         self._full = full
         return not full
 
     def _start(self, record: RunRecord) -> None:
         try:
             log = LineWriter(self.store.folder(record.id) / "log.txt")
-            log_start, kernel_kills = log.path.stat().st_size, self._kernel_kills()
+            log_start, watch = log.path.stat().st_size, self._watch_exit()
             process = self._launch(record, log)
         except FencedError:
             return
@@ -237,11 +237,11 @@ class Worker:
             self.store.release(record.id, self.id, attempt=record.attempt, reason=DISK_FULL)
             return
         except OSError as error:
-            words = f"No process could be started for the run ({error.strerror}): check memory and disk, then retry."
-            self.store.abandon(record.id, self.id, words, attempt=record.attempt)
+            message = f"No process could be started for the run ({error.strerror}): check memory and disk, then retry."
+            self.store.abandon(record.id, self.id, message, attempt=record.attempt)
             return
-        self._children.append(Child(record, process, log, log_start, kernel_kills))
-        self._say(f"Run {record.id} started on {record.device}.")
+        self._children.append(Child(record, process, log, log_start, watch))
+        self._report(f"Run {record.id} started on {record.device}.")
 
     def _launch(self, record: RunRecord, log: LineWriter) -> Process:
         """Begin the process of a claimed run. Raises `OSError`."""

@@ -28,7 +28,7 @@ Act = Callable[[Callable[[], bool]], dict[str, Any]]
 def _checked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without models and data there is nothing to check; each look at the store counts as a beat."""
     monkeypatch.setattr(execution, "check", lambda *_, **__: [], raising=False)
-    monkeypatch.setattr(run_process, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(run_process, "HEARTBEAT_SECONDS", 0.0)
 
 
 @pytest.fixture

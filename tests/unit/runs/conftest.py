@@ -65,7 +65,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def any_store(store_url: str, tmp_path: Path, clock: Clock) -> Iterator[RunStore]:
-    """The store over each kind of database: what a test says with it is part of the contract."""
+    """The store over each kind of database: what a test asserts with it is part of the contract."""
     store = RunStore(store_url, home=tmp_path / "home", now=clock)
     yield store
     store.close()
@@ -89,9 +89,9 @@ def claimed(store: RunStore, config: RunConfig) -> RunRecord:
     return record
 
 
-def lapse(store: RunStore, run_id: str) -> RunRecord | None:
-    """Take a run back as a watcher does that has seen no sign of life since now."""
-    return store.reclaim(store.get(run_id), "The run gave no sign of life.")
+def miss_heartbeats(store: RunStore, run_id: str) -> RunRecord | None:
+    """Reclaim a run, as an observer does that has seen no heartbeat since now."""
+    return store.reclaim(store.get(run_id), "The run sent no heartbeat.")
 
 
 def make_checkpoint(store: RunStore, run_id: str) -> None:

@@ -1,4 +1,4 @@
-"""A run's folder tells what happened, once and in order, whatever stopped and started in between."""
+"""A run's folder records what happened, once and in order, whatever stopped and started in between."""
 
 import json
 from pathlib import Path

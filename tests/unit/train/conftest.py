@@ -15,7 +15,7 @@ from core.data.transforms import ViewSampler
 from core.models import build_model
 from core.train.loop import Task
 from core.train.step import Normaliser
-from tests.unit.ear import Ear
+from tests.unit.event_collector import EventCollector
 
 CPU = torch.device("cpu")
 
@@ -83,13 +83,13 @@ def make_task() -> Callable[..., Task]:
 
 
 @pytest.fixture
-def ear() -> Ear:
-    return Ear()
+def collector() -> EventCollector:
+    return EventCollector()
 
 
 @pytest.fixture
-def make_ear() -> Callable[..., Ear]:
-    return Ear
+def make_collector() -> Callable[..., EventCollector]:
+    return EventCollector
 
 
 @pytest.fixture

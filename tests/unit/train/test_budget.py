@@ -35,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, *costs: float) -> None:
 )
 def test_a_budget_of_seconds_lengthens_the_run_to_whole_epochs(
     make_task: MakeTask,
-    ear: Any,
+    collector: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     views: int,
@@ -44,36 +44,36 @@ def test_a_budget_of_seconds_lengthens_the_run_to_whole_epochs(
 ) -> None:
     """At one second a step, however few steps an epoch has, and never fewer epochs than were asked for."""
     clock(monkeypatch, 1.0)
-    outcome = ear.run(make_task(epochs=2, views=views, match_seconds=budget, validate_every=100), tmp_path)
+    outcome = collector.run(make_task(epochs=2, views=views, match_seconds=budget, validate_every=100), tmp_path)
     assert outcome.epochs == epochs
     assert outcome.seconds == pytest.approx(epochs * views / 4)
 
 
 def test_slow_first_steps_are_not_taken_for_the_pace(
-    make_task: MakeTask, ear: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_task: MakeTask, collector: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A compiled model spends a minute before its first step."""
     clock(monkeypatch, 1.0, 60.0, 5.0, 5.0, 1.0)
-    outcome = ear.run(make_task(epochs=1, views=32, match_seconds=48.0, validate_every=100), tmp_path)
+    outcome = collector.run(make_task(epochs=1, views=32, match_seconds=48.0, validate_every=100), tmp_path)
     assert outcome.epochs == 6
 
 
 def test_one_slow_step_among_many_moves_the_length_little(
-    make_task: MakeTask, ear: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_task: MakeTask, collector: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Eight steps alone would have told half the pace."""
     clock(monkeypatch, 1.0, 1.0, 1.0, 1.0, 9.0, 1.0)
-    outcome = ear.run(make_task(epochs=1, views=160, match_seconds=400.0, validate_every=100), tmp_path)
+    outcome = collector.run(make_task(epochs=1, views=160, match_seconds=400.0, validate_every=100), tmp_path)
     assert outcome.epochs == 8
 
 
 def test_the_rate_climbs_as_in_a_run_of_that_length_from_the_first_steps_on(
-    make_task: MakeTask, ear: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_task: MakeTask, collector: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One epoch is what was asked for: its rate would be at the peak when the length is settled."""
     clock(monkeypatch, 1.0)
-    ear.run(make_task(epochs=1, views=160, match_seconds=4000.0, validate_every=1000), tmp_path)
-    told = [event for event in ear.of(StepEvent) if event.epoch == 1 and event.step > 4]
+    collector.run(make_task(epochs=1, views=160, match_seconds=4000.0, validate_every=1000), tmp_path)
+    told = [event for event in collector.of(StepEvent) if event.epoch == 1 and event.step > 4]
     assert told
     assert all(event.epochs == 100 for event in told)
     assert max(event.learning_rate for event in told) < 0.06 * 2e-2
@@ -82,7 +82,7 @@ def test_the_rate_climbs_as_in_a_run_of_that_length_from_the_first_steps_on(
 @pytest.mark.parametrize("stop_at", [1, 2, 5, 7])
 def test_a_run_stopped_in_its_first_epoch_is_lengthened_all_the_same(
     make_task: MakeTask,
-    make_ear: Callable[..., Any],
+    make_collector: Callable[..., Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     stop_at: int,
@@ -90,26 +90,26 @@ def test_a_run_stopped_in_its_first_epoch_is_lengthened_all_the_same(
     clock(monkeypatch, 1.0)
     settings = {"epochs": 1, "views": 32, "match_seconds": 40.0, "validate_every": 100}
     with pytest.raises(CancelledError):
-        make_ear(stop_at=stop_at).run(make_task(**settings), tmp_path)
-    assert make_ear().run(make_task(**settings), tmp_path).epochs == 5
+        make_collector(stop_at=stop_at).run(make_task(**settings), tmp_path)
+    assert make_collector().run(make_task(**settings), tmp_path).epochs == 5
 
 
 def test_a_run_is_lengthened_once(
-    make_task: MakeTask, make_ear: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_task: MakeTask, make_collector: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rate depends on the length: a machine that is faster after a resume must not bend the curve again."""
     settings = {"epochs": 1, "views": 160, "match_seconds": 120.0, "validate_every": 100}
     clock(monkeypatch, 1.0)
     with pytest.raises(CancelledError):
-        make_ear(stop_at=42).run(make_task(**settings), tmp_path)
+        make_collector(stop_at=42).run(make_task(**settings), tmp_path)
     clock(monkeypatch, 0.25)
-    assert make_ear().run(make_task(**settings), tmp_path).epochs == 3
+    assert make_collector().run(make_task(**settings), tmp_path).epochs == 3
 
 
 def test_seconds_add_up_over_a_stop(
-    make_task: MakeTask, make_ear: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_task: MakeTask, make_collector: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock(monkeypatch, 1.0)
     with pytest.raises(CancelledError):
-        make_ear(stop_at=6).run(make_task(epochs=2), tmp_path)
-    assert make_ear().run(make_task(epochs=2), tmp_path).seconds == pytest.approx(8.0)
+        make_collector(stop_at=6).run(make_task(epochs=2), tmp_path)
+    assert make_collector().run(make_task(epochs=2), tmp_path).seconds == pytest.approx(8.0)

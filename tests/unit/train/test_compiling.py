@@ -12,7 +12,7 @@ from core.events import CancelledError, Event, MessageEvent
 from core.train import compiling, loop
 from core.train.compiling import PLAIN, Forward, fastest
 from core.train.task import Task
-from tests.unit.train.story import Story, differing
+from tests.unit.train.recorded_run import RecordedRun, differing
 
 PIXELS = torch.zeros(2, 3, 8, 8)
 
@@ -126,7 +126,7 @@ def test_trying_leaves_the_model_and_the_random_numbers_as_they_were() -> None:
 @pytest.mark.usefixtures("clock")
 def test_a_run_goes_on_in_the_mode_it_had(
     make_task: Callable[..., Task],
-    make_ear: Callable[..., Any],
+    make_collector: Callable[..., Any],
     folders: Callable[[str], Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -140,15 +140,15 @@ def test_a_run_goes_on_in_the_mode_it_had(
     folder = folders("one")
     for now, stop_at in (("compiled", 2), (PLAIN, None)):
         quick.append(now)
-        ear = make_ear(stop_at=stop_at)
+        collector = make_collector(stop_at=stop_at)
         try:
-            ear.run(make_task(compile=True), folder)
+            collector.run(make_task(compile=True), folder)
         except CancelledError:
             assert stop_at
-        (said,) = (event.text for event in ear.of(MessageEvent) if event.text.startswith("The model is run"))
+        (said,) = (event.text for event in collector.of(MessageEvent) if event.text.startswith("The model is run"))
         assert said.startswith("The model is run compiled")
-    alone = Story(lambda: make_task(compile=False), make_ear, folders("alone"))
-    twin = Story(lambda: make_task(compile=True), make_ear, folders("twin"))
+    alone = RecordedRun(lambda: make_task(compile=False), make_collector, folders("alone"))
+    twin = RecordedRun(lambda: make_task(compile=True), make_collector, folders("twin"))
     assert differing(alone, twin) == [], "trying changed what is learnt"
 
 

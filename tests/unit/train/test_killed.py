@@ -12,7 +12,7 @@ import torch
 from core.config import DistillConfig
 from core.train import loop
 from core.train.loop import Task
-from tests.unit.train.story import AVERAGED, PLAIN, SPARSE, Fragile, Story, differing, teacher
+from tests.unit.train.recorded_run import AVERAGED, PLAIN, SPARSE, KillingCollector, RecordedRun, differing, teacher
 
 MakeTask = Callable[..., Task]
 Folders = Callable[[str], Path]
@@ -37,7 +37,7 @@ KILLED_AGAIN_AND_AGAIN = (2, 2, 3, 1)
 )
 def test_a_killed_run_goes_on_within_its_epoch(
     make_task: MakeTask,
-    make_ear: Callable[..., Any],
+    make_collector: Callable[..., Any],
     folders: Folders,
     monkeypatch: pytest.MonkeyPatch,
     settings: dict[str, Any],
@@ -48,15 +48,15 @@ def test_a_killed_run_goes_on_within_its_epoch(
     def make() -> Task:
         return make_task(teacher_outputs=teacher if "distill" in settings else None, **settings)
 
-    whole = Story(make, make_ear, folders("whole"))
+    whole = RecordedRun(make, make_collector, folders("whole"))
     monkeypatch.setattr(loop, "_SAVE_EVERY", 0.0)
-    killed = Story(make, Fragile, folders("killed"), *kills)
+    killed = RecordedRun(make, KillingCollector, folders("killed"), *kills)
     assert differing(whole, killed) == []
     assert killed.steps == whole.steps
 
 
 def test_between_two_saves_a_killed_run_repeats_steps_and_comes_to_the_same(
-    make_task: MakeTask, make_ear: Callable[..., Any], folders: Folders, monkeypatch: pytest.MonkeyPatch
+    make_task: MakeTask, make_collector: Callable[..., Any], folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Saved after every second step of eight, killed after the third."""
     now = [0.0]
@@ -66,16 +66,16 @@ def test_between_two_saves_a_killed_run_repeats_steps_and_comes_to_the_same(
         return now[0]
 
     monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=perf_counter))
-    whole = Story(lambda: make_task(views=32), make_ear, folders("whole"))
+    whole = RecordedRun(lambda: make_task(views=32), make_collector, folders("whole"))
     monkeypatch.setattr(loop, "_SAVE_EVERY", 2.0)
-    killed = Story(lambda: make_task(views=32), Fragile, folders("killed"), 3)
-    assert killed.told == ["Going on from epoch 1, step 2."]
+    killed = RecordedRun(lambda: make_task(views=32), KillingCollector, folders("killed"), 3)
+    assert killed.messages == ["Going on from epoch 1, step 2."]
     assert killed.steps == whole.steps + 1
     assert differing(whole, killed) == []
 
 
 def test_what_a_killed_run_does_not_get_back_would_show(
-    make_task: MakeTask, make_ear: Callable[..., Any], folders: Folders, monkeypatch: pytest.MonkeyPatch
+    make_task: MakeTask, make_collector: Callable[..., Any], folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without its place among the views, its optimiser, its random state or its losses so far, it is another run."""
 
@@ -85,9 +85,9 @@ def test_what_a_killed_run_does_not_get_back_would_show(
         return task
 
     def killed(name: str) -> list[str]:
-        return differing(whole, Story(make, Fragile, folders(name), 2))
+        return differing(whole, RecordedRun(make, KillingCollector, folders(name), 2))
 
-    whole = Story(make, make_ear, folders("whole"))
+    whole = RecordedRun(make, make_collector, folders("whole"))
     monkeypatch.setattr(loop, "_SAVE_EVERY", 0.0)
     assert killed("nothing lost") == []
     load = loop.load_state

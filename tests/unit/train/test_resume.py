@@ -9,7 +9,7 @@ import pytest
 from core.config import DistillConfig
 from core.train import loop
 from core.train.loop import Task
-from tests.unit.train.story import AVERAGED, PLAIN, SPARSE, Story, differing, teacher
+from tests.unit.train.recorded_run import AVERAGED, PLAIN, SPARSE, RecordedRun, differing, teacher
 
 MakeTask = Callable[..., Task]
 Folders = Callable[[str], Path]
@@ -37,32 +37,32 @@ AGAIN_AND_AGAIN = (3, 3, 0, 2, 1)
 )
 def test_labels_only(
     make_task: MakeTask,
-    make_ear: Callable[..., Any],
+    make_collector: Callable[..., Any],
     folders: Folders,
     settings: dict[str, Any],
     stops: tuple[int, ...],
 ) -> None:
-    whole = Story(lambda: make_task(**settings), make_ear, folders("whole"))
-    stopped = Story(lambda: make_task(**settings), make_ear, folders("stopped"), *stops)
+    whole = RecordedRun(lambda: make_task(**settings), make_collector, folders("whole"))
+    stopped = RecordedRun(lambda: make_task(**settings), make_collector, folders("stopped"), *stops)
     assert differing(whole, stopped) == []
 
 
 @pytest.mark.parametrize("view_epochs", [None, 2])
 def test_a_distillation(
-    make_task: MakeTask, make_ear: Callable[..., Any], folders: Folders, view_epochs: int | None
+    make_task: MakeTask, make_collector: Callable[..., Any], folders: Folders, view_epochs: int | None
 ) -> None:
     def make() -> Task:
         return make_task(distill=DistillConfig(alpha=0.5), teacher_outputs=teacher, view_epochs=view_epochs)
 
-    whole = Story(make, make_ear, folders("whole"))
-    stopped = Story(make, make_ear, folders("stopped"), 2, 6)
+    whole = RecordedRun(make, make_collector, folders("whole"))
+    stopped = RecordedRun(make, make_collector, folders("stopped"), 2, 6)
     assert differing(whole, stopped) == []
 
 
-def test_another_seed_is_another_run(make_task: MakeTask, make_ear: Callable[..., Any], folders: Folders) -> None:
+def test_another_seed_is_another_run(make_task: MakeTask, make_collector: Callable[..., Any], folders: Folders) -> None:
     """Without this, a comparison that compared nothing would pass."""
-    one = Story(lambda: make_task(seed=0), make_ear, folders("one"))
-    other = Story(lambda: make_task(seed=1), make_ear, folders("other"))
+    one = RecordedRun(lambda: make_task(seed=0), make_collector, folders("one"))
+    other = RecordedRun(lambda: make_task(seed=1), make_collector, folders("other"))
     found = differing(one, other)
     assert "model.head.weight" in found
     assert "shipped head.weight" in found
@@ -70,19 +70,19 @@ def test_another_seed_is_another_run(make_task: MakeTask, make_ear: Callable[...
 
 
 def test_the_teacher_is_part_of_what_is_learnt(
-    make_task: MakeTask, make_ear: Callable[..., Any], folders: Folders
+    make_task: MakeTask, make_collector: Callable[..., Any], folders: Folders
 ) -> None:
     distill = DistillConfig(alpha=0.5)
-    taught = Story(lambda: make_task(distill=distill, teacher_outputs=teacher), make_ear, folders("taught"))
-    alone = Story(make_task, make_ear, folders("alone"))
+    taught = RecordedRun(lambda: make_task(distill=distill, teacher_outputs=teacher), make_collector, folders("taught"))
+    alone = RecordedRun(make_task, make_collector, folders("alone"))
     assert "model.head.weight" in differing(taught, alone)
 
 
 def test_a_stop_that_lost_a_step_would_show(
-    make_task: MakeTask, make_ear: Callable[..., Any], folders: Folders, monkeypatch: pytest.MonkeyPatch
+    make_task: MakeTask, make_collector: Callable[..., Any], folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The comparison sees as little as one batch seen twice."""
-    whole = Story(make_task, make_ear, folders("whole"))
+    whole = RecordedRun(make_task, make_collector, folders("whole"))
     load = loop.load_state
 
     def one_step_back(*arguments: Any, **settings: Any) -> Any:
@@ -92,5 +92,5 @@ def test_a_stop_that_lost_a_step_would_show(
         return found
 
     monkeypatch.setattr(loop, "load_state", one_step_back)
-    stopped = Story(make_task, make_ear, folders("stopped"), 2)
+    stopped = RecordedRun(make_task, make_collector, folders("stopped"), 2)
     assert "model.head.weight" in differing(whole, stopped)

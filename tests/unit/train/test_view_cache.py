@@ -189,7 +189,7 @@ def test_very_large_answers_stay_finite(tmp_path: Path, sampler: ViewSampler) ->
 
 
 def test_with_or_without_it_an_epoch_is_the_same_but_for_rounding(
-    make_task: Callable[..., Task], make_ear: Callable[..., Any], sampler: ViewSampler, tmp_path: Path
+    make_task: Callable[..., Task], make_collector: Callable[..., Any], sampler: ViewSampler, tmp_path: Path
 ) -> None:
     """The same views in the same order, and a loss that differs by no more than half precision explains."""
     frozen, _ = teacher()
@@ -209,9 +209,9 @@ def test_with_or_without_it_an_epoch_is_the_same_but_for_rounding(
             teacher_outputs=answers,
             view_epochs=1 if name == "cached" else None,
         )
-        ear = make_ear()
-        ear.run(task, tmp_path / name)
-        losses[name] = ear.of(EpochEvent)[0].losses["soft_targets"]
+        collector = make_collector()
+        collector.run(task, tmp_path / name)
+        losses[name] = collector.of(EpochEvent)[0].losses["soft_targets"]
     assert seen["cached"] == seen["live"]
     assert len(set(seen["live"])) == 4
     assert losses["cached"] == pytest.approx(losses["live"], rel=1e-3)

@@ -4,74 +4,74 @@ import random
 
 import pytest
 
-from core.runs.cluster.placement import CPU, GPU, Machine, Seat, Seats
+from core.runs.cluster.placement import CPU, GPU, Machine, Placement, Placements
 
 BIG, SMALL, PLAIN = Machine("1", "big", 4, 16.0), Machine("2", "small", 2, 8.0), Machine("3", "plain", 0, 3.0)
 
 
-def seats(*machines: Machine, cpus: float = 1.0) -> Seats:
-    made = Seats(cpus=cpus)
-    made.look(machines, 0.0)
+def placements(*machines: Machine, cpus: float = 1.0) -> Placements:
+    made = Placements(cpus=cpus)
+    made.update(machines, 0.0)
     return made
 
 
 def test_each_gpu_is_a_place_and_processors_where_there_is_none() -> None:
-    made = seats(BIG, PLAIN)
+    made = placements(BIG, PLAIN)
     assert sorted(made.all()) == [CPU] * 3 + [GPU] * 4
     assert made.free() == [GPU, CPU]
 
 
 def test_processors_can_be_fewer_than_gpus() -> None:
-    assert seats(Machine("1", "odd", 8, 6.0), cpus=2.0).all() == [GPU] * 3
+    assert placements(Machine("1", "odd", 8, 6.0), cpus=2.0).all() == [GPU] * 3
 
 
 def test_a_run_of_several_devices_has_them_on_one_machine() -> None:
-    made = seats(SMALL, BIG)
+    made = placements(SMALL, BIG)
     assert made.largest() == 4
-    seat = made.take(GPU, 3)
-    assert seat == Seat(BIG, 3, 1.0)
+    placement = made.take(GPU, 3)
+    assert placement == Placement(BIG, 3, 1.0)
     assert made.take(GPU, 3) is None
 
 
 def test_small_runs_leave_whole_machines_free() -> None:
-    made = seats(BIG, SMALL)
-    assert [made.take(GPU, 1), made.take(GPU, 1)] == [Seat(SMALL, 1, 1.0)] * 2
-    assert made.take(GPU, 4) == Seat(BIG, 4, 1.0)
+    made = placements(BIG, SMALL)
+    assert [made.take(GPU, 1), made.take(GPU, 1)] == [Placement(SMALL, 1, 1.0)] * 2
+    assert made.take(GPU, 4) == Placement(BIG, 4, 1.0)
 
 
 def test_a_large_run_is_not_starved_by_small_ones() -> None:
-    made = seats(BIG)
+    made = placements(BIG)
     first = made.take(GPU, 1)
     assert first is not None
     assert made.take(GPU, 4) is None
     assert made.free() == []
-    made.give_back(first)
+    made.release(first)
     assert made.free() == [GPU]
     assert made.take(GPU, 4) is not None
 
 
 def test_a_new_machine_opens_what_was_blocked() -> None:
-    made = seats(SMALL)
+    made = placements(SMALL)
     assert made.take(GPU, 4) is None
-    made.look([SMALL], 1.0)
+    made.update([SMALL], 1.0)
     assert made.free() == []
-    made.look([SMALL, BIG], 2.0)
+    made.update([SMALL, BIG], 2.0)
     assert made.free() == [GPU]
 
 
 def test_a_lost_machine_offers_nothing() -> None:
-    made = seats(BIG, PLAIN)
-    made.look([PLAIN], 1.0)
+    made = placements(BIG, PLAIN)
+    made.update([PLAIN], 1.0)
     assert (made.free(), made.largest()) == ([CPU], 0)
 
 
 def test_a_machine_that_lost_a_run_is_left_alone_for_a_while() -> None:
-    made = seats(BIG, SMALL)
-    made.doubt(BIG, until=60.0)
+    made = placements(BIG, SMALL)
+    made.avoid(BIG, until=60.0)
     assert made.largest() == 2
-    made.look([BIG, SMALL], 59.0)
+    made.update([BIG, SMALL], 59.0)
     assert made.largest() == 2
-    made.look([BIG, SMALL], 60.0)
+    made.update([BIG, SMALL], 60.0)
     assert made.largest() == 4
 
 
@@ -79,15 +79,15 @@ def test_a_machine_that_lost_a_run_is_left_alone_for_a_while() -> None:
 def test_nothing_is_given_twice(seed: int) -> None:
     chance = random.Random(seed)
     machines = [Machine(str(n), str(n), chance.randrange(5), float(chance.randrange(1, 9))) for n in range(4)]
-    made, taken = seats(*machines), list[Seat]()
+    made, taken = placements(*machines), list[Placement]()
     for _ in range(200):
         if taken and chance.random() < 0.4:
-            made.give_back(taken.pop(chance.randrange(len(taken))))
+            made.release(taken.pop(chance.randrange(len(taken))))
         elif free := made.free():
-            seat = made.take(chance.choice(free), chance.randrange(1, 3))
-            taken += [seat] if seat else []
+            placement = made.take(chance.choice(free), chance.randrange(1, 3))
+            taken += [placement] if placement else []
         for machine in machines:
-            mine = [seat for seat in taken if seat.machine == machine]
-            assert sum(seat.gpus for seat in mine) <= machine.gpus
-            assert sum(seat.cpus for seat in mine) <= machine.cpus
-            assert not machine.gpus or all(seat.gpus for seat in mine)
+            mine = [placement for placement in taken if placement.machine == machine]
+            assert sum(placement.gpus for placement in mine) <= machine.gpus
+            assert sum(placement.cpus for placement in mine) <= machine.cpus
+            assert not machine.gpus or all(placement.gpus for placement in mine)

@@ -1,4 +1,4 @@
-"""What a person is told who names a cluster that is not there."""
+"""The message for a cluster that is not there, and how a remote process ends."""
 
 import signal
 import subprocess
@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from core import paths
+from core.out_of_memory import OUT_OF_MEMORY_EXIT, ExitWatch
 from core.runs.cluster import ray_cluster
-from core.runs.out_of_memory import KILLED_SHORT, ended_short
 
 
-def test_no_cluster_is_told_in_a_sentence_and_at_once() -> None:
+def test_a_missing_cluster_is_reported_at_once_in_a_sentence() -> None:
     pytest.importorskip("ray")
     command = [sys.executable, "-m", "core", "worker", "--engine", "ray", "--address", "127.0.0.1:1"]
     answer = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, timeout=110, check=False)
@@ -53,7 +53,7 @@ def _process(ended: int | Exception) -> ray_cluster.RemoteProcess:
     def remote(name: str) -> SimpleNamespace:
         return SimpleNamespace(remote=lambda *_: name)
 
-    actor = SimpleNamespace(is_there=remote("there"), run=remote("run"), end=remote("end"))
+    actor = SimpleNamespace(is_placed=remote("there"), run=remote("run"), end=remote("end"))
     return ray_cluster.RemoteProcess(_Ray(ended), actor, ["-c", "pass"], Path("log.txt"), "node-1")
 
 
@@ -63,24 +63,24 @@ def _process(ended: int | Exception) -> ray_cluster.RemoteProcess:
         (_RayError("Task was killed due to the node running low on memory."), False, True),
         (_RayError("OutOfMemoryError: the actor died."), False, True),
         (_RayError("The actor died because its node has died."), True, False),
-        (KILLED_SHORT, False, True),
+        (OUT_OF_MEMORY_EXIT, False, True),
         (-signal.SIGKILL, False, False),
         (0, False, False),
     ],
 )
-def test_what_ray_tells_of_missing_memory_is_known_for_that(ended: int | Exception, lost: bool, short: bool) -> None:
+def test_rays_reports_of_missing_memory_are_recognised(ended: int | Exception, lost: bool, short: bool) -> None:
     process = _process(ended)
     code = process.poll()
     assert code is not None
     assert process.lost == lost
-    assert ended_short(code, (), kernel_kills=0) == short
+    assert ExitWatch(lambda: 0).ended_out_of_memory(code) == short
 
 
-@pytest.mark.parametrize(("kills", "code"), [((3, 4), KILLED_SHORT), ((3, 3), -signal.SIGKILL)])
-def test_the_machine_of_a_run_tells_what_its_kernel_killed(
+@pytest.mark.parametrize(("kills", "code"), [((3, 4), OUT_OF_MEMORY_EXIT), ((3, 3), -signal.SIGKILL)])
+def test_the_machine_of_a_run_reports_what_its_kernel_killed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kills: tuple[int, int], code: int
 ) -> None:
     counted = iter(kills)
-    monkeypatch.setattr(ray_cluster, "count_kernel_kills", lambda: next(counted))
+    monkeypatch.setattr(ray_cluster, "ExitWatch", lambda: ExitWatch(lambda: next(counted)))
     dies = ["-S", "-c", "import os; os.kill(os.getpid(), 9)"]
-    assert ray_cluster._Attendant().run(dies, str(tmp_path / "log.txt"), {}) == code
+    assert ray_cluster.ProcessActor().run(dies, str(tmp_path / "log.txt"), {}) == code

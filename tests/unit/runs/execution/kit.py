@@ -16,7 +16,7 @@ from core.data.palette import to_rgb
 from core.image import encode_png
 from core.models import build_model, count_macs, count_parameters
 from core.runs import execution
-from tests.unit.ear import Ear
+from tests.unit.event_collector import EventCollector
 
 TRAIN = TrainConfig(epochs=2, batch_size=4, learning_rate=1e-2, precision="float32", device="cpu")
 
@@ -47,10 +47,10 @@ def save_model(stem: Path, *, base: int, classes: ClassMap = AERIAL, seed: int =
     checkpoint.save(stem, model, card)
 
 
-def run(config: RunConfig, runs: Path, name: str, ear: Ear | None = None) -> dict[str, Any]:
-    ear = ear or Ear()
+def run(config: RunConfig, runs: Path, name: str, collector: EventCollector | None = None) -> dict[str, Any]:
+    collector = collector or EventCollector()
     (runs / name).mkdir(parents=True, exist_ok=True)
-    return execution.execute(config, runs / name, emit=ear.emit, cancelled=ear.cancelled, runs=runs)
+    return execution.execute(config, runs / name, emit=collector.emit, cancelled=collector.cancelled, runs=runs)
 
 
 def weights(runs: Path, name: str) -> Tensor:

@@ -18,7 +18,7 @@ from core.events import EpochEvent, PreviewEvent, StepEvent
 from core.runs.checks import check, check_settings
 from core.runs.recorder import Recorder
 from tests.unit.data.pictures import meadows
-from tests.unit.ear import Ear
+from tests.unit.event_collector import EventCollector
 from tests.unit.runs.execution.kit import TRAIN, run, save_model
 
 DATA = DataConfig("meadows", crop=32, views_per_epoch=4)
@@ -43,10 +43,10 @@ def test_it_is_opened_and_parted_by_its_own_parts(dataset: Dataset) -> None:
 def test_a_model_of_it_is_trained_scored_and_drawn_in_its_classes(dataset: Dataset, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     assert check(CONFIG, runs=runs) == []
-    ear = Ear()
-    run(CONFIG, runs, "one", ear)
-    assert len(ear.of(StepEvent)) == TRAIN.epochs == 2
-    assert [*ear.of(EpochEvent)[-1].iou] == ["Grass", "Path", "Pond"]
+    collector = EventCollector()
+    run(CONFIG, runs, "one", collector)
+    assert len(collector.of(StepEvent)) == TRAIN.epochs == 2
+    assert [*collector.of(EpochEvent)[-1].iou] == ["Grass", "Path", "Pond"]
     loaded = checkpoint.load(runs / "one" / "student")
     assert loaded.card.classes == dataset.classes
     _, split = open_split(DATA)
@@ -54,7 +54,7 @@ def test_a_model_of_it_is_trained_scored_and_drawn_in_its_classes(dataset: Datas
     report = evaluate(loaded.model, split.test, card.classes, mean=card.mean, std=card.std, device="cpu")
     assert [*report.scores.per_class] == ["Grass", "Path", "Pond"]
     recorder = Recorder(tmp_path / "drawn", CONFIG)
-    recorder(ear.of(PreviewEvent)[-1])
+    recorder(collector.of(PreviewEvent)[-1])
     drawn = np.asarray(Image.open(tmp_path / "drawn" / "preview" / "truth.png").convert("RGB"))
     assert {tuple(map(int, colour)) for colour in np.unique(drawn.reshape(-1, 3), axis=0)} <= {*dataset.classes.colours}
 

@@ -19,24 +19,25 @@ from core import paths
 from core.config import DistillConfig, RunConfig
 from core.errors import ConfigError, MemoryRanOutError, RunError
 from core.events import CancelledError, EpochEvent, Event, MessageEvent, StepEvent
+from core.out_of_memory import ExitWatch
 from core.runs import checks, execution
 from core.runs.devices import launcher
 from core.runs.store.run_store import RunStore
-from tests.unit.ear import Ear
+from tests.unit.event_collector import EventCollector
 from tests.unit.runs.execution.kit import TRAIN, run, weights
 
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list["subprocess.Popen[bytes]"]]:
-    """The followers that were started; all must have ended when the test has."""
+    """The members that were started; all must have ended when the test has."""
     found: list[subprocess.Popen[bytes]] = []
-    start = launcher._Crew._start
+    start = launcher._MemberProcesses._start
 
     def remember(*arguments: Any) -> "subprocess.Popen[bytes]":
         found.append(start(*arguments))
         return found[-1]
 
-    monkeypatch.setattr(launcher._Crew, "_start", remember)
+    monkeypatch.setattr(launcher._MemberProcesses, "_start", remember)
     yield found
     assert found
     assert all(process.poll() is not None for process in found)
@@ -50,23 +51,23 @@ def shared(distilled: RunConfig) -> RunConfig:
     return replace(distilled, distill=distill, train=replace(TRAIN, batch_size=2, devices=2))
 
 
-class InTheSecondEpoch(Ear):
-    """Says stop between the two steps of the second epoch."""
+class InTheSecondEpoch(EventCollector):
+    """Cancels between the two steps of the second epoch."""
 
     def cancelled(self) -> bool:
         self.asked += bool(self.of(EpochEvent))
         return self.asked == 2
 
 
-def curve(ear: Ear) -> list[float]:
-    return [loss for event in ear.of(EpochEvent) for loss in event.losses.values()]
+def curve(collector: EventCollector) -> list[float]:
+    return [loss for event in collector.of(EpochEvent) for loss in event.losses.values()]
 
 
 @pytest.mark.timeout(400)  # Two processes are started: seconds on an idle machine, minutes on a busy one.
 def test_stopped_and_resumed_two_devices_make_the_model_of_one_with_twice_the_batch(
     shared: RunConfig, runs: Path, started: list["subprocess.Popen[bytes]"]
 ) -> None:
-    one, first, second = Ear(), InTheSecondEpoch(), Ear()
+    one, first, second = EventCollector(), InTheSecondEpoch(), EventCollector()
     alone = replace(shared, train=replace(shared.train, batch_size=4, devices=1))
     summary = run(alone, runs, "one", one)
     with pytest.raises(CancelledError):
@@ -88,7 +89,7 @@ def test_stopped_and_resumed_two_devices_make_the_model_of_one_with_twice_the_ba
     assert [process.returncode for process in started][1:] == [0]
 
 
-def test_a_follower_that_dies_ends_the_run_with_a_sentence(
+def test_a_member_that_dies_ends_the_run_with_a_sentence(
     shared: RunConfig, runs: Path, started: list["subprocess.Popen[bytes]"]
 ) -> None:
     def kill(event: Event) -> None:
@@ -99,24 +100,24 @@ def test_a_follower_that_dies_ends_the_run_with_a_sentence(
         execution.execute(shared, runs / "one", emit=kill, cancelled=lambda: False, runs=runs)
 
 
-@pytest.mark.parametrize("how", ["its last words", "the kernel"])
+@pytest.mark.parametrize("how", ["its log", "the kernel"])
 @pytest.mark.usefixtures("started")
-def test_a_follower_that_lacks_memory_is_told_as_that(
+def test_a_member_that_runs_out_of_memory_is_reported_as_that(
     shared: RunConfig, runs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
 ) -> None:
     dies = tmp_path / "python"
-    last = "echo 'torch.OutOfMemoryError: CUDA out of memory.'; exit 1" if how == "its last words" else "kill -9 $$"
+    last = "echo 'torch.OutOfMemoryError: CUDA out of memory.'; exit 1" if how == "its log" else "kill -9 $$"
     dies.write_text(f"#!/bin/sh\n{last}\n")
     dies.chmod(0o700)
     counted = itertools.count() if how == "the kernel" else itertools.repeat(0)
-    monkeypatch.setattr(launcher, "count_kernel_kills", lambda: next(counted))
+    monkeypatch.setattr(launcher, "ExitWatch", lambda: ExitWatch(lambda: next(counted)))
     monkeypatch.setattr(launcher.sys, "executable", str(dies))
     with pytest.raises(MemoryRanOutError, match="On device 2 of 2: "):
         run(shared, runs, "one")
 
 
 @pytest.mark.usefixtures("started")
-def test_a_follower_that_cannot_start_is_not_waited_for(
+def test_a_member_that_cannot_start_is_not_waited_for(
     shared: RunConfig, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launcher.sys, "executable", "/bin/false")
@@ -151,7 +152,7 @@ def alive(process: str) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks the kernel of Linux who started whom")
-def test_followers_do_not_outlive_a_leader_that_is_killed(shared: RunConfig, runs: Path) -> None:
+def test_members_do_not_outlive_a_leader_that_is_killed(shared: RunConfig, runs: Path) -> None:
     (runs / "one").mkdir()
     endless = replace(shared, train=replace(shared.train, epochs=10_000))
     (runs / "one" / "asked.json").write_text(endless.to_json())

@@ -19,7 +19,7 @@ from core.models import count_parameters
 from core.runs import execution, teaching
 from core.train.batches import epoch_batches
 from core.train.loop import Outcome, Task
-from tests.unit.ear import Ear
+from tests.unit.event_collector import EventCollector
 from tests.unit.runs.execution.kit import run
 
 
@@ -49,10 +49,10 @@ def test_the_card_says_what_was_done(labels: RunConfig, runs: Path) -> None:
 
 
 def test_a_distillation_learns_from_its_teacher(distilled: RunConfig, runs: Path) -> None:
-    ear = Ear()
+    collector = EventCollector()
     before = (runs / "taught" / "student.safetensors").read_bytes()
-    summary = run(distilled, runs, "one", ear)
-    assert set(ear.of(EpochEvent)[0].losses) == {"cross_entropy", "dice", "channel_wise"}
+    summary = run(distilled, runs, "one", collector)
+    assert set(collector.of(EpochEvent)[0].losses) == {"cross_entropy", "dice", "channel_wise"}
     card = checkpoint.load_card(runs / "one" / "student")
     assert (card.teacher, summary["teacher"]) == ("taught", "taught")
     assert card.distillation is not None
@@ -70,10 +70,10 @@ def test_the_teacher_is_scored_in_its_own_normalisation(
         return evaluate(*arguments, **settings)
 
     monkeypatch.setattr(teaching, "evaluate", remember)
-    ear = Ear()
-    summary = run(distilled, runs, "one", ear)
+    collector = EventCollector()
+    summary = run(distilled, runs, "one", collector)
     assert asked == [((90.0, 100.0, 110.0), (50.0, 60.0, 70.0))]
-    (event,) = ear.of(TeacherEvent)
+    (event,) = collector.of(TeacherEvent)
     assert event.name == "a teacher"
     assert summary["teacher_miou5"] == event.miou5
     assert caught[0].normaliser.mean.tolist() == list(execution.MEAN), "the student has its own"
@@ -105,12 +105,12 @@ def test_the_teachers_answers_are_to_the_views_in_its_own_normalisation(
 
 
 @pytest.mark.parametrize("cache", [{"cache_views": 1}, {"cache_pictures": True}])
-def test_a_cache_is_told_counted_and_cleared_away(distilled: RunConfig, runs: Path, cache: dict[str, Any]) -> None:
+def test_a_cache_is_announced_counted_and_removed(distilled: RunConfig, runs: Path, cache: dict[str, Any]) -> None:
     assert distilled.distill is not None
-    ear = Ear()
+    collector = EventCollector()
     config = replace(distilled, distill=replace(distilled.distill, **cache))
-    summary = run(config, runs, "one", ear)
-    assert any("will take 1 MB of disk" in event.text for event in ear.of(MessageEvent))
+    summary = run(config, runs, "one", collector)
+    assert any("will take 1 MB of disk" in event.text for event in collector.of(MessageEvent))
     assert 0 < summary["cache_seconds"] < summary["train_seconds"]
     assert sorted(path.name for path in (runs / "one").iterdir()) == [
         "last.ckpt",
@@ -119,18 +119,18 @@ def test_a_cache_is_told_counted_and_cleared_away(distilled: RunConfig, runs: Pa
     ]
 
 
-def test_what_is_odd_about_the_data_is_told(
+def test_what_is_odd_about_the_data_is_reported(
     labels: RunConfig, runs: Path, caught: list[Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: Callable[..., Any] = open_split
     monkeypatch.setattr(
         execution, "open_split", lambda data: (replace(told(data)[0], warnings=["two masks are odd"]), told(data)[1])
     )
-    ear = Ear()
-    run(labels, runs, "one", ear)
-    assert MessageEvent("two masks are odd", "warning") in ear.events
+    collector = EventCollector()
+    run(labels, runs, "one", collector)
+    assert MessageEvent("two masks are odd", "warning") in collector.events
     assert len(caught) == 1
-    assert any("2 training pictures" in event.text for event in ear.of(MessageEvent))
+    assert any("2 training pictures" in event.text for event in collector.of(MessageEvent))
 
 
 def test_an_epoch_has_as_many_views_as_asked_and_never_less_than_a_batch(
@@ -141,7 +141,10 @@ def test_an_epoch_has_as_many_views_as_asked_and_never_less_than_a_batch(
         assert caught[-1].views == expected
 
 
-def test_steps_tell_how_far_it_is(labels: RunConfig, runs: Path) -> None:
-    ear = Ear()
-    run(labels, runs, "one", ear)
-    assert [(event.epoch, event.step) for event in ear.of(StepEvent) if event.step == event.steps] == [(1, 2), (2, 2)]
+def test_steps_report_the_progress(labels: RunConfig, runs: Path) -> None:
+    collector = EventCollector()
+    run(labels, runs, "one", collector)
+    assert [(event.epoch, event.step) for event in collector.of(StepEvent) if event.step == event.steps] == [
+        (1, 2),
+        (2, 2),
+    ]

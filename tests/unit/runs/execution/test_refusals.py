@@ -1,4 +1,4 @@
-"""What cannot be run is refused in words, before any training."""
+"""What cannot be run is refused with a message, before any training."""
 
 from dataclasses import replace
 from pathlib import Path

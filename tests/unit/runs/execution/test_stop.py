@@ -8,7 +8,7 @@ import torch
 
 from core.config import DistillConfig, RunConfig
 from core.events import CancelledError, MessageEvent
-from tests.unit.ear import Ear
+from tests.unit.event_collector import EventCollector
 from tests.unit.runs.execution.kit import TRAIN, run, save_model, weights
 
 
@@ -20,7 +20,7 @@ def test_stopped_and_resumed_it_ends_as_if_it_had_not_been(
     config = replace(distilled, distill=DistillConfig(teacher="taught", cache_views=cache_views))
     whole = run(config, runs, "whole")
     with pytest.raises(CancelledError):
-        run(config, runs, "stopped", Ear(stop_at=stop_at))
+        run(config, runs, "stopped", EventCollector(stop_at=stop_at))
     assert not (runs / "stopped" / "student.json").exists()
     resumed = run(config, runs, "stopped")
     assert torch.equal(weights(runs, "whole"), weights(runs, "stopped"))
@@ -31,10 +31,10 @@ def test_stopped_and_resumed_it_ends_as_if_it_had_not_been(
 def test_a_stopped_cache_is_not_filled_again_from_the_start(distilled: RunConfig, runs: Path) -> None:
     config = replace(distilled, distill=DistillConfig(teacher="taught", cache_views=2))
     with pytest.raises(CancelledError):
-        run(config, runs, "one", Ear(stop_at=4))
-    ear = Ear()
-    run(config, runs, "one", ear)
-    told = [event.text for event in ear.of(MessageEvent) if event.text.startswith("Stored")]
+        run(config, runs, "one", EventCollector(stop_at=4))
+    collector = EventCollector()
+    run(config, runs, "one", collector)
+    told = [event.text for event in collector.of(MessageEvent) if event.text.startswith("Stored")]
     assert len(told) == 1
     assert "2 of 2" in told[0]
 
@@ -43,7 +43,7 @@ def test_a_teacher_that_was_trained_again_is_asked_again(distilled: RunConfig, r
     """The cache knows the teacher by more than its name."""
     config = replace(distilled, distill=DistillConfig(teacher="taught", cache_views=1))
     with pytest.raises(CancelledError):
-        run(config, runs, "one", Ear(stop_at=4))
+        run(config, runs, "one", EventCollector(stop_at=4))
     assert (runs / "one" / "teacher_cache.logits").exists()
     (runs / "one" / "last.ckpt" / "state.safetensors").unlink(missing_ok=True)
     save_model(runs / "taught" / "student", base=4, seed=6)

@@ -15,7 +15,7 @@ from core.losses.catalogue import LOSSES
 from core.runs import checks, execution
 from core.train.loop import Task
 from core.train.step import FrozenTeacher
-from tests.unit.ear import Ear
+from tests.unit.event_collector import EventCollector
 from tests.unit.runs.execution.kit import run, save_model, weights
 
 
@@ -25,10 +25,10 @@ def taught(config: RunConfig, **changes: Any) -> RunConfig:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_student_learns_by_each_loss_and_its_term_is_told(distilled: RunConfig, runs: Path, name: str) -> None:
-    ear = Ear()
-    run(taught(distilled, losses={name: 2.0}), runs, "one", ear)
-    losses = ear.of(EpochEvent)[-1].losses
+def test_a_student_learns_by_each_loss_and_its_term_is_reported(distilled: RunConfig, runs: Path, name: str) -> None:
+    collector = EventCollector()
+    run(taught(distilled, losses={name: 2.0}), runs, "one", collector)
+    losses = collector.of(EpochEvent)[-1].losses
     assert set(losses) == {"cross_entropy", "dice", name}
     assert losses[name] > 0
     student = checkpoint.load(runs / "one" / "student")
@@ -38,13 +38,13 @@ def test_a_student_learns_by_each_loss_and_its_term_is_told(distilled: RunConfig
 
 
 def test_terms_add_up_with_their_weights(distilled: RunConfig, runs: Path) -> None:
-    once, twice = Ear(), Ear()
-    for ear, weight in ((once, 1.0), (twice, 2.0)):
+    once, twice = EventCollector(), EventCollector()
+    for collector, weight in ((once, 1.0), (twice, 2.0)):
         losses = {"soft_targets": weight, "attention": weight}
         slow = replace(taught(distilled, losses=losses), train=replace(distilled.train, learning_rate=1e-9))
-        run(slow, runs, f"weight-{weight}", ear)
+        run(slow, runs, f"weight-{weight}", collector)
     for name in ("soft_targets", "attention"):
-        double, single = (ear.of(EpochEvent)[0].losses[name] for ear in (twice, once))
+        double, single = (collector.of(EpochEvent)[0].losses[name] for collector in (twice, once))
         assert double == pytest.approx(2 * single, rel=1e-3)
 
 
@@ -76,9 +76,9 @@ def test_stored_features_teach_what_live_ones_do_and_the_teacher_rests(
     told, times = {}, {}
     for name, cache_views in (("live", 0), ("stored", 1)):
         asked.clear()
-        ear, slow = Ear(), replace(distilled.train, epochs=3, learning_rate=1e-9)
-        run(replace(taught(distilled, losses=losses, cache_views=cache_views), train=slow), runs, name, ear)
-        told[name], times[name] = ear, sum(asked)
+        collector, slow = EventCollector(), replace(distilled.train, epochs=3, learning_rate=1e-9)
+        run(replace(taught(distilled, losses=losses, cache_views=cache_views), train=slow), runs, name, collector)
+        told[name], times[name] = collector, sum(asked)
     assert times == {"live": 3 * 8, "stored": 8}
     words = "The teacher's outputs, with its features at encoder.4, will take 1 MB of disk while the run lasts."
     assert MessageEvent(words) in told["stored"].events
@@ -110,14 +110,14 @@ def test_the_disk_that_stored_features_need_is_asked_for(
 def test_pictures_without_labels_are_added_to_those_with(
     distilled: RunConfig, runs: Path, caught: list[Task], tmp_path: Path
 ) -> None:
-    ear = Ear()
+    collector = EventCollector()
     config = replace(distilled, data=replace(distilled.data, transfer=str(tmp_path / "pictures")))
-    run(config, runs, "one", ear)
+    run(config, runs, "one", collector)
     run(distilled, runs, "other")
     with_more, without = (task.sampler.scenes for task in caught)
     assert len(with_more) == len(without) + 4
     assert all(scene.mask is None for scene in with_more[len(without) :])
-    assert any("4 more pictures without labels" in event.text for event in ear.of(MessageEvent))
+    assert any("4 more pictures without labels" in event.text for event in collector.of(MessageEvent))
 
 
 @pytest.mark.parametrize(
@@ -164,15 +164,15 @@ def test_another_network_to_start_from_is_refused_before_queueing(labels: RunCon
 
 
 @pytest.mark.parametrize("few", [1, 2, 9])
-def test_where_few_pictures_have_labels_the_others_are_only_heard_about(
+def test_where_few_pictures_have_labels_the_others_are_only_taught(
     distilled: RunConfig, runs: Path, caught: list[Task], few: int
 ) -> None:
     """And a control has only the few."""
     config = replace(distilled, data=replace(distilled.data, labelled=few))
     run(config, runs, "one")
     run(replace(config, kind="train", distill=None), runs, "two")
-    heard, alone = (task.sampler.scenes for task in caught)
-    assert len(heard) == 2, "all that are for training"
-    assert [scene.name for scene in heard if scene.mask is not None] == [scene.name for scene in alone]
+    taught_on, alone = (task.sampler.scenes for task in caught)
+    assert len(taught_on) == 2, "all that are for training"
+    assert [scene.name for scene in taught_on if scene.mask is not None] == [scene.name for scene in alone]
     assert len(alone) == min(few, 2)
     assert all(scene.mask is not None for scene in alone)

@@ -92,7 +92,9 @@ def test_two_devices_with_one_picture_each_normalise_over_both(labels: RunConfig
     assert check_settings(config, runs=runs) == []
 
 
-def test_a_run_that_is_cut_to_one_picture_ends_in_words(labels: RunConfig, runs: Path, caught: list[Task]) -> None:
+def test_a_run_that_is_reduced_to_one_picture_ends_with_a_message(
+    labels: RunConfig, runs: Path, caught: list[Task]
+) -> None:
     with pytest.raises(ConfigError, match="one picture at a time"):
         run(replace(labels, model=POOLED, train=replace(TRAIN, accumulate=4)), runs, "one")
     assert caught == []

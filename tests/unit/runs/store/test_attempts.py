@@ -18,7 +18,7 @@ from core.runs.store.run_files import append_line, atomic_write
 from core.runs.store.run_store import RunStore, attempts
 from core.train.checkpointing import TrainState, save_state
 from core.train.optim import build_optimiser
-from tests.unit.runs.conftest import claimed, lapse
+from tests.unit.runs.conftest import claimed, miss_heartbeats
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
@@ -111,7 +111,7 @@ def test_a_claim_that_comes_late_takes_nothing(folder: Path) -> None:
 def test_a_run_that_is_taken_back_is_closed_before_anybody_claims_it(store: RunStore, config: RunConfig) -> None:
     run = claimed(store, config)
     folder = store.folder(run.id)
-    lapse(store, run.id)
+    miss_heartbeats(store, run.id)
     with staged(folder, attempts.stage(folder, run.attempt)), pytest.raises(FencedError):
         atomic_write(folder / "student.json", b"late")
 
@@ -134,18 +134,18 @@ def test_a_deleted_run_is_not_made_again(store: RunStore, config: RunConfig) -> 
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("word", ["narrow", "abandon", "reclaim"])
-def test_who_is_told_of_the_end_of_a_process_takes_its_right_to_write(
-    store: RunStore, config: RunConfig, word: str
+@pytest.mark.parametrize("report", ["reduce_batch", "abandon", "reclaim"])
+def test_reporting_the_end_of_a_process_takes_its_right_to_write(
+    store: RunStore, config: RunConfig, report: str
 ) -> None:
     """A process that only seemed dead must write nothing even before another attempt begins."""
     run = claimed(store, config)
     folder = store.folder(run.id)
-    if word == "narrow":
-        store.narrow(run.id, "w", attempt=run.attempt)
-    elif word == "abandon":
+    if report == "reduce_batch":
+        store.reduce_batch(run.id, "w", attempt=run.attempt)
+    elif report == "abandon":
         store.abandon(run.id, "w", "It died.", attempt=run.attempt)
     else:
-        store.reclaim(store.get(run.id), "It is silent.")
+        store.reclaim(store.get(run.id), "It sent no heartbeat.")
     with staged(folder, attempts.stage(folder, run.attempt)), pytest.raises(FencedError):
         atomic_write(folder / "student.json", b"late")

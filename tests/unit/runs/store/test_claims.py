@@ -1,4 +1,4 @@
-"""The store towards workers: one holder a run, lapses, and no run that is lost or ended by another."""
+"""The store towards workers: one holder a run, restarts, and no run that is lost or ended by another."""
 
 import ast
 import importlib
@@ -15,8 +15,8 @@ import core.runs
 from core.config import RunConfig, TrainConfig
 from core.errors import RunNotFoundError, RunStateError
 from core.runs.store.records import RunState
-from core.runs.store.run_store import MAX_LAPSES, RunStore
-from tests.unit.runs.conftest import Clock, claimed, lapse, make_checkpoint
+from core.runs.store.run_store import MAX_RESTARTS, RunStore
+from tests.unit.runs.conftest import Clock, claimed, make_checkpoint, miss_heartbeats
 
 
 @pytest.fixture
@@ -107,49 +107,49 @@ def test_a_control_of_a_deleted_run_does_not_wait_for_ever(store: RunStore, conf
     assert store.claim("w", ["cpu"]) is not None
 
 
-def test_a_heartbeat_moves_time_and_progress_and_tells_of_a_cancel(
+def test_a_heartbeat_updates_time_and_progress_and_reports_a_cancel(
     store: RunStore, config: RunConfig, clock: Clock
 ) -> None:
     run = claimed(store, config)
     clock.pass_(5)
-    beaten = store.heartbeat(run.id, "w", 0.25, attempt=1)
-    assert beaten is not None
-    assert (beaten.heartbeat_at, beaten.progress, beaten.cancel_requested) == (clock(), 0.25, False)
+    after = store.heartbeat(run.id, "w", 0.25, attempt=1)
+    assert after is not None
+    assert (after.heartbeat_at, after.progress, after.cancel_requested) == (clock(), 0.25, False)
     store.request_cancel(run.id)
-    beaten = store.heartbeat(run.id, "w", 1.5, attempt=1)
-    assert beaten is not None
-    assert beaten.cancel_requested
+    after = store.heartbeat(run.id, "w", 1.5, attempt=1)
+    assert after is not None
+    assert after.cancel_requested
     assert store.get(run.id).progress == 1.0
 
 
-Word = Callable[[RunStore, str, str, int], object]
-WORDS: dict[str, Word] = {
+Report = Callable[[RunStore, str, str, int], object]
+REPORTS: dict[str, Report] = {
     "finish": lambda store, run, worker, attempt: store.finish(run, worker, {}, attempt=attempt),
     "fail": lambda store, run, worker, attempt: store.fail(run, worker, "It broke.", attempt=attempt),
     "release": lambda store, run, worker, attempt: store.release(run, worker, attempt=attempt),
     "abandon": lambda store, run, worker, attempt: store.abandon(run, worker, "It died.", attempt=attempt),
-    "narrow": lambda store, run, worker, attempt: store.narrow(run, worker, attempt=attempt),
+    "reduce_batch": lambda store, run, worker, attempt: store.reduce_batch(run, worker, attempt=attempt),
 }
 
 
-@pytest.mark.parametrize("word", WORDS.values(), ids=WORDS)
-def test_only_the_holder_of_this_attempt_may_speak(store: RunStore, config: RunConfig, word: Word) -> None:
+@pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
+def test_only_the_holder_of_this_attempt_may_report(store: RunStore, config: RunConfig, report: Report) -> None:
     run = claimed(store, config)
-    lapse(store, run.id)
+    miss_heartbeats(store, run.id)
     again = store.claim("w", ["cpu"])
     assert again is not None
     for worker, attempt in (("other", again.attempt), ("w", run.attempt)):
         with pytest.raises(RunStateError, match="not held"):
-            word(store, run.id, worker, attempt)
+            report(store, run.id, worker, attempt)
     assert store.get(run.id) == again
-    word(store, run.id, "w", again.attempt)
+    report(store, run.id, "w", again.attempt)
     with pytest.raises(RunNotFoundError):
-        word(store, "20260101-000000-0000", "w", 1)
+        report(store, "20260101-000000-0000", "w", 1)
 
 
-def test_the_heartbeat_tells_who_lost_the_run(store: RunStore, config: RunConfig) -> None:
+def test_the_heartbeat_of_a_process_that_lost_the_run_is_refused(store: RunStore, config: RunConfig) -> None:
     run = claimed(store, config)
-    lapse(store, run.id)
+    miss_heartbeats(store, run.id)
     assert store.heartbeat(run.id, "w", 0.5, attempt=1) is None
     again = store.claim("w", ["cpu"])
     assert store.heartbeat(run.id, "w", 0.5, attempt=1) is None
@@ -178,48 +178,50 @@ def test_the_fencing_token_is_never_optional() -> None:
 
 def test_a_run_that_lacked_memory_twice_has_failed(store: RunStore, config: RunConfig) -> None:
     run = claimed(store, config)
-    store.narrow(run.id, "w", attempt=1)
+    store.reduce_batch(run.id, "w", attempt=1)
     store.claim("w", ["cpu"])
-    after = store.narrow(run.id, "w", attempt=2)
-    assert (after.state, after.narrowed) == (RunState.FAILED, 1)
+    after = store.reduce_batch(run.id, "w", attempt=2)
+    assert (after.state, after.batch_reductions) == (RunState.FAILED, 1)
     assert after.error == "Ran out of memory at batch 8 on cpu; try 4."
 
 
-def test_a_silent_run_returns_three_times_and_then_fails_in_words(store: RunStore, config: RunConfig) -> None:
+def test_a_run_without_heartbeats_restarts_three_times_and_then_fails_with_a_message(
+    store: RunStore, config: RunConfig
+) -> None:
     run = store.add(config)
-    for count in range(1, MAX_LAPSES + 1):
+    for count in range(1, MAX_RESTARTS + 1):
         store.claim("w", ["cpu"])
-        back = lapse(store, run.id)
+        back = miss_heartbeats(store, run.id)
         assert back is not None
-        assert (back.state, back.lapses, back.worker, back.device) == (RunState.QUEUED, count, "", "auto")
+        assert (back.state, back.restarts, back.worker, back.device) == (RunState.QUEUED, count, "", "auto")
     store.claim("w", ["cpu"])
-    failed = lapse(store, run.id)
+    failed = miss_heartbeats(store, run.id)
     assert failed is not None
     assert failed.state == RunState.FAILED
     assert failed.error is not None
-    assert failed.error.startswith("The run gave no sign of life. It was started again 3 times")
+    assert failed.error.startswith("The run sent no heartbeat. It was started again 3 times")
 
 
-def test_one_sign_of_life_since_it_was_looked_at_keeps_a_run(store: RunStore, config: RunConfig) -> None:
+def test_one_heartbeat_since_it_was_read_keeps_a_run(store: RunStore, config: RunConfig) -> None:
     run = claimed(store, config)
     seen = store.get(run.id)
     store.heartbeat(run.id, "w", 0.1, attempt=1)
-    assert store.reclaim(seen, "Silent.") is None
+    assert store.reclaim(seen, "No heartbeat.") is None
     assert store.get(run.id).state == RunState.RUNNING
-    assert store.reclaim(store.get(run.id), "Silent.") is not None
-    assert store.reclaim(store.get(run.id), "Silent.") is None
+    assert store.reclaim(store.get(run.id), "No heartbeat.") is not None
+    assert store.reclaim(store.get(run.id), "No heartbeat.") is None
 
 
 def test_of_two_that_take_a_run_back_one_does(store: RunStore, config: RunConfig) -> None:
     seen = claimed(store, config)
-    assert store.reclaim(seen, "Silent.") is not None
+    assert store.reclaim(seen, "No heartbeat.") is not None
     again = store.claim("w", ["cpu"])
-    assert store.reclaim(seen, "Silent.") is None
+    assert store.reclaim(seen, "No heartbeat.") is None
     assert again == store.get(seen.id)
 
 
 @pytest.mark.parametrize("saved", [True, False])
-@pytest.mark.parametrize("way", ["release", "abandon", "narrow", "lapse"])
+@pytest.mark.parametrize("way", ["release", "abandon", "reduce_batch", "reclaim"])
 def test_a_cancelled_run_never_returns_to_the_queue(store: RunStore, config: RunConfig, way: str, saved: bool) -> None:
     run = claimed(store, config)
     if saved:
@@ -229,19 +231,19 @@ def test_a_cancelled_run_never_returns_to_the_queue(store: RunStore, config: Run
         store.release(run.id, "w", attempt=1)
     elif way == "abandon":
         store.abandon(run.id, "w", "It died.", attempt=1)
-    elif way == "narrow":
-        store.narrow(run.id, "w", attempt=1)
+    elif way == "reduce_batch":
+        store.reduce_batch(run.id, "w", attempt=1)
     else:
-        lapse(store, run.id)
+        miss_heartbeats(store, run.id)
     assert store.get(run.id).state == RunState.CANCELLED
 
 
-def test_leaving_counts_no_lapse(store: RunStore, config: RunConfig) -> None:
+def test_stopping_counts_no_restart(store: RunStore, config: RunConfig) -> None:
     run = store.add(config)
-    for attempt in range(1, 2 * MAX_LAPSES + 1):
+    for attempt in range(1, 2 * MAX_RESTARTS + 1):
         store.claim("w", ["cpu"])
         assert store.release(run.id, "w", attempt=attempt).state == RunState.QUEUED
-    assert store.get(run.id).lapses == 0
+    assert store.get(run.id).restarts == 0
 
 
 def test_a_dead_run_goes_on_only_from_a_checkpoint(store: RunStore, config: RunConfig) -> None:
@@ -250,10 +252,10 @@ def test_a_dead_run_goes_on_only_from_a_checkpoint(store: RunStore, config: RunC
     assert (failed.state, failed.error) == (RunState.FAILED, "It died.")
     having = claimed(store, config)
     make_checkpoint(store, having.id)
-    for attempt in range(1, MAX_LAPSES + 1):
+    for attempt in range(1, MAX_RESTARTS + 1):
         assert store.abandon(having.id, "w", "It died.", attempt=attempt).state == RunState.QUEUED
         store.claim("w", ["cpu"])
-    assert store.abandon(having.id, "w", "It died.", attempt=MAX_LAPSES + 1).state == RunState.FAILED
+    assert store.abandon(having.id, "w", "It died.", attempt=MAX_RESTARTS + 1).state == RunState.FAILED
 
 
 def test_a_run_added_by_its_worker_is_never_claimed_by_another(store: RunStore) -> None:
@@ -263,9 +265,9 @@ def test_a_run_added_by_its_worker_is_never_claimed_by_another(store: RunStore) 
     assert store.finish(run.id, "inline", {}, attempt=1).state == RunState.DONE
 
 
-def test_a_silent_run_without_worker_still_lapses(store: RunStore) -> None:
+def test_a_run_without_heartbeats_and_worker_is_still_restarted(store: RunStore) -> None:
     run = store.add(_on("cpu"), worker="inline")
-    back = lapse(store, run.id)
+    back = miss_heartbeats(store, run.id)
     assert back is not None
     assert (back.id, back.state) == (run.id, RunState.QUEUED)
 
@@ -290,8 +292,8 @@ def test_a_run_can_be_put_before_all_that_wait(store: RunStore, config: RunConfi
 def test_a_run_that_lacked_memory_waits_with_its_new_settings(store: RunStore, config: RunConfig) -> None:
     run = claimed(store, config)
     smaller = replace(config, train=replace(config.train, accumulate=2))
-    after = store.narrow(run.id, "w", attempt=1)
-    assert (after.state, after.narrowed, after.lapses) == (RunState.QUEUED, 1, 0)
+    after = store.reduce_batch(run.id, "w", attempt=1)
+    assert (after.state, after.batch_reductions, after.restarts) == (RunState.QUEUED, 1, 0)
     assert after.error == "Ran out of memory at batch 16 on cpu; try 8."
     again = store.claim("w", ["cpu"])
     assert again is not None

@@ -42,13 +42,13 @@ def test_a_store_of_version_1_goes_on(old_store: str, tmp_path: Path) -> None:
     assert not _columns(old_store, "runs") & NEW_SINCE_1["runs"]
     store = RunStore(old_store, home=tmp_path / "home")
     (run,) = store.list()
-    assert (run.name, run.state, run.attempt, run.lapses, run.progress) == ("old", RunState.RUNNING, 4, 1, 0.5)
-    assert (run.priority, run.pinned, run.beats, run.narrowed) == (0, False, 0, 0)
+    assert (run.name, run.state, run.attempt, run.restarts, run.progress) == ("old", RunState.RUNNING, 4, 1, 0.5)
+    assert (run.priority, run.pinned, run.heartbeats, run.batch_reductions) == (0, False, 0, 0)
     assert run.launched_by == ""
     assert run.summary == {"best_miou5": 0.5}
-    beaten = store.heartbeat(run.id, "w", 0.6, attempt=4)
-    assert beaten is not None
-    assert beaten.beats == 1
+    after = store.heartbeat(run.id, "w", 0.6, attempt=4)
+    assert after is not None
+    assert after.heartbeats == 1
     store.close()
     for table, names in NEW_SINCE_1.items():
         assert names <= _columns(old_store, table)

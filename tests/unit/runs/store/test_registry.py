@@ -23,13 +23,13 @@ def dead() -> int:
 
 
 def test_a_worker_is_known_while_it_lives_whatever_the_clock_does(store: RunStore, clock: Clock) -> None:
-    store.beat_worker("w", os.getpid(), "cpu")
+    store.worker_heartbeat("w", os.getpid(), "cpu")
     for jump in (3600, -7200, -86_400, 0):
         clock.pass_(jump)
         assert [worker.id for worker in store.workers()] == ["w"]
-    store.beat_worker("w", os.getpid(), "cuda:0,cpu", memory=7)
+    store.worker_heartbeat("w", os.getpid(), "cuda:0,cpu", memory=7)
     (worker,) = store.workers()
-    assert (worker.device, worker.memory, worker.beat_at) == ("cuda:0,cpu", 7, clock())
+    assert (worker.device, worker.memory, worker.heartbeat_at) == ("cuda:0,cpu", 7, clock())
 
 
 def test_another_program_that_got_the_number_of_a_dead_worker_is_not_taken_for_it(store: RunStore) -> None:
@@ -39,7 +39,7 @@ def test_another_program_that_got_the_number_of_a_dead_worker_is_not_taken_for_i
     assert store.workers() == []
 
 
-def test_a_worker_elsewhere_is_known_while_it_beats(store: RunStore, clock: Clock, dead: int) -> None:
+def test_a_worker_elsewhere_is_listed_while_it_sends_heartbeats(store: RunStore, clock: Clock, dead: int) -> None:
     there = WorkerRegistry(Database(f"sqlite:///{store.home / 'runs.db'}"), now=clock, host="elsewhere")
     there.register("theirs", dead, "cuda:0")
     clock.pass_(WORKER_LEASE - 1)
@@ -67,7 +67,7 @@ def test_a_killed_worker_holds_no_place(store: RunStore, dead: int) -> None:
 
 def test_workers_of_other_machines_stand_beside_ours(store: RunStore, clock: Clock, dead: int) -> None:
     store.register_worker("ours", os.getpid(), "cpu")
-    # Its process number means nothing here: only its beat counts.
+    # Its process number means nothing here: only its heartbeat counts.
     there = WorkerRegistry(Database(f"sqlite:///{store.home / 'runs.db'}"), now=clock, host="elsewhere")
     there.register("theirs", dead, "cuda:0")
     assert {worker.id for worker in store.workers()} == {"ours", "theirs"}

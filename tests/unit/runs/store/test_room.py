@@ -1,4 +1,4 @@
-"""How many runs may wait is told in the transaction that queues them: of any number at once, so many get in as fit."""
+"""The limit on waiting runs holds in the transaction that queues them, however many are queued at once."""
 
 import subprocess
 import sys

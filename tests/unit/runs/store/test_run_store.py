@@ -96,7 +96,7 @@ def test_only_a_failed_or_cancelled_run_can_be_retried(store: RunStore, config: 
             store.retry(run.id)
         return
     fresh = store.retry(run.id)
-    assert (fresh.state, fresh.error, fresh.finished_at, fresh.lapses) == (RunState.QUEUED, None, None, 0)
+    assert (fresh.state, fresh.error, fresh.finished_at, fresh.restarts) == (RunState.QUEUED, None, None, 0)
     assert not fresh.cancel_requested
     assert store.claim("w", ["cpu"]) is not None
 
@@ -159,7 +159,7 @@ def test_no_text_leads_out_of_the_home(store: RunStore, text: str) -> None:
         store.delete(text)
 
 
-def test_settings_of_another_version_fail_alone_and_in_words(
+def test_settings_of_another_version_fail_alone_and_with_a_message(
     store: RunStore, store_url: str, config: RunConfig
 ) -> None:
     old, new = store.add(config), store.add(config)
@@ -195,13 +195,13 @@ def engine(url: str) -> Engine:
     return create_engine(url, poolclass=NullPool)
 
 
-def test_a_file_that_is_no_database_is_told_in_words(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_reported_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "runs.db").write_bytes(b"not a database at all, but long enough to be looked at" * 40)
     with pytest.raises(StoreError, match="cannot be used"):
         RunStore(home=tmp_path)
 
 
-def test_a_home_that_cannot_be_made_is_told_in_words(tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_made_is_reported_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="TERRASTILL_HOME"):
         RunStore(home=tmp_path / "file" / "home")
@@ -209,10 +209,10 @@ def test_a_home_that_cannot_be_made_is_told_in_words(tmp_path: Path) -> None:
 
 def test_a_retry_is_helped_anew_when_memory_runs_out(store: RunStore, config: RunConfig) -> None:
     run = claimed(store, config)
-    store.narrow(run.id, "w", attempt=1)
+    store.reduce_batch(run.id, "w", attempt=1)
     store.claim("w", ["cpu"])
-    assert store.narrow(run.id, "w", attempt=2).state == RunState.FAILED
+    assert store.reduce_batch(run.id, "w", attempt=2).state == RunState.FAILED
     store.retry(run.id)
     store.claim("w", ["cpu"])
-    again = store.narrow(run.id, "w", attempt=3)
-    assert (again.state, again.narrowed, again.config.train.accumulate) == (RunState.QUEUED, 1, 4)
+    again = store.reduce_batch(run.id, "w", attempt=3)
+    assert (again.state, again.batch_reductions, again.config.train.accumulate) == (RunState.QUEUED, 1, 4)

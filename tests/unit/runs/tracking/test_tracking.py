@@ -1,4 +1,4 @@
-"""Trackers hear all that a run says, once; whatever happens to them, the run goes on."""
+"""Trackers receive every event of a run once; whatever happens to them, the run goes on."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ from core.runs.store.records import RunRecord, RunState
 from core.runs.store.run_store import RunStore
 from core.runs.tracking.dispatch import Numbers, Tracking, numbers_of
 from core.runs.tracking.trackers import flat
-from core.runs.worker.run_process import Pulse, perform
+from core.runs.worker.run_process import Heartbeat, perform
 from tests.unit.runs.conftest import Clock, claimed, make_checkpoint
 
 STEPS = 5
@@ -23,7 +23,7 @@ TEACHER = TeacherEvent("teacher", 0.8, 0.9)
 
 
 class StoppedError(Exception):
-    """What a job here raises when it is told to stop."""
+    """What a job here raises when it is asked to stop."""
 
 
 def step(epoch: int, number: int, total: float = 1.0) -> StepEvent:
@@ -35,7 +35,7 @@ def epoch(number: int, miou5: float | None = 0.5) -> EpochEvent:
 
 
 def life(first: int, last: int) -> list[Event]:
-    """What a run says from step `first` to `last`, counted through epochs; the teacher is told at each beginning."""
+    """The events of a run from step `first` to `last`, counted through epochs; the teacher's comes first."""
     events: list[Event] = [TEACHER]
     for position in range(first, last + 1):
         number, within = divmod(position - 1, STEPS)
@@ -46,14 +46,14 @@ def life(first: int, last: int) -> list[Event]:
 
 
 class Pages:
-    """A tracker of the test's own that keeps what it hears."""
+    """A tracker of the test's own that keeps what it receives."""
 
     name = "Pages"
 
     def __init__(self, during: Callable[[], None] = lambda: None) -> None:
         self.during = during
         self.opened: list[tuple[int, bool]] = []
-        self.heard: list[Numbers] = []
+        self.received: list[Numbers] = []
         self.ends: list[tuple[RunState, dict[str, Any], str]] = []
 
     def open(self, record: RunRecord, *, resumed: bool) -> None:
@@ -61,7 +61,7 @@ class Pages:
 
     def log(self, numbers: list[Numbers]) -> None:
         self.during()
-        self.heard += numbers
+        self.received += numbers
 
     def close(self, state: RunState, summary: Mapping[str, Any], card: Path) -> None:
         self.ends.append((state, dict(summary), card.name))
@@ -73,15 +73,15 @@ def record(store: RunStore, config: RunConfig) -> RunRecord:
 
 
 @pytest.fixture
-def told() -> list[Event]:
+def emitted() -> list[Event]:
     return []
 
 
-def follow(tracker: Pages, record: RunRecord, folder: Path, told: list[Event], events: list[Event]) -> None:
+def track(tracker: Pages, record: RunRecord, folder: Path, emitted: list[Event], events: list[Event]) -> None:
     tracking = Tracking([tracker], record, folder)
     for event in events:
-        tracking(event, told.append)
-    tracking.end(RunState.DONE, told.append)
+        tracking(event, emitted.append)
+    tracking.end(RunState.DONE, emitted.append)
 
 
 def test_each_number_has_one_name_and_its_step() -> None:
@@ -110,37 +110,37 @@ def test_settings_become_plain_names() -> None:
     assert flat(settings) == {"train.batch_size": "16", "model.arguments.base": "4", "losses": "('a', 'b')"}
 
 
-def test_a_tracker_hears_everything_in_order(record: RunRecord, tmp_path: Path, told: list[Event]) -> None:
+def test_a_tracker_receives_everything_in_order(record: RunRecord, tmp_path: Path, emitted: list[Event]) -> None:
     pages = Pages()
-    follow(pages, record, tmp_path, told, life(1, 200))
-    assert [numbers[1] for numbers in pages.heard if "train/total" in numbers[0]] == list(range(1, 201))
-    assert (pages.opened, pages.ends, told) == ([(1, False)], [(RunState.DONE, {}, "student.json")], [])
+    track(pages, record, tmp_path, emitted, life(1, 200))
+    assert [numbers[1] for numbers in pages.received if "train/total" in numbers[0]] == list(range(1, 201))
+    assert (pages.opened, pages.ends, emitted) == ([(1, False)], [(RunState.DONE, {}, "student.json")], [])
 
 
-def test_a_tracker_that_fails_is_told_of_once(record: RunRecord, tmp_path: Path, told: list[Event]) -> None:
+def test_a_tracker_that_fails_is_reported_once(record: RunRecord, tmp_path: Path, emitted: list[Event]) -> None:
     def fail() -> None:
         raise RunError("Pages is gone.")
 
-    follow(Pages(fail), record, tmp_path, told, life(1, 50))
-    assert told == [MessageEvent("Pages is gone. The run goes on; nothing more is logged there.", "warning")]
+    track(Pages(fail), record, tmp_path, emitted, life(1, 50))
+    assert emitted == [MessageEvent("Pages is gone. The run goes on; nothing more is logged there.", "warning")]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_so_is_one_that_fails_as_nobody_foresaw(record: RunRecord, tmp_path: Path, told: list[Event]) -> None:
-    follow(Pages(lambda: [][0]), record, tmp_path, told, life(1, 50))
-    assert [event.text for event in told if isinstance(event, MessageEvent)] == [
+def test_so_is_one_that_fails_as_nobody_foresaw(record: RunRecord, tmp_path: Path, emitted: list[Event]) -> None:
+    track(Pages(lambda: [][0]), record, tmp_path, emitted, life(1, 50))
+    assert [event.text for event in emitted if isinstance(event, MessageEvent)] == [
         "Pages failed in a way that the log shows. The run goes on; nothing more is logged there."
     ]
 
 
 def test_a_tracker_that_hangs_holds_nothing_up(
-    record: RunRecord, tmp_path: Path, told: list[Event], monkeypatch: pytest.MonkeyPatch
+    record: RunRecord, tmp_path: Path, emitted: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.runs.tracking.dispatch._PATIENCE_SECONDS", {RunState.DONE: 0.2})
+    monkeypatch.setattr("core.runs.tracking.dispatch._CLOSE_SECONDS", {RunState.DONE: 0.2})
     never = threading.Event()
-    follow(Pages(lambda: bool(never.wait(30)) and None), record, tmp_path, told, life(1, 50))
+    track(Pages(lambda: bool(never.wait(30)) and None), record, tmp_path, emitted, life(1, 50))
     never.set()
-    (warning,) = told
+    (warning,) = emitted
     assert isinstance(warning, MessageEvent)
     assert "took too long" in warning.text
 
@@ -159,19 +159,19 @@ def run_to_end(store: RunStore, record: RunRecord, clock: Clock, events: list[Ev
             raise StoppedError
         return {"best_miou5": 0.5, "scores": {"miou5": 0.5}, "kind": config.kind}
 
-    perform(store, Pulse(store, record, now=clock), execute=execute, stopped=StoppedError)
+    perform(store, Heartbeat(store, record, now=clock), execute=execute, stopped=StoppedError)
     return store.get(record.id)
 
 
 def killed(store: RunStore, record: RunRecord, events: list[Event]) -> RunRecord:
-    """The first attempt, up to where its process is killed: nobody says goodbye. Gives the second attempt."""
+    """The first attempt, up to where its process is killed. Gives the second attempt."""
     tracking = Tracking.from_environment(record, store.folder(record.id))
     for event in events:
         tracking(event, lambda _event: None)
     # What a kill leaves is what had arrived by then.
-    for courier in tracking._couriers:
-        courier._queue.put(None)
-        courier.wait(60)
+    for thread in tracking.threads:
+        thread._queue.put(None)
+        thread.wait(60)
     make_checkpoint(store, record.id)
     store.abandon(record.id, "w", "The run's process was killed.", attempt=record.attempt)
     again = store.claim("w", ["cpu"])
@@ -184,7 +184,7 @@ def warnings(store: RunStore, record: RunRecord) -> list[str]:
     return [event["text"] for event in map(json.loads, lines) if event.get("level") == "warning"]
 
 
-def test_without_a_word_from_the_person_nothing_is_tracked(store: RunStore, record: RunRecord, clock: Clock) -> None:
+def test_without_a_request_nothing_is_tracked(store: RunStore, record: RunRecord, clock: Clock) -> None:
     before = set(threading.enumerate())
     assert run_to_end(store, record, clock, life(1, 10)).state == RunState.DONE
     assert set(threading.enumerate()) == before

@@ -9,7 +9,7 @@ from core.runs.worker import processes
 
 
 @pytest.mark.parametrize(
-    ("code", "lines", "words"),
+    ("code", "lines", "message"),
     [
         (-signal.SIGKILL, [], "was killed"),
         (-signal.SIGSEGV, ["loading"], "signal 11"),
@@ -21,9 +21,9 @@ from core.runs.worker import processes
         (0, [], "exit code 0"),
     ],
 )
-def test_every_death_has_its_sentence(code: int, lines: list[str], words: str) -> None:
-    sentence = processes.obituary(code, lines)
-    assert words in sentence
+def test_every_death_has_its_sentence(code: int, lines: list[str], message: str) -> None:
+    sentence = processes.exit_message(code, lines)
+    assert message in sentence
     assert sentence.endswith((".", "retry."))
     assert "\n" not in sentence
 
@@ -40,7 +40,7 @@ def test_without_a_sign_of_a_gpu_torch_is_not_asked(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(("printed", "found"), [("cuda:0 cuda:1 cpu\n", ["cuda:0", "cuda:1", "cpu"]), ("", ["cpu"])])
-def test_with_a_sign_of_a_gpu_torch_says_what_there_is(
+def test_with_a_sign_of_a_gpu_torch_lists_the_devices(
     monkeypatch: pytest.MonkeyPatch, printed: str, found: list[str]
 ) -> None:
     answer = processes.subprocess.CompletedProcess([], 0, stdout=printed)

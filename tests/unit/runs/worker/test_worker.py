@@ -1,4 +1,4 @@
-"""The worker with small processes in place of runs: slots, deaths, silence, cancels and leaving."""
+"""The worker with small processes in place of runs: slots, deaths, missing heartbeats, cancels and stopping."""
 
 import itertools
 import os
@@ -14,7 +14,7 @@ import pytest
 from core import paths
 from core.config import RunConfig, TrainConfig
 from core.errors import StoreError
-from core.runs.out_of_memory import KILLED_SHORT
+from core.out_of_memory import OUT_OF_MEMORY_EXIT, ExitWatch
 from core.runs.store.records import LAST_CHECKPOINT, RunRecord, RunState
 from core.runs.store.run_store import RunStore
 from core.runs.worker.heartbeats import WINDOW_SECONDS
@@ -38,14 +38,14 @@ def make(store: RunStore, clock: Clock) -> Iterator[Make]:
     made: list[Worker] = []
 
     def worker(script: list[str] = SLEEP, slots: tuple[str, ...] = ("cpu",), **options: Any) -> Worker:
-        options |= {"spare": 0, "now": clock, "say": lambda _: None}
+        options |= {"spare": 0, "now": clock, "report": lambda _: None}
         made.append(Worker(store, command=lambda _: script, slots=slots, **options))
         return made[-1]
 
     yield worker
     for one in made:
-        one.ask_to_leave()
-        one.ask_to_leave()
+        one.request_stop()
+        one.request_stop()
         one.close()
 
 
@@ -63,7 +63,7 @@ def _dies(code: str) -> list[str]:
 
 def _until_buried(worker: Worker) -> None:
     _process(worker).wait(20)
-    worker._bury()
+    worker.collect_ended()
 
 
 def test_one_run_a_slot(store: RunStore, config: RunConfig, make: Make) -> None:
@@ -78,7 +78,7 @@ def test_one_run_a_slot(store: RunStore, config: RunConfig, make: Make) -> None:
 
 def test_the_worker_is_known_while_it_turns(store: RunStore, make: Make, clock: Clock) -> None:
     worker = make()
-    worker.enter()
+    worker.register()
     for _ in range(10):
         clock.pass_(6)
         worker.run_once()
@@ -95,7 +95,7 @@ def test_the_worker_is_known_while_it_turns(store: RunStore, make: Make, clock: 
         ("pass", "stopped with an error"),
     ],
 )
-def test_a_death_fails_the_run_in_words_and_keeps_the_log(
+def test_a_death_fails_the_run_with_a_message_and_keeps_the_log(
     store: RunStore, config: RunConfig, make: Make, code: str, words: str
 ) -> None:
     store.add(config)
@@ -110,18 +110,18 @@ def test_a_death_fails_the_run_in_words_and_keeps_the_log(
 
 
 SHORT_OF_MEMORY = {
-    "torch in its last words": ("print('torch.OutOfMemoryError: CUDA out of memory.'); exit(1)", 0),
-    "python in its last words": ("raise MemoryError", 0),
-    "c++ in its last words": ("print('terminate called: std::bad_alloc', flush=True); import os; os.abort()", 0),
+    "torch at the end of its log": ("print('torch.OutOfMemoryError: CUDA out of memory.'); exit(1)", 0),
+    "python at the end of its log": ("raise MemoryError", 0),
+    "c++ at the end of its log": ("print('terminate called: std::bad_alloc', flush=True); import os; os.abort()", 0),
     "the kernel": ("import os; os.kill(os.getpid(), 9)", 1),
     "the kernel, a child of it": ("import os; os._exit(137)", 1),
-    "another machine": (f"import os; os._exit({KILLED_SHORT} & 255)", None),
+    "another machine": (f"import os; os._exit({OUT_OF_MEMORY_EXIT} & 255)", None),
 }
 
 
 @pytest.mark.parametrize("saved", [True, False])
 @pytest.mark.parametrize(("code", "kills"), SHORT_OF_MEMORY.values(), ids=SHORT_OF_MEMORY)
-def test_memory_that_ran_out_is_told_and_helped_in_one_way_whoever_reports_it(
+def test_out_of_memory_is_handled_in_one_way_whoever_reports_it(
     store: RunStore, config: RunConfig, make: Make, code: str, kills: int | None, saved: bool
 ) -> None:
     run = store.add(config)
@@ -129,15 +129,15 @@ def test_memory_that_ran_out_is_told_and_helped_in_one_way_whoever_reports_it(
         (store.folder(run.id) / LAST_CHECKPOINT).mkdir()
     counted = iter(range(0, 100, kills or 1)) if kills else itertools.repeat(7)
     for ends, expected in enumerate((RunState.QUEUED, RunState.FAILED), start=1):
-        worker = make(_dies(code), kernel_kills=lambda: next(counted))
+        worker = make(_dies(code), watch_exit=lambda: ExitWatch(lambda: next(counted)))
         worker.run_once()
         if kills is None:
-            # No process of this machine can end so: Ray tells it of one of another machine.
+            # No process of this machine can end so: Ray reports it of one of another machine.
             _process(worker).wait(20)
-            _process(worker).returncode = KILLED_SHORT
+            _process(worker).returncode = OUT_OF_MEMORY_EXIT
         _until_buried(worker)
         after = _run(store)
-        assert (after.state, after.narrowed, after.lapses) == (expected, 1, 0)
+        assert (after.state, after.batch_reductions, after.restarts) == (expected, 1, 0)
         assert after.error == f"Ran out of memory at batch {16 // ends} on cpu; try {8 // ends}."
         assert after.config == replace(config, train=replace(config.train, accumulate=2))
         assert after.error in (store.folder(run.id) / "log.txt").read_text()
@@ -146,10 +146,10 @@ def test_memory_that_ran_out_is_told_and_helped_in_one_way_whoever_reports_it(
 def test_who_kills_a_run_without_the_kernel_did_not_lack_memory(store: RunStore, config: RunConfig, make: Make) -> None:
     run = store.add(config)
     (store.folder(run.id) / LAST_CHECKPOINT).mkdir()
-    worker = make(_dies("import os; os.kill(os.getpid(), 9)"), kernel_kills=lambda: 5)
+    worker = make(_dies("import os; os.kill(os.getpid(), 9)"), watch_exit=lambda: ExitWatch(lambda: 5))
     worker.run_once()
     _until_buried(worker)
-    assert (_run(store).state, _run(store).narrowed, _run(store).lapses) == (RunState.QUEUED, 0, 1)
+    assert (_run(store).state, _run(store).batch_reductions, _run(store).restarts) == (RunState.QUEUED, 0, 1)
 
 
 def test_an_old_death_in_the_log_does_not_explain_a_new_one(store: RunStore, config: RunConfig, make: Make) -> None:
@@ -175,7 +175,9 @@ def test_a_death_after_a_checkpoint_is_tried_again_until_it_is_enough(
     assert _run(store).state == RunState.FAILED
 
 
-def test_a_silent_run_is_killed_and_started_again(store: RunStore, config: RunConfig, make: Make, clock: Clock) -> None:
+def test_a_run_without_heartbeats_is_killed_and_started_again(
+    store: RunStore, config: RunConfig, make: Make, clock: Clock
+) -> None:
     store.add(config)
     worker = make()
     worker.run_once()
@@ -185,7 +187,7 @@ def test_a_silent_run_is_killed_and_started_again(store: RunStore, config: RunCo
         worker.run_once()
     assert first.poll() == -signal.SIGKILL
     run = _run(store)
-    assert (run.state, run.attempt, run.lapses) == (RunState.RUNNING, 2, 1)
+    assert (run.state, run.attempt, run.restarts) == (RunState.RUNNING, 2, 1)
     assert _process(worker).poll() is None
 
 
@@ -206,7 +208,7 @@ def test_a_device_may_have_several_slots(store: RunStore, config: RunConfig, mak
     for _ in range(4):
         store.add(config)
     worker = make(slots=("cuda:0", "cuda:0", "cpu"))
-    worker.enter()
+    worker.register()
     worker.run_once()
     assert sorted(run.device for run in store.list([RunState.RUNNING])) == ["cpu", "cuda:0", "cuda:0"]
     assert [one.device for one in store.workers()] == ["cuda:0=2,cpu"]
@@ -215,23 +217,23 @@ def test_a_device_may_have_several_slots(store: RunStore, config: RunConfig, mak
 def test_without_space_no_run_is_started(store: RunStore, config: RunConfig, clock: Clock) -> None:
     store.add(config)
     said: list[str] = []
-    worker = Worker(store, command=lambda _: SLEEP, spare=2**62, now=clock, say=said.append)
+    worker = Worker(store, command=lambda _: SLEEP, spare=2**62, now=clock, report=said.append)
     for _ in range(3):
         worker.run_once()
     assert _run(store).state == RunState.QUEUED
     assert said == ["The disk is full: runs wait until there is space."]
 
 
-def test_a_death_for_want_of_space_waits_and_counts_no_lapse(store: RunStore, config: RunConfig, make: Make) -> None:
+def test_a_death_by_a_full_disk_waits_and_counts_no_restart(store: RunStore, config: RunConfig, make: Make) -> None:
     store.add(config)
     worker = make(_dies("raise OSError(28, 'No space left on device')"))
     worker.run_once()
     _until_buried(worker)
     run = _run(store)
-    assert (run.state, run.lapses, run.error) == (RunState.QUEUED, 0, DISK_FULL)
+    assert (run.state, run.restarts, run.error) == (RunState.QUEUED, 0, DISK_FULL)
 
 
-def test_an_end_that_the_store_does_not_hear_is_told_again(
+def test_an_end_that_the_store_does_not_take_is_reported_again(
     store: RunStore, config: RunConfig, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.add(config)
@@ -241,9 +243,9 @@ def test_an_end_that_the_store_does_not_hear_is_told_again(
     with monkeypatch.context() as patch:
         patch.setattr(RunStore, "abandon", _no_store)
         with pytest.raises(StoreError):
-            worker._bury()
+            worker.collect_ended()
     assert _run(store).state == RunState.RUNNING
-    worker._bury()
+    worker.collect_ended()
     assert _run(store).state == RunState.FAILED
 
 
@@ -278,13 +280,13 @@ def test_a_run_taken_by_another_worker_is_killed_here(store: RunStore, config: R
 def test_leaving_gives_every_run_back(store: RunStore, config: RunConfig, make: Make) -> None:
     store.add(config)
     worker = make()
-    worker.enter()
+    worker.register()
     worker.run_once()
     process = _process(worker)
-    worker.ask_to_leave()
+    worker.request_stop()
     worker.loop()
     assert process.poll() == -signal.SIGTERM
-    assert (_run(store).state, _run(store).lapses) == (RunState.QUEUED, 0)
+    assert (_run(store).state, _run(store).restarts) == (RunState.QUEUED, 0)
     assert store.workers() == []
 
 
@@ -295,8 +297,8 @@ def test_a_second_signal_does_not_wait(store: RunStore, config: RunConfig, make:
     process, log = _process(worker), store.folder(_run(store).id) / "log.txt"
     while "deaf" not in log.read_text():
         assert process.poll() is None
-    worker.ask_to_leave()
-    worker.ask_to_leave()
+    worker.request_stop()
+    worker.request_stop()
     worker.loop()
     assert process.poll() == -signal.SIGKILL
     assert _run(store).state == RunState.QUEUED

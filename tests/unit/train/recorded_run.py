@@ -12,7 +12,7 @@ from core.events import CancelledError, EpochEvent, MessageEvent
 from core.train.batches import Batch
 from core.train.step import TeacherOutput
 from core.train.task import Outcome, Task
-from tests.unit.ear import Ear
+from tests.unit.event_collector import EventCollector
 
 PLAIN: dict[str, Any] = {}
 AVERAGED = {"ema": 0.9}
@@ -26,11 +26,11 @@ def teacher(batch: Batch) -> TeacherOutput:
 
 
 class KilledError(Exception):
-    """Nobody in the loop waits for this one: as after a kill, what is on the disk by then is all there is."""
+    """The loop does not catch this one: as after a kill, only what is on the disk is left."""
 
 
-class Fragile(Ear):
-    """Kills the run at look number `stop_at`, instead of asking it to stop."""
+class KillingCollector(EventCollector):
+    """Kills the run at call number `stop_at` of `cancelled`, instead of stopping it."""
 
     def cancelled(self) -> bool:
         if super().cancelled():
@@ -38,20 +38,20 @@ class Fragile(Ear):
         return False
 
 
-class Story:
-    """A run from its start to its end, stopped at some steps on the way; what it left and what it told."""
+class RecordedRun:
+    """A run from its start to its end, stopped at some steps on the way: its tensors, losses and messages."""
 
-    def __init__(self, make: Callable[[], Task], make_ear: Callable[..., Any], folder: Path, *stops: int) -> None:
+    def __init__(self, make: Callable[[], Task], make_collector: Callable[..., Any], folder: Path, *stops: int) -> None:
         losses: dict[int, tuple[dict[str, float], float | None]] = {}
-        self.steps, self.told = 0, list[str]()
+        self.steps, self.messages = 0, list[str]()
         for stop_at in (*stops, None):
-            ear, task = make_ear(stop_at=stop_at), make()
+            collector, task = make_collector(stop_at=stop_at), make()
             task.model.register_forward_pre_hook(lambda module, _: self._count(module.training))
             with contextlib.suppress(CancelledError, KilledError):
-                self.outcome: Outcome = ear.run(task, folder)
-            self.told += [event.text for event in ear.of(MessageEvent)]
-            # What a killed run told after it had last saved is told again.
-            losses |= {event.epoch: (event.losses, event.miou5) for event in ear.of(EpochEvent)}
+                self.outcome: Outcome = collector.run(task, folder)
+            self.messages += [event.text for event in collector.of(MessageEvent)]
+            # A resumed run reports again what a killed one reported after its last checkpoint.
+            losses |= {event.epoch: (event.losses, event.miou5) for event in collector.of(EpochEvent)}
         self.losses = losses
         self.tensors = load_file(folder / "last.ckpt" / "state.safetensors")
 
@@ -59,7 +59,7 @@ class Story:
         self.steps += training
 
 
-def differing(one: Story, other: Story) -> list[str]:
+def differing(one: RecordedRun, other: RecordedRun) -> list[str]:
     assert one.tensors.keys() == other.tensors.keys()
     found = [key for key, value in one.tensors.items() if not torch.equal(value, other.tensors[key])]
     found += [

@@ -1,4 +1,4 @@
-"""A batch that does not fit: told in one sentence, and cut in half without changing what is learned."""
+"""Out of memory: how it is found, and a batch reduced to half without changing what is learned."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.config import RunConfig, TrainConfig
-from core.runs.out_of_memory import at_once, count_kernel_kills, ended_short, narrower, ran_out, shortage
+from core.out_of_memory import ExitWatch, count_kernel_kills, is_out_of_memory, plan_retry, reduce_batch
 
 
 def _config(batch: int, parts: int = 1) -> RunConfig:
@@ -15,34 +15,38 @@ def _config(batch: int, parts: int = 1) -> RunConfig:
 
 @pytest.mark.parametrize(("batch", "parts", "after"), [(16, 1, 8), (16, 2, 4), (12, 2, 3), (6, 1, 3), (5, 1, 1)])
 def test_at_most_half_as_many_pictures_at_once_in_the_same_batch(batch: int, parts: int, after: int) -> None:
-    smaller = narrower(_config(batch, parts))
+    smaller = reduce_batch(_config(batch, parts))
     assert smaller is not None
     assert smaller.train.batch_size == batch
-    assert at_once(smaller) == after <= at_once(_config(batch, parts)) / 2
+    assert smaller.train.images_at_once == after <= _config(batch, parts).train.images_at_once / 2
     assert smaller.validate() == smaller
 
 
 def test_one_picture_cannot_be_halved() -> None:
-    assert narrower(_config(1)) is None
-    assert shortage(_config(1), "cpu") == (
-        "Ran out of memory at batch 1 on cpu; try a smaller crop or a smaller student."
-    )
+    assert reduce_batch(_config(1)) is None
+    message = "Ran out of memory at batch 1 on cpu; try a smaller crop or a smaller student."
+    assert plan_retry(_config(1), "cpu", 0) == (None, message)
 
 
 def test_the_sentence_names_batch_device_and_what_to_try() -> None:
-    assert shortage(_config(16), "cuda:0") == "Ran out of memory at batch 16 on cuda:0; try 8."
+    assert plan_retry(_config(16), "cuda:0", 0)[1] == "Ran out of memory at batch 16 on cuda:0; try 8."
 
 
-def test_a_real_shortage_on_this_machine_is_known_for_one() -> None:
+def test_a_batch_is_reduced_once_and_then_the_run_fails() -> None:
+    assert plan_retry(_config(16), "cpu", 0)[0] == reduce_batch(_config(16))
+    assert plan_retry(_config(16), "cpu", 1)[0] is None
+
+
+def test_a_failed_allocation_on_this_machine_is_recognised() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**58, dtype=torch.uint8)
-    assert ran_out(caught.value)
-    assert ran_out(MemoryError())
-    assert ran_out(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
-    assert not ran_out(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert is_out_of_memory(caught.value)
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
-def test_the_kernel_says_how_many_it_killed_in_any_of_its_files(tmp_path: Path) -> None:
+def test_the_kernels_count_is_read_from_any_of_its_files(tmp_path: Path) -> None:
     events, stat = tmp_path / "memory.events", tmp_path / "vmstat"
     assert count_kernel_kills([events, stat]) == 0
     events.write_text("low 0\noom 5\noom_kill 3\noom_group_kill 9\n")
@@ -64,7 +68,8 @@ def test_the_kernel_says_how_many_it_killed_in_any_of_its_files(tmp_path: Path) 
         (0, ["Warning: CUDA out of memory, tried again."], 1, False),
     ],
 )
-def test_how_a_process_ended_tells_whether_memory_was_missing(
+def test_the_end_of_a_process_shows_whether_memory_ran_out(
     code: int, lines: list[str], kills: int, short: bool
 ) -> None:
-    assert ended_short(code, lines, kernel_kills=kills) == short
+    counted = iter([5, 5 + kills])
+    assert ExitWatch(lambda: next(counted)).ended_out_of_memory(code, lines) == short

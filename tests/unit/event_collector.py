@@ -1,4 +1,4 @@
-"""Stands where the worker would: hears what a run tells, and says when to stop."""
+"""Takes the worker's part in a test: collects the events of a run, and says when to stop."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +9,8 @@ from core.train.loop import Outcome, Task, fit
 
 
 @dataclass
-class Ear:
-    """Runs a task, hears its events, and says stop from look number `stop_at` on."""
+class EventCollector:
+    """Runs a task, collects its events, and cancels from call number `stop_at` of `cancelled` on."""
 
     stop_at: int | None = None
     events: list[Event] = field(default_factory=list)
