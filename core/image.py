@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from core.errors import ImageError
 from core.files import size_text
 from core.imagery.decode import open_here
-from core.imagery.flat import DAMAGE, FORMATS
+from core.imagery.flat import DAMAGE, FORMATS, grey_spread, png_depth, upright
 from core.imagery.labels import StoredMask, to_stored
 from core.imagery.limits import MEGABYTE, Limits, check_size
 from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
@@ -120,14 +120,17 @@ def _flat_mask(source: Path | bytes) -> StoredMask | None:
     with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as stored:
         if wrong := check_size(*stored.size, MAX_PIXELS, advice=_ADVICE):
             raise ImageError(wrong)
-        stored.load()
-        picture = ImageOps.exif_transpose(stored)
+        picture = upright(source, stored)
+    if png_depth(source) == (16, 4):
+        # Pillow gives the upper half of each value alone: 0 for every class.
+        raise ImageError("has 16 bits beside transparency, which is not read: save the mask as an 8-bit PNG.")
     if picture.mode == "P":
         table = np.frombuffer(bytes(picture.getpalette() or b""), dtype=np.uint8).reshape(-1, 3)
         return to_stored(np.array(picture, dtype=np.uint8), _opaque(picture), table)
     if picture.mode not in ("1", "L", "LA") and not picture.mode.startswith("I"):
         return None
-    return to_stored(np.asarray(picture.getchannel("L") if picture.mode == "LA" else picture), _opaque(picture))
+    values = np.asarray(picture.getchannel("L") if picture.mode == "LA" else picture)
+    return to_stored(values // grey_spread(source) if picture.mode == "L" else values, _opaque(picture))
 
 
 def _opaque(picture: Image.Image) -> NDArray[np.bool_] | None:
@@ -140,7 +143,8 @@ def _opaque(picture: Image.Image) -> NDArray[np.bool_] | None:
     elif picture.mode == "P":
         opaque = np.asarray(picture.convert("RGBA").getchannel("A")) > 0
     else:
-        opaque = np.asarray(picture) != key
+        # A mask of one bit is true or false, and its key 0 or 255.
+        opaque = np.asarray(picture) != (key > 0 if picture.mode == "1" else key)
     return opaque if opaque.any() and not opaque.all() else None
 
 

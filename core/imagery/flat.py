@@ -15,6 +15,7 @@ from core.imagery.limits import Info, Limits, check_size
 from core.imagery.sniff import Kind
 
 FORMATS = ("PNG", "JPEG")
+_GREY, _SPREAD = 0, {2: 85, 4: 17}
 _ORIENTATION = 0x0112
 """The EXIF tag."""
 # What Pillow raises on files that are cut short, damaged or made up.
@@ -66,6 +67,37 @@ def hidden_note(hidden: int, seen: int, *, whole: bool = True) -> str:
     return f"Transparency hides {many}: they count as pixels without data."
 
 
+def upright(source: Path | bytes, picture: Image.Image) -> Image.Image:
+    """An open PNG or JPEG, decoded and turned as its EXIF says; the values and the key of a PNG of its own depth.
+
+    Pillow spreads greys of 2 and 4 bits over 0 to 255, and leaves the transparent value ("transparency") as it is in
+    the file: here both are what Pillow makes of the values. Raises what Pillow raises.
+    """
+    picture.load()
+    key, (bits, kind) = picture.info.get("transparency"), png_depth(source)
+    if isinstance(key, int) and kind == _GREY and bits in _SPREAD:
+        picture.info["transparency"] = key * _SPREAD[bits]
+    elif isinstance(key, tuple) and bits == 16:
+        picture.info["transparency"] = tuple(value >> 8 for value in key)
+    return ImageOps.exif_transpose(picture)
+
+
+def png_depth(source: Path | bytes) -> tuple[int, int]:
+    """Bits of a sample, and the colour type (0 grey, 2 colours, 3 palette, 4 and 6 with alpha) of a PNG; else 8, 2."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            head = file.read(26)
+    else:
+        head = source[:26]
+    return (head[24], head[25]) if head.startswith(b"\x89PNG") and len(head) == 26 else (8, 2)
+
+
+def grey_spread(source: Path | bytes) -> int:
+    """By what Pillow multiplies the greys of a PNG: 85 for 2 bits, 17 for 4, else 1."""
+    bits, kind = png_depth(source)
+    return _SPREAD.get(bits, 1) if kind == _GREY else 1
+
+
 def _decode(source: Path | bytes, limits: Limits) -> tuple[Image.Image, bool, list[str]]:
     """The picture upright, whether it was turned for that, and notes."""
     notes: list[str] = []
@@ -75,17 +107,23 @@ def _decode(source: Path | bytes, limits: Limits) -> tuple[Image.Image, bool, li
         frames = getattr(picture, "n_frames", 1)
         if frames > 1:
             notes.append(f"It holds {frames} pictures; the first is used.")
-        picture.load()
+        stands = upright(source, picture)
         turned = picture.getexif().get(_ORIENTATION, 1) in range(2, 9)
-        return _colours(ImageOps.exif_transpose(picture)), turned, notes
+        return _colours(stands), turned, notes
 
 
 def _colours(picture: Image.Image) -> Image.Image:
     """RGB, or RGBA where pixels may be transparent."""
     if picture.mode.startswith("I"):
         # A 16-bit grey PNG uses the whole range by definition.
-        grey = np.clip(np.round(np.asarray(picture) / 257), 0, 255).astype(np.uint8)
-        return Image.fromarray(grey).convert("RGB")
+        values = np.asarray(picture)
+        grey = Image.fromarray(np.clip(np.round(values / 257), 0, 255).astype(np.uint8))
+        key = picture.info.get("transparency")
+        if key is None:
+            return grey.convert("RGB")
+        return Image.merge("LA", (grey, Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))).convert(
+            "RGBA"
+        )
     transparent = "transparency" in picture.info or picture.mode in ("LA", "PA", "RGBA", "La", "RGBa")
     if not transparent:
         return picture.convert("RGB")

@@ -37,6 +37,8 @@ def to_degrees(crs: str, points: Floats) -> Floats:
 
     Raises `GeoError` when the system has no degrees, or one of the points lies on no place on earth.
     """
+    if is_geocentric(crs):
+        raise GeoError(_NO_DEGREES)
     with rasterio.Env(PROJ_NETWORK="OFF", OGR_CT_FORCE_TRADITIONAL_GIS_ORDER="YES"):
         found = rasterio.warp.transform(crs, "EPSG:4326", points[:, 0].tolist(), points[:, 1].tolist())
     degrees: Floats = np.stack(found[:2], axis=1).astype(np.float64).reshape(-1, 2)
@@ -44,6 +46,22 @@ def to_degrees(crs: str, points: Floats) -> Floats:
     if not np.isfinite(degrees).all() or (np.abs(degrees[:, 1]) > 90 + 1e-6).any():
         raise GeoError(_NO_DEGREES)
     return degrees
+
+
+@geo.calls(_NO_DEGREES)
+def from_degrees(crs: str, east: float, north: float) -> tuple[float, float]:
+    """A longitude and latitude (WGS 84) → x and y in `crs`. Raises `GeoError` where the system has no point for it."""
+    with rasterio.Env(PROJ_NETWORK="OFF", OGR_CT_FORCE_TRADITIONAL_GIS_ORDER="YES"):
+        (x,), (y,) = rasterio.warp.transform("EPSG:4326", crs, [east], [north])[:2]
+    if not math.isfinite(x) or not math.isfinite(y):
+        raise GeoError(_NO_DEGREES)
+    return float(x), float(y)
+
+
+def is_geocentric(crs: str) -> bool:
+    """Whether a system counts from the centre of the earth, in three axes: two of them name no place."""
+    system = CRS.from_wkt(crs) if "[" in crs else CRS.from_user_input(crs)
+    return str(system.to_wkt()).startswith("GEOCCS")
 
 
 class PixelAreas:

@@ -1,6 +1,7 @@
 """What a label mask may hold: whole numbers, one for each class, and pixels that nobody labelled. NumPy only."""
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,9 @@ from core.errors import ImageError
 UNLABELLED = 255
 """What stands in `StoredMask.values` where nobody labelled. No class of a model has this index."""
 # Written for no data by GIS tools, in whatever type the mask was then stored; none of them can be a class index.
-_NO_DATA = (-9999, -99999, -32768, 32767, 65535, -(2**31), 2**31 - 1, 2**32 - 1)
+_NO_DATA = (
+    -9999, -99999, -32768, 32767, 65535, -(2**31), 2**31 - 1, 2**32 - 1, -(2**63), 2**63 - 1, 2**64 - 1,
+)  # fmt: skip
 _ROUNDING = 1e-4
 
 
@@ -43,7 +46,7 @@ def to_stored(
     if values.dtype.kind == "c":
         raise ImageError("holds complex numbers, which are no class indices: a mask has whole numbers from 0 to 255.")
     if values.dtype.kind != "b" and values.dtype != np.uint8:
-        known &= ~np.isin(values, (-128,) if values.dtype == np.int8 else _NO_DATA)
+        known &= ~_is_no_data(values)
     whole = _rounded(values, known)
     if known.any():
         least, most = whole[known].min(), whole[known].max()
@@ -54,6 +57,16 @@ def to_stored(
             )
     stored = np.where(known, whole, UNLABELLED).astype(np.uint8)
     return StoredMask(stored, palette, None if known.all() else known)
+
+
+def _is_no_data(values: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Which of the values are among those of `_NO_DATA` that their type can hold."""
+    found = np.zeros(values.shape, np.bool_)
+    limits: Any = None if values.dtype.kind == "f" else np.iinfo(cast(Any, values.dtype))
+    for told in (-128, 127) if values.dtype == np.int8 else _NO_DATA:
+        if limits is None or limits.min <= told <= limits.max:
+            found |= values == values.dtype.type(told)
+    return found
 
 
 def _rounded(values: NDArray[np.generic], known: NDArray[np.bool_]) -> NDArray[np.generic]:

@@ -39,7 +39,7 @@ def _values(file: DatasetReader, layout: Layout) -> StoredMask | None:
         if file.dtypes[0] != "uint8":
             raise ImageError("is deeper than 8 bits: save a colour mask as an 8-bit PNG.")
         return None
-    found, valid = Pixels(file, bands).read(Window(0, 0, file.width, file.height))
+    found, valid = Pixels(file, bands, labels=True).read(Window(0, 0, file.width, file.height))
     orientation = turned(file, layout)
     palette = colour_table(file, bands.numbers[0], layout)
     return to_stored(turn(found[0], orientation), turn(valid, orientation), palette)

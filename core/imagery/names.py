@@ -4,9 +4,9 @@ import re
 
 COLOURS = ("red", "green", "blue")
 _WORDS = {
-    "red": {"red", "r", "rot", "rouge", "rojo", "rosso", "vermelho"},
-    "green": {"green", "g", "grün", "gruen", "vert", "verde"},
-    "blue": {"blue", "b", "blau", "bleu", "azul", "blu"},
+    "red": {"red", "r", "rot", "rouge", "rojo", "roja", "rosso", "rossa", "vermelho", "vermelha", "rood"},
+    "green": {"green", "g", "grün", "gruen", "vert", "verte", "verde", "groen"},
+    "blue": {"blue", "b", "blau", "bleu", "bleue", "azul", "blu", "azzurro", "blauw"},
     "alpha": {"alpha", "transparency", "opacity"},
 }
 # Beside one of these, a colour is a part of another name: "red edge", "far red", "green index", "coastal blue".
@@ -15,10 +15,15 @@ _OTHERS = {
     "thermal", "tir", "coastal", "deep", "pan", "panchromatic", "yellow", "index", "ratio", "ndvi", "ndwi", "ndre",
     "excess", "difference", "variance", "texture", "refl", "not", "minus", "without",
 }  # fmt: skip
-# B2 to B4 are blue, green and red on Sentinel-2 and on Landsat 8 and 9; SR_B4 and the like are the same bands.
-_CODE = re.compile(r"^(?:[a-z]\w{0,3}[_ ])?b0?([234])(?![0-9a-z])")
+# B2 to B4 are blue, green and red on Sentinel-2 and on Landsat 8 and 9; SR_B4 and the like are the same bands, and so
+# is what ends in _B04 or _B04_10m.
+_CODE = re.compile(r"^(?:[a-z]\w{0,3}[_ ])?b0?([1-7])(?![0-9a-z])|[_ ]b0?([1-7])(?:_\d+m)?$")
 _NUMBERED = re.compile(r"^(?:band|channel|layer)?[\W_]*\d*$")
 _BY_CODE = {"2": "blue", "3": "green", "4": "red"}
+_BY_EARLY_CODE = {"1": "blue", "2": "green", "3": "red"}
+"""On Landsat 4 to 7, which have no surface reflectance of a band 6."""
+_EARLY = re.compile(r"^l[emt]0?[4-7](?![0-9])")
+_EARLY_BANDS = {"1", "2", "3", "4", "5", "7"}
 
 
 def named_bands(descriptions: tuple[str | None, ...]) -> dict[str, int]:
@@ -31,7 +36,7 @@ def named_bands(descriptions: tuple[str | None, ...]) -> dict[str, int]:
     plain = [(text or "").strip().lower() for text in descriptions]
     found = {colour: _best(colour, words, plain) for colour in _WORDS}
     if not any(found[colour] for colour in COLOURS):
-        codes = [_code(text or "") for text in descriptions]
+        codes = _colours_by_code([text or "" for text in descriptions])
         found |= {colour: codes.index(colour) + 1 for colour in COLOURS if codes.count(colour) == 1}
     return {colour: number for colour, number in found.items() if number is not None}
 
@@ -65,6 +70,17 @@ def _best(colour: str, words: list[list[str]], plain: list[str]) -> int | None:
     return naming[0] if len(naming) == 1 else None
 
 
+def _colours_by_code(descriptions: list[str]) -> list[str | None]:
+    """The colour of each band by its number, as the satellite counts that the descriptions tell of."""
+    numbers = [_code(text) for text in descriptions]
+    early = any(_EARLY.match(text.strip().lower()) for text in descriptions)
+    reflectances = all(text.strip().lower().startswith("sr_b") for text in descriptions)
+    early |= reflectances and {number for number in numbers if number} == _EARLY_BANDS
+    colours = _BY_EARLY_CODE if early else _BY_CODE
+    return [colours.get(number or "") for number in numbers]
+
+
 def _code(text: str) -> str | None:
-    found = _CODE.match(text.strip().lower())
-    return _BY_CODE[found[1]] if found and not _OTHERS & set(_words(text)) else None
+    """The number of a band code from 1 to 7, or None."""
+    found = _CODE.search(text.strip().lower())
+    return (found[1] or found[2]) if found and not _OTHERS & set(_words(text)) else None

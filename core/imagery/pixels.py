@@ -3,7 +3,7 @@
 A pixel holds no data where a mask inside the file or full transparency says so, where a band is no number (NaN,
 infinite, beyond 1e30), and where the bands hold their no-data value. 0 and the largest value of a whole-number type
 are colours as well: they count only where all bands hold them, and only where neither mask nor transparency is there
-to tell. Any other no-data value counts in any band.
+to tell. In label masks they count wherever the file names them. Any other no-data value counts in any band.
 """
 
 from typing import Any
@@ -29,11 +29,12 @@ Shape = tuple[int, int] | None
 class Pixels:
     """Windows of the chosen bands. `alpha_full` is the alpha of an opaque pixel.
 
-    `masked`: the file brings a mask of its own. `declared`: it says somehow where it holds no data.
+    `labels`: the numbers are classes, no colours. `masked`: the file brings a mask of its own. `declared`: it says
+    somehow where it holds no data.
     """
 
-    def __init__(self, file: DatasetReader, bands: Bands, *, alpha_full: float = 1.0) -> None:
-        self.file, self.bands, self._alpha_full = file, bands, alpha_full
+    def __init__(self, file: DatasetReader, bands: Bands, *, alpha_full: float = 1.0, labels: bool = False) -> None:
+        self.file, self.bands, self._alpha_full, self._labels = file, bands, alpha_full, labels
         self.dtype = np.dtype(file.dtypes[bands.numbers[0] - 1])
         self.masked = _has_mask(file, bands.numbers[0])
         self._any_band, self._all_bands, self.declared = self._no_data()
@@ -95,7 +96,7 @@ class Pixels:
         if value is not None and fits(value, self.dtype):
             if value != 0 and not (self.dtype.kind in "iu" and value == np.iinfo(self.dtype).max):
                 any_band = value
-            elif not self.masked and self.bands.alpha is None:
+            elif self._labels or (not self.masked and self.bands.alpha is None):
                 together.append((value,) * len(numbers))
         declared = value is not None or listed is not None
         if not declared and fits(UNTOLD, self.dtype):

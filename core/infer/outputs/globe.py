@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core import geo
 from core.errors import GeoError
-from core.imagery.geodesy import metres_per_pixel, plain_degrees, to_degrees
+from core.imagery.geodesy import from_degrees, metres_per_pixel, plain_degrees, to_degrees
 from core.imagery.ground import MAJOR_AXIS_M
 from core.imagery.limits import Info
 
@@ -50,6 +50,8 @@ class ToGlobe:
         # So that a straight line of the map is off by a quarter of a pixel at most, at 45 degrees of latitude.
         self._require_a_place(info)
         self._longest = math.sqrt(2 * MAJOR_AXIS_M / (metres_per_pixel(info) or 1.0))
+        if self._plain is None:
+            self._longest = min([self._longest, *self._longest_near_poles(info)])
 
     def _require_a_place(self, info: Info) -> None:
         """Raises `GeoError` where neither the middle nor a corner of the picture has degrees."""
@@ -59,6 +61,22 @@ class ToGlobe:
                 self._degrees(np.array([(x * info.width, y * info.height)]))
                 return
         raise GeoError(_FAILED)
+
+    def _longest_near_poles(self, info: Info) -> list[float]:
+        """How long an edge may be in pixels so near each pole, where straight lines bend the most in degrees.
+
+        A line of length L at a distance D from a pole is off by L² / 8D: a quarter of a pixel here. One length counts
+        for the whole picture, so that polygons that share an edge share its corners.
+        """
+        a, b, c, d, e, f = self._place
+        found = []
+        for north in (90.0, -90.0):
+            with suppress(GeoError):
+                x, y = from_degrees(self._crs, 0.0, north)
+                column, row = np.linalg.solve([[a, b], [d, e]], [x - c, y - f])
+                away = math.hypot(column - np.clip(column, 0, info.width), row - np.clip(row, 0, info.height))
+                found.append(math.sqrt(2 * max(away, 0.5)))
+        return found
 
     @geo.calls(_FAILED)
     def __call__(self, shapes: Shapes) -> Globe:

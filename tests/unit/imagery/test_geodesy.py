@@ -97,6 +97,7 @@ def test_areas_do_not_depend_on_how_rows_are_cut(name: str) -> None:
         ('LOCAL_CS["site",UNIT["metre",1],AXIS["E",EAST],AXIS["N",NORTH]]', (0.3, 0, 330_000, 0, -0.3, 2_780_000)),
         ("EPSG:5773", (1, 0, 0, 0, -1, 0)),
         ("ESRI:104905", (0.1, 0, 0, 0, -0.1, 0)),
+        ("EPSG:4978", (1, 0, 0, 0, -1, 0)),
         (CRS.from_proj4("+proj=geos +h=35785831").to_wkt(), (2000, 0, -5.5e6, 0, -2000, 5.5e6)),
         ("no system", (1, 0, 0, 0, -1, 0)),
         ("EPSG:32640", (0, 0, 0, 0, 0, 0)),

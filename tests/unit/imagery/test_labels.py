@@ -1,6 +1,8 @@
 """A pixel without data is unlabelled in a mask, whatever the type and however the file says so; masks of ours too."""
 
 import io
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -233,3 +235,61 @@ def test_the_cases_of_strangers_are_read(tmp_path: Path) -> None:
     path = tmp_path / "mask.tif"
     path.write_bytes(by_gdal(holed("float32", -9999), nodata=-9999, tiled=True, blockxsize=16, blockysize=16))
     unlabelled(path)
+
+
+def a_png(values: NDArray[np.uint8], bits: int, *, kind: int = 0, key: int | None = None) -> bytes:
+    """A grey PNG (H, W) of `bits` a sample, or of colour `kind`; `key` is its transparent value."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    height, width = values.shape
+    digits = [format(value, f"0{bits}b") + ("1" * bits if kind == 4 else "") for value in values.ravel().tolist()]
+    rows = ["".join(digits[at : at + width]) for at in range(0, height * width, width)]
+    packed = [int(row.ljust(-(-len(row) // 8) * 8, "0"), 2).to_bytes(-(-len(row) // 8), "big") for row in rows]
+    hidden = b"" if key is None else chunk(b"tRNS", struct.pack(">H", key))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
+        + hidden
+        + chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in packed)))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("hides", [False, True])
+def test_a_grey_png_holds_its_class_numbers_whatever_its_bits(bits: int, hides: bool) -> None:
+    classes = (LABELS % min(5, 2**bits)).astype(np.uint8)
+    found = image.read_mask(a_png(classes, bits, key=1 if hides else None))
+    labelled = classes != 1 if hides else np.ones(classes.shape, np.bool_)
+    np.testing.assert_array_equal(found.values, np.where(labelled, classes, 255))
+    np.testing.assert_array_equal(found.labelled if hides else found.labelled is None, labelled if hides else True)
+
+
+def test_16_bits_beside_transparency_are_refused_and_never_the_first_class() -> None:
+    with pytest.raises(ImageError, match="16 bits beside transparency"):
+        image.read_mask(a_png(LABELS.astype(np.uint8), 16, kind=4))
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("uint8", 0), ("uint16", 0), ("int8", 127), ("int32", 0)])
+@pytest.mark.parametrize("other", ["mask", "alpha"])
+def test_a_no_data_value_counts_beside_a_mask_and_beside_transparency(dtype: str, value: int, other: str) -> None:
+    shown = np.ones(LABELS.shape, np.bool_)
+    shown[-4:] = False
+    labels = np.where(HOLE, value, LABELS + 1).astype(dtype)[None]
+    if other == "mask":
+        data = by_gdal(labels, nodata=value, mask=shown)
+    else:
+        full = np.iinfo(dtype).max
+        data = by_gdal(
+            np.concatenate([labels, np.where(shown, full, 0).astype(dtype)[None]]), nodata=value, ALPHA="YES"
+        )
+    found = image.read_mask(data)
+    assert found.labelled is not None
+    np.testing.assert_array_equal(found.labelled & (found.values != 255), shown & ~HOLE)
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("int64", -(2**63)), ("int64", 2**63 - 1), ("uint64", 2**64 - 1)])
+def test_the_ends_of_64_bits_are_no_data(dtype: str, value: int) -> None:
+    unlabelled(by_gdal(np.where(HOLE, np.array(value, dtype), LABELS.astype(dtype))[None]))

@@ -6,7 +6,8 @@ import shapely
 from rasterio.crs import CRS
 
 from core.errors import GeoError
-from core.imagery.geodesy import to_degrees
+from core.imagery.geodesy import PixelAreas, to_degrees
+from core.imagery.ground import zone
 from core.imagery.limits import Info
 from core.infer.outputs.globe import Globe, ToGlobe
 from core.infer.outputs.polygons import PolygonSettings, polygons
@@ -86,6 +87,20 @@ def test_a_cap_over_a_pole_is_closed(name: str) -> None:
     assert covered == pytest.approx(cap.area, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("crs", "y"), [("EPSG:3995", 0), ("EPSG:3413", 0), ("EPSG:3031", 40_000), ("EPSG:3995", -30_000)]
+)
+def test_long_edges_beside_a_pole_are_off_by_no_more_than_a_part_of_a_pixel(crs: str, y: float) -> None:
+    """Strips of one row: their square metres, by the formula of parallels, are those of their pixels."""
+    info = Info("TIFF", 50, 50, (), CRS.from_user_input(crs).to_wkt(), (1000, 0, 0, 0, -1000, y))
+    strips = np.array([shapely.box(0, top, 50, top + 1) for top in range(50)], object)
+    found = ToGlobe(info)(strips)
+    fine = shapely.segmentize(found.shapes, 0.05)
+    flat = shapely.transform(fine, lambda p: np.stack([np.radians(p[:, 0]), zone(p[:, 1])], axis=1))
+    expected = np.broadcast_to(PixelAreas(info).rows(0, 50), (50, 50)).sum(axis=1)
+    np.testing.assert_allclose(shapely.area(flat), expected, rtol=0.02)
+
+
 def test_a_rotated_picture_lies_where_all_six_terms_of_its_map_say() -> None:
     found, info = placed("rotated")
     corners = shapely.get_coordinates(shapely.union_all(found.shapes))
@@ -105,7 +120,7 @@ def test_what_lies_beside_the_earth_is_left_out_and_counted() -> None:
     assert shapely.is_valid(found.shapes).all()
 
 
-@pytest.mark.parametrize("crs", ['LOCAL_CS["site",UNIT["metre",1]]', "EPSG:5773", "ESRI:104905", None])
+@pytest.mark.parametrize("crs", ['LOCAL_CS["site",UNIT["metre",1]]', "EPSG:5773", "EPSG:4978", "ESRI:104905", None])
 def test_where_there_are_no_degrees_that_is_said(crs: str | None) -> None:
     with pytest.raises(GeoError):
         ToGlobe(Info("TIFF", 9, 9, (), crs, (1, 0, 0, 0, -1, 0)))
