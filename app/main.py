@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
-from app import web_limits, web_runtime, web_security
+from app import web_limits, web_modules, web_runtime, web_security
 from app.services import hosts, inference, visitors, workers, workspaces
 from app.services.errors import TerrastillError
 from app.state import report_script_error
@@ -80,15 +81,22 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     await ahead
 
 
+def own_routes(base: str) -> list[BaseRoute]:
+    """What the app serves beside Streamlit, below the same path (`server.baseUrlPath`, with or without slashes)."""
+    prefix = f"/{base.strip('/')}".rstrip("/")
+    return [*web_runtime.routes(prefix), *web_modules.routes(prefix)]
+
+
 app = st.App(
     "shell.py",
     lifespan=lifespan,
     on_script_error=report_script_error,
-    routes=web_runtime.ROUTES,
+    routes=own_routes(st.get_option("server.baseUrlPath") or ""),
     middleware=[
         *web_security.MIDDLEWARE,
         *web_limits.MIDDLEWARE,
         *web_runtime.MIDDLEWARE,
+        *web_modules.MIDDLEWARE,
         Middleware(visitors.VisitorCookie),
     ],
 )

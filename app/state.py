@@ -243,7 +243,7 @@ def choose_palette(palette: Palette) -> None:
 
 
 def viewer_state() -> dict[str, Any]:
-    """What the link says about the viewer, in the viewer's own names (app/components/viewer/). Nonsense is left out.
+    """What the link says about the viewer, in the viewer's own names (app/web/viewer/). Nonsense is left out.
 
     `layout`, `layer`, `colours`; `opacity` 0..100; `hidden` class indices; `a`, `b` panel indices; `split` 0..1;
     `region`, `camera` and `cell` as objects; `pair` names a model and against whom its confusion is counted.

@@ -5,15 +5,11 @@ takes nothing from elsewhere, so all of it is isolated.
 """
 
 import mimetypes
-import re
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import streamlit
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from app.services.exports import RUNTIME, RUNTIME_URL
@@ -28,28 +24,8 @@ _ISOLATION = {
 }
 
 
-_FRONT = Path(streamlit.__file__).parent / "static"
-_FIRST_SHOWN = ("ButtonGroup", "Selectbox", "Multiselect", "Spinner", "Skeleton", "BidiComponent")
-"""What the first page shows; Streamlit's front end asks for each of these only when an element of its kind arrives."""
-
-
-@cache
-def early_links() -> str:
-    """A `Link` header that lets the browser fetch those scripts at once, with all that they import."""
-    folder = _FRONT / "static" / "js"
-    page = (_FRONT / "index.html").read_text(encoding="utf-8")
-    waiting = [path.name for kind in _FIRST_SHOWN for path in folder.glob(f"{kind}.*.js")]
-    wanted: dict[str, None] = {}
-    while waiting:
-        name = waiting.pop(0)
-        if name not in wanted and name not in page:
-            wanted[name] = None
-            waiting += re.findall(r'(?:from|import)"\./([\w.-]+\.js)"', (folder / name).read_text(encoding="utf-8"))
-    return ", ".join(f"<./static/js/{name}>; rel=modulepreload; crossorigin" for name in wanted)
-
-
 class Isolated:
-    """ASGI middleware: puts the headers of isolation on every answer, and what comes next on every page."""
+    """ASGI middleware: puts the headers of isolation on every answer."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -57,10 +33,7 @@ class Isolated:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         async def send_isolated(message: Any) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(_ISOLATION)
-                if headers.get("content-type", "").startswith("text/html") and early_links():
-                    headers["Link"] = early_links()
+                MutableHeaders(scope=message).update(_ISOLATION)
             await send(message)
 
         await self.app(scope, receive, send_isolated if scope["type"] == "http" else send)
@@ -73,5 +46,9 @@ class LaterFiles(StaticFiles):
         """That the folder is not there yet is no mistake."""
 
 
-ROUTES = [Mount(f"/{RUNTIME_URL.rstrip('/')}", LaterFiles(directory=RUNTIME, check_dir=False))]
+def routes(prefix: str = "") -> list[BaseRoute]:
+    """The runtime's files below `prefix`, which is empty or begins with a slash."""
+    return [Mount(f"{prefix}/{RUNTIME_URL.rstrip('/')}", LaterFiles(directory=RUNTIME, check_dir=False))]
+
+
 MIDDLEWARE = [Middleware(Isolated)]

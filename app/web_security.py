@@ -2,8 +2,8 @@
 
 import base64
 import hashlib
-import re
 from functools import cache
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,26 @@ _READING = ("GET", "HEAD", "OPTIONS")
 _REFUSED_HANDSHAKE = 1008
 
 
+class _InlineScripts(HTMLParser):
+    """The scripts that stand in a page itself, in `found`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside = tag == "script" and "src" not in dict(attrs)
+
+    def handle_data(self, data: str) -> None:
+        if self._inside and data.strip():
+            self.found.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "script":
+            self._inside = False
+
+
 @cache
 def policy() -> str:
     """The Content-Security-Policy: nothing from elsewhere, no frame around us, no script that is not the app's own.
@@ -30,9 +50,9 @@ def policy() -> str:
     `blob:` is how Streamlit loads the scripts of own components, `wasm-unsafe-eval` lets WebAssembly be compiled, and
     styles stand in the elements themselves. Streamlit's one inline script is known by its hash.
     """
-    page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-    inline = [text for text in re.findall(r"<script>(.*?)</script>", page, re.DOTALL) if text.strip()]
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in inline]
+    page = _InlineScripts()
+    page.feed((Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8"))
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in page.found]
     allowed = " ".join(f"'sha256-{value}'" for value in hashes)
     rules = (
         "default-src 'self'",

@@ -21,11 +21,18 @@ CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
 @contextmanager
 def serve(
-    home: Path, *, log: Path, patience: float = 180.0, port: int | None = None, options: Sequence[str] = ()
+    home: Path,
+    *,
+    log: Path,
+    patience: float = 180.0,
+    port: int | None = None,
+    options: Sequence[str] = (),
+    base: str = "",
 ) -> Iterator[tuple[str, float]]:
     """Start the app with its runs in `home`; gives its address and the `time.monotonic()` of its first answer.
 
-    `port` is any free one where it is not given; `options` are more of Streamlit's.
+    `port` is any free one where it is not given; `options` are more of Streamlit's, and `base` is the path, if any,
+    that they put the app below.
 
     The server and a worker that it started are ended afterwards. Raises `TimeoutError` when it never answers.
     """
@@ -36,7 +43,7 @@ def serve(
     with log.open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
-            yield address, _first_answer(address, patience)
+            yield address, _first_answer(f"{address}{base}", patience)
         finally:
             server.terminate()
             server.wait(timeout=60)

@@ -3,18 +3,20 @@
 import base64
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
-from app.components.bundle import bundle, read
-from app.components.viewer import MODULES
+from app import web_modules
 from app.services import overlays
 from app.services.inference import Planes, Quality
 from app.services.palettes import safe_colours
 from core.data.datasets.dubai import AERIAL
 
+ALONE = "http://localhost:9"
+"""Where no server is: every request to it is answered by `open_alone`."""
 CLASSES = tuple(zip(AERIAL.names, AERIAL.colours, strict=True))
 COLOURS = np.array(safe_colours(CLASSES))
 PINK = (236, 32, 96)
@@ -25,7 +27,8 @@ DARK = "--st-text-color:#e9e7e1;--st-background-color:#121615;--st-border-color:
 _PAGE = """<!doctype html><meta name=viewport content="width=device-width"><title>Viewer</title>
 <style>body {{ margin: 16px; background: var(--st-background-color); {theme};
 --st-font: sans-serif; --st-base-radius: 8px; --st-secondary-background-color: #8883 }} {css}</style>
-<main><div class="viewer"></div></main><script type="module">{js}
+<main><div class="viewer"></div></main><script type="module">
+import mount from "/{module}";
 const bytes = Uint8Array.from(atob("{data}"), (letter) => letter.charCodeAt(0));
 window.reports = [];
 const setStateValue = (_, view) => window.reports.push(view);
@@ -77,11 +80,28 @@ def blob(world: World, **session: Any) -> bytes:
 
 def open_viewer(page: Page, world: World, *, theme: str = LIGHT, **session: Any) -> None:
     """Show `world`, with masks that cover the picture unless `session` says otherwise; waits for the numbers."""
-    css = read("viewer/viewer.css") + read("numbers/numbers.css")
-    js = bundle(MODULES).replace("export default function", "function mount")
+    css = web_modules.styles("viewer/viewer.css", "numbers/numbers.css")
+    module = web_modules.address("viewer/viewer.mjs")
     data = base64.b64encode(blob(world, **{"opacity": 100, **session})).decode()
-    page.set_content(_PAGE.format(theme=theme, css=css, js=js, data=data))
+    open_alone(page, _PAGE.format(theme=theme, css=css, module=module, data=data))
     page.locator(".numbers .where").wait_for()
+
+
+def open_alone(page: Page, html: str) -> None:
+    """Show a page that may import what `web_modules.address` gives, with nothing behind it but these modules."""
+    known = {f"/{web_modules.address(name)}": text for name, text in web_modules.modules().items()}
+
+    def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path
+        if path == "/":
+            route.fulfill(body=html, content_type="text/html; charset=utf-8")
+        elif path in known:
+            route.fulfill(body=known[path], content_type="text/javascript")
+        else:
+            route.fulfill(status=404)
+
+    page.route(f"{ALONE}/**", answer)
+    page.goto(f"{ALONE}/")
 
 
 def seen(page: Page, panel: int, across: float, down: float) -> tuple[int, int, int]:

@@ -8,20 +8,21 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from app.components.bundle import read
+from app import web_modules
 from app.services import palettes
 from benchmarks.serving import CHROMIUM
-from benchmarks.viewer_page import CLASSES
+from benchmarks.viewer_page import ALONE, CLASSES, open_alone
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="there is no Chromium here")]
 
-_PAGE = """<!doctype html><main><div class="in-browser"></div></main><script type="module">
-class Engine {
+_ENGINE = """
+export class Engine {
   static async start() { return Object.assign(new Engine(), { name: "a test" }); }
   async latency() { return 1; }
   async segment(rgba, height, width) { return Uint8Array.from({ length: height * width }, (_, i) => i % 5); }
-}
-SCRIPT
+}"""
+_PAGE = """<!doctype html><main><div class="in-browser"></div></main><script type="module">
+import mount from "/MODULE";
 window.show = (data) => void mount({ parentElement: document.querySelector("main"), data });
 window.picture = async () => {
   const canvas = new OffscreenCanvas(10, 4);
@@ -32,8 +33,11 @@ window.picture = async () => {
 
 
 def test_the_screen_and_the_download_follow_the_switch(page: Page) -> None:
-    script = read("in_browser/in_browser.js").replace("export default function", "function mount")
-    page.set_content(_PAGE.replace("SCRIPT", script))
+    open_alone(page, _PAGE.replace("MODULE", web_modules.address("in_browser/in_browser.mjs")))
+    engine = f"{ALONE}/{web_modules.address('in_browser/engine.mjs')}"
+    page.route(engine, lambda route: route.fulfill(body=_ENGINE, content_type="text/javascript"))
+    page.reload()
+    page.wait_for_function("() => window.show")
     classes = palettes.entries(CLASSES[:5])
     data = {"id": "a", "title": "a", "size": "1 MB", "runtime": "http://localhost/", "model": "", "sample": "",
             "server": [], "classes": classes}  # fmt: skip

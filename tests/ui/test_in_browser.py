@@ -1,15 +1,13 @@
 """In your browser: without the runtime it says how to get it; with it the model travels to the page."""
 
 import base64
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit
 from starlette.applications import Starlette
-from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
@@ -41,19 +39,6 @@ def test_with_it_the_chosen_model_is_shown(view: View, monkeypatch: pytest.Monke
 def test_no_model_is_told(view: View, world: World) -> None:
     world.models.clear()
     assert "No models yet" in words(view("browser"))
-
-
-def test_a_page_names_the_scripts_that_its_first_elements_need() -> None:
-    """Those that Streamlit loads late, each of them there, the viewer's among them."""
-    page = Route("/", lambda _: HTMLResponse("<html>"))
-    word = Route("/word", lambda _: PlainTextResponse("word"))
-    client = TestClient(Starlette(routes=[page, word], middleware=web_runtime.MIDDLEWARE))
-    scripts = re.findall(r"<\./(static/js/[\w.-]+)>; rel=modulepreload", client.get("/").headers["link"])
-    assert any("BidiComponent" in script for script in scripts)
-    front = Path(streamlit.__file__).parent / "static"
-    assert [script for script in scripts if not (front / script).is_file()] == []
-    assert not set(scripts) & set(re.findall(r"static/js/[\w.-]+", (front / "index.html").read_text()))
-    assert "link" not in client.get("/word").headers
 
 
 def test_an_export_is_made_once_for_each_state_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +76,7 @@ def test_what_the_browser_gets(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_answer_is_isolated_and_files_have_their_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ort.wasm.min.mjs", "ort.wasm"):
         (tmp_path / name).write_text("x")
-    mount = web_runtime.ROUTES[0]
+    mount = web_runtime.routes()[0]
     monkeypatch.setattr(mount.app, "all_directories", [tmp_path])
     page = Route("/page", lambda _: PlainTextResponse("ok"))
     client = TestClient(Starlette(routes=[page, mount], middleware=web_runtime.MIDDLEWARE))

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addShares, greys, unpack } from "../../../app/components/viewer/blob.mjs";
+import { addShares, greys, unpack } from "../../../app/web/viewer/blob.mjs";
 
 const framed = (json) => {
   const text = new TextEncoder().encode(JSON.stringify(json));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clamped, moved, pixelAt, placed, scaleBar, spanned, visible, zoomed } from "../../../app/components/viewer/camera.mjs";
+import { clamped, moved, pixelAt, placed, scaleBar, spanned, visible, zoomed } from "../../../app/web/shared/camera.mjs";
 
 const picture = { width: 400, height: 200 };
 const canvas = { width: 800, height: 400 };

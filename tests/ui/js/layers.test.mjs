@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { UNLIKE, compose, layerOf, outlined, packed, ramp, votes } from "../../../app/components/viewer/layers.mjs";
+import { packed, ramp } from "../../../app/web/shared/colours.mjs";
+import { UNLIKE, compose, layerOf, outlined, votes } from "../../../app/web/viewer/layers.mjs";
 
 const classes = [[10, 0, 0], [0, 20, 0], [0, 0, 30], [9, 9, 9]].map((safe, index) => ({ safe, colour: [index, index, index] }));
 const panel = (role, ...plane) => ({ role, plane: Uint8Array.from(plane), confidence: new Uint8Array(plane.length).fill(255), entropy: new Uint8Array(plane.length) });

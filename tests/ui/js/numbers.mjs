@@ -1,7 +1,7 @@
 // Reads planes as JSON, prints what the viewer measures on them: tests/ui/test_viewer_js.py compares it with core.
 import { readFileSync } from "node:fs";
-import { borderAgreement } from "../../../app/components/numbers/scores.mjs";
-import { asCsv, measure } from "../../../app/components/numbers/report.mjs";
+import { borderAgreement } from "../../../app/web/numbers/scores.mjs";
+import { asCsv, measure } from "../../../app/web/numbers/report.mjs";
 
 const { width, height, classes, ignore, panels, rect } = JSON.parse(readFileSync(0, "utf8"));
 const scene = { width, height, ignore, classes: classes.map((name) => ({ name })) };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arranged, filling, besideAnchor, besidePoint } from "../../../app/components/web/placing.mjs";
+import { arranged, filling, besideAnchor, besidePoint } from "../../../app/web/shared/placing.mjs";
 
 const area = { left: 6, top: 6, right: 384, bottom: 838 };
 const sizes = [{ width: 60, height: 30 }, { width: 200, height: 120 }, { width: 378, height: 400 }];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clamped, visible, zoomed } from "../../../app/components/viewer/camera.mjs";
-import { contains, wanted } from "../../../app/components/close_look/rest.mjs";
+import { clamped, visible, zoomed } from "../../../app/web/shared/camera.mjs";
+import { contains, wanted } from "../../../app/web/close_look/rest.mjs";
 
 const picture = { width: 12000, height: 9000, most: 4096 };
 const canvas = { width: 800, height: 600 };

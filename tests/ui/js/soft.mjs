@@ -1,6 +1,6 @@
 // Reads logits, prints what the Temperature page makes of them: tests/ui/test_temperature.py compares it with torch.
 import { readFileSync } from "node:fs";
-import { divergence, entropy, entropyMap, gradient, halves, onProbabilities, pixel, softened, softmaxTwice } from "../../../app/components/temperature/soft.mjs";
+import { divergence, entropy, entropyMap, gradient, halves, onProbabilities, pixel, softened, softmaxTwice } from "../../../app/web/temperature/soft.mjs";
 
 const { teacher, student, classes, temperatures } = JSON.parse(readFileSync(0, "utf8"));
 const planes = [teacher, student].map((hex) => halves(Uint8Array.from(Buffer.from(hex, "hex"))));

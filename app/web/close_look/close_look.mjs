@@ -1,7 +1,7 @@
 // A large picture under its mask: all of it as an overview, and where somebody looks closely its own pixels.
 
-import { clamped, moved, placed, scaleBar, visible, zoomed } from "../viewer/camera.mjs";
-import { button, element, group } from "../web/dom.mjs";
+import { clamped, moved, placed, scaleBar, visible, zoomed } from "../shared/camera.mjs";
+import { button, element, group } from "../shared/dom.mjs";
 import { wanted } from "./rest.mjs";
 
 const REST_MS = 350;

@@ -1,21 +1,11 @@
 // What is laid over the picture. Every layer is a table of colours over two planes of bytes, so that one loop draws all
 // of them, and only as many pixels as the screen has, whatever the size of the picture.
 
+import { packed, ramp } from "../shared/colours.mjs";
+
 export const UNLIKE = [236, 32, 96];
 export const SHARES = ["confidence", "entropy"];
 const CLEAR = 0;
-
-// From dark blue (low) to yellow (high): lightness rises evenly, so it reads without colour vision too (cividis).
-const RAMP = [[0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 184, 102], [254, 232, 56]];
-
-export const packed = ([r, g, b], alpha = 255) => ((alpha << 24) | (b << 16) | (g << 8) | r) >>> 0;
-
-// `share` from 0 to 1 → [r, g, b].
-export function ramp(share) {
-  const at = Math.min(1, Math.max(0, share)) * (RAMP.length - 1);
-  const low = Math.min(RAMP.length - 2, Math.floor(at));
-  return RAMP[low].map((value, channel) => Math.round(value + (RAMP[low + 1][channel] - value) * (at - low)));
-}
 
 // A table for the pairs (first, second) of bytes; `colour(first, second)` is asked for `firsts` x `seconds` of them.
 function pairTable(firsts, seconds, colour) {

@@ -1,9 +1,9 @@
 // Masks over a picture, moved and zoomed in step. Nothing that is done here asks the server.
 
 import { addLevels, addShares, decode, unpack } from "./blob.mjs";
-import { visible } from "./camera.mjs";
-import { element } from "../web/dom.mjs";
-import { tip } from "../web/panels.mjs";
+import { visible } from "../shared/camera.mjs";
+import { element } from "../shared/dom.mjs";
+import { tip } from "../shared/panels.mjs";
 import { SHARES, layerOf } from "./layers.mjs";
 import { controls } from "./controls.mjs";
 import { gestures } from "./gestures.mjs";

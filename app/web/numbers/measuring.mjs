@@ -1,6 +1,6 @@
 // The numbers of what is drawn or in view, counted while nothing moves. A part of Viewer.
 
-import { button, element } from "../web/dom.mjs";
+import { button, element } from "../shared/dom.mjs";
 import { measure } from "./report.mjs";
 import { numbersOf } from "./tables.mjs";
 

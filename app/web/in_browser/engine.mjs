@@ -1,10 +1,11 @@
 // An exported model in ONNX Runtime Web: WebGPU where there is one, else WebAssembly with SIMD, with threads where the
-// page is isolated from other origins. Pictures larger than a window go in overlapping windows, of which the middle counts.
+// page is isolated from other origins. Pictures larger than a window go in overlapping windows, of which the middle
+// counts.
 
 const WINDOW = 1280;
 const MARGIN = 64;
 
-class Engine {
+export class Engine {
   // `base`: address of the runtime's files. `bytes`: the model, image uint8 (1, H, W, 3) → mask uint8 (1, H, W).
   static async start(base, bytes) {
     const adapter = navigator.gpu ? await navigator.gpu.requestAdapter().catch(() => null) : null;
@@ -24,7 +25,8 @@ class Engine {
     ort.env.wasm.wasmPaths = base;
     ort.env.wasm.numThreads = threads;
     ort.env.logLevel = "error";
-    const session = await ort.InferenceSession.create(bytes, { executionProviders: [backend], graphOptimizationLevel: "all" });
+    const options = { executionProviders: [backend], graphOptimizationLevel: "all" };
+    const session = await ort.InferenceSession.create(bytes, options);
     const engine = new Engine(ort, session, backend, threads);
     await engine.pass(new Uint8Array(64 * 64 * 3), 64, 64);
     return engine;

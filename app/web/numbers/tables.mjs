@@ -1,6 +1,6 @@
 // The column of numbers: what part of the picture they are of, tables, the confusion matrix, the reliability curve.
 
-import { choice, element, table } from "../web/dom.mjs";
+import { choice, element, table } from "../shared/dom.mjs";
 import { PER_CLASS, classMeasures, classRows, percent, summaryRows } from "./report.mjs";
 
 const SVG = "http://www.w3.org/2000/svg";

@@ -1,6 +1,6 @@
 // One frame: photograph, layer, lines, region; never more pixels than the screen has. A part of Viewer.
 
-import { clamped, placed, scaleBar, visible } from "./camera.mjs";
+import { clamped, placed, scaleBar, visible } from "../shared/camera.mjs";
 import { compose, outlined } from "./layers.mjs";
 
 const [QUICK_MS, SLOW_MS] = [20, 45];

@@ -1,6 +1,6 @@
 // The whole screen, and what Escape ends first. A part of Viewer.
 
-import { filling } from "../web/placing.mjs";
+import { filling } from "../shared/placing.mjs";
 
 const [GAP, CAPTION] = [8, 26];
 

@@ -1,6 +1,6 @@
 // Pictures to take away. A part of Viewer.
 
-import { element, savePicture } from "../web/dom.mjs";
+import { element, savePicture } from "../shared/dom.mjs";
 import { compose } from "./layers.mjs";
 
 export const saving = {

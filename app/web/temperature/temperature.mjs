@@ -1,7 +1,7 @@
 // A window of a picture with teacher's and student's logits: what temperature does to them, pixel by pixel.
 
-import { button, element, table } from "../web/dom.mjs";
-import { packed, ramp } from "../viewer/layers.mjs";
+import { button, element, table } from "../shared/dom.mjs";
+import { packed, ramp } from "../shared/colours.mjs";
 import { entropy, entropyMap, gradient, halves, onProbabilities, pixel } from "./soft.mjs";
 import { size, softened, softmaxTwice } from "./soft.mjs";
 

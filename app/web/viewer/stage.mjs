@@ -1,7 +1,7 @@
 // The pictures and what lies on them: pickers, divider, minimap, cross. A part of Viewer.
 
 import { LAYERS, KEYS } from "./controls.mjs";
-import { button, choice, element } from "../web/dom.mjs";
+import { button, choice, element } from "../shared/dom.mjs";
 
 export const stage = {
   surface(panels) {

@@ -1,6 +1,6 @@
 // What a large picture is asked for where somebody looks at it closely. All rectangles are in its own pixels.
 
-import { placed, visible } from "../viewer/camera.mjs";
+import { placed, visible } from "../shared/camera.mjs";
 
 const MARGIN = 0.2;
 const SNAP = 64;

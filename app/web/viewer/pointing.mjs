@@ -1,7 +1,7 @@
 // Class and probability under a point, at the point and below the pictures. A part of Viewer.
 
-import { pixelAt, placed } from "./camera.mjs";
-import { element } from "../web/dom.mjs";
+import { pixelAt, placed } from "../shared/camera.mjs";
+import { element } from "../shared/dom.mjs";
 
 export const pointing = {
   // `pixel` of the picture, or null. The values stand beside it in `surface`; a keyboard's point is also read out.

@@ -1,18 +1,11 @@
 // The page around the engine: a place to drop a picture, the mask over it, how long it took here and on the server.
 
+import { button, element, save } from "../shared/dom.mjs";
+import { Engine } from "./engine.mjs";
+
 const pages = new WeakMap();
 const MOST_PIXELS = 16_000_000;
 const SIDE = 512;
-
-function make(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (value !== false && value !== null) node.setAttribute(name, value === true ? "" : value);
-  }
-  node.append(...children);
-  return node;
-}
 
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 const milliseconds = (value) =>
@@ -25,25 +18,29 @@ class Page {
   }
 
   build() {
-    this.file = make("input", { type: "file", accept: "image/png,image/jpeg,image/webp", class: "file", id: "picture",
+    this.file = element("input", {
+      type: "file", accept: "image/png,image/jpeg,image/webp", class: "file", id: "picture",
       onchange: () => this.file.files[0] && this.take(this.file.files[0]) });
-    this.drop = make("div", { class: "drop",
+    this.drop = element("div", { class: "drop",
       ondragover: (event) => { event.preventDefault(); this.drop.classList.add("over"); },
       ondragleave: () => this.drop.classList.remove("over"),
       ondrop: (event) => this.dropped(event) },
-      make("label", { class: "button main", for: "picture" }, "Choose an image"), this.file,
-      make("span", {}, "or drop one here: PNG, JPEG or WebP, up to 16 megapixels. It stays on this device."),
-      make("button", { type: "button", class: "button", onclick: () => this.take(this.sample) }, "Use a shipped scene"));
-    this.status = make("p", { class: "status", role: "status" });
-    this.canvas = make("canvas", { class: "result", role: "img", "aria-label": "The picture with its mask", hidden: true });
-    this.opacity = make("input", { type: "range", min: 0, max: 100, value: 60, "aria-label": "Opacity of the mask",
+      element("label", { class: "button main", for: "picture" }, "Choose an image"), this.file,
+      element("span", {}, "or drop one here: PNG, JPEG or WebP, up to 16 megapixels. It stays on this device."),
+      button("Use a shipped scene", () => this.take(this.sample), { class: "button" }));
+    this.status = element("p", { class: "status", role: "status" });
+    this.canvas = element("canvas", {
+      class: "result", role: "img", "aria-label": "The picture with its mask", hidden: true,
+    });
+    this.opacity = element("input", { type: "range", min: 0, max: 100, value: 60, "aria-label": "Opacity of the mask",
       oninput: () => this.draw() });
-    this.save = make("button", { type: "button", class: "button", onclick: () => this.download() }, "Download mask");
-    this.legend = make("div", { class: "legend" });
-    this.tools = make("div", { class: "tools", hidden: true }, make("label", {}, "Opacity", this.opacity), this.save);
-    this.speeds = make("div", { class: "speeds" });
-    this.side = make("div", { class: "side" }, this.speeds, this.tools, this.legend);
-    this.root.replaceChildren(this.drop, this.status, make("div", { class: "split" }, this.canvas, this.side));
+    this.save = element("button", { type: "button", class: "button", onclick: () => this.download() }, "Download mask");
+    this.legend = element("div", { class: "legend" });
+    this.tools = element("div", { class: "tools", hidden: true },
+      element("label", {}, "Opacity", this.opacity), this.save);
+    this.speeds = element("div", { class: "speeds" });
+    this.side = element("div", { class: "side" }, this.speeds, this.tools, this.legend);
+    this.root.replaceChildren(this.drop, this.status, element("div", { class: "split" }, this.canvas, this.side));
   }
 
   say(text, bad = false) {
@@ -76,7 +73,8 @@ class Page {
       if (this.picture) await this.segment();
     } catch (error) {
       console.error(error);
-      this.say(`This browser cannot run the model (${error.message}). A current Firefox, Chrome, Edge or Safari can.`, true);
+      this.say(
+        `This browser cannot run the model (${error.message}). A current Firefox, Chrome, Edge or Safari can.`, true);
     }
   }
 
@@ -91,7 +89,8 @@ class Page {
     try {
       bitmap = await createImageBitmap(file, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
     } catch {
-      this.say(`${file.name || "This file"} is no picture that this browser can read: choose a PNG, JPEG or WebP.`, true);
+      const name = file.name || "This file";
+      this.say(`${name} is no picture that this browser can read: choose a PNG, JPEG or WebP.`, true);
       return;
     }
     const { width, height } = bitmap;
@@ -103,7 +102,8 @@ class Page {
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(bitmap, 0, 0);
-    this.picture = { width, height, bitmap, name: file.name || "scene", rgba: context.getImageData(0, 0, width, height).data };
+    const rgba = context.getImageData(0, 0, width, height).data;
+    this.picture = { width, height, bitmap, name: file.name || "scene", rgba };
     this.mask = null;
     if (this.engine) await this.segment();
     else this.say("The picture is here; the model is still loading …");
@@ -125,7 +125,8 @@ class Page {
     }
     const taken = performance.now() - begun;
     this.paint();
-    this.say(`${width} × ${height} pixels in ${milliseconds(taken)} on this device, in ${engine.name}. Nothing was uploaded.`);
+    const told = `${width} × ${height} pixels in ${milliseconds(taken)} on this device, in ${engine.name}.`;
+    this.say(`${told} Nothing was uploaded.`);
     this.root.dataset.state = "done";
   }
 
@@ -139,7 +140,8 @@ class Page {
     const colours = this.colours.map(([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r);
     const pixels = Uint32Array.from(this.mask, (index) => colours[index]);
     this.overlay = new OffscreenCanvas(width, height);
-    this.overlay.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), width, height), 0, 0);
+    const image = new ImageData(new Uint8ClampedArray(pixels.buffer), width, height);
+    this.overlay.getContext("2d").putImageData(image, 0, 0);
     this.canvas.width = width;
     this.canvas.height = height;
     this.canvas.hidden = this.tools.hidden = false;
@@ -158,24 +160,26 @@ class Page {
   tellShares() {
     const counts = new Array(this.data.classes.length).fill(0);
     for (const index of this.mask) counts[index] += 1;
+    const share = (index) => `${((100 * counts[index]) / this.mask.length).toFixed(1)} %`;
     this.legend.replaceChildren(...this.data.classes.map(({ name }, index) =>
-      make("div", {}, make("span", { class: "swatch", style: `background: rgb(${this.colours[index].join(",")})` }),
-        make("span", { class: "name" }, name), make("span", {}, `${((100 * counts[index]) / this.mask.length).toFixed(1)} %`))));
+      element("div", {},
+        element("span", { class: "swatch", style: `background: rgb(${this.colours[index].join(",")})` }),
+        element("span", { class: "name" }, name), element("span", {}, share(index)))));
   }
 
   tellSpeeds() {
-    const row = (name, value) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value));
-    const mine = this.here && this.engine ? row(`This device, ${this.engine.name}`, milliseconds(this.here)) : row("This device", "…");
+    const row = (name, value) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value));
+    const known = this.here && this.engine;
+    const mine = known ? row(`This device, ${this.engine.name}`, milliseconds(this.here)) : row("This device", "…");
     const theirs = this.data.server.map(({ name, ms }) => row(name, milliseconds(ms)));
-    this.speeds.replaceChildren(make("table", {},
-      make("caption", {}, `One picture of ${SIDE} × ${SIDE}, median of warm passes`), make("tbody", {}, mine, ...theirs)));
+    this.speeds.replaceChildren(element("table", {},
+      element("caption", {}, `One picture of ${SIDE} × ${SIDE}, median of warm passes`),
+      element("tbody", {}, mine, ...theirs)));
   }
 
   async download() {
     const blob = await this.overlay.convertToBlob({ type: "image/png" });
-    const link = make("a", { href: URL.createObjectURL(blob), download: `${this.picture.name.replace(/\.\w+$/, "")}-mask.png` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    save(`${this.picture.name.replace(/\.\w+$/, "")}-mask.png`, blob);
   }
 }
 

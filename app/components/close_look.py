@@ -4,16 +4,15 @@ from typing import Any
 
 import streamlit as st
 
-from app.components.bundle import bundle, read
+from app.web_modules import script, styles
 
-MODULES = ("viewer/camera.mjs", "web/dom.mjs", "close_look/rest.mjs", "close_look/close_look.mjs")
 KEY = "map_close_look"
 
 _mount = st.components.v2.component(
     "terrastill.close_look",
     html='<div class="close-look"></div>',
-    css=read("close_look/close_look.css"),
-    js=bundle(MODULES),
+    css=styles("close_look/close_look.css"),
+    js=script("close_look/close_look.mjs"),
 )
 
 

@@ -4,16 +4,15 @@ from typing import Any
 
 import streamlit as st
 
-from app.components.bundle import bundle, read
+from app.web_modules import script, styles
 
-MODULES = ("web/dom.mjs", "viewer/layers.mjs", "temperature/soft.mjs", "temperature/temperature.mjs")
 KEY = "temperature_view"
 
 _mount = st.components.v2.component(
     "terrastill.temperature",
     html='<div class="temperature"></div>',
-    css=read("temperature/temperature.css"),
-    js=bundle(MODULES),
+    css=styles("temperature/temperature.css"),
+    js=script("temperature/temperature.mjs"),
 )
 
 

@@ -1,8 +1,9 @@
 // Everything around the pictures that is pressed: layout, layers, opacity, classes, what is saved. A part of Viewer.
 
-import { button, element, group, save } from "../web/dom.mjs";
-import { menu } from "../web/panels.mjs";
-import { SHARES, ramp } from "./layers.mjs";
+import { ramp } from "../shared/colours.mjs";
+import { button, element, group, save } from "../shared/dom.mjs";
+import { menu } from "../shared/panels.mjs";
+import { SHARES } from "./layers.mjs";
 import { asCsv } from "../numbers/report.mjs";
 
 export const LAYOUTS = { side: "Side by side", swipe: "Swipe", blink: "Blink", overlay: "Overlay" };

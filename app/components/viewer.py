@@ -3,40 +3,15 @@
 import streamlit as st
 
 from app import state
-from app.components.bundle import bundle, read
 from app.components.later import address_of
 from app.services.overlays import Packed, frame
-
-MODULES = (
-    "viewer/camera.mjs",
-    "viewer/layers.mjs",
-    "web/dom.mjs",
-    "web/placing.mjs",
-    "web/panels.mjs",
-    "viewer/blob.mjs",
-    "numbers/scores.mjs",
-    "numbers/report.mjs",
-    "numbers/tables.mjs",
-    "viewer/controls.mjs",
-    "viewer/stage.mjs",
-    "viewer/gestures.mjs",
-    "numbers/measuring.mjs",
-    "viewer/painting.mjs",
-    "viewer/pointing.mjs",
-    "viewer/screen.mjs",
-    "viewer/saving.mjs",
-    "viewer/viewer.mjs",
-)
-"""Below app/components/, each after those that it imports."""
-
-
-_STYLES = ("viewer/viewer.css", "numbers/numbers.css")
+from app.web_modules import script, styles
 
 _mount = st.components.v2.component(
     "terrastill.viewer",
     html='<div class="viewer"></div>',
-    css="".join(read(name) for name in _STYLES),
-    js=bundle(MODULES),
+    css=styles("viewer/viewer.css", "numbers/numbers.css"),
+    js=script("viewer/viewer.mjs"),
 )
 
 _KEY = "viewer"

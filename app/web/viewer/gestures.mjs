@@ -1,6 +1,6 @@
 // What pointers, wheel and keys do on a picture. A part of Viewer.
 
-import { clamped, moved, pixelAt, spanned, visible, zoomed } from "./camera.mjs";
+import { clamped, moved, pixelAt, spanned, visible, zoomed } from "../shared/camera.mjs";
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 // CSS pixels that a finger may stray and still taps.

@@ -1,0 +1,90 @@
+"""Every page of the real app in a real browser: its modules arrive, and nothing is said on the console."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from app import web_modules
+from benchmarks.serving import CHROMIUM, browser, serve
+from core import paths
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+
+PATIENCE_MS = 240_000
+PAGES = {
+    "": ".viewer[data-ready] .where",
+    "gallery": "text=Look at 12 images",
+    "temperature": ".temperature[data-ready]",
+    "images": "text=Your images",
+    "distill": "text=Distill",
+    "runs": "text=Runs",
+    "benchmark": "text=Benchmark",
+    "cost": "text=Cost",
+    "browser": "text=In your browser",
+}
+"""What each page shows once it stands."""
+
+
+@pytest.fixture(scope="module", params=["", "/maps"], ids=["at the root", "below a path"])
+def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, str]]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip("there is no Chromium here")
+    if not (paths.CHECKPOINTS / "student.json").is_file():
+        pytest.skip("the shipped checkpoints are not here")
+    home = tmp_path_factory.mktemp("home")
+    options = ("--server.baseUrlPath", request.param) if request.param else ()
+    with serve(home, log=home / "server.log", options=options, base=request.param) as (address, _), browser() as opened:
+        yield opened, f"{address}{request.param}"
+        assert "Traceback" not in (home / "server.log").read_text(errors="replace")
+
+
+def modules_of(page: Page) -> set[str]:
+    """The names of our modules that the page has fetched."""
+    entries = page.evaluate("() => performance.getEntriesByType('resource').map(({ name }) => name)")
+    before = f"/web-modules/{web_modules.version()}/"
+    return {urlsplit(name).path.partition(before)[2] for name in entries if before in name}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_works_without_a_word_on_the_console(app: tuple[Browser, str], name: str) -> None:
+    chromium, address = app
+    page = chromium.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    said: list[str] = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: said.append(f"{message.text} {message.location['url']}"))
+    page.on("response", lambda answer: said.append(answer.url) if answer.status >= 400 else None)
+    page.goto(f"{address}/{name}")
+    page.locator(PAGES[name]).first.wait_for()
+    page.wait_for_timeout(1500)
+    # Streamlit tries one path after the other to find its server, and warns of fonts and switches that it knows itself.
+    assert [text for text in said if "/_stcore/" not in text and "/static/js/" not in text] == []
+    page.context.close()
+
+
+def test_a_page_names_its_modules_early_and_no_others(app: tuple[Browser, str]) -> None:
+    chromium, address = app
+    for name in ("", "temperature"):
+        page = chromium.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        answer = page.goto(f"{address}/{name}")
+        assert answer is not None
+        links = answer.headers["link"]
+        page.locator(PAGES[name]).wait_for()
+        wanted = modules_of_imports(page, f"{name or 'viewer'}/{name or 'viewer'}.mjs", address)
+        assert wanted == {link for link in web_modules.modules() if f"/{link}>" in links}
+        assert wanted <= modules_of(page)
+        page.context.close()
+
+
+def modules_of_imports(page: Page, entry: str, address: str) -> set[str]:
+    """What a fresh page of the same server fetches when it imports this module and nothing else."""
+    blank = page.context.new_page()
+    blank.goto(f"{address}/_stcore/health")
+    blank.evaluate("module => import(module)", f"{address}/{web_modules.address(entry)}")
+    found = modules_of(blank)
+    blank.close()
+    return found
