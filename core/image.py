@@ -22,6 +22,8 @@ from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 200 * MEGABYTE
+_HIGHEST_NUMBER = 64
+"""Above it the greys of a mask are rather colours than the numbers of its classes."""
 _ADVICE = "Cut it into smaller pictures."
 
 
@@ -57,7 +59,10 @@ def read_mask(source: Path | bytes) -> StoredMask:
         raise _named(source, error) from error
     except DAMAGE as error:
         raise _named(source, "cannot be read: it is damaged or cut short.") from error
-    return found or _colour_mask(source)
+    found = found or _colour_mask(source)
+    if _kind(source) == "JPEG" and _are_numbers(found.values):
+        raise _named(source, "is a JPEG, which changes class numbers as it packs them: save the mask as PNG or TIFF.")
+    return found
 
 
 def read_raw(source: Path | bytes) -> NDArray[np.uint8]:
@@ -131,6 +136,12 @@ def _flat_mask(source: Path | bytes) -> StoredMask | None:
         return None
     values = np.asarray(picture.getchannel("L") if picture.mode == "LA" else picture)
     return to_stored(values // grey_spread(source) if picture.mode == "L" else values, _opaque(picture))
+
+
+def _are_numbers(values: NDArray[np.uint8]) -> bool:
+    """Whether a mask holds greys too dark for colours and more than one of them: classes, and no binary mask."""
+    grey = values.ndim == 2 or bool((values == values[..., :1]).all())
+    return grey and 0 < values.max(initial=0) <= _HIGHEST_NUMBER and values.min(initial=255) != values.max(initial=0)
 
 
 def _opaque(picture: Image.Image) -> NDArray[np.bool_] | None:

@@ -25,11 +25,11 @@ from core.imagery.labels import StoredMask
 IMAGE_FOLDERS = ("images", "image", "imgs")
 MASK_FOLDERS = ("masks", "mask", "labels")
 SPLIT_FOLDERS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "validating", "eval", "evaluation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "tst", "holdout", "heldout"), "test"),
 }
-"""Names of folders, in any case, that say what the pictures in them are for."""
+"""Names of folders that say what the pictures in them are for: `split_of` reads `1_Train` and `val_set` as well."""
 
 SIBLINGS = 24
 """How many masks of a folder are read to know what a single one means."""
@@ -114,6 +114,15 @@ def find_pairs(root: Path, *, opened: Path | None = None) -> tuple[list[Pair], l
             "names, or into such folders below one folder for each tile."
         )
     return pairs, problems
+
+
+def split_of(name: str) -> str:
+    """What the pictures of a folder of this name are for: "train", "val", "test", or "" for no such name.
+
+    Case and digits do not count, nor do the words set, split, data and dataset behind it.
+    """
+    plain = re.sub(r"[\W\d_]+", "", name.lower())
+    return SPLIT_FOLDERS.get(plain) or SPLIT_FOLDERS.get(re.sub(r"(?:data)?(?:set|split|data)$", "", plain), "")
 
 
 def flat_pairs(root: Path, *, opened: Path | None = None) -> list[Pair]:
@@ -306,7 +315,7 @@ def _places(root: Path, opened: Path | None) -> list[_Place]:
     try:
         found = _pictures_by_split(root, "", "", opened)
         for child in _folders(root, opened):
-            split = SPLIT_FOLDERS.get(child.name.lower(), "")
+            split = split_of(child.name)
             found += _pictures_by_split(child, child.name, split, opened)
             for below in _folders(child, opened) if split else ():
                 found += _pictures_by_split(below, f"{child.name}/{below.name}", split, opened)
@@ -321,13 +330,13 @@ def _places(root: Path, opened: Path | None) -> list[_Place]:
 def _pictures_by_split(folder: Path, name: str, split: str, opened: Path | None) -> list[_Place]:
     """The pictures in images/ and masks/ of `folder`, and in folders of these two that are named as a split."""
     last = name.rpartition("/")[2]
-    tile = "" if SPLIT_FOLDERS.get(last.lower()) else last
+    tile = "" if split_of(last) else last
     found = [_Place(name, tile, split, *(_pictures(folder, names, opened) for names in (IMAGE_FOLDERS, MASK_FOLDERS)))]
     for names in (IMAGE_FOLDERS, MASK_FOLDERS):
         for kind in (child for child in _folders(folder, opened) if child.name.lower() in names):
             for child in _folders(kind, opened):
-                own = SPLIT_FOLDERS.get(child.name.lower())
-                if own is None:
+                own = split_of(child.name)
+                if not own:
                     continue
                 pictures = _files(child, opened)
                 both = (pictures, {}) if names is IMAGE_FOLDERS else ({}, pictures)

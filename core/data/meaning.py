@@ -21,6 +21,8 @@ from core.imagery.labels import UNLABELLED, StoredMask
 _MOST_FAR = 0.5
 """With more far pixels than this over a whole dataset, its colours are not those of the classes."""
 _VALUES = 256
+_BLUR, _MOST_BLURRED = 32, 0.8
+"""How many values at either end count as blurred 0 and 255, and the share of pixels that they have at least."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,8 @@ def _numbering(counts: NDArray[np.int64], class_map: ClassMap) -> tuple[int, lis
     notes = []
     if used == {0, UNLABELLED}:
         return 0, [], _binary(class_map)
+    if _is_blurred_binary(counts, most):
+        return 0, [], _binary(class_map)
     if UNLABELLED in used:
         notes.append(f"255 in the masks means that nobody labelled ({counts[UNLABELLED]:,} pixels): {ignored}.")
     scored = set(range(1, most + 1))
@@ -175,6 +179,8 @@ def _numbering(counts: NDArray[np.int64], class_map: ClassMap) -> tuple[int, lis
     whole = counts[[*used]].sum()
     if values >= set(range(most + 2)) and counts[most + 1] > WARN_SHARE * whole and max(values) == most + 1:
         return 0, notes, _either(class_map)
+    if used == {0}:
+        notes.append(f"The masks hold 0 alone: every pixel is {names[0]}. Where 0 is what nobody labelled, write 255.")
     if values == {0, 1}:
         notes.append(
             f"The masks hold 0 and 1 alone: they are read as {names[0]} and {names[1]}. Where they only tell one thing "
@@ -186,6 +192,13 @@ def _numbering(counts: NDArray[np.int64], class_map: ClassMap) -> tuple[int, lis
             "every value."
         )
     return 0, notes, None
+
+
+def _is_blurred_binary(counts: NDArray[np.int64], most: int) -> bool:
+    """Whether the values were 0 and 255 before JPEG or resampling made others of them, mostly near these two."""
+    whole, near_0, near_255 = counts.sum(), counts[:_BLUR].sum(), counts[-_BLUR:].sum()
+    blurred = counts[most + 1 : UNLABELLED].sum() > WARN_SHARE * whole and counts[-_BLUR:UNLABELLED].sum() > 0
+    return bool(blurred and near_0 and near_255 and near_0 + near_255 > _MOST_BLURRED * whole)
 
 
 def _binary(class_map: ClassMap) -> str:

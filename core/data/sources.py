@@ -9,6 +9,10 @@ from core.data.scene import Scene
 
 # NAME_0_256, NAME (0, 256), NAME-r3-c12, 3_12: a place in a grid. NAME_patch_7: a patch without a place.
 _IN_GRID = re.compile(r"^(.*?)[ _-]*\(?[a-z]{0,4}(\d+)[ _,x-]+[a-z]{0,4}(\d+)\)?$", re.IGNORECASE)
+# NAME_x0_y256, NAME_r3_c12, NAME_row3_col12: the letters say what the numbers are, however few patches there are.
+_PLACED = re.compile(
+    r"^(.*?)[ _-]*(?:x[_-]?\d+[ _-]?y|y[_-]?\d+[ _-]?x|r(?:ow)?[_-]?\d+[ _-]?c(?:ol(?:umn)?)?)[_-]?\d+$", re.IGNORECASE
+)
 _PATCH = re.compile(r"^(.+?)[ _-](?:patch|crop|chip|tile)[ _-]?\d+$", re.IGNORECASE)
 _DENSE = 0.5
 """The least share of a grid's places that are there; years and serial numbers make no such grid."""
@@ -75,7 +79,7 @@ def _sources(scenes: Sequence[Scene]) -> list[str | None]:
     whole = {name for name, cells in grids.items() if _is_grid(cells)}
     sources: list[str | None] = []
     for scene, stem, place in zip(scenes, stems, places, strict=True):
-        patch = _PATCH.match(stem)
+        patch = _PLACED.match(stem) or _PATCH.match(stem)
         in_grid = place is not None and place[0] in whole
         sources.append(place[0] if in_grid and place else f"{scene.tile}/{patch[1]}".lower() if patch else None)
     return sources

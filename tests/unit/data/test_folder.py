@@ -201,7 +201,16 @@ def _split_folder(root: Path, where: str, names: tuple[str, str, str]) -> None:
 @pytest.mark.parametrize("where", ["above", "inside"])
 @pytest.mark.parametrize(
     "names",
-    [("train", "val", "test"), ("Training", "Validation", "Testing"), ("TRAIN", "valid", "Test")],
+    [
+        ("train", "val", "test"),
+        ("Training", "Validation", "Testing"),
+        ("TRAIN", "valid", "Test"),
+        ("train", "eval", "test"),
+        ("trn", "dev", "tst"),
+        ("1_train", "2_val", "3_test"),
+        ("trainset", "val_set", "Test Data"),
+        ("train ", "val-split", "holdout"),
+    ],
 )
 def test_folders_named_as_a_split_are_known_above_images_and_inside(
     tmp_path: Path, where: str, names: tuple[str, str, str]

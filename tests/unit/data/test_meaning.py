@@ -95,6 +95,42 @@ def test_a_binary_mask_is_told_as_what_it_is_however_much_is_white(tmp_path: Pat
     assert "0 (Building) to 4 (Water) and 255 where nobody labelled" in said
 
 
+def blocks(*values: int, seed: int = 0) -> NDArray[np.uint8]:
+    """A mask (48, 48) of squares of these values, whose edges lie across the blocks that JPEG packs."""
+    found = np.random.default_rng(seed).integers(0, len(values), (8, 8))
+    return np.array(values, np.uint8)[np.kron(found, np.ones((7, 7), int))][:48, :48]
+
+
+def write_jpeg(root: Path, masks: Masks, quality: int) -> Path:
+    write(root, masks)
+    for name, mask in masks.items():
+        (root / "masks" / f"{name}.png").unlink()
+        Image.fromarray(mask).save(root / "masks" / f"{name}.jpg", quality=quality)
+    return root
+
+
+@pytest.mark.parametrize("quality", [75, 90, 95])
+@pytest.mark.parametrize("colours", ["grey", "rgb"])
+def test_a_binary_mask_that_jpeg_blurred_is_binary_all_the_same(tmp_path: Path, quality: int, colours: str) -> None:
+    masks = {name: blocks(0, 255, seed=at) for at, name in enumerate("abc")}
+    shown = {name: np.repeat(mask[..., None], 3, axis=2) if colours == "rgb" else mask for name, mask in masks.items()}
+    assert "These masks are binary" in refusal(write_jpeg(tmp_path, shown, quality))
+
+
+@pytest.mark.parametrize("colours", ["grey", "rgb"])
+def test_class_numbers_in_a_jpeg_are_refused_for_jpeg_makes_others_of_them(tmp_path: Path, colours: str) -> None:
+    mask = blocks(0, 1, 2, 3, 4)
+    shown = np.repeat(mask[..., None], 3, axis=2) if colours == "rgb" else mask
+    assert "is a JPEG, which changes class numbers" in refusal(write_jpeg(tmp_path, {"a": shown}, 95))
+
+
+def test_masks_of_zeros_alone_say_what_they_mean(tmp_path: Path) -> None:
+    loaded = load_folder(write(tmp_path, {"a": of(0), "b": of(0)}), AERIAL)
+    assert loaded.warnings == [
+        "The masks hold 0 alone: every pixel is Building. Where 0 is what nobody labelled, write 255."
+    ]
+
+
 @pytest.mark.parametrize("mask", [of(1, 2, 3, 4, 5), of(0, 1, 2, 3, 4, 5, 6)])
 def test_values_that_fit_counting_from_0_and_from_1_are_not_guessed(tmp_path: Path, mask: NDArray[np.uint8]) -> None:
     assert "may count from 0 or from 1" in refusal(write(tmp_path, {"a": mask}))

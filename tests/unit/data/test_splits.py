@@ -240,6 +240,16 @@ def test_patches_of_one_picture_in_two_folders_of_a_split_are_a_leak(form: str) 
     assert not split_scenes(whole, "by-image").leaks
 
 
+@pytest.mark.parametrize("form", ["{}_x{}_y0", "{}_y0_x{}", "{}_r0_c{}", "{}-row1-col{}"])
+def test_a_single_row_of_patches_is_known_by_its_letters(form: str) -> None:
+    named = [form.format(source, place) for source in "abc" for place in (0, 256, 512)]
+    torn = [
+        dataclasses.replace(scene, name=name, split="val" if at % 3 == 2 else "train")
+        for at, (scene, name) in enumerate(zip(unnumbered(9), named, strict=True))
+    ]
+    assert split_scenes(torn, "by-image").leaks
+
+
 def test_patches_of_a_single_picture_cannot_be_parted_without_a_leak() -> None:
     split = split_scenes(_patches("{}_{}_{}", "a"), "by-image")
     assert split.leaks
