@@ -108,6 +108,7 @@ class _Work:
         cancelled: Cancelled | None,
     ) -> None:
         self.outputs = PictureOutputs()
+        self._begun: list[Path] = []
         self._picture, self._stem, self._folder = picture, stem, folder
         self._device, self._tiling, self._polygons, self._cancelled = device, tiling, polygons, cancelled
 
@@ -119,7 +120,7 @@ class _Work:
             yield
             finished = True
         finally:
-            for path in () if finished else self.outputs.files:
+            for path in () if finished else self._begun:
                 path.unlink(missing_ok=True)
                 path.with_name(path.name + ".aux.xml").unlink(missing_ok=True)
 
@@ -196,6 +197,7 @@ class _Work:
 
     def _made(self, ending: str, make: Callable[[Path], object]) -> None:
         target = self._stem.with_name(self._stem.name + ending)
+        self._begun.append(target)
         make(target)
         self.outputs.files.append(target)
 

@@ -24,7 +24,7 @@ from core.infer.outputs.polygons import PolygonSettings, Regions, regions
 _FIELDS = ("class", "name", "colour", "area_px", "area_m2")
 _LAYER = "classes"
 _FAILED = "cannot be written: choose another folder, or look whether its disk is in order."
-_LITTLE = 512 * 1024
+_LITTLE, _ROW_BYTES = 512 * 1024, 200
 _NO_SYSTEM = (
     "Its coordinate system cannot be written into a GeoPackage: the polygons have its coordinates, and no system."
 )
@@ -51,7 +51,7 @@ def write_gpkg(mask: Path, target: Path, info: Info, legend: Legend, settings: P
         with tempfile.TemporaryDirectory(dir=aside.parent, prefix=".terrastill-") as folder:
             # GDAL wants the ending, and may leave files of its own beside it.
             path = Path(folder) / "classes.gpkg"
-            crs = _writable(info.crs, path.with_name("try.gpkg"))
+            crs = _writable(info.crs, path.with_name("try.gpkg"), target)
             if info.crs is not None and crs is None:
                 notes.append(_NO_SYSTEM)
             _fill(path, target, regions(mask, info, settings), info, crs, legend)
@@ -66,8 +66,10 @@ def _fill(path: Path, target: Path, parts: Iterator[Regions], info: Info, crs: s
     for part in parts:
         if not len(part.shapes) and started:
             continue
-        with geo.calls(f"{target.name} {_FAILED}", target=target, needs=_LITTLE):
-            geometry = shapely.to_wkb(to_map(part.shapes, info))
+        geometry = _to_wkb(part, info)
+        # Twice over, for SQLite keeps a journal meanwhile and takes it away when it fails.
+        needs = _LITTLE + 2 * sum(len(one) + _ROW_BYTES for one in geometry)
+        with geo.calls(f"{target.name} {_FAILED}", target=target, needs=needs):
             _append(path, geometry, _columns(part, legend), crs, started=started)
         count, started = count + len(part.shapes), True
     with geo.calls(f"{target.name} cannot be read back: write it to another disk.", target=target, needs=_LITTLE):
@@ -76,7 +78,12 @@ def _fill(path: Path, target: Path, parts: Iterator[Regions], info: Info, crs: s
         raise geo.disk_full(target)
 
 
-@geo.calls("The GeoPackage cannot be written.")
+@geo.calls("The polygons cannot be placed.")
+def _to_wkb(part: Regions, info: Info) -> NDArray[np.object_]:
+    found: NDArray[np.object_] = shapely.to_wkb(to_map(part.shapes, info))
+    return found
+
+
 def _append(
     path: Path, geometry: NDArray[np.object_], columns: list[NDArray[Any]], crs: str | None, *, started: bool
 ) -> None:
@@ -97,11 +104,12 @@ def _append(
         )
 
 
-def _writable(crs: str | None, path: Path) -> str | None:
-    """The system, or None where GDAL cannot write it into a GeoPackage."""
+def _writable(crs: str | None, path: Path, target: Path) -> str | None:
+    """The system, or None where GDAL cannot write it into a GeoPackage. Raises `DiskFullError`."""
     nothing: list[NDArray[Any]] = [np.array([], kind) for kind in (np.int32, object, object, float, float)]
     try:
-        _append(path, np.array([], object), nothing, crs, started=False)
+        with geo.calls(_NO_SYSTEM, target=target, needs=_LITTLE):
+            _append(path, np.array([], object), nothing, crs, started=False)
     except GeoError:
         return None
     return crs
