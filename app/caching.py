@@ -17,7 +17,6 @@ from app.services import (
     access,
     artifacts,
     benchmarks,
-    collections,
     datasets,
     estimates,
     exports,
@@ -26,6 +25,7 @@ from app.services import (
     launch,
     map_views,
     overlays,
+    picture_collections,
     softening,
     workers,
 )
@@ -49,7 +49,7 @@ def scene(name: str) -> Picture:
 @st.cache_data(max_entries=16, ttl=600, show_spinner=False)
 def of_collection(collection: str, name: str, folder: str) -> Picture:
     """A picture of a dataset or a folder; read again after ten minutes, because a folder may have changed."""
-    return collections.open_picture(collection, name, folder)
+    return picture_collections.open_picture(collection, name, folder)
 
 
 @st.cache_data(max_entries=2, scope="session", show_spinner=False)

@@ -1,7 +1,9 @@
 """The laws of the house, checked on every file: who may import whom (docs/DESIGN.md), and what no file may hold."""
 
+import ast
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -73,7 +75,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
 }
 SERVICES_MAY_NOT = (
     "core.runs.execution",
-    "core.runs.worker.worker",
+    "core.runs.worker.queue_worker",
     "core.runs.worker.command",
     "core.cli",
     "core.__main__",
@@ -143,6 +145,22 @@ def _owner(name: str) -> str | None:
     return next((parent for parent in parents if parent in known), None)
 
 
+def test_no_module_has_the_name_of_one_of_the_standard_library() -> None:
+    names = {m.name.rpartition(".")[2]: m.name for m in SOURCE if not m.name.endswith(".__main__")}
+    assert {name: names[name] for name in names.keys() & sys.stdlib_module_names} == {}
+
+
+def test_names_in_the_runs_room_are_used_nowhere_else() -> None:
+    """A class by its name, and a module by the last part of its own, but for the verbs of the command line."""
+    source = [m for m in SOURCE if not within(m.name, ("core.cli", "tools")) and not m.is_package]
+    modules_named = Counter(m.name.rpartition(".")[2] for m in source)
+    classes = [(m, node.name) for m in source for node in m.tree.body if isinstance(node, ast.ClassDef)]
+    named = Counter(name for _, name in classes)
+    twice = [m.name for m in source if modules_named[m.name.rpartition(".")[2]] > 1 and within(m.name, ("core.runs",))]
+    twice += [f"{m.name}.{name}" for m, name in classes if named[name] > 1 and within(m.name, ("core.runs",))]
+    assert twice == []
+
+
 def test_nothing_is_caught_broadly() -> None:
     assert _report(broad_catches, EVERYTHING) == []
 
@@ -185,8 +203,8 @@ def test_the_tree_is_really_read() -> None:
         ("core.metrics", "def f() -> None:\n    from core.models import MODELS"),
         ("core.train.loop", "from core.runs.store.run_store import RunStore"),
         ("core.infer.tiling", "import torch.nn"),
-        ("core.runs.store.run_store", "import core.runs.worker.worker"),
-        ("core.runs.execution", "from core.runs.worker import worker"),
+        ("core.runs.store.run_store", "import core.runs.worker.queue_worker"),
+        ("core.runs.execution", "from core.runs.worker import queue_worker"),
         ("core.train.loop", "import streamlit as st"),
         ("core.cli.train", "from app.services import runs"),
         ("core.cli.train", "from tools import synthetic"),
@@ -194,7 +212,7 @@ def test_the_tree_is_really_read() -> None:
         ("tools.synthetic.samples", "from app.services import datasets"),
         ("core.somewhere", ""),
         ("app.services.runs", "from core.runs.execution import execute"),
-        ("app.services.runs", "from core.runs.worker import worker"),
+        ("app.services.runs", "from core.runs.worker import queue_worker"),
         ("app.services.runs", "import streamlit"),
         ("app.services.runs", "from app import state"),
         ("app.views.compare", "from core.data.datasets.dubai import DUBAI"),

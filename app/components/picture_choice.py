@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app import caching, state
 from app.components import say
 from app.components.linked import linked_segments, linked_select
-from app.services import collections, datasets
+from app.services import datasets, picture_collections
 from app.services.datasets import Picture
 
 OpenPicture = Callable[[], Picture | None]
@@ -36,7 +36,7 @@ def scene_title(name: str) -> str:
 
 def _choose_source() -> str:
     titles = {_SCENE: "Shipped"} if datasets.scene_names() else {}
-    if state.linked(state.COLLECTION) in collections.titles():
+    if state.linked(state.COLLECTION) in picture_collections.titles():
         titles[_SET] = "Gallery"
     return linked_segments("Image", {**titles, _UPLOAD: "Upload"}, name=state.SOURCE)
 
@@ -48,7 +48,7 @@ def _shipped() -> OpenPicture:
 
 def _of_collection() -> OpenPicture:
     collection, folder = state.linked(state.COLLECTION), state.linked(state.FOLDER)
-    names = [entry.name for entry in collections.entries(collection, folder)]
+    names = [entry.name for entry in picture_collections.entries(collection, folder)]
     gone = "The picture in this link is not there any more; this is the first one."
     name = linked_select("Picture", names, name=state.PICTURE, title=scene_title, always=True, gone=gone)
     return lambda: caching.of_collection(collection, name, folder)

@@ -12,7 +12,7 @@ from app.components.legend import legend
 from app.components.palette_switch import palette_switch
 from app.components.run_table import TICK_SECONDS, settings_line, state_badge
 from app.components.sign_in import person
-from app.services import palettes, progress, queue, runs, verdicts, workers
+from app.services import palettes, progress, runs, verdicts, waiting_runs, workers
 from app.services.names import plain
 from app.services.progress import RunProgress
 from app.services.runs import Run
@@ -74,7 +74,7 @@ def _waiting(run: Run, partner: Run | None, known: Mapping[str, Run]) -> None:
     sentence = "Waiting for the worker."
     if run.control_of and partner is not None and partner.active:
         sentence = "Starts when the distillation it controls for is done, with the same training time."
-    turn = queue.turns(list(known.values())).get(run.id)
+    turn = waiting_runs.turns(list(known.values())).get(run.id)
     place = "" if turn is None else f" {_place(turn, absent=absent)}"
     say.info(f"{sentence}{' No worker is running.' if absent else ''}{place}", icon=":material/schedule:")
     if absent and st.button("Start the worker", key="start_worker_here", icon=":material/play_arrow:"):
@@ -82,7 +82,7 @@ def _waiting(run: Run, partner: Run | None, known: Mapping[str, Run]) -> None:
         st.rerun()
 
 
-def _place(turn: queue.Turn, *, absent: bool) -> str:
+def _place(turn: waiting_runs.Turn, *, absent: bool) -> str:
     """`Next in the queue, starts in about 4 min.`"""
     place = "Next in the queue" if turn.position == 1 else f"Number {turn.position} in the queue"
     if absent or turn.starts_in is None:

@@ -13,11 +13,11 @@ from app.components.linked import linked_select
 from app.components.pair_choice import choose_pair
 from app.components.picture_choice import scene_title
 from app.components.sign_in import person
-from app.services import access, artifacts, collections, galleries
+from app.services import access, artifacts, galleries, picture_collections
 from app.services.artifacts import Model
-from app.services.collections import Entry
 from app.services.errors import DataError
 from app.services.galleries import Pass, Verdict
+from app.services.picture_collections import Entry
 
 _PASSES = "gallery_passes"
 _MOST_PASSES = 16
@@ -40,7 +40,7 @@ _STYLE = """<style>
 def main() -> None:
     st.title("Gallery", anchor=False)
     st.caption("One student beside its teacher on many images, the worst first. Pink is where the two differ.")
-    models, titles = artifacts.models(), collections.titles()
+    models, titles = artifacts.models(), picture_collections.titles()
     if not models or not titles:
         empty_state(
             "Nothing to compare yet",
@@ -53,8 +53,8 @@ def main() -> None:
         collection = linked_select(
             "Images", list(titles), name=state.COLLECTION, title=lambda name: titles[name], always=True
         )
-        folder = _choose_folder() if collection == collections.FOLDER else ""
-    entries = collections.entries(collection, folder)
+        folder = _choose_folder() if collection == picture_collections.FOLDER else ""
+    entries = picture_collections.entries(collection, folder)
     with controls[1]:
         chosen = _choose_part(entries)
     pair = choose_pair(models, controls[2], controls[3])
@@ -80,13 +80,13 @@ def _choose_folder() -> str:
 
 
 def _choose_part(entries: Sequence[Entry]) -> list[Entry]:
-    there = [use for use in collections.USES if any(entry.use == use for entry in entries)]
+    there = [use for use in picture_collections.USES if any(entry.use == use for entry in entries)]
     if not there:
         st.selectbox("Part", ["All"], disabled=True)
         return list(entries)
     default = "validate" if "validate" in there else "all"
     use = linked_select(
-        "Part", ["all", *there], name=state.USE, default=default, title=lambda name: collections.USES[name]
+        "Part", ["all", *there], name=state.USE, default=default, title=lambda name: picture_collections.USES[name]
     )
     return [entry for entry in entries if use in ("all", entry.use)]
 

@@ -13,7 +13,7 @@ from app.components.report_button import report_button
 from app.components.run_live import run_live
 from app.components.run_table import picked, run_label, run_table
 from app.components.sign_in import person
-from app.services import artifacts, progress, queue, report_contents, runs, workers
+from app.services import artifacts, progress, report_contents, runs, waiting_runs, workers
 from app.services.names import plain, public, stem
 from app.services.runs import Run
 
@@ -73,7 +73,7 @@ def _actions(run: Run) -> None:
                 lambda: report_contents.of_run(run, palette=shown.palette), name=f"run-{run.id}", key="report"
             )
         if run.state == "queued" and st.button("Run next", icon=":material/vertical_align_top:", key="first"):
-            queue.move_to_front(run.id, person())
+            waiting_runs.move_to_front(run.id, person())
             st.rerun()
         if run.copyable and st.button("Edit a copy", icon=":material/edit:", key="copy"):
             _edit_copy(run)
@@ -91,7 +91,7 @@ def _edit_copy(run: Run) -> None:
     """Open Distill with these settings; launching there makes a new run."""
     known = {other.id: other for other in runs.list_runs()}
     original = known.get(run.control_of or "", run)
-    link: dict[str, str | list[str]] = {**queue.copy_link(run.id)}
+    link: dict[str, str | list[str]] = {**waiting_runs.copy_link(run.id)}
     link[state.LOSSES] = state.weights_for_link(original.config.distill.losses if original.config.distill else {})
     st.switch_page("views/distill.py", query_params=link)
 

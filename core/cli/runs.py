@@ -64,9 +64,9 @@ def _do(store: Any, deed: str, run_id: str) -> None:
 
 def _prune(store: Any, args: argparse.Namespace) -> list[Any]:
     from core.errors import ConfigError
-    from core.runs.store.prune import Limits, candidates, prune
+    from core.runs.store.prune import KeepLimits, candidates, prune
 
-    limits = Limits(args.keep_days, args.keep_gb)
+    limits = KeepLimits(args.keep_days, args.keep_gb)
     if not limits:
         raise ConfigError("Say what to keep: --keep-days 90, --keep-gb 50, or both. Pinned runs always stay.")
     return candidates(store, limits) if args.check else prune(store, limits)

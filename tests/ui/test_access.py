@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.services import access, benchmarks, exports, launch, queue, runs, workers
+from app.services import access, benchmarks, exports, launch, runs, waiting_runs, workers
 from app.services.access import Person, Rates
 from app.services.errors import ConfigError, RunError
 from app.services.stores import open_store
@@ -166,7 +166,7 @@ DEEDS: dict[str, Callable[[str, Person], object]] = {
     "cancel": runs.cancel,
     "retry": runs.retry,
     "pin": lambda run_id, who: runs.pin(run_id, True, who),
-    "first": queue.move_to_front,
+    "first": waiting_runs.move_to_front,
     "delete": runs.delete,
     "launch": lambda _, who: launch.launch(ask(), who),
     "start a worker": lambda _, who: workers.start_worker(who),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.services import benchmarks, collections, datasets, estimates, progress
+from app.services import benchmarks, datasets, estimates, picture_collections, progress
 from app.services.stores import open_store
 from core.config import DataConfig, RunConfig
 from core.data.dataset import Dataset
@@ -34,9 +34,9 @@ def test_the_form_offers_it_by_its_title(dataset: Dataset, view: Callable[..., A
 
 
 def test_it_is_a_collection_and_can_be_scored_on(dataset: Dataset) -> None:
-    assert collections.titles()["meadows"] == dataset.short_title == "Meadows"
-    assert [entry.use for entry in collections.entries("meadows")] == ["train", "train", "validate", "test"]
-    picture = collections.open_picture("meadows", "field_part_1")
+    assert picture_collections.titles()["meadows"] == dataset.short_title == "Meadows"
+    assert [entry.use for entry in picture_collections.entries("meadows")] == ["train", "train", "validate", "test"]
+    picture = picture_collections.open_picture("meadows", "field_part_1")
     assert picture.mask is not None
     assert set(np.unique(picture.mask)) == {1, 2, 3}
     assert benchmarks.choices().labelled["meadows"] == "Meadows, validation images"
@@ -45,7 +45,7 @@ def test_it_is_a_collection_and_can_be_scored_on(dataset: Dataset) -> None:
 def test_where_it_is_not_there_the_form_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = replace(meadows(tmp_path / "here"), place=lambda: tmp_path / "gone", remedy="walk there and take pictures")
     monkeypatch.setitem(DATASETS, gone.name, gone)
-    assert "meadows" not in collections.titles()
+    assert "meadows" not in picture_collections.titles()
     choice = next(choice for choice in datasets.training_choices() if choice.name == "meadows")
     assert choice.missing == "Walk there and take pictures, then reload this page."
 

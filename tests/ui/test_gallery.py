@@ -11,10 +11,10 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.components import sign_in
-from app.services import access, collections, galleries, inference, overlays
-from app.services.collections import Entry
+from app.services import access, galleries, inference, overlays, picture_collections
 from app.services.datasets import Picture
 from app.services.galleries import Verdict
+from app.services.picture_collections import Entry
 from core import paths
 from core.errors import DatasetNotFoundError, ImageError
 from core.image import encode_png, read_rgb
@@ -28,9 +28,9 @@ def two(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A collection of two pictures with the world's masks; the second has no known mask for its left half."""
     picture = Picture("a", "a" * 64, np.zeros((2, 4, 3), np.uint8), TRUTH)
     pictures = {"a": picture, "b": replace(picture, name="b", sha256="b" * 64, mask=np.where(TRUTH == 0, 5, TRUTH))}
-    monkeypatch.setattr(collections, "titles", lambda: {"samples": "Shipped scenes"})
-    monkeypatch.setattr(collections, "entries", lambda *_: (Entry("a", ""), Entry("b", "")))
-    monkeypatch.setattr(collections, "open_picture", lambda _, name, __: pictures[name])
+    monkeypatch.setattr(picture_collections, "titles", lambda: {"samples": "Shipped scenes"})
+    monkeypatch.setattr(picture_collections, "entries", lambda *_: (Entry("a", ""), Entry("b", "")))
+    monkeypatch.setattr(picture_collections, "open_picture", lambda _, name, __: pictures[name])
     return world
 
 
@@ -122,14 +122,14 @@ def test_a_person_looks_at_so_many_images_an_hour(view: View, two: World, monkey
 def test_a_picture_that_cannot_be_read_is_told_and_left_out(
     view: View, two: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = collections.open_picture
+    good = picture_collections.open_picture
 
     def open_picture(collection: str, name: str, folder: str) -> Picture:
         if name == "a":
             raise ImageError("a has 400 megapixels: cut it into smaller pictures.")
         return good(collection, name, folder)
 
-    monkeypatch.setattr(collections, "open_picture", open_picture)
+    monkeypatch.setattr(picture_collections, "open_picture", open_picture)
     page = view("gallery")
     page.button[0].click().run()
     assert not page.exception
@@ -168,17 +168,17 @@ def test_the_viewer_opens_what_a_card_names(view: View, viewer_payloads: list[di
 
 @pytest.mark.usefixtures("world")
 def test_it_says_what_is_missing(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collections, "titles", dict)
+    monkeypatch.setattr(picture_collections, "titles", dict)
     assert "Nothing to compare yet" in words(view("gallery"))
 
 
 def test_the_shipped_scenes_are_a_collection() -> None:
-    names = [entry.name for entry in collections.entries("samples")]
+    names = [entry.name for entry in picture_collections.entries("samples")]
     assert names[:2] == ["scene_01", "scene_02"]
-    picture = collections.open_picture("samples", "scene_02")
+    picture = picture_collections.open_picture("samples", "scene_02")
     assert picture.mask is not None
     with pytest.raises(DatasetNotFoundError, match="choose another"):
-        collections.open_picture("samples", "../secret")
+        picture_collections.open_picture("samples", "../secret")
 
 
 def test_only_folders_below_the_opened_one_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,13 +188,13 @@ def test_only_folders_below_the_opened_one_are_read(tmp_path: Path, monkeypatch:
         (tmp_path / place / "images" / "roof.png").write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))
     monkeypatch.setattr(access, "read_access", lambda: access.Access(images=None))
     with pytest.raises(DatasetNotFoundError, match=r"access\.toml"):
-        collections.entries("folder", "mine")
+        picture_collections.entries("folder", "mine")
     monkeypatch.setattr(access, "read_access", lambda: access.Access(images=str(tmp_path / "open")))
-    assert [entry.name for entry in collections.entries("folder", "mine")] == ["roof"]
-    assert read_rgb(encode_png(collections.open_picture("folder", "roof", "mine").image)).shape == (4, 4, 3)
+    assert [entry.name for entry in picture_collections.entries("folder", "mine")] == ["roof"]
+    assert read_rgb(encode_png(picture_collections.open_picture("folder", "roof", "mine").image)).shape == (4, 4, 3)
     for outside in ("../shut", str(tmp_path / "shut"), "nowhere"):
         with pytest.raises(DatasetNotFoundError, match="check the path"):
-            collections.entries("folder", outside)
+            picture_collections.entries("folder", outside)
 
 
 def test_pictures_that_lie_in_the_folder_itself_are_a_collection(
@@ -209,13 +209,13 @@ def test_pictures_that_lie_in_the_folder_itself_are_a_collection(
     (flat / "9.jpg").write_bytes(roof)
     (flat / "notes.txt").write_text("no picture")
     monkeypatch.setattr(access, "read_access", lambda: access.Access(images=str(tmp_path)))
-    names = [entry.name for entry in collections.entries("folder", "flat")]
+    names = [entry.name for entry in picture_collections.entries("folder", "flat")]
     assert names == ["9.jpg", "9.png", "10", "field.b", "field_sat"]
-    assert (collections.open_picture("folder", "field_sat", "flat").mask == 1).all()
-    assert collections.open_picture("folder", "10", "flat").mask is None
+    assert (picture_collections.open_picture("folder", "field_sat", "flat").mask == 1).all()
+    assert picture_collections.open_picture("folder", "10", "flat").mask is None
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetNotFoundError, match=r"put PNG, JPEG or TIFF files into it"):
-        collections.entries("folder", "empty")
+        picture_collections.entries("folder", "empty")
 
 
 def test_a_picture_counts_once_though_two_runs_of_the_page_finish_it() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.services import access, collections, datasets, launch, queue, runs, workspaces
+from app.services import access, datasets, launch, picture_collections, runs, waiting_runs, workspaces
 from app.services.errors import TerrastillError
 from app.services.stores import open_store
 from core import paths
@@ -81,8 +81,8 @@ def test_every_page_gives_one_answer_to_every_path_that_leads_out(opened: Path) 
     with_workspace = workspaces.open_workspace()
     for text in outside(opened):
         answers.add("\n".join(distill(text)))
-        answers.add(refusal(lambda text=text: collections.entries("folder", text)))
-        answers.add(refusal(lambda text=text: collections.open_picture("folder", "secret", text)))
+        answers.add(refusal(lambda text=text: picture_collections.entries("folder", text)))
+        answers.add(refusal(lambda text=text: picture_collections.open_picture("folder", "secret", text)))
         answers.add(refusal(lambda text=text: with_workspace.add_path(text)))
         answers.add(refusal(lambda text=text: launch.launch(ask(dataset="folder", root=text), ANYBODY)))
         answers.add(refusal(lambda text=text: datasets.split_summary(at(opened, text))))
@@ -98,7 +98,7 @@ def at(opened: Path, text: str) -> dict[str, Any]:
 def test_what_lies_below_is_opened_by_either_way_of_naming_it(opened: Path) -> None:
     for text in ("mine", "mine/", "./mine", "again", str(opened / "mine"), str(opened / "again")):
         assert distill(text) == []
-        assert len(collections.entries("folder", text)) == 3
+        assert len(picture_collections.entries("folder", text)) == 3
     config = launch.to_config(ask(dataset="folder", root="again"))
     assert (config.data.root, config.data.opened) == (str((opened / "mine").resolve()), str(opened))
     found = datasets.split_summary(at(opened, "mine") | {"crop": 32})
@@ -106,7 +106,7 @@ def test_what_lies_below_is_opened_by_either_way_of_naming_it(opened: Path) -> N
 
 
 def test_links_and_pipes_within_an_opened_folder_are_as_if_they_were_not_there(opened: Path) -> None:
-    assert [entry.name for entry in collections.entries("folder", "mixed")] == ["roof"]
+    assert [entry.name for entry in picture_collections.entries("folder", "mixed")] == ["roof"]
     loaded = open_dataset(DataConfig(**at(opened, "mixed")))
     assert [scene.name for scene in loaded.scenes] == ["roof"]
     assert loaded.problems == []
@@ -138,7 +138,7 @@ def test_nothing_that_names_a_folder_tells_where_it_lies(opened: Path) -> None:
     (opened / "empty").mkdir()
     told = [
         refusal(lambda: datasets.split_summary(at(opened, "empty"))),
-        refusal(lambda: collections.entries("folder", "empty")),
+        refusal(lambda: picture_collections.entries("folder", "empty")),
     ]
     assert all(str(opened.parent) not in text for text in told), told
 
@@ -173,8 +173,8 @@ def test_a_visitor_retries_no_run_that_reads_what_is_not_opened(opened: Path) ->
 
 
 def test_a_copy_names_its_folder_below_the_opened_one_or_is_refused(opened: Path) -> None:
-    assert queue.copy_link(queued(dataset="folder", root=str(opened / "mine")))["root"] == "mine"
-    refusal(lambda: queue.copy_link(queued(dataset="folder", root=str(opened.parent / "secret"))))
+    assert waiting_runs.copy_link(queued(dataset="folder", root=str(opened / "mine")))["root"] == "mine"
+    refusal(lambda: waiting_runs.copy_link(queued(dataset="folder", root=str(opened.parent / "secret"))))
 
 
 @pytest.mark.parametrize("name", ["../secret/model", "/etc/passwd", "", "checkpoints/teacher"])

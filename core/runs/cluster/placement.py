@@ -18,7 +18,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Placement:
+class MachineShare:
     """What one run takes of one machine."""
 
     machine: Machine
@@ -30,7 +30,7 @@ class Placement:
         return GPU if self.gpus else CPU
 
 
-class Placements:
+class ClusterSlots:
     """The slots of a cluster: one for each GPU, and one for each `cpus` processors of a machine without a GPU.
 
     A run of several devices takes its GPUs on one machine. When too few are free, the runs behind it wait until
@@ -40,7 +40,7 @@ class Placements:
     def __init__(self, *, cpus: float = 1.0) -> None:
         self._cpus = cpus
         self._machines: dict[str, Machine] = {}
-        self._taken: list[Placement] = []
+        self._taken: list[MachineShare] = []
         self._blocked: set[str] = set()
         self._avoided: dict[str, float] = {}
 
@@ -70,7 +70,7 @@ class Placements:
         """GPUs of the machine that has the most."""
         return max((machine.gpus for machine in self._machines.values()), default=0)
 
-    def take(self, device: str, count: int) -> Placement | None:
+    def take(self, device: str, count: int) -> MachineShare | None:
         """Place a run of `count` devices, or None: then none is free until something changes."""
         gpus = count if device == GPU else 0
         fits = [one for one in self._machines.values() if self._has(one, gpus)]
@@ -79,11 +79,11 @@ class Placements:
             return None
         # The fullest machine that fits: whole machines stay free for runs of many devices.
         machine = min(fits, key=lambda one: (one.gpus - self._used(one)[0], -self._used(one)[1]))
-        placement = Placement(machine, gpus, self._cpus)
+        placement = MachineShare(machine, gpus, self._cpus)
         self._taken.append(placement)
         return placement
 
-    def release(self, placement: Placement) -> None:
+    def release(self, placement: MachineShare) -> None:
         """Free a placement: its run is over."""
         self._taken = [one for one in self._taken if one is not placement]
         self._blocked.clear()

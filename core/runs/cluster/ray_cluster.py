@@ -18,7 +18,7 @@ from typing import Any
 from core import paths
 from core.errors import ConfigError, RunError
 from core.out_of_memory import OUT_OF_MEMORY_EXIT, ExitWatch, mentions_out_of_memory
-from core.runs.cluster.placement import Machine, Placement
+from core.runs.cluster.placement import Machine, MachineShare
 
 NO_START = 127
 """The exit code of a process that could not be started where it was sent."""
@@ -60,7 +60,7 @@ class Cluster:
             raise RunError(f"The Ray cluster does not answer ({type(error).__name__}).") from error
         return [_machine(node) for node in nodes if node["Alive"]]
 
-    def start(self, command: Sequence[str], log: Path, placement: Placement) -> "RemoteProcess":
+    def start(self, command: Sequence[str], log: Path, placement: MachineShare) -> "RemoteProcess":
         """Run Python with `command` on the machine of `placement`, with its GPUs; its output is added to `log`."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

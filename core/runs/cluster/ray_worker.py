@@ -10,13 +10,13 @@ from typing import Any
 
 from core import paths
 from core.errors import RunStateError
-from core.runs.cluster.placement import GPU, Placement, Placements
+from core.runs.cluster.placement import GPU, ClusterSlots, MachineShare
 from core.runs.cluster.ray_cluster import NO_START, Cluster, RemoteProcess
 from core.runs.store.records import RunRecord
 from core.runs.store.run_files import LineWriter
 from core.runs.store.run_store import RunStore
 from core.runs.worker.processes import Process, format_slots
-from core.runs.worker.worker import Child, Worker, print_line
+from core.runs.worker.queue_worker import Child, Worker, print_line
 
 _REFRESH_SECONDS = 2.0
 _HEARTBEAT_SECONDS = 5.0
@@ -29,8 +29,8 @@ class RayWorker(Worker):
 
     def __init__(self, store: RunStore, cluster: Cluster, *, cpus: float = 1.0, **options: Any) -> None:
         super().__init__(store, **options)
-        self._cluster, self._placements = cluster, Placements(cpus=cpus)
-        self._taken: dict[tuple[str, int], Placement] = {}
+        self._cluster, self._placements = cluster, ClusterSlots(cpus=cpus)
+        self._taken: dict[tuple[str, int], MachineShare] = {}
         self._refreshed_at = self._renewed_at = float("-inf")
         self.refresh()
 

@@ -18,14 +18,14 @@ _HOUR_OF_NIGHT = 3
 
 
 @dataclass(frozen=True)
-class Limits:
+class KeepLimits:
     """How much is kept. `days` since a run ended, `gigabytes` of all finished runs together; None: no limit."""
 
     days: float | None = None
     gigabytes: float | None = None
 
     @classmethod
-    def from_environment(cls) -> "Limits":
+    def from_environment(cls) -> "KeepLimits":
         """`TERRASTILL_KEEP_DAYS` and `TERRASTILL_KEEP_GB`; without them nothing is pruned. Raises `ConfigError`."""
         typed = paths.keep()
         return cls(*(_number(name, typed.get(name)) for name in ("TERRASTILL_KEEP_DAYS", "TERRASTILL_KEEP_GB")))
@@ -34,7 +34,7 @@ class Limits:
         return self.days is not None or self.gigabytes is not None
 
 
-def candidates(store: "RunStore", limits: Limits, *, now: Callable[[], float] = time.time) -> list[RunRecord]:
+def candidates(store: "RunStore", limits: KeepLimits, *, now: Callable[[], float] = time.time) -> list[RunRecord]:
     """The runs that are over the limits, the longest ended first."""
     known = store.list()
     needed = _needed(known)
@@ -55,7 +55,7 @@ def candidates(store: "RunStore", limits: Limits, *, now: Callable[[], float] = 
     return over
 
 
-def prune(store: "RunStore", limits: Limits, *, now: Callable[[], float] = time.time) -> list[RunRecord]:
+def prune(store: "RunStore", limits: KeepLimits, *, now: Callable[[], float] = time.time) -> list[RunRecord]:
     """Delete what is over the limits; gives what was deleted. A run that was pinned or retried meanwhile stays."""
     gone = []
     for run in candidates(store, limits, now=now):

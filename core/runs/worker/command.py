@@ -11,12 +11,12 @@ from pathlib import Path
 from core import paths
 from core.errors import ConfigError, RunStateError, TerrastillError
 from core.out_of_memory import TRAINING, set_kill_priority
-from core.runs.store.prune import Limits
+from core.runs.store.prune import KeepLimits
 from core.runs.store.records import RunRecord
 from core.runs.store.run_store import RunStore
 from core.runs.worker.heartbeats import WINDOW_SECONDS
 from core.runs.worker.processes import find_devices, format_slots, parse_slots
-from core.runs.worker.worker import Command, Worker, print_line
+from core.runs.worker.queue_worker import Command, Worker, print_line
 
 
 def main(argv: Sequence[str]) -> int:
@@ -28,8 +28,8 @@ def main(argv: Sequence[str]) -> int:
             raise ConfigError("--execute needs --worker and --attempt: the worker that holds the run, and the attempt.")
         _execute(store, args.execute, args.worker, args.attempt)
         return 0
-    limits = Limits.from_environment()
-    limits = Limits(
+    limits = KeepLimits.from_environment()
+    limits = KeepLimits(
         limits.days if args.keep_days is None else args.keep_days,
         limits.gigabytes if args.keep_gb is None else args.keep_gb,
     )
@@ -84,7 +84,7 @@ def serve(
     command: Command,
     slots: str | None = None,
     window: float = WINDOW_SECONDS,
-    limits: Limits | None = None,
+    limits: KeepLimits | None = None,
     lock: int | None = None,
     pause: float = 0.5,
 ) -> int:

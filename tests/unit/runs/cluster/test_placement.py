@@ -4,13 +4,13 @@ import random
 
 import pytest
 
-from core.runs.cluster.placement import CPU, GPU, Machine, Placement, Placements
+from core.runs.cluster.placement import CPU, GPU, ClusterSlots, Machine, MachineShare
 
 BIG, SMALL, PLAIN = Machine("1", "big", 4, 16.0), Machine("2", "small", 2, 8.0), Machine("3", "plain", 0, 3.0)
 
 
-def placements(*machines: Machine, cpus: float = 1.0) -> Placements:
-    made = Placements(cpus=cpus)
+def placements(*machines: Machine, cpus: float = 1.0) -> ClusterSlots:
+    made = ClusterSlots(cpus=cpus)
     made.update(machines, 0.0)
     return made
 
@@ -29,14 +29,14 @@ def test_a_run_of_several_devices_has_them_on_one_machine() -> None:
     made = placements(SMALL, BIG)
     assert made.largest() == 4
     placement = made.take(GPU, 3)
-    assert placement == Placement(BIG, 3, 1.0)
+    assert placement == MachineShare(BIG, 3, 1.0)
     assert made.take(GPU, 3) is None
 
 
 def test_small_runs_leave_whole_machines_free() -> None:
     made = placements(BIG, SMALL)
-    assert [made.take(GPU, 1), made.take(GPU, 1)] == [Placement(SMALL, 1, 1.0)] * 2
-    assert made.take(GPU, 4) == Placement(BIG, 4, 1.0)
+    assert [made.take(GPU, 1), made.take(GPU, 1)] == [MachineShare(SMALL, 1, 1.0)] * 2
+    assert made.take(GPU, 4) == MachineShare(BIG, 4, 1.0)
 
 
 def test_a_large_run_is_not_starved_by_small_ones() -> None:
@@ -79,7 +79,7 @@ def test_a_machine_that_lost_a_run_is_left_alone_for_a_while() -> None:
 def test_nothing_is_given_twice(seed: int) -> None:
     chance = random.Random(seed)
     machines = [Machine(str(n), str(n), chance.randrange(5), float(chance.randrange(1, 9))) for n in range(4)]
-    made, taken = placements(*machines), list[Placement]()
+    made, taken = placements(*machines), list[MachineShare]()
     for _ in range(200):
         if taken and chance.random() < 0.4:
             made.release(taken.pop(chance.randrange(len(taken))))

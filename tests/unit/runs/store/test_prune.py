@@ -6,7 +6,7 @@ import pytest
 
 from core.config import DistillConfig, RunConfig, TrainConfig
 from core.errors import ConfigError
-from core.runs.store.prune import Limits, Nightly, candidates, prune
+from core.runs.store.prune import KeepLimits, Nightly, candidates, prune
 from core.runs.store.run_store import RunStore
 from tests.unit.runs.conftest import Clock, claimed
 
@@ -26,7 +26,7 @@ def test_what_ended_too_long_ago_goes_and_nothing_else(store: RunStore, config: 
     recent = _ended(store, config)
     waiting = store.add(config).id
     clock.pass_(11 * DAY)
-    assert [run.id for run in prune(store, Limits(days=30), now=clock)] == [old]
+    assert [run.id for run in prune(store, KeepLimits(days=30), now=clock)] == [old]
     assert {run.id for run in store.list()} == {pinned, recent, waiting}
     assert not store.folder(old).exists()
 
@@ -37,17 +37,17 @@ def test_the_oldest_go_until_the_rest_fits(store: RunStore, config: RunConfig, c
         clock.pass_(60)
         runs.append(_ended(store, config, size=1_000_000))
     store.pin(runs[0])
-    assert [run.id for run in prune(store, Limits(gigabytes=0.0031), now=clock)] == runs[1:3]
-    assert prune(store, Limits(gigabytes=0.0031), now=clock) == []
+    assert [run.id for run in prune(store, KeepLimits(gigabytes=0.0031), now=clock)] == runs[1:3]
+    assert prune(store, KeepLimits(gigabytes=0.0031), now=clock) == []
 
 
 def test_pinned_runs_stay_though_they_alone_are_too_much(store: RunStore, config: RunConfig, clock: Clock) -> None:
     pinned = _ended(store, config, size=1_000_000)
     store.pin(pinned)
-    assert prune(store, Limits(days=0, gigabytes=0), now=clock) == []
+    assert prune(store, KeepLimits(days=0, gigabytes=0), now=clock) == []
     store.pin(pinned, pinned=False)
     clock.pass_(1)
-    assert [run.id for run in prune(store, Limits(days=0), now=clock)] == [pinned]
+    assert [run.id for run in prune(store, KeepLimits(days=0), now=clock)] == [pinned]
 
 
 @pytest.mark.parametrize("need", ["teacher", "start", "control"])
@@ -60,19 +60,19 @@ def test_what_a_waiting_run_needs_stays(store: RunStore, config: RunConfig, cloc
     }
     waiting = store.add(needing[need])
     clock.pass_(100 * DAY)
-    assert candidates(store, Limits(days=30), now=clock) == []
+    assert candidates(store, KeepLimits(days=30), now=clock) == []
     store.request_cancel(waiting.id)
-    assert [found.id for found in candidates(store, Limits(days=30), now=clock)] == [run]
+    assert [found.id for found in candidates(store, KeepLimits(days=30), now=clock)] == [run]
 
 
 def test_without_limits_nothing_is_pruned(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not Limits.from_environment()
+    assert not KeepLimits.from_environment()
     monkeypatch.setenv("TERRASTILL_KEEP_DAYS", "30")
-    assert Limits.from_environment() == Limits(days=30)
+    assert KeepLimits.from_environment() == KeepLimits(days=30)
     for nonsense in ("soon", "-1", "nan"):
         monkeypatch.setenv("TERRASTILL_KEEP_GB", nonsense)
         with pytest.raises(ConfigError, match="TERRASTILL_KEEP_GB"):
-            Limits.from_environment()
+            KeepLimits.from_environment()
 
 
 def test_it_is_due_once_a_night(clock: Clock) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from core.errors import DiskFullError, FencedError, RunError, RunNotFoundError, RunStateError
 from core.out_of_memory import ExitWatch
-from core.runs.store.prune import Limits, Nightly, prune
+from core.runs.store.prune import KeepLimits, Nightly, prune
 from core.runs.store.records import RunRecord, RunState
 from core.runs.store.run_files import LineWriter, last_lines
 from core.runs.store.run_store import RunStore
@@ -68,7 +68,7 @@ class Worker:
         window: float = WINDOW_SECONDS,
         patience: float = PATIENCE_SECONDS,
         spare: int = SPARE_BYTES,
-        limits: Limits | None = None,
+        limits: KeepLimits | None = None,
         now: Callable[[], float] = time.monotonic,
         watch_exit: Callable[[], ExitWatch] = ExitWatch,
         report: Callable[[str], None] = print_line,
@@ -77,7 +77,7 @@ class Worker:
         self.store, self.slots = store, slots
         self._command, self._patience, self._spare, self._now, self._report = command, patience, spare, now, report
         self._watch_exit = watch_exit
-        self._limits, self._nightly = limits or Limits(), Nightly()
+        self._limits, self._nightly = limits or KeepLimits(), Nightly()
         self._monitor = HeartbeatMonitor(window=window, now=now)
         self._children: list[Child] = []
         self._lock: int | None = None

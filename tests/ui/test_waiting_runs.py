@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import run_table, worker_status
-from app.services import launch, queue, runs, workers
+from app.services import launch, runs, waiting_runs, workers
 from app.services.runs import Run
 from app.services.stores import open_store
 from core.config import DistillConfig, ModelConfig
@@ -35,22 +35,22 @@ def _waiting(*ids: str) -> list[Run]:
 def test_each_waits_for_what_is_before_it() -> None:
     one, two, three = (_add(name) for name in ("one", "two", "three"))
     needs = {one: 100.0, two: 50.0, three: 1.0}
-    starts = queue.forecast(_waiting(one, two, three), {"running": 30.0}, needs, slots=1)
+    starts = waiting_runs.forecast(_waiting(one, two, three), {"running": 30.0}, needs, slots=1)
     assert starts == {one: 30.0, two: 130.0, three: 180.0}
-    starts = queue.forecast(_waiting(one, two, three), {"running": 30.0}, needs, slots=2)
+    starts = waiting_runs.forecast(_waiting(one, two, three), {"running": 30.0}, needs, slots=2)
     assert starts == {one: 0.0, two: 30.0, three: 80.0}
 
 
 def test_a_control_starts_after_its_run_though_a_slot_is_free() -> None:
     run, control = add_pair()
     needs = {run: 100.0, control: 100.0}
-    assert queue.forecast(_waiting(run, control), {}, needs, slots=2) == {run: 0.0, control: 100.0}
+    assert waiting_runs.forecast(_waiting(run, control), {}, needs, slots=2) == {run: 0.0, control: 100.0}
 
 
 def test_what_is_behind_a_run_of_unknown_length_is_unknown() -> None:
     one, two = _add("one"), _add("two")
-    assert queue.forecast(_waiting(one, two), {}, {one: None, two: 1.0}, slots=1) == {one: 0.0, two: None}
-    assert queue.forecast(_waiting(one), {"running": None}, {one: 1.0}, slots=1) == {one: None}
+    assert waiting_runs.forecast(_waiting(one, two), {}, {one: None, two: 1.0}, slots=1) == {one: 0.0, two: None}
+    assert waiting_runs.forecast(_waiting(one), {"running": None}, {one: 1.0}, slots=1) == {one: None}
 
 
 def test_a_run_takes_as_long_as_one_like_it_did() -> None:
@@ -62,7 +62,7 @@ def test_a_run_takes_as_long_as_one_like_it_did() -> None:
     other = _add("other", model=ModelConfig("unet", {"base": 64}))
     control = open_store().add(DISTILL.as_control(longer)).id
     known = {run.id: run for run in _known()}
-    found = [queue.expected_seconds(known[run_id], known) for run_id in (same, longer, other, control)]
+    found = [waiting_runs.expected_seconds(known[run_id], known) for run_id in (same, longer, other, control)]
     assert found == [80.0, 160.0, None, 160.0]
 
 

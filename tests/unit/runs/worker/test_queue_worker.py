@@ -19,7 +19,7 @@ from core.runs.store.records import LAST_CHECKPOINT, RunRecord, RunState
 from core.runs.store.run_store import RunStore
 from core.runs.worker.heartbeats import WINDOW_SECONDS
 from core.runs.worker.processes import DISK_FULL
-from core.runs.worker.worker import Worker
+from core.runs.worker.queue_worker import Worker
 from tests.unit.runs.conftest import Clock
 
 SLEEP = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
