@@ -58,6 +58,7 @@ def from_degrees(crs: str, east: float, north: float) -> tuple[float, float]:
     return float(x), float(y)
 
 
+@geo.calls(_NO_DEGREES)
 def is_geocentric(crs: str) -> bool:
     """Whether a system counts from the centre of the earth, in three axes: two of them name no place."""
     system = CRS.from_wkt(crs) if "[" in crs else CRS.from_user_input(crs)
