@@ -19,18 +19,12 @@ from core.data.meaning import Reading, consequence, counts_by_value, decide, int
 from core.data.opened import called, is_file_inside, is_inside
 from core.data.palette import REFUSE_SHARE, WARN_SHARE
 from core.data.scene import Scene
+from core.data.splits import split_of
 from core.errors import DatasetNotFoundError, ImageError, PairError
 from core.imagery.labels import StoredMask
 
 IMAGE_FOLDERS = ("images", "image", "imgs")
 MASK_FOLDERS = ("masks", "mask", "labels")
-SPLIT_FOLDERS = {
-    **dict.fromkeys(("train", "training", "trn"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "validate", "validating", "eval", "evaluation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing", "tst", "holdout", "heldout"), "test"),
-}
-"""Names of folders that say what the pictures in them are for: `split_of` reads `1_Train` and `val_set` as well."""
-
 SIBLINGS = 24
 """How many masks of a folder are read to know what a single one means."""
 MOST_PIXELS = 1_000_000_000
@@ -114,15 +108,6 @@ def find_pairs(root: Path, *, opened: Path | None = None) -> tuple[list[Pair], l
             "names, or into such folders below one folder for each tile."
         )
     return pairs, problems
-
-
-def split_of(name: str) -> str:
-    """What the pictures of a folder of this name are for: "train", "val", "test", or "" for no such name.
-
-    Case and digits do not count, nor do the words set, split, data and dataset behind it.
-    """
-    plain = re.sub(r"[\W\d_]+", "", name.lower())
-    return SPLIT_FOLDERS.get(plain) or SPLIT_FOLDERS.get(re.sub(r"(?:data)?(?:set|split|data)$", "", plain), "")
 
 
 def flat_pairs(root: Path, *, opened: Path | None = None) -> list[Pair]:

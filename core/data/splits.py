@@ -8,6 +8,7 @@ compare with published figures, and says that it leaks.
 """
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,13 @@ from core.errors import ConfigError
 
 HELD_SHARE = 0.15
 """Share of validation, and again of test, where the scenes have no parts."""
+
+SPLIT_FOLDERS = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "validating", "eval", "evaluation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "tst", "holdout", "heldout"), "test"),
+}
+"""Names of folders that say what the pictures in them are for: `split_of` reads `1_Train` and `val_set` as well."""
 
 RULES = ("by-image", "leave-tile-out:NAME", "leaky-patches")
 _LEAVE_OUT = "leave-tile-out:"
@@ -58,6 +66,15 @@ class Split:
     rule: str
     leaks: bool
     note: str
+
+
+def split_of(name: str) -> str:
+    """What the pictures of a folder of this name are for: "train", "val", "test", or "" for no such name.
+
+    Case and digits do not count, nor do the words set, split, data and dataset behind it.
+    """
+    plain = re.sub(r"[\W\d_]+", "", name.lower())
+    return SPLIT_FOLDERS.get(plain) or SPLIT_FOLDERS.get(re.sub(r"(?:data)?(?:set|split|data)$", "", plain), "")
 
 
 def split_scenes(
