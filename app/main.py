@@ -12,8 +12,9 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from app import web_limits, web_modules, web_runtime, web_security
+from app import web_deferred, web_limits, web_modules, web_runtime, web_security
 from app.services import hosts, inference, visitors, workers, workspaces
+from app.services.deferred import DEFERRED
 from app.services.errors import TerrastillError
 from app.state import report_script_error
 
@@ -43,8 +44,9 @@ def look_ahead() -> None:
 
 
 async def sweep_workspaces() -> None:
-    """Once an hour, remove the pictures of visitors who did not come back for a day."""
+    """Once an hour, remove the pictures of visitors who did not come back for a day, and what no browser fetched."""
     while True:
+        DEFERRED.expire()
         await asyncio.to_thread(workspaces.sweep, time.time())
         await asyncio.sleep(3600)
 
@@ -84,7 +86,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 def own_routes(base: str) -> list[BaseRoute]:
     """What the app serves beside Streamlit, below the same path (`server.baseUrlPath`, with or without slashes)."""
     prefix = f"/{base.strip('/')}".rstrip("/")
-    return [*web_runtime.routes(prefix), *web_modules.routes(prefix)]
+    return [*web_runtime.routes(prefix), *web_modules.routes(prefix), *web_deferred.routes(prefix)]
 
 
 app = st.App(

@@ -72,7 +72,7 @@ def measure(*, reruns: int, comparisons: int, side: int) -> dict[str, float]:
             sizes: list[int] = []
             page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: sizes.append(len(frame))))
             fetched: list[int] = []
-            page.on("response", lambda answer: "/media/" in answer.url and fetched.append(_length(answer)))
+            page.on("response", lambda answer: "/deferred/" in answer.url and fetched.append(_length(answer)))
             page.goto(address, timeout=PATIENCE_MS)
             page.get_by_role("combobox").nth(2).wait_for(timeout=PATIENCE_MS)
             figures = {"first_usable_s": time.monotonic() - answered}

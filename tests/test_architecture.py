@@ -39,7 +39,7 @@ TASKS = (*MODELS, "core.events", "core.train", "core.evaluate", "core.infer", "c
 STORE = (*BASE, "core.runs.store")
 EXECUTION = (*(f"core.runs.{name}" for name in ("execution", "checks", "trial", "teaching")), "core.runs.devices")
 TRACKING = ("core.runs.tracking",)
-SERVER = ("app.web_modules", "app.web_runtime", "app.web_security", "app.web_limits")
+SERVER = ("app.web_deferred", "app.web_modules", "app.web_runtime", "app.web_security", "app.web_limits")
 PAGES = ("app.visitor", "app.services", "app.state", "app.caching", "app.components", *SERVER)
 
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.

@@ -3,8 +3,10 @@
 import streamlit as st
 
 from app import state
-from app.components.later import address_of
+from app.services.deferred import DEFERRED
 from app.services.overlays import Packed, frame
+from app.services.visitors import visitor_of
+from app.web_deferred import address
 from app.web_modules import script, styles
 
 _mount = st.components.v2.component(
@@ -16,6 +18,7 @@ _mount = st.components.v2.component(
 
 _KEY = "viewer"
 _INITIAL = "viewer_initial"
+_OFFER = "viewer_offer"
 
 
 @st.fragment
@@ -26,8 +29,20 @@ def viewer(packed: Packed) -> None:
         palette = state.shown().palette
         state.choose_palette(palette)
         st.session_state[_INITIAL] = {**state.viewer_state(), "colours": palette}
-    session = frame({**st.session_state[_INITIAL], "shares": address_of(packed.shares, key=_KEY)})
+    session = frame({**st.session_state[_INITIAL], "shares": _address(packed)})
     _mount(key=_KEY, data=session + packed.first, on_view_change=_remember)
+
+
+def _address(packed: Packed) -> str:
+    """Where this visitor's browser fetches the shares; as long as this session shows nothing else here."""
+    offer = DEFERRED.offer(
+        packed.shares,
+        identity=packed.identity,
+        visitor=visitor_of(st.context.cookies),
+        held=st.session_state.get(_OFFER),
+    )
+    st.session_state[_OFFER] = offer
+    return address(offer)
 
 
 def _remember() -> None:

@@ -56,6 +56,11 @@ class Packed:
     first: bytes
     shares: bytes
 
+    @property
+    def identity(self) -> str:
+        """The id of the contents."""
+        return self.shares[:_ID_LENGTH].decode()
+
 
 def encode(planes: Planes) -> Encoded:
     """Lossless, but for entropy (see `ENTROPY_STEP`), and read by every browser."""

@@ -58,7 +58,7 @@ def test_classes_are_there_when_the_shares_fail_and_a_second_try_brings_them(app
     chromium, address = app
     page = chromium.new_context(viewport={"width": 1400, "height": 1000}).new_page()
     page.set_default_timeout(PATIENCE_MS)
-    page.route("**/media/*", lambda route: route.abort())
+    page.route("**/deferred/*", lambda route: route.abort())
     page.goto(f"{address}/?students=student", timeout=PATIENCE_MS)
     page.locator(".viewer[data-ready] .where").wait_for()
     page.locator(".frame > canvas").nth(1).hover()
@@ -67,7 +67,7 @@ def test_classes_are_there_when_the_shares_fail_and_a_second_try_brings_them(app
     assert page.locator(".reliability").count() == 0
     page.get_by_role("button", name="Entropy").click()
     expect(page.locator(".hint")).to_contain_text("press the layer once more")
-    page.unroute("**/media/*")
+    page.unroute("**/deferred/*")
     page.get_by_role("button", name="Entropy").click()
     expect(page.locator(".hint")).to_contain_text("How undecided")
     page.locator(".frame > canvas").nth(1).hover()

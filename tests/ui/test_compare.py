@@ -1,6 +1,7 @@
 """The landing page: empty, filled, failed; and that looking again costs no model."""
 
 import csv
+import gc
 import io
 import math
 import re
@@ -17,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 from app import caching
 from app.components import score_table
 from app.services import datasets
+from app.services.deferred import DEFERRED
 from app.services.errors import ImageError
 from app.services.inference import Quality
 from core.data.datasets.dubai import AERIAL
@@ -241,6 +243,21 @@ def test_the_real_viewer_mounts(view: View) -> None:
         "cell": {"against": "truth", "wanted": 0, "found": 2},
         "pair": "1.truth",
     }
+
+
+def test_the_browser_can_fetch_the_shares_as_long_as_the_session_shows_them(view: View) -> None:
+    page = view("compare")
+    offer = page.session_state["viewer_offer"]
+    shares = DEFERRED.get(offer.token, visitor=None)
+    assert shares is not None
+    assert shares.startswith(offer.identity.encode())
+    page.run()
+    assert page.session_state["viewer_offer"] is offer
+    token, other = offer.token, view("compare", scene="scene_02")
+    assert other.session_state["viewer_offer"].token != token
+    del page, offer
+    gc.collect()
+    assert DEFERRED.get(token, visitor=None) is None
 
 
 def test_a_link_with_nonsense_leaves_the_viewer_as_it_is(view: View) -> None:
