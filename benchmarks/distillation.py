@@ -18,10 +18,11 @@ from core.data.transforms import ViewSampler
 from core.device import autocast_dtype, choose
 from core.models import build_model, can_compile
 from core.models.pretrained import LITE_MEAN, LITE_STD
+from core.normalise import Normaliser
 from core.train import picture_cache, view_cache
 from core.train.batches import Batch, epoch_batches
 from core.train.optim import build_optimiser
-from core.train.step import FrozenTeacher, Normaliser, Stepper
+from core.train.step import FrozenTeacher, Stepper
 
 
 class Bench:

@@ -23,6 +23,7 @@ from core.data.folder import load_folder
 from core.data.scene import Scene
 from core.data.splits import split_scenes
 from core.evaluate import evaluate
+from core.normalise import Normaliser
 
 CPU = torch.device("cpu")
 
@@ -44,7 +45,7 @@ def rows_for(scenes: list[Scene], threads: int) -> list[dict[str, Any]]:
     rows = []
     for name, item in loaded.items():
         card = item.card
-        report = evaluate(item.model, scenes, card.classes, mean=card.mean, std=card.std, device=CPU)
+        report = evaluate(item.model, scenes, card.classes, normaliser=Normaliser.of_card(card, CPU))
         print(f"scored {name}", file=sys.stderr)
         rows.append(
             {

@@ -24,6 +24,7 @@ from core.imagery.limits import Info
 from core.infer.forward import keep_freed_memory
 from core.infer.stream import segment
 from core.infer.tiling import Tiling, spans, windows
+from core.normalise import Normaliser
 
 NEAR = 32
 
@@ -45,9 +46,7 @@ def mask(rgb: NDArray[np.uint8], loaded: checkpoint.Loaded, tiling: Tiling) -> N
         Held(rgb),
         loaded.model,
         outputs=card.classes.outputs,
-        mean=card.mean,
-        std=card.std,
-        device="cpu",
+        normaliser=Normaliser.of_card(card, "cpu"),
         tiling=tiling,
     )
     return np.concatenate([strip.mask for strip in strips])

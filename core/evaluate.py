@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -16,6 +15,7 @@ from core.errors import DataError, ModelError
 from core.events import OnProgress, Progress
 from core.infer.predict import predict
 from core.metrics import Scores, confusion_matrix, scores
+from core.normalise import Normaliser
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,7 @@ def evaluate(
     scenes: Sequence[Scene],
     class_map: ClassMap,
     *,
-    mean: Sequence[float],
-    std: Sequence[float],
-    device: torch.device | str,
+    normaliser: Normaliser,
     progress: OnProgress | None = None,
     **predict_options: Any,
 ) -> Report:
@@ -53,7 +51,7 @@ def evaluate(
     matrix = np.zeros((classes, classes), np.int64)
     per_scene: dict[str, float] = {}
     for done, (scene, truth) in enumerate(labelled, start=1):
-        prediction = predict(model, scene.image, mean=mean, std=std, device=device, **predict_options)
+        prediction = predict(model, scene.image, normaliser=normaliser, **predict_options)
         if len(prediction.probabilities) != class_map.outputs:
             raise ModelError(
                 f"The model tells {len(prediction.probabilities)} classes apart, the masks have {class_map.outputs}: "

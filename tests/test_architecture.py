@@ -35,7 +35,16 @@ BASE = (
 )
 DATA = (*BASE, "core.imagery", "core.image", "core.device", "core.data")
 MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.agreement", "core.cards", "core.checkpoint")
-TASKS = (*MODELS, "core.events", "core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export")
+TASKS = (
+    *MODELS,
+    "core.events",
+    "core.normalise",
+    "core.train",
+    "core.evaluate",
+    "core.infer",
+    "core.benchmark",
+    "core.export",
+)
 STORE = (*BASE, "core.runs.store")
 EXECUTION = (*(f"core.runs.{name}" for name in ("execution", "checks", "trial", "teaching")), "core.runs.devices")
 TRACKING = ("core.runs.tracking",)
@@ -55,6 +64,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.cards": BASE,
     "core.checkpoint": (*BASE, "core.cards", "core.models"),
     "core.events": BASE,
+    "core.normalise": (*BASE, "core.cards"),
     **dict.fromkeys(("core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export"), TASKS),
     "core.export.session": BASE,
     **dict.fromkeys(("core.runs", "core.runs.store"), STORE),

@@ -68,6 +68,10 @@ def _given(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Assign | ast.AnnAssign) and _is_number(node.value):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             yield from (target.id for target in targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+            tuples = [target.elts for target in node.targets if isinstance(target, ast.Tuple)]
+            both = [pair for names in tuples for pair in zip(names, node.value.elts, strict=False)]
+            yield from (name.id for name, value in both if isinstance(name, ast.Name) and _is_number(value))
         elif isinstance(node, ast.keyword) and node.arg and _is_number(node.value):
             yield node.arg
         elif isinstance(node, ast.arguments):

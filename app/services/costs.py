@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.services.benchmarks import Row, runtime_title
+from core.infer.tiling import OVERLAP, TILE
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Task:
 
     area_km2: float = 1000.0
     resolution_m: float = 0.3
-    overlap: float = 0.125
+    overlap: float = OVERLAP / TILE
     price_an_hour: float = 0.1
     machines: int = 1
 

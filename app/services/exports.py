@@ -18,6 +18,7 @@ from core import paths
 from core.cards import resolve
 from core.errors import ExportError
 from core.files import size_text, write_aside
+from core.infer.tiling import OVERLAP, WHOLE
 
 RUNTIME = paths.ROOT / ".web" / "node_modules" / "onnxruntime-web" / "dist"
 RUNTIME_URL = "onnxruntime-web/"
@@ -72,6 +73,8 @@ def for_browser(model: Model, who: Person) -> dict[str, Any]:
         "id": model.identity,
         "title": model.title,
         "runtime": RUNTIME_URL,
+        "window": WHOLE,
+        "margin": OVERLAP,
         "model": base64.b64encode(exported).decode(),
         "size": size_text(len(exported)),
         "classes": palettes.entries(model.classes[: model.ignore_index]),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core import paths
 from core.classes import ClassMap
+from core.infer.tiling import OVERLAP, WHOLE
 from core.metrics import confusion_matrix, scores
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ MOST_REPEATS, FEWEST_REPEATS = 15, 3
 SPEED_SECONDS = 5.0
 """About how long measuring may take: on a busy machine it is repeated less often."""
 LATENCY_SIZE = 256
-MARGIN = 64
-WHOLE = 1280
-"""Pictures up to this side go through a model in one piece: overlapping tiles would cost twice the time."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +78,11 @@ def predict_planes(loaded: "Loaded", image: NDArray[np.uint8]) -> Planes:
     """What a model says of a picture (H, W, 3). Raises `ImageError`."""
     from core.device import choose
     from core.infer.predict import predict
+    from core.normalise import Normaliser
 
     with _DEVICE:
         card = loaded.card
-        found = predict(loaded.model, image, mean=card.mean, std=card.std, device=choose(), tile=WHOLE)
+        found = predict(loaded.model, image, normaliser=Normaliser.of_card(card, choose()), tile=WHOLE)
     return Planes(found.mask, _bytes(found.confidence), _bytes(found.entropy))
 
 
@@ -92,16 +91,17 @@ def window_logits(
 ) -> NDArray[np.float16]:
     """Logits (C, height, width) in a part of a picture, each pixel's largest at 0. Raises `ImageError`.
 
-    The model sees `MARGIN` pixels around the part. What comes out of the softmax tells the logits up to a constant.
+    The model sees `OVERLAP` pixels around the part. What comes out of the softmax tells the logits up to a constant.
     """
     from core.device import choose
     from core.infer.predict import predict
+    from core.normalise import Normaliser
 
-    top, left = max(0, y - MARGIN), max(0, x - MARGIN)
-    seen = np.ascontiguousarray(image[top : y + height + MARGIN, left : x + width + MARGIN])
+    top, left = max(0, y - OVERLAP), max(0, x - OVERLAP)
+    seen = np.ascontiguousarray(image[top : y + height + OVERLAP, left : x + width + OVERLAP])
     with _DEVICE:
         card = loaded.card
-        found = predict(loaded.model, seen, mean=card.mean, std=card.std, device=choose(), tile=WHOLE)
+        found = predict(loaded.model, seen, normaliser=Normaliser.of_card(card, choose()), tile=WHOLE)
     part = found.probabilities[:, y - top : y - top + height, x - left : x - left + width]
     log = np.log(np.maximum(part, np.finfo(np.float32).tiny))
     logits: NDArray[np.float16] = (log - log.max(axis=0)).astype(np.float16)

@@ -56,10 +56,11 @@ def _torch(file: Path, threads: int, device: str, *, compiled: bool) -> Run:
 
     from core import checkpoint
     from core.device import choose
-    from core.export.torch_answer import normalised
+    from core.normalise import Normaliser
 
     place = choose(device)
     loaded = checkpoint.load(file.with_suffix(""), device=place)
+    normaliser = Normaliser.of_card(loaded.card, place)
     model = torch.compile(loaded.model) if compiled else loaded.model
 
     def run(images: Pictures) -> "NDArray[np.float32]":
@@ -67,7 +68,7 @@ def _torch(file: Path, threads: int, device: str, *, compiled: bool) -> Run:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         with torch.inference_mode():
-            found: NDArray[np.float32] = model(normalised(images, loaded.card, place)).float().cpu().numpy()
+            found: NDArray[np.float32] = model(normaliser(images)).float().cpu().numpy()
         return found
 
     return run

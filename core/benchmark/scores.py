@@ -9,23 +9,23 @@ from torch import Tensor, nn
 from core.benchmark.artefacts import Artefact
 from core.data.scene import Scene
 from core.evaluate import Report, evaluate
+from core.normalise import Normaliser
 
 
 class _AsModule(nn.Module):
-    """An artefact behind the face of a network: takes the picture back out of its normalisation."""
+    """An artefact as a network that takes (B, 3, H, W) bytes as floats, from 0 to 255."""
 
     def __init__(self, artefact: Artefact) -> None:
         super().__init__()
         self._run = artefact.run
-        self._mean = torch.tensor(artefact.card.mean).view(1, 3, 1, 1)
-        self._std = torch.tensor(artefact.card.std).view(1, 3, 1, 1)
 
     def forward(self, views: Tensor) -> Tensor:
-        pixels = (views * self._std + self._mean).round().clamp(0, 255).to(torch.uint8)
+        pixels = views.to(torch.uint8)
         return torch.from_numpy(np.ascontiguousarray(self._run(pixels.permute(0, 2, 3, 1).contiguous().numpy())))
 
 
 def score(artefact: Artefact, scenes: Sequence[Scene]) -> Report:
     """Scores on scenes with masks. Raises what `core.evaluate.evaluate` raises."""
-    card = artefact.card
-    return evaluate(_AsModule(artefact), scenes, card.classes, mean=card.mean, std=card.std, device="cpu", batch=1)
+    # An artefact normalises by itself.
+    bytes_as_they_are = Normaliser.of((0.0,) * 3, (1.0,) * 3, "cpu")
+    return evaluate(_AsModule(artefact), scenes, artefact.card.classes, normaliser=bytes_as_they_are, batch=1)

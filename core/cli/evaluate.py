@@ -8,6 +8,7 @@ from core import paths
 from core.cli.options import add_device, add_json, add_model
 from core.cli.terminal import percent, progress_bar, say, say_json, warn
 from core.errors import ConfigError
+from core.normalise import Normaliser
 
 if TYPE_CHECKING:
     from core.data.scene import Scene
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     warn(folder.warnings + [f"skipped {problem}" for problem in folder.problems])
     scenes = choose_scenes(folder.scenes, args.split)
     with progress_bar("Scoring", "image") as show:
-        report = evaluate(model, scenes, card.classes, mean=card.mean, std=card.std, device=chosen, progress=show)
+        report = evaluate(model, scenes, card.classes, normaliser=Normaliser.of_card(card, chosen), progress=show)
     scores, used = report.scores.to_json(), len(report.per_scene)
     if args.json:
         say_json({"model": args.model, "split": args.split, "images": used, **scores})

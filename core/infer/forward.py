@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.infer.tiling import Tiling
+from core.normalise import Normaliser
 from core.out_of_memory import device_full, is_out_of_memory
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
@@ -20,28 +21,12 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 class WindowModel:
     """A model, and how the windows that it is given are prepared."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        mean: Sequence[float],
-        std: Sequence[float],
-        device: torch.device | str,
-        tiling: Tiling,
-    ) -> None:
-        self._model, self._device, self._tiling = model, torch.device(device), tiling
-        self._offset = torch.tensor(mean, device=device)
-        self._scale = torch.tensor(std, device=device)
+    def __init__(self, model: nn.Module, normaliser: Normaliser, tiling: Tiling) -> None:
+        self._model, self._normaliser, self._tiling = model, normaliser, tiling
 
     def prepare(self, group: Sequence[NDArray[np.uint8]]) -> Tensor:
         """Colours (h, w, 3) of windows of one size → the model's input (B, 3, h, w), channels last."""
-        stacked = group[0][None] if len(group) == 1 else np.stack(group)
-        batch, height, width, _ = stacked.shape
-        # Rows of interleaved colours against one row of offsets: four times as fast as broadcasting over channels.
-        rows = (
-            torch.from_numpy(np.require(stacked, requirements=["C", "W"])).to(self._device).view(-1, 3 * width).float()
-        )
-        rows.sub_(self._offset.repeat(width)).div_(self._scale.repeat(width))
-        return rows.view(batch, height, width, 3).permute(0, 3, 1, 2)
+        return self._normaliser(group[0][None] if len(group) == 1 else np.stack(group))
 
     def __call__(self, views: Tensor) -> Tensor:
         """Input (B, 3, h, w) → logits (B, C, h, w), or the logarithms of averaged or resampled probabilities.
@@ -60,7 +45,7 @@ class WindowModel:
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            raise device_full(self._device) from error
+            raise device_full(self._normaliser.device) from error
 
     def _resampled(self, views: Tensor) -> Tensor:
         if self._tiling.ground_ratio == 1:

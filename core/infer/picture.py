@@ -29,6 +29,7 @@ from core.infer.outputs.vectors import Legend, write_geojson, write_gpkg
 from core.infer.stitching import Strip
 from core.infer.stream import Source, segment
 from core.infer.tiling import Tiling
+from core.normalise import Normaliser
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,7 @@ class _Work:
             self._picture,
             loaded.model,
             outputs=card.classes.outputs,
-            mean=card.mean,
-            std=card.std,
-            device=self._device,
+            normaliser=Normaliser.of_card(card, self._device),
             tiling=tiling,
             progress=progress,
             cancelled=self._cancelled,

@@ -7,17 +7,14 @@ from itertools import groupby
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from core.errors import ImageError
 from core.events import Cancelled, CancelledError, OnProgress, Progress
-from core.infer.forward import evaluating
+from core.infer.forward import WindowModel, evaluating
 from core.infer.likeliest import likeliest
-from core.infer.tiling import Window, shares, windows
-from core.out_of_memory import device_full, is_out_of_memory
-
-TILE, OVERLAP = 512, 64
-"""Side of the windows that a picture is cut into, and how much neighbours share, in pixels, unless told otherwise."""
+from core.infer.tiling import OVERLAP, TILE, Tiling, Window, shares, windows
+from core.normalise import Normaliser
 
 
 @dataclass(frozen=True)
@@ -52,9 +49,7 @@ def predict(
     model: nn.Module,
     image: NDArray[np.uint8],
     *,
-    mean: Sequence[float],
-    std: Sequence[float],
-    device: torch.device | str,
+    normaliser: Normaliser,
     tile: int = TILE,
     overlap: int = OVERLAP,
     batch: int = 4,
@@ -65,20 +60,20 @@ def predict(
     """Segment `image` uint8 (H, W, 3) with `model`, which maps (B, 3, h, w) to logits (B, C, h, w).
 
     A picture no larger than `tile` goes whole, a larger one in blended windows, `batch` at a time, that share `overlap`
-    pixels, or more if `full`; in float32, in eval mode. `mean` and `std` are per channel, on 0..255.
+    pixels, or more if `full`; on the device of `normaliser`, in float32, in eval mode.
     Raises `ImageError` (another shape), `DeviceError` (memory is full) and `CancelledError`.
     """
     height, width = _size(image)
     placed = sorted(windows(height, width, tile=tile, overlap=overlap, full=full), key=_size_of)
     weights = shares(placed, height, width, overlap=overlap)
-    offset, scale = _channel_vectors(mean, std, device)
+    window_model = WindowModel(model, normaliser, Tiling())
     result, done = None, 0
     with evaluating(model), torch.inference_mode():
-        model.to(device)
+        model.to(normaliser.device)
         for group in _alike(placed, batch):
             if cancelled is not None and cancelled():
                 raise CancelledError
-            found = _probabilities(model, image, group, offset, scale)
+            found = _probabilities(window_model, image, group)
             if result is None:
                 result = found[0] if len(placed) == 1 else np.zeros((found.shape[1], height, width), np.float32)
             if len(placed) > 1:
@@ -112,24 +107,10 @@ def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
 
 
-def _channel_vectors(mean: Sequence[float], std: Sequence[float], device: torch.device | str) -> tuple[Tensor, Tensor]:
-    shape = (1, 3, 1, 1)
-    return torch.tensor(mean, device=device).view(shape), torch.tensor(std, device=device).view(shape)
-
-
-def _probabilities(
-    model: nn.Module, image: NDArray[np.uint8], group: Sequence[Window], offset: Tensor, scale: Tensor
-) -> NDArray[np.float32]:
+def _probabilities(window_model: WindowModel, image: NDArray[np.uint8], group: Sequence[Window]) -> NDArray[np.float32]:
     """Class probabilities of each window of `group`, (B, C, h, w)."""
-    pixels = torch.from_numpy(np.stack([image[window.slices] for window in group])).to(offset.device)
-    # A permuted (B, h, w, 3) batch is channels-last already, which convolutions run faster on.
-    views = (pixels.permute(0, 3, 1, 2).float() - offset) / scale
-    try:
-        found: NDArray[np.float32] = model(views).float().softmax(dim=1).contiguous().cpu().numpy()
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        raise device_full(offset.device) from error
+    logits = window_model(window_model.prepare([image[window.slices] for window in group]))
+    found: NDArray[np.float32] = logits.softmax(dim=1).contiguous().cpu().numpy()
     return found
 
 

@@ -19,6 +19,7 @@ from core.imagery.limits import Info
 from core.infer.forward import WindowModel, evaluating
 from core.infer.stitching import Blended, Grid, Rows, Stitched, Strip, Valid
 from core.infer.tiling import Tiling, Window
+from core.normalise import Normaliser
 
 MOST_BYTES = 420 * 1024**2
 _SMALLEST_TILE = 128
@@ -42,9 +43,7 @@ def segment(
     model: nn.Module,
     *,
     outputs: int,
-    mean: Sequence[float],
-    std: Sequence[float],
-    device: torch.device | str,
+    normaliser: Normaliser,
     tiling: Tiling | None = None,
     probabilities: bool = False,
     progress: OnProgress | None = None,
@@ -58,11 +57,11 @@ def segment(
     """
     tiling = tiling or Tiling()
     grid = _grid(picture.info, tiling, outputs, probabilities)
-    window_model = WindowModel(model, mean, std, device, tiling)
+    window_model = WindowModel(model, normaliser, tiling)
     blended = probabilities or not grid.in_pairs
-    rows: Rows = Blended(grid, outputs, device) if blended else Stitched(grid, outputs)
+    rows: Rows = Blended(grid, outputs, normaliser.device) if blended else Stitched(grid, outputs)
     with evaluating(model), torch.inference_mode(), ThreadPoolExecutor(1) as reader:
-        model.to(device)
+        model.to(normaliser.device)
         ahead = _read_ahead(picture, grid.groups(tiling.batch), window_model, reader, cancelled, on_read)
         yield from _forward(ahead, window_model, rows, grid, progress)
 

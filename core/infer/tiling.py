@@ -18,6 +18,18 @@ _FEWEST_GRAINS = 4
 """Small windows cannot be rounded to so coarse a grain and still be alike."""
 
 
+TILE, OVERLAP = 512, 64
+"""Side and overlap, in pixels, of the windows of a picture in memory (`predict`). All of them are full windows: a pixel
+that several of them see is judged better, by 0.2 points of mIoU-5 (docs/LOG.md). The overlap is also that of the
+teacher's cache and of a browser."""
+STREAM_TILE, STREAM_OVERLAP = 1536, 32
+"""The same for a file of any size (`stream`), where time counts: such windows have a third as many seams as those of
+512, and an overlap of 64 would take another 4 % of the time (docs/LOG.md)."""
+WHOLE = 1280
+"""Where one picture is looked at, windows are of this side: most pictures go through the model in one piece then. For
+the app's pages, the browser and the teacher's cache."""
+
+
 @dataclass(frozen=True)
 class Tiling:
     """How a picture is cut. `tile` and `overlap` are in its pixels; `flips` averages over the four mirror images.
@@ -26,8 +38,8 @@ class Tiling:
     0.1 m and a model of 0.3 m.
     """
 
-    tile: int = 1536
-    overlap: int = 32
+    tile: int = STREAM_TILE
+    overlap: int = STREAM_OVERLAP
     batch: int = 1
     flips: bool = False
     ground_ratio: float = 1.0

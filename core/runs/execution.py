@@ -25,6 +25,7 @@ from core.events import Cancelled, CancelledError, Emit, MessageEvent
 from core.files import discard
 from core.models import can_compile, count_macs, count_parameters, without_pretraining
 from core.models.pretrained import LITE_MEAN, LITE_STD
+from core.normalise import Normaliser
 from core.runs.checks import check, initial_model, open_transfer, require_labels
 from core.runs.devices.launcher import gathered
 from core.runs.teaching import CACHE, Teaching, load_teacher, with_teacher
@@ -32,7 +33,6 @@ from core.runs.trial import training_problem
 from core.train.compiling import keep_in_float32
 from core.train.distributed import Group
 from core.train.loop import fit
-from core.train.step import Normaliser
 from core.train.task import Outcome, Task
 
 __all__ = ["MEAN", "STD", "check", "execute", "load_teacher"]

@@ -17,9 +17,10 @@ from core.events import Cancelled, CancelledError, Emit, MessageEvent, TeacherEv
 from core.losses import catalogue
 from core.losses.features import FeatureTerms
 from core.models.tap import Tap, channels, feature_shape
+from core.normalise import Normaliser
 from core.train import picture_cache, view_cache
 from core.train.picture_cache import PictureCache
-from core.train.step import FrozenTeacher, Normaliser
+from core.train.step import FrozenTeacher
 from core.train.task import Task
 from core.train.validate import asking
 from core.train.view_cache import ViewCache
@@ -92,9 +93,7 @@ def _teacher_score(task: Task, loaded: Loaded, emit: Emit, cancelled: Cancelled)
         loaded.model,
         task.validation,
         task.class_map,
-        mean=card.mean,
-        std=card.std,
-        device=task.normaliser.device,
+        normaliser=Normaliser.of_card(card, task.normaliser.device),
         progress=asking(cancelled),
     )
     emit(TeacherEvent(card.name, report.scores.miou5, report.scores.accuracy))

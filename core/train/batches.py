@@ -68,9 +68,3 @@ def epoch_batches(
         finally:
             for future in pending:
                 future.cancel()
-
-
-def normalise(images: Tensor, mean: Tensor, std: Tensor, device: torch.device) -> Tensor:
-    """uint8 (B, H, W, 3) on 0..255 → float32 (B, 3, H, W), channels last in memory, on `device`."""
-    floats = images.to(device, non_blocking=True).float()
-    return ((floats - mean) / std).permute(0, 3, 1, 2)

@@ -18,13 +18,11 @@ from torch import Tensor
 from core.data.scene import Scene
 from core.data.transforms import Placement, ViewSampler
 from core.events import Cancelled, Emit, MessageEvent
-from core.infer.tiling import shares, windows
+from core.infer.tiling import OVERLAP, WHOLE, shares, windows
 from core.train.batches import Batch
 from core.train.distributed import ALONE, Group
 from core.train.logit_store import Form, LogitStore, fidelity, mark_done, progress, row_bytes
 from core.train.step import FrozenTeacher, TeacherOutput
-
-_TILE, _OVERLAP = 1024, 64
 
 
 class PictureCache:
@@ -101,7 +99,8 @@ def build(
     files = _Files(path, sampler.scenes, outputs, form)
     seconds: float | None = None
     if group.leads:
-        known_by = json.dumps(identity | {"shapes": files.shapes, "form": form}, sort_keys=True)
+        made_by = {"shapes": files.shapes, "form": form, "windows": [WHOLE, OVERLAP]}
+        known_by = json.dumps(identity | made_by, sort_keys=True)
         seconds = _fill(files, teacher, sampler.scenes, known_by, emit=emit, cancelled=cancelled)
     told = group.broadcast(-1.0 if seconds is None else seconds)
     return None if told < 0 else PictureCache(files.open(fresh=False), sampler, batch_size, told)
@@ -145,9 +144,9 @@ def _fill(
 def _answer(teacher: FrozenTeacher, image: NDArray[np.uint8]) -> Tensor:
     """The teacher's logits (C, H, W) for a picture of any size, by blended windows where it is large."""
     height, width = image.shape[:2]
-    placed = windows(height, width, tile=_TILE, overlap=_OVERLAP)
+    placed = windows(height, width, tile=WHOLE, overlap=OVERLAP)
     result: Tensor | None = None
-    for window, share in zip(placed, shares(placed, height, width, overlap=_OVERLAP), strict=True):
+    for window, share in zip(placed, shares(placed, height, width, overlap=OVERLAP), strict=True):
         view = image[window.slices].copy()
         found = teacher.output(torch.from_numpy(view)[None]).logits[0].float().cpu()
         result = torch.zeros(len(found), height, width) if result is None else result

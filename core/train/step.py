@@ -15,24 +15,9 @@ from core.losses.features import FeatureTerms
 from core.losses.objective import distillation_terms, total
 from core.losses.supervised import supervised
 from core.models.tap import Tap
-from core.train.batches import Batch, normalise
+from core.normalise import Normaliser
+from core.train.batches import Batch
 from core.train.distributed import ALONE, Group
-
-
-@dataclass(frozen=True)
-class Normaliser:
-    """Mean and standard deviation of a model's input channels on 0..255, as tensors on its device."""
-
-    mean: Tensor
-    std: Tensor
-    device: torch.device
-
-    @classmethod
-    def of(cls, mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> "Normaliser":
-        return cls(torch.tensor(mean, device=device), torch.tensor(std, device=device), device)
-
-    def __call__(self, images: Tensor) -> Tensor:
-        return normalise(images, self.mean, self.std, self.device)
 
 
 class TeacherOutput(NamedTuple):

@@ -12,9 +12,10 @@ from core.config import RunConfig
 from core.data.scene import Scene
 from core.data.transforms import ViewSampler
 from core.losses.features import FeatureTerms
+from core.normalise import Normaliser
 from core.train.batches import Batch
 from core.train.distributed import ALONE, Group
-from core.train.step import Normaliser, TeacherOutput
+from core.train.step import TeacherOutput
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from core.evaluate import evaluate
 from core.events import Cancelled, EpochEvent, OnProgress, PreviewEvent, Progress
 from core.infer.predict import predict
 from core.metrics import Scores
+from core.normalise import Normaliser
 from core.train.checkpointing import TrainState
-from core.train.step import Normaliser
 
 _PREVIEW_SIDE = 384
 
@@ -39,15 +39,12 @@ def validate(
 
     `cancelled` is asked after each scene, which shows that the run is alive; a validation is finished all the same.
     """
-    mean, std = normaliser.mean.tolist(), normaliser.std.tolist()
-    report = evaluate(
-        model, scenes, class_map, mean=mean, std=std, device=normaliser.device, progress=asking(cancelled)
-    )
+    report = evaluate(model, scenes, class_map, normaliser=normaliser, progress=asking(cancelled))
     predicted = np.flatnonzero(report.matrix.sum(axis=0))
     true = np.flatnonzero(report.matrix[: class_map.outputs].sum(axis=1))
     collapsed = len(predicted) == 1 and len(true) > 1
     image, truth = _preview_crop(scenes)
-    prediction = predict(model, image, mean=mean, std=std, device=normaliser.device).mask
+    prediction = predict(model, image, normaliser=normaliser).mask
     return Validation(
         scores=report.scores,
         only_class=class_map.names[predicted[0]] if collapsed else None,

@@ -11,8 +11,9 @@ from core.data.scene import Scene
 from core.errors import DataError, ModelError
 from core.evaluate import evaluate
 from core.metrics import scores
+from core.normalise import Normaliser
 
-NORMAL = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0), "device": "cpu"}
+NORMAL = {"normaliser": Normaliser.of((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "cpu")}
 
 
 class RedSaysClass(nn.Module):

@@ -2,24 +2,22 @@
 // page is isolated from other origins. Pictures larger than a window go in overlapping windows, of which the middle
 // counts.
 
-const WINDOW = 1280;
-const MARGIN = 64;
-
 export class Engine {
   // `base`: address of the runtime's files. `bytes`: the model, image uint8 (1, H, W, 3) → mask uint8 (1, H, W).
-  static async start(base, bytes) {
+  // `tiling`: side of a `window`, and the `margin` of it that does not count, in pixels (core/infer/tiling.py).
+  static async start(base, bytes, tiling) {
     const adapter = navigator.gpu ? await navigator.gpu.requestAdapter().catch(() => null) : null;
     if (adapter) {
       try {
-        return await Engine.open(base, bytes, "webgpu");
+        return await Engine.open(base, bytes, tiling, "webgpu");
       } catch (error) {
         console.warn("WebGPU could not run this model; WebAssembly does.", error);
       }
     }
-    return Engine.open(base, bytes, "wasm");
+    return Engine.open(base, bytes, tiling, "wasm");
   }
 
-  static async open(base, bytes, backend) {
+  static async open(base, bytes, tiling, backend) {
     const ort = await import(`${base}ort.${backend}.min.mjs`);
     const threads = self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, 8) : 1;
     ort.env.wasm.wasmPaths = base;
@@ -27,13 +25,13 @@ export class Engine {
     ort.env.logLevel = "error";
     const options = { executionProviders: [backend], graphOptimizationLevel: "all" };
     const session = await ort.InferenceSession.create(bytes, options);
-    const engine = new Engine(ort, session, backend, threads);
+    const engine = new Engine(ort, session, tiling, backend, threads);
     await engine.pass(new Uint8Array(64 * 64 * 3), 64, 64);
     return engine;
   }
 
-  constructor(ort, session, backend, threads) {
-    Object.assign(this, { ort, session, backend, threads });
+  constructor(ort, session, tiling, backend, threads) {
+    Object.assign(this, { ort, session, tiling, backend, threads });
   }
 
   get name() {
@@ -51,8 +49,8 @@ export class Engine {
   // RGBA bytes (H, W, 4) → class indices (H, W).
   async segment(rgba, height, width) {
     const mask = new Uint8Array(height * width);
-    for (const row of windows(height)) {
-      for (const column of windows(width)) {
+    for (const row of windows(height, this.tiling)) {
+      for (const column of windows(width, this.tiling)) {
         const found = await this.pass(cut(rgba, width, row, column), row.length, column.length);
         for (let y = row.from; y < row.to; y += 1) {
           const start = (y - row.start) * column.length + (column.from - column.start);
@@ -77,13 +75,13 @@ export class Engine {
 }
 
 // Where windows of a side start, how long they are, and which part of each counts (`from` to `to`).
-function windows(length) {
-  if (length <= WINDOW) return [{ start: 0, length, from: 0, to: length }];
-  const gaps = Math.ceil((length - WINDOW) / (WINDOW - 2 * MARGIN));
-  const starts = Array.from({ length: gaps + 1 }, (_, index) => Math.round((index * (length - WINDOW)) / gaps));
-  const middle = (index) => (starts[index] + WINDOW + starts[index + 1]) >> 1;
+function windows(length, { window, margin }) {
+  if (length <= window) return [{ start: 0, length, from: 0, to: length }];
+  const gaps = Math.ceil((length - window) / (window - 2 * margin));
+  const starts = Array.from({ length: gaps + 1 }, (_, index) => Math.round((index * (length - window)) / gaps));
+  const middle = (index) => (starts[index] + window + starts[index + 1]) >> 1;
   return starts.map((start, index) => ({
-    start, length: WINDOW, from: index ? middle(index - 1) : 0, to: index < gaps ? middle(index) : length,
+    start, length: window, from: index ? middle(index - 1) : 0, to: index < gaps ? middle(index) : length,
   }));
 }
 

@@ -62,7 +62,7 @@ class Page {
     this.say(`Loading ${data.title} (${data.size}) and the runtime …`);
     this.tellSpeeds();
     try {
-      const engine = await Engine.start(new URL(data.runtime, document.baseURI).href, bytesOf(data.model));
+      const engine = await Engine.start(new URL(data.runtime, document.baseURI).href, bytesOf(data.model), data);
       if (this.id !== data.id) return;
       this.engine = engine;
       this.say("Measuring this device …");

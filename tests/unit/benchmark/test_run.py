@@ -16,6 +16,7 @@ from core.data.scene import Scene
 from core.errors import ConfigError, DeviceError
 from core.evaluate import evaluate
 from core.events import CancelledError, Progress
+from core.normalise import Normaliser
 
 
 def quick(stem: str, **changes: object) -> Plan:
@@ -58,7 +59,7 @@ def test_an_artefact_is_scored_as_evaluate_scores(stem: str, files: Path) -> Non
     scenes = [scene(0), scene(1)]
     loaded = checkpoint.load(Path(stem))
     card = loaded.card
-    expected = evaluate(loaded.model, scenes, card.classes, mean=card.mean, std=card.std, device="cpu")
+    expected = evaluate(loaded.model, scenes, card.classes, normaliser=Normaliser.of_card(card, "cpu"))
     workshop = Workshop(files)
     for runtime in ("pytorch", "onnx"):
         found = score(workshop.make(stem, runtime, 1), scenes)

@@ -14,6 +14,7 @@ from core.data.folder import load_folder
 from core.data.scene import Scene
 from core.errors import ConfigError
 from core.evaluate import evaluate
+from core.normalise import Normaliser
 
 from .conftest import MakeFolder, Run
 
@@ -32,7 +33,7 @@ def test_json_is_alone_on_stdout_and_holds_the_scores(run: Run, model_path: Path
 
     loaded, card = (found := checkpoint.load(model_path)).model, found.card
     scenes = load_folder(root, AERIAL).scenes
-    report = evaluate(loaded, scenes, AERIAL, mean=card.mean, std=card.std, device="cpu")
+    report = evaluate(loaded, scenes, AERIAL, normaliser=Normaliser.of_card(card, "cpu"))
     assert told["miou5"] == pytest.approx(report.scores.miou5)
     assert told["accuracy"] == pytest.approx(report.scores.accuracy)
 

@@ -19,6 +19,7 @@ from core.image import read_rgb
 from core.imagery.limits import Limits, check_density
 from core.imagery.typed import parse_bands
 from core.infer.predict import predict
+from core.normalise import Normaliser
 
 from .conftest import Run
 
@@ -37,7 +38,7 @@ def test_the_mask_is_what_the_model_says_in_the_class_colours(run: Run, model_pa
     assert told.split() == [str(out / "a.png")]
     loaded = checkpoint.load(model_path)
     image = read_rgb(source)
-    expected = predict(loaded.model, image, mean=loaded.card.mean, std=loaded.card.std, device="cpu").mask
+    expected = predict(loaded.model, image, normaliser=Normaliser.of_card(loaded.card, "cpu")).mask
     mask, far = read_mask(out / "a.png", AERIAL)
     assert far == 0
     np.testing.assert_array_equal(mask, expected)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from core.imagery.limits import Info
 from core.infer.stream import Read
+from core.normalise import Normaliser
 
 UTM = "EPSG:32640"
 
@@ -50,4 +51,4 @@ class Brightness(nn.Module):
         return torch.cat([-light, light], dim=1)
 
 
-NORMAL = {"mean": (127.0, 127.0, 127.0), "std": (64.0, 64.0, 64.0), "device": "cpu"}
+NORMAL = {"normaliser": Normaliser.of((127.0, 127.0, 127.0), (64.0, 64.0, 64.0), "cpu")}

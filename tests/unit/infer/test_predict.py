@@ -10,8 +10,10 @@ from core.errors import DeviceError, ImageError
 from core.events import CancelledError, Progress
 from core.infer.forward import evaluating
 from core.infer.predict import Prediction, predict
+from core.normalise import Normaliser
 
-NORMAL = {"mean": (127.0, 120.0, 110.0), "std": (60.0, 61.0, 62.0), "device": "cpu"}
+MEAN, STD = (127.0, 120.0, 110.0), (60.0, 61.0, 62.0)
+NORMAL = {"normaliser": Normaliser.of(MEAN, STD, "cpu")}
 
 
 def picture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -43,7 +45,7 @@ def test_a_pointwise_model_gives_the_same_tiled_and_whole(height: int, width: in
 
 def test_a_whole_picture_is_normalised_and_softmaxed_as_the_formula_says() -> None:
     image, model = picture(20, 31), pointwise()
-    views = (image.astype(np.float64) - NORMAL["mean"]) / NORMAL["std"]
+    views = (image.astype(np.float64) - MEAN) / STD
     with torch.no_grad():
         logits = model.double()(torch.from_numpy(views).permute(2, 0, 1)[None])
     expected = logits.softmax(1)[0].numpy()

@@ -1,12 +1,16 @@
 """Windows cover the picture, and their shares of every pixel sum to one."""
 
+import ast
+import re
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from core import paths
 from core.errors import ConfigError
 from core.infer.tiling import GRAIN, blend_weights, shares, spans, windows
+from tools import house
 
 GRIDS = [
     (1, 1, 512, 64),
@@ -100,3 +104,13 @@ def test_full_windows_are_as_large_as_may_be_and_cover_the_picture(height: int, 
         assert window.x + window.width <= width
         seen[window.slices] += 1
     assert seen.min() > 0
+
+
+def test_no_other_file_gives_a_number_to_an_overlap_or_a_tile() -> None:
+    """The app, the command line, the teacher's cache and the browser share the defaults of one file."""
+    trees = {path: ast.parse(text) for path, text in house.sources(None).items()}
+    names = rf"{house.OVERLAP}|(?i:_?tile|_?whole)"
+    squares_to_calibrate_on = "core/export/tiles.py"
+    assert set(house.givers(trees, names)) - {squares_to_calibrate_on} == {"core/infer/tiling.py"}
+    given = re.compile(r"(?i)\b(window|overlap|margin|tile)\s*[=:]\s*\d{2}")
+    assert [path.name for path in (paths.ROOT / "app").rglob("*.mjs") if given.search(path.read_text())] == []

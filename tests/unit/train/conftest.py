@@ -13,8 +13,8 @@ from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene
 from core.data.transforms import ViewSampler
 from core.models import build_model
+from core.normalise import Normaliser
 from core.train.loop import Task
-from core.train.step import Normaliser
 from tests.unit.event_collector import EventCollector
 
 CPU = torch.device("cpu")

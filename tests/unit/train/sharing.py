@@ -24,11 +24,12 @@ from core.losses.catalogue import LOSSES, names
 from core.losses.features import FeatureTerms
 from core.losses.supervised import cross_entropy, dice
 from core.models import build_model
+from core.normalise import Normaliser
 from core.train import loop, step
 from core.train.batches import Batch
 from core.train.distributed import ALONE, Group, meet, open_store, share_statistics
 from core.train.loop import fit
-from core.train.step import Normaliser, TeacherOutput
+from core.train.step import TeacherOutput
 from tests.unit.train.conftest import tiny_task
 
 VIEWS, CLASSES, IGNORE = 8, 5, 5
@@ -59,7 +60,7 @@ def curve(
         torch.manual_seed(0)
         task = replace(task, model=build_model(ModelConfig(architecture, {"base": 2}), outputs=CLASSES))
     task.model.double()
-    normaliser = Normaliser(task.normaliser.mean.double(), task.normaliser.std.double(), task.normaliser.device)
+    normaliser = Normaliser(task.normaliser.mean.double(), task.normaliser.std.double())
     task = replace(task, group=group, normaliser=normaliser, sampler=replace(task.sampler, mix=mix))
     task = replace(task, features=features and features.double(), layer="encoder.4")
     told: Curve = []

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from core.data.transforms import ViewSampler
-from core.train.batches import Batch, epoch_batches, normalise
-from core.train.step import Normaliser
+from core.train.batches import Batch, epoch_batches
 
 
 def batches(sampler: ViewSampler, **settings: int) -> list[Batch]:
@@ -60,24 +59,3 @@ def test_leaving_early_leaves_no_thread_behind(sampler: ViewSampler) -> None:
     next(stream)
     stream.close()
     assert threading.active_count() == before
-
-
-def test_normalised_is_pixel_minus_mean_over_deviation_channel_by_channel() -> None:
-    images = torch.randint(0, 256, (2, 5, 6, 3), dtype=torch.uint8)
-    mean, std = torch.tensor([10.0, 20.0, 30.0]), torch.tensor([2.0, 4.0, 8.0])
-    found = normalise(images, mean, std, torch.device("cpu"))
-    assert found.shape == (2, 3, 5, 6)
-    assert found.dtype == torch.float32
-    assert found.is_contiguous(memory_format=torch.channels_last)
-    for channel in range(3):
-        expected = (images[..., channel].float() - mean[channel]) / std[channel]
-        torch.testing.assert_close(found[:, channel], expected)
-
-
-def test_a_normaliser_does_the_same_with_plain_numbers() -> None:
-    images = torch.randint(0, 256, (1, 4, 4, 3), dtype=torch.uint8)
-    own = Normaliser.of((127.0, 127.0, 127.0), (128.0, 128.0, 128.0), torch.device("cpu"))
-    found = own(images)
-    assert found.min() >= -127 / 128
-    assert found.max() <= 1
-    torch.testing.assert_close(found, (images.permute(0, 3, 1, 2).float() - 127) / 128)

@@ -7,9 +7,10 @@ from torch import nn
 
 from core.data.transforms import ViewSampler
 from core.models.tap import Tap
+from core.normalise import Normaliser
 from core.train import view_cache
 from core.train.batches import Batch, epoch_batches
-from core.train.step import FrozenTeacher, Normaliser
+from core.train.step import FrozenTeacher
 from tests.unit.train.test_view_cache import EPOCHS, VIEWS, Counting, built, teacher
 
 

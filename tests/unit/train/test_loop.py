@@ -41,9 +41,7 @@ def test_the_best_weights_are_kept_with_their_scores(make_task: MakeTask, collec
     assert outcome.best_epoch < 6 or by_epoch[-1] == max(by_epoch)
     task.model.load_state_dict(outcome.weights)
     normal = task.normaliser
-    report = evaluate(
-        task.model, task.validation, AERIAL, mean=normal.mean.tolist(), std=normal.std.tolist(), device="cpu"
-    )
+    report = evaluate(task.model, task.validation, AERIAL, normaliser=normal)
     assert report.scores.miou5 == outcome.best_miou5
     assert report.scores.to_json() == outcome.scores
 

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from core.data.scene import Scene
 from core.data.transforms import ViewSampler
+from core.normalise import Normaliser
 from core.train import picture_cache
 from core.train.batches import epoch_batches
 from core.train.distributed import Group
 from core.train.picture_cache import PictureCache
-from core.train.step import FrozenTeacher, Normaliser
+from core.train.step import FrozenTeacher
 
 SIZES = ((64, 80), (20, 50), (1100, 300))
 """One smaller than a view, and one that goes to the teacher in windows."""

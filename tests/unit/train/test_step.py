@@ -14,10 +14,11 @@ from core.data.scene import TEACHABLE
 from core.data.transforms import ViewSampler
 from core.losses.objective import distillation_terms
 from core.losses.supervised import supervised
+from core.normalise import Normaliser
 from core.train.batches import Batch, epoch_batches
 from core.train.loop import Task
 from core.train.optim import build_optimiser
-from core.train.step import FrozenTeacher, Normaliser, Stepper, TeacherOutput
+from core.train.step import FrozenTeacher, Stepper, TeacherOutput
 
 CPU = torch.device("cpu")
 MakeTask = Callable[..., Task]

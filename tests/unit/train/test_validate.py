@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene
 from core.evaluate import evaluate
-from core.train.step import Normaliser
+from core.normalise import Normaliser
 from core.train.validate import Validation, validate
 
 NORMAL = Normaliser.of((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), torch.device("cpu"))
@@ -41,7 +41,7 @@ def truth(side: int = 40) -> np.ndarray:
 def test_scores_are_those_of_evaluation() -> None:
     random = np.random.default_rng(0)
     scenes = [told(random.integers(0, 5, (40, 40)), truth()), told(random.integers(0, 5, (20, 30)), truth(30)[:20])]
-    expected = evaluate(RedSaysClass(), scenes, AERIAL, mean=(0,) * 3, std=(1,) * 3, device="cpu").scores
+    expected = evaluate(RedSaysClass(), scenes, AERIAL, normaliser=NORMAL).scores
     assert run(RedSaysClass(), *scenes).scores == expected
 
 

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from core.config import DistillConfig
 from core.data.transforms import ViewSampler
 from core.events import EpochEvent
+from core.normalise import Normaliser
 from core.train import view_cache
 from core.train.batches import Batch, epoch_batches
 from core.train.loop import Task
-from core.train.step import FrozenTeacher, Normaliser, TeacherOutput
+from core.train.step import FrozenTeacher, TeacherOutput
 from core.train.view_cache import ViewCache
 
 VIEWS, EPOCHS = 8, 2

@@ -15,6 +15,7 @@ from core.data.datasets import DATASETS
 from core.errors import ConfigError
 from core.evaluate import evaluate
 from core.events import EpochEvent, PreviewEvent, StepEvent
+from core.normalise import Normaliser
 from core.runs.checks import check, check_settings
 from core.runs.recorder import Recorder
 from tests.unit.data.pictures import meadows
@@ -51,7 +52,7 @@ def test_a_model_of_it_is_trained_scored_and_drawn_in_its_classes(dataset: Datas
     assert loaded.card.classes == dataset.classes
     _, split = open_split(DATA)
     card = loaded.card
-    report = evaluate(loaded.model, split.test, card.classes, mean=card.mean, std=card.std, device="cpu")
+    report = evaluate(loaded.model, split.test, card.classes, normaliser=Normaliser.of_card(card, "cpu"))
     assert [*report.scores.per_class] == ["Grass", "Path", "Pond"]
     recorder = Recorder(tmp_path / "drawn", CONFIG)
     recorder(collector.of(PreviewEvent)[-1])

@@ -16,6 +16,7 @@ from core.data.datasets.dubai import AERIAL
 from core.evaluate import evaluate
 from core.events import EpochEvent, MessageEvent, StepEvent, TeacherEvent
 from core.models import count_parameters
+from core.normalise import Normaliser
 from core.runs import execution, teaching
 from core.train.batches import epoch_batches
 from core.train.loop import Outcome, Task
@@ -29,7 +30,7 @@ def test_training_leaves_a_model_that_scores_what_the_summary_says(labels: RunCo
     loaded = checkpoint.load(checkpoint.resolve("one", runs=runs))
     dataset, split = open_split(labels.data)
     card = loaded.card
-    report = evaluate(loaded.model, split.val, dataset.dataset.classes, mean=card.mean, std=card.std, device="cpu")
+    report = evaluate(loaded.model, split.val, dataset.dataset.classes, normaliser=Normaliser.of_card(card, "cpu"))
     assert report.scores.miou5 == pytest.approx(summary["best_miou5"])
     assert card.metrics["miou5"] == summary["best_miou5"]
     assert card.metrics["split"] == "val"
@@ -66,13 +67,13 @@ def test_the_teacher_is_scored_in_its_own_normalisation(
     asked: list[Any] = []
 
     def remember(*arguments: Any, **settings: Any) -> Any:
-        asked.append((settings["mean"], settings["std"]))
+        asked.append((settings["normaliser"].mean.tolist(), settings["normaliser"].std.tolist()))
         return evaluate(*arguments, **settings)
 
     monkeypatch.setattr(teaching, "evaluate", remember)
     collector = EventCollector()
     summary = run(distilled, runs, "one", collector)
-    assert asked == [((90.0, 100.0, 110.0), (50.0, 60.0, 70.0))]
+    assert asked == [([90.0, 100.0, 110.0], [50.0, 60.0, 70.0])]
     (event,) = collector.of(TeacherEvent)
     assert event.name == "a teacher"
     assert summary["teacher_miou5"] == event.miou5
