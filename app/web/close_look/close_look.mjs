@@ -1,7 +1,8 @@
 // A large picture under its mask: all of it as an overview, and where somebody looks closely its own pixels.
 
-import { clamped, moved, placed, scaleBar, visible, zoomed } from "../shared/camera.mjs";
+import { placed, scaleBar, visible } from "../shared/camera.mjs";
 import { button, element, group } from "../shared/dom.mjs";
+import { PanZoom } from "../shared/panzoom.mjs";
 import { wanted } from "./rest.mjs";
 
 const REST_MS = 350;
@@ -21,8 +22,9 @@ const bitmap = (webp) => createImageBitmap(new Blob([webp], { type: "image/webp"
 class CloseLook {
   constructor(root) {
     this.root = root;
-    this.camera = { zoom: 1, x: 0.5, y: 0.5 };
-    this.pointers = new Map();
+    this.panzoom = new PanZoom({
+      picture: () => this.picture, canvas: () => this.canvas, changed: () => this.panned(), factor: 2, share: 1 / 8,
+    });
     this.observer = new ResizeObserver(() => this.draw());
     this.build();
     this.observer.observe(root);
@@ -31,25 +33,20 @@ class CloseLook {
   build() {
     const icon = (label, name, act) => button(label, act, { "aria-label": name, title: name });
     this.tools = element("div", { class: "tools" },
-      group("Zoom", icon("−", "Zoom out", () => this.zoom(1 / 2)), icon("+", "Zoom in", () => this.zoom(2))),
-      button("Back to the whole picture", () => this.fit(), { class: "whole" }));
+      group("Zoom", icon("−", "Zoom out", () => this.panzoom.farther()),
+        icon("+", "Zoom in", () => this.panzoom.closer())),
+      button("Back to the whole picture", () => this.panzoom.fit(), { class: "whole" }));
     this.state = element("p", { class: "state", "aria-live": "polite" });
     this.canvas = element("canvas", {
       tabindex: 0, role: "img", "aria-label": `The picture under its mask. ${KEYS}`, title: KEYS,
-      onpointerdown: (event) => this.grab(event), onpointermove: (event) => this.drag(event),
-      onpointerup: (event) => this.pointers.delete(event.pointerId), onkeydown: (event) => this.press(event),
-      onpointercancel: (event) => this.pointers.delete(event.pointerId),
-      ondblclick: (event) => this.zoom(2, this.at(event)),
+      onpointerdown: (event) => this.panzoom.grab(event), onpointermove: (event) => this.panzoom.drag(event),
+      onpointerup: (event) => this.panzoom.release(event), onpointercancel: (event) => this.panzoom.release(event),
+      onkeydown: (event) => this.panzoom.press(event),
+      ondblclick: (event) => this.panzoom.closer(this.panzoom.at(event)),
     });
-    this.canvas.addEventListener("wheel", (event) => this.roll(event), { passive: false });
+    this.canvas.addEventListener("wheel", (event) => this.panzoom.roll(event), { passive: false });
     this.map = element("canvas", { class: "map", role: "img", "aria-label": "Where this is; click to go there" });
-    const go = (event) => {
-      const box = this.map.getBoundingClientRect();
-      const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-      this.look({ ...this.camera, x, y });
-    };
-    this.map.addEventListener("pointerdown", go);
-    this.map.addEventListener("pointermove", (event) => event.buttons && go(event));
+    this.panzoom.steer(this.map);
     this.bar = element("span", { class: "bar", hidden: true });
     const frame = element("div", { class: "frame" }, this.canvas, this.map, this.bar);
     this.root.replaceChildren(this.tools, frame, this.state);
@@ -58,7 +55,7 @@ class CloseLook {
   async show(data, ask) {
     this.ask = ask;
     const decoded = await Promise.all([bitmap(data.overview), data.detail && bitmap(data.detail)]);
-    if (this.picture && this.picture.id !== data.id) this.camera = { zoom: 1, x: 0.5, y: 0.5 };
+    if (this.picture && this.picture.id !== data.id) this.panzoom.reset();
     this.picture = { id: data.id, width: data.width, height: data.height, ground: data.ground, most: data.most };
     [this.overview] = decoded;
     this.detail = decoded[1] ? { ...data.place, image: decoded[1] } : null;
@@ -67,57 +64,11 @@ class CloseLook {
     this.rest();
   }
 
-  at(event) {
-    const box = this.canvas.getBoundingClientRect();
-    const [across, down] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-    return { x: across * this.canvas.width, y: down * this.canvas.height };
+  get camera() {
+    return this.panzoom.camera;
   }
 
-  grab(event) {
-    this.canvas.setPointerCapture(event.pointerId);
-    this.pointers.set(event.pointerId, this.at(event));
-  }
-
-  drag(event) {
-    const before = this.pointers.get(event.pointerId);
-    if (!before) return;
-    const at = this.at(event);
-    const fixed = [...this.pointers].find(([id]) => id !== event.pointerId)?.[1];
-    const span = (point) => Math.max(1, Math.hypot(point.x - fixed.x, point.y - fixed.y));
-    if (fixed) this.zoom(span(at) / span(before), at);
-    else this.look(moved(this.camera, before.x - at.x, before.y - at.y, this.picture, this.canvas));
-    this.pointers.set(event.pointerId, at);
-  }
-
-  roll(event) {
-    if (event.deltaY > 0 && this.camera.zoom === 1) return;
-    event.preventDefault();
-    this.zoom(Math.exp(-event.deltaY / 300), this.at(event));
-  }
-
-  press(event) {
-    const step = this.canvas.width / 8;
-    const move = (dx, dy) => this.look(moved(this.camera, dx, dy, this.picture, this.canvas));
-    const acts = {
-      ArrowLeft: () => move(-step, 0), ArrowRight: () => move(step, 0), ArrowUp: () => move(0, -step),
-      ArrowDown: () => move(0, step), "+": () => this.zoom(2), "=": () => this.zoom(2), "-": () => this.zoom(1 / 2),
-      0: () => this.fit(),
-    };
-    if (!acts[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    acts[event.key]();
-  }
-
-  zoom(factor, at = { x: this.canvas.width / 2, y: this.canvas.height / 2 }) {
-    this.look(zoomed(this.camera, factor, at, this.picture, this.canvas));
-  }
-
-  fit() {
-    this.look({ zoom: 1, x: 0.5, y: 0.5 });
-  }
-
-  look(camera) {
-    this.camera = clamped(camera, this.picture, this.canvas);
+  panned() {
     this.draw();
     this.rest();
   }
@@ -149,7 +100,7 @@ class CloseLook {
     const height = Math.min((width * picture.height) / picture.width, 0.75 * window.innerHeight);
     canvas.style.height = `${height}px`;
     [canvas.width, canvas.height] = [width, height].map((side) => Math.max(1, Math.round(side * ratio)));
-    this.camera = clamped(this.camera, picture, canvas);
+    this.panzoom.settle();
     const place = placed(this.camera, picture, canvas);
     const context = canvas.getContext("2d");
     const put = (image, part) => {

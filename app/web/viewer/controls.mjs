@@ -44,9 +44,9 @@ export const controls = {
       group("Layout", ...layouts.map(([name, label]) => pressed("layout", name, label))),
       group("What the masks show", ...layers.map(([name, [label]]) => pressed("layer", name, label))),
       element("label", { class: "opacity" }, "Opacity", this.slider, this.percent),
-      group("Zoom", icon("−", "Zoom out", () => this.zoom(1 / 1.5)),
-        icon("Fit", "Show the whole picture", () => this.fit()),
-        icon("+", "Zoom in", () => this.zoom(1.5))),
+      group("Zoom", icon("−", "Zoom out", () => this.panzoom.farther()),
+        icon("Fit", "Show the whole picture", () => this.panzoom.fit()),
+        icon("+", "Zoom in", () => this.panzoom.closer())),
       this.full ? null : tools,
       ...(this.menus = [this.downloads(), menu("Keys", element("p", {}, KEYS))]));
   },

@@ -1,8 +1,8 @@
-// What pointers, wheel and keys do on a picture. A part of Viewer.
+// What pointers and keys do on a picture beside moving it (shared/panzoom.mjs). A part of Viewer.
 
-import { clamped, moved, pixelAt, spanned, visible, zoomed } from "../shared/camera.mjs";
+import { pixelAt, spanned, visible } from "../shared/camera.mjs";
+import { ARROWS } from "../shared/panzoom.mjs";
 
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 // CSS pixels that a finger may stray and still taps.
 const TAP = 10;
 
@@ -11,77 +11,53 @@ export const gestures = {
     return this.surfaces.find(({ canvas }) => canvas === event.currentTarget);
   },
 
-  // In canvas pixels. A canvas may change its resolution between two events, so pointers are kept as they came.
-  at(event, canvas = event.currentTarget) {
-    const box = canvas.getBoundingClientRect();
-    const [across, down] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-    return { x: across * canvas.width, y: down * canvas.height };
+  pixelUnder(event) {
+    return pixelAt(this.camera, this.panzoom.at(event), this.scene, event.currentTarget);
   },
 
   grab(event) {
-    event.currentTarget.setPointerCapture(event.pointerId);
-    this.pointers.set(event.pointerId, { clientX: event.clientX, clientY: event.clientY });
-    const pixel = pixelAt(this.camera, this.at(event), this.scene, event.currentTarget);
-    if (event.shiftKey || this.armed) this.corner = pixel;
-    this.tapped = this.pointers.size === 1 && { x: event.clientX, y: event.clientY };
+    this.panzoom.grab(event);
+    if (event.shiftKey || this.armed) this.corner = this.pixelUnder(event);
+    this.tapped = this.panzoom.pointers.size === 1 && { x: event.clientX, y: event.clientY };
   },
 
   drag(event) {
-    const at = this.at(event);
-    const pixel = pixelAt(this.camera, at, this.scene, event.currentTarget);
+    const pixel = this.pixelUnder(event);
     // A finger that moves the picture asks for nothing; one that rests on it does (`release`).
     if (event.pointerType !== "touch") this.point(pixel, this.under(event));
     else this.tapped &&= Math.hypot(event.clientX - this.tapped.x, event.clientY - this.tapped.y) < TAP && this.tapped;
-    if (!this.pointers.has(event.pointerId)) return;
+    if (!this.panzoom.holds(event)) return;
     this.tip.show(null);
-    const before = this.at(this.pointers.get(event.pointerId), event.currentTarget);
-    const others = [...this.pointers.entries()].filter(([id]) => id !== event.pointerId);
-    if (this.corner && pixel) {
-      this.view.region = spanned(this.corner, pixel, this.scene);
-      this.draw();
-    } else if (others.length === 1) {
-      const fixed = this.at(others[0][1], event.currentTarget);
-      const span = (point) => Math.hypot(point.x - fixed.x, point.y - fixed.y);
-      this.zoom(span(at) / Math.max(span(before), 1), at);
-    } else if (!this.corner) {
-      this.move(before.x - at.x, before.y - at.y);
-    }
-    this.pointers.set(event.pointerId, { clientX: event.clientX, clientY: event.clientY });
+    if (!this.corner) return this.panzoom.drag(event);
+    if (!pixel) return;
+    this.view.region = spanned(this.corner, pixel, this.scene);
+    this.draw();
   },
 
   release(event) {
-    this.pointers.delete(event.pointerId);
+    this.panzoom.release(event);
     const tap = event.pointerType === "touch" && event.type === "pointerup" && this.tapped && !this.corner;
-    if (tap) this.point(pixelAt(this.camera, this.at(event), this.scene, event.currentTarget), this.under(event), true);
+    if (tap) this.point(this.pixelUnder(event), this.under(event), true);
     if (!this.corner) return;
     this.corner = null;
     if (this.armed) this.arm();
     this.setRegion(this.view.region);
   },
 
-  roll(event) {
-    if (event.deltaY > 0 && this.camera.zoom === 1) return;
-    event.preventDefault();
-    this.zoom(Math.exp(-event.deltaY / 300), this.at(event));
-  },
-
   press(event) {
     const { canvas } = this.surfaces[0];
-    const step = canvas.width / 10;
-    const arrow = ARROWS[event.key];
+    const arrow = event.shiftKey && ARROWS[event.key];
     const opacity = (by) => this.change({ opacity: Math.min(100, Math.max(0, this.view.opacity + by)) });
     const acts = {
-      "+": () => this.zoom(1.5), "=": () => this.zoom(1.5), "-": () => this.zoom(1 / 1.5), 0: () => this.fit(),
       "[": () => opacity(-10), "]": () => opacity(10), f: () => this.fullscreen(),
       r: () => this.setRegion(visible(this.camera, this.scene, canvas)),
       " ": () => this.space(),
     };
     const index = Number(event.key) - 1;
-    const moving = arrow && (event.shiftKey
-      ? () => this.stepPoint(...arrow, event.currentTarget) : () => this.move(step * arrow[0], step * arrow[1]));
-    const act = moving || acts[event.key]
+    const act = arrow ? () => this.stepPoint(...arrow, event.currentTarget) : acts[event.key]
       || (index >= 0 && index < this.scene.classes.length ? () => this.toggle(index) : null);
-    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!act) return void this.panzoom.press(event);
     event.preventDefault();
     act();
   },
@@ -92,25 +68,11 @@ export const gestures = {
     else if (this.view.layout !== "side") this.change({ a: other, b: one }, true);
   },
 
-  look(camera) {
-    const [{ canvas }] = this.surfaces;
-    this.camera = clamped(camera, this.scene, canvas);
+  // After every move of the picture.
+  panned() {
     this.moving = performance.now();
     this.draw();
     if (!this.view.region) this.count();
     this.tell();
-  },
-
-  zoom(factor, at) {
-    const [{ canvas }] = this.surfaces;
-    this.look(zoomed(this.camera, factor, at || { x: canvas.width / 2, y: canvas.height / 2 }, this.scene, canvas));
-  },
-
-  move(dx, dy) {
-    this.look(moved(this.camera, dx, dy, this.scene, this.surfaces[0].canvas));
-  },
-
-  fit() {
-    this.look({ zoom: 1, x: 0.5, y: 0.5 });
   },
 };

@@ -1,6 +1,6 @@
 // One frame: photograph, layer, lines, region; never more pixels than the screen has. A part of Viewer.
 
-import { clamped, placed, scaleBar, visible } from "../shared/camera.mjs";
+import { placed, scaleBar, visible } from "../shared/camera.mjs";
 import { compose, outlined } from "./layers.mjs";
 
 const [QUICK_MS, SLOW_MS] = [20, 45];
@@ -45,7 +45,7 @@ export const painting = {
       surface.data = new ImageData(...size);
       surface.out = new Uint32Array(surface.data.data.buffer);
     }
-    this.camera = clamped(this.camera, this.scene, canvas);
+    this.panzoom.settle(canvas);
     this.paint(canvas.getContext("2d"), surface, placed(this.camera, this.scene, canvas));
   },
 

@@ -11,10 +11,10 @@ export const stage = {
       onkeydown: (event) => this.press(event), onpointerup: (event) => this.release(event),
       onpointercancel: (event) => this.release(event),
       onpointerleave: (event) => event.pointerType !== "touch" && !this.pointed && this.point(null),
-      ondblclick: (event) => this.zoom(2, this.at(event)),
+      ondblclick: (event) => this.panzoom.zoom(2, this.panzoom.at(event)),
       onpointerdown: (event) => this.grab(event), onpointermove: (event) => this.drag(event),
     });
-    canvas.addEventListener("wheel", (event) => this.roll(event), { passive: false });
+    canvas.addEventListener("wheel", (event) => this.panzoom.roll(event), { passive: false });
     const cross = element("i", { class: "cross", hidden: true });
     const frame = element("div", { class: "frame" }, canvas, cross);
     const caption = panels
@@ -69,13 +69,7 @@ export const stage = {
     const width = Math.min(photo.width, 320);
     Object.assign(canvas, { width, height: Math.max(1, Math.round((width * photo.height) / photo.width)) });
     canvas.getContext("2d").drawImage(photo, 0, 0, canvas.width, canvas.height);
-    const go = (event) => {
-      const box = canvas.getBoundingClientRect();
-      const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-      this.look({ ...this.camera, x, y });
-    };
-    canvas.addEventListener("pointerdown", go);
-    canvas.addEventListener("pointermove", (event) => event.buttons && go(event));
+    this.panzoom.steer(canvas);
     this.mapFrame = element("i", { hidden: true });
     this.map = element("div", { class: "map" }, canvas, this.mapFrame);
     return this.map;

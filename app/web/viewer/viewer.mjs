@@ -3,6 +3,7 @@
 import { addLevels, addShares, decode, unpack } from "./blob.mjs";
 import { visible } from "../shared/camera.mjs";
 import { element } from "../shared/dom.mjs";
+import { PanZoom } from "../shared/panzoom.mjs";
 import { tip } from "../shared/panels.mjs";
 import { SHARES, layerOf } from "./layers.mjs";
 import { controls } from "./controls.mjs";
@@ -26,8 +27,9 @@ class Viewer {
       layout: "side", layer: "classes", opacity: 60, hidden: new Set(), colours: "safe", a: null, b: null, split: 0.5,
       region: null, cell: null, pair: null, measure: null,
     };
-    this.camera = { zoom: 1, x: 0.5, y: 0.5 };
-    this.pointers = new Map();
+    this.panzoom = new PanZoom({
+      picture: () => this.scene, canvas: () => this.surfaces[0].canvas, changed: () => this.panned(),
+    });
     this.kept = new Map();
     this.surfaces = [];
     this.blinking = !matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -45,7 +47,7 @@ class Viewer {
 
   start({ hidden, camera, shares, ...initial }) {
     Object.assign(this.view, initial, { hidden: new Set(hidden || []) });
-    if (camera) this.camera = camera;
+    if (camera) this.panzoom.camera = camera;
     this.told = this.view.colours;
   }
 
@@ -71,7 +73,7 @@ class Viewer {
     const { region, cell } = this.view;
     const { width, height } = next;
     const same = !this.scene || (this.scene.width === width && this.scene.height === height);
-    if (!same) this.camera = { zoom: 1, x: 0.5, y: 0.5 };
+    if (!same) this.panzoom.reset();
     const within = (from, size, whole) => size > 0 && from + size <= whole;
     if (!same || !region || !within(region.x, region.width, width) || !within(region.y, region.height, height)) {
       this.view.region = null;
@@ -204,6 +206,10 @@ class Viewer {
       panel.lines = layerOf(panel, this.scene, { ...this.view, layer: "classes", cell: null });
     }
     this.draw();
+  }
+
+  get camera() {
+    return this.panzoom.camera;
   }
 
   get rect() {
