@@ -54,7 +54,7 @@ def evaluate(
         prediction = predict(model, scene.image, normaliser=normaliser, **predict_options)
         if len(prediction.probabilities) != class_map.outputs:
             raise ModelError(
-                f"The model tells {len(prediction.probabilities)} classes apart, the masks have {class_map.outputs}: "
+                f"The model has {len(prediction.probabilities)} classes, the masks have {class_map.outputs}: "
                 "score it on masks with the classes it was trained for."
             )
         own = confusion_matrix(prediction.mask, truth, classes)

@@ -30,7 +30,7 @@ class StepEvent:
 class EpochEvent:
     """After an epoch: mean losses by term, and the validation scores when it was validated (fractions from 0 to 1).
 
-    `collapsed`: whether the model has collapsed to one class; None where that was not looked at.
+    `collapsed`: whether the model has collapsed to one class; None where that was not checked.
     """
 
     epoch: int

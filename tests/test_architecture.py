@@ -19,7 +19,8 @@ from tests.architecture import (
     unpickling,
     within,
 )
-from tools.house import circles
+from tools.house import circles, folders
+from tools.house import imports as imports_at_the_top
 
 BASE = (
     "core.errors",
@@ -146,6 +147,12 @@ def test_no_modules_need_each_other() -> None:
     """Neither when they are imported nor later, inside a function: the lower one could not be read alone."""
     edges = {m.name: {owner for name in imports(m) if (owner := _owner(name)) not in (None, m.name)} for m in SOURCE}
     assert circles(edges) == []
+
+
+def test_no_folders_need_each_other() -> None:
+    """Training and prediction, say: what both need lies below them, as `core.events` does."""
+    trees = {f"{m.name.replace('.', '/')}.py": ast.parse(m.text) for m in SOURCE if not within(m.name, ("tools",))}
+    assert circles(folders(imports_at_the_top(trees))) == []
 
 
 def _owner(name: str) -> str | None:

@@ -19,7 +19,7 @@ from core.normalise import Normaliser
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one picture. `probabilities` float32 (C, H, W), summing to one over C."""
+    """A model's output for one picture. `probabilities` float32 (C, H, W), summing to one over C."""
 
     probabilities: NDArray[np.float32]
 
@@ -86,7 +86,7 @@ def predict(
 
 
 def windows_of(height: int, width: int) -> list[Window]:
-    """The windows in which `predict` gives a picture of this size to a model, unless told otherwise."""
+    """The windows in which `predict` cuts a picture of this size by default."""
     return windows(height, width, tile=TILE, overlap=OVERLAP, full=True)
 
 

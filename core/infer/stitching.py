@@ -144,7 +144,7 @@ class Stitched:
             self._mask[:, window.x : window.x + overlap] = likeliest(left)
 
     def _fade(self, window: Window, logits: Tensor, left: NDArray[np.float32]) -> None:
-        """Add what a window says of the pixels that it shares with its neighbours, on up to four sides."""
+        """Add the output of a window for the pixels that it shares with its neighbours, on up to four sides."""
         columns, overlap = window.slices[1], self._grid.overlap
         down, across = self._grid.down[window.y], self._grid.across[window.x]
         if window.y:

@@ -26,8 +26,8 @@ STREAM_TILE, STREAM_OVERLAP = 1536, 32
 """The same for a file of any size (`stream`), where time counts: such windows have a third as many seams as those of
 512, and an overlap of 64 would take another 4 % of the time (docs/LOG.md)."""
 WHOLE = 1280
-"""Where one picture is looked at, windows are of this side: most pictures go through the model in one piece then. For
-the app's pages, the browser and the teacher's cache."""
+"""Side of the windows of the app's pages, of a browser and of the teacher's cache: most pictures there go through the
+model in one piece."""
 
 
 @dataclass(frozen=True)
