@@ -15,8 +15,12 @@ folder = Path(__file__).parent
 source, target, *other = sys.argv[1:]
 session = onnxruntime.InferenceSession(folder / (other[0] if other else "model.onnx"))
 picture = ImageOps.exif_transpose(Image.open(source, formats=("PNG", "JPEG")))
+key, bits = picture.info.get("transparency"), Path(source).read_bytes()[24]
 if picture.mode.startswith("I"):  # 16-bit grey
-    picture = Image.fromarray(np.round(np.asarray(picture) / 257).clip(0, 255).astype(np.uint8))
+    grey, shown = np.round(np.asarray(picture) / 257).clip(0, 255), np.where(np.asarray(picture) == key, 0, 255)
+    picture = Image.fromarray(np.dstack([grey, shown]).astype(np.uint8))
+elif key is not None and picture.mode in ("L", "RGB") and bits != 8:  # as Pillow gives the colours of a PNG
+    picture.info["transparency"] = tuple(value >> 8 for value in key) if bits == 16 else key * 255 // (2**bits - 1)
 rgba = np.asarray((picture if picture.has_transparency_data else picture.convert("RGB")).convert("RGBA"))
 seen = rgba[..., 3] > 0 if rgba[..., 3].any() else np.ones(rgba.shape[:2], bool)
 answer = session.run(None, {"image": np.where(seen[..., None], rgba[..., :3], np.uint8(0))[None]})[0][0]
