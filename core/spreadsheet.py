@@ -4,6 +4,8 @@ import re
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)*|\.\d+)([eE][+-]?\d+)?\s*%?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_UNSEEN = re.compile(r"^[\s\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]+")
+"""Blanks, and letters that are not seen, some of which spreadsheets take away from the start of a cell."""
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "|", "＝", "＋", "－", "＠")
 """The wide forms count too: spreadsheets set to Japanese or Chinese read them as the narrow ones."""
 
@@ -16,4 +18,4 @@ def cell(text: str) -> str:
     text = _CONTROL.sub(" ", text)
     if _NUMBER.fullmatch(text.strip()):
         return text
-    return f"'{text}" if text.lstrip().startswith(_BEGINS_A_FORMULA) else text
+    return f"'{text}" if _UNSEEN.sub("", text).startswith(_BEGINS_A_FORMULA) else text

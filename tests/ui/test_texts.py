@@ -91,7 +91,26 @@ def test_no_path_of_the_server_is_told(text: str, told: str) -> None:
     assert str(Path.home()) not in names.public(text)
 
 
-FORMULAS = ("=", "+", "-", "@", "\t=", "\r=", "\n@", " =", "|", "＝", "＋", "－", "＠", "-1+", "+4 9")
+FORMULAS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t=",
+    "\r=",
+    "\n@",
+    " =",
+    "|",
+    "＝",
+    "＋",
+    "－",
+    "＠",
+    "-1+",
+    "+4 9",
+    "\u200b=",
+    "\ufeff=",
+    "\u202e@",
+)
 
 
 @pytest.mark.parametrize("begin", FORMULAS)
