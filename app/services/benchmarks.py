@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from app.services import access
 from app.services.access import Person
 from app.services.artifacts import require_known
@@ -212,18 +214,10 @@ def _alive(folder: Path) -> bool:
     if any(child.pid == pid for child in _children):
         return True  # Just started, it has no command line yet.
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return _answers(pid) if not Path("/proc/self").exists() else False
-    return folder.name.encode() in command
-
-
-def _answers(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError:
+        command = psutil.Process(pid).cmdline()
+    except psutil.Error:
         return False
-    return True
+    return any(folder.name in argument for argument in command)
 
 
 def _last_line(log: Path) -> str:

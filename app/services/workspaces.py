@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from app.services.access import Access, opened_path, read_access
 from app.services.amounts import bytes_below
 from app.services.names import shown, size_text
@@ -293,15 +295,7 @@ def _root() -> Path:
 
 def _lives(pid: str) -> bool:
     """Whether a process of this number runs, other than this one, which has just begun."""
-    if not pid.isdecimal() or int(pid) == os.getpid():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    return pid.isdecimal() and int(pid) != os.getpid() and psutil.pid_exists(int(pid))
 
 
 def _picture(label: str, file: Path) -> Own:

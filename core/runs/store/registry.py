@@ -1,11 +1,11 @@
 """Which worker processes are alive: each sends a heartbeat, and a machine runs one worker for a store."""
 
-import os
 import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 from sqlalchemy import Connection, delete, insert, select, update
 
 from core.errors import RunStateError
@@ -66,7 +66,7 @@ class WorkerRegistry:
         return [worker for worker in map(to_worker, rows) if self._lives(worker)]
 
     def _lives(self, worker: WorkerRecord) -> bool:
-        if worker.host == self._host and os.name == "posix":
+        if worker.host == self._host:
             return process_exists(worker.pid) and worker.born in (0, birth(worker.pid))
         return abs(self._now() - worker.heartbeat_at) <= WORKER_LEASE
 
@@ -78,7 +78,10 @@ class WorkerRegistry:
 
 
 def birth(pid: int) -> int:
-    """When a process of this machine began, in ticks since the machine did; 0 where the system does not report it."""
+    """When a process of this machine began, in ticks since the machine did; 0 where the system does not report it.
+
+    psutil gives it as a time of the wall clock, which changes when somebody sets the clock; ticks do not.
+    """
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -88,13 +91,5 @@ def birth(pid: int) -> int:
 
 
 def process_exists(pid: int) -> bool:
-    """Whether this machine has a process of this number; always yes where the system cannot tell without harm."""
-    if os.name != "posix":
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    """Whether this machine has a process of this number, whoever owns it."""
+    return bool(psutil.pid_exists(pid))

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+import psutil
+
 from core import paths
 from core.errors import ConfigError
 from core.out_of_memory import mentions_out_of_memory
@@ -140,7 +142,6 @@ def count_slots(text: str) -> int:
 def memory_bytes(pid: int) -> int:
     """Main memory that a process has; 0 where the system does not report it."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
