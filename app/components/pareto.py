@@ -78,7 +78,7 @@ def _mark_cost(figure: go.Figure, values: Sequence[float], title: str) -> None:
     low, high = (min(values) / 1.3, max(values) * 1.3) if values else (1.0, 10.0)
     marks = round_log_ticks(low, high)
     figure.update_xaxes(
-        title_text=title,
+        title_text=in_chart(title),
         type="log",
         automargin=True,
         range=[math.log10(low), math.log10(high)],

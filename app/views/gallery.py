@@ -17,6 +17,7 @@ from app.services import access, artifacts, galleries, picture_collections
 from app.services.artifacts import Model
 from app.services.errors import DataError
 from app.services.galleries import Pass, Verdict
+from app.services.names import plain
 from app.services.picture_collections import Entry
 
 _PASSES = "gallery_passes"
@@ -142,7 +143,7 @@ def _go_on(going: Pass, verdict: Callable[[str], Verdict], draw: Callable[[Verdi
 
     def tell() -> None:
         done = len(going.names) - len(going.left)
-        bar.progress(done / len(going.names), text=f"{done} of {len(going.names)} images")
+        bar.progress(done / len(going.names), text=plain(f"{done} of {len(going.names)} images"))
 
     tell()
     for name in going.found[:_AT_ONCE]:
