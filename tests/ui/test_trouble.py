@@ -10,14 +10,13 @@ from streamlit.testing.v1 import AppTest
 
 from app import caching
 from app.components import run_live, run_table
-from app.services import inference, progress, runs, workers
+from app.services import inference, palettes, progress, runs, workers
 from app.services.stores import open_store
-from core.data.datasets.dubai import AERIAL
 from core.errors import RunStateError
 from core.events import EpochEvent, MessageEvent, PreviewEvent
 from core.runs.recorder import Recorder
 from core.runs.store.records import RunState
-from tests.ui.conftest import ANYBODY, World, words
+from tests.ui.conftest import ANYBODY, CLASSES, World, words
 from tests.ui.test_runs import DISTILL, WORKER, add_pair, buttons, finish, work
 
 View = Callable[..., AppTest]
@@ -220,7 +219,7 @@ def test_the_preview_of_a_control_is_called_so_and_has_a_legend(view: View) -> N
     page = view("runs", run=control_id)
     assert [image.captions for image in page.get("image")][-1] == ["Control after epoch 2"]
     legend = "".join(element.proto.body for element in page.get("html"))
-    for name, colour in zip(AERIAL.names, AERIAL.colours, strict=True):
+    for name, colour in palettes.painted(CLASSES, "safe"):
         assert f"background:rgb{colour}" in legend
         assert f">{name}<" in legend
     assert run_live.TICK_SECONDS == run_table.TICK_SECONDS
