@@ -8,7 +8,6 @@ from core import paths
 from core.cli.options import add_device, add_json, add_model
 from core.cli.terminal import percent, progress_bar, say, say_json, warn
 from core.errors import ConfigError
-from core.normalise import Normaliser
 
 if TYPE_CHECKING:
     from core.data.scene import Scene
@@ -37,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from core import checkpoint, device
     from core.data.folder import load_folder
     from core.evaluate import evaluate
+    from core.normalise import Normaliser
 
     chosen = device.choose(args.device)
     model, card = (loaded := checkpoint.load(checkpoint.resolve(args.model), device=chosen)).model, loaded.card
