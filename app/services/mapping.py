@@ -115,7 +115,8 @@ class Order:
     @property
     def ended(self) -> bool:
         if self._process is None:
-            return self._cancelled or self._found
+            # Where its folder is gone (deleted, or swept) it can never start, and must not hold up the others.
+            return self._cancelled or self._found or not self.workspace.folder.is_dir()
         return self._process.poll() is not None
 
     def look(self) -> OrderState:
@@ -133,7 +134,7 @@ class Order:
             if queue and queue[0] is not None and queue[0]._process is None:
                 queue[0]._start()
         if self._process is None:
-            return OrderState("cancelled" if self._cancelled else "waiting", of=len(self.pictures), ahead=ahead)
+            return OrderState("cancelled" if self.ended else "waiting", of=len(self.pictures), ahead=ahead)
         # Asked before the report is read, so that a last word is not missed.
         ended, told = self.ended, self._read()
         if ended and told.state == "running":

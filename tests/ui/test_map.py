@@ -4,6 +4,7 @@ import gc
 import io
 import json
 import os
+import shutil
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -244,6 +245,20 @@ def test_an_order_ends_with_its_session_and_can_be_cancelled(workspace: Workspac
     workspace.close()
     assert process.poll() is not None
     assert not workspace.folder.exists()
+
+
+def test_an_order_whose_folder_is_gone_holds_up_nobody(workspace: Workspace) -> None:
+    swept = workspaces.open_workspace()
+    swept.add("roof.png", png(100))
+    first = Order(swept, list(swept.pictures), Choice("student"))
+    shutil.rmtree(swept.folder)
+    workspace.add("roof.png", png(101))
+    order = Order(workspace, list(workspace.pictures), Choice("student"))
+    order.look()
+    assert len(workspace.processes) == 1
+    assert first.look().state == "cancelled"
+    order.cancel()
+    assert finish(order).state == "cancelled"
 
 
 def test_the_queue_is_bounded(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
