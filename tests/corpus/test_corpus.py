@@ -74,6 +74,7 @@ def test_a_hostile_file_is_refused_in_a_sentence(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_door_reads_all_of_it_within_its_limits(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
@@ -109,6 +110,7 @@ def test_the_door_reads_all_of_it_within_its_limits(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_command_line_takes_the_whole_corpus_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line a refusal, a mask for every valid file, exit code 1."""
     folder = tmp_path / "in"
