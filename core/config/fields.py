@@ -10,6 +10,7 @@ from typing import Any
 from core.typed import is_number
 
 _KEY = "setting"
+_ENDLESS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,11 @@ class Setting:
 
     @property
     def label(self) -> str:
-        """The title with the range in brackets, for a widget that takes a number."""
-        return f"{self.title} ({self.range})" if self.range and not self.choices else self.title
+        """The title with the range in brackets, for a widget that takes a number, without an end that nobody meets."""
+        if self.choices or not self.range or self.low is None:
+            return self.title
+        endless = self.high is not None and self.high >= _ENDLESS
+        return f"{self.title} ({f'{_words(self.low)} or more' if endless else self.range})"
 
     def problem(self, value: Any) -> str | None:
         """A sentence with the range when a value is out of it, else None. Two numbers are the ends of a range."""

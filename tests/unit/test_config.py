@@ -232,3 +232,8 @@ def test_settings_with_an_open_end_leave_it_out() -> None:
     below = Setting("Decay", "Help.", low=0, high=1, below=True)
     assert below.problem(1) == "Decay must be from 0 to below 1, not 1."
     assert below.problem(0) is None
+
+
+def test_a_label_leaves_out_an_end_that_nobody_meets() -> None:
+    assert settings_of(TrainConfig)["seed"].label == "Seed (0 or more)"
+    assert settings_of(TrainConfig)["epochs"].label == "Epochs (1 to 10,000)"
