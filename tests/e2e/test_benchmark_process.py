@@ -8,7 +8,7 @@ import pytest
 
 from app.services import benchmarks
 from core import paths
-from core.errors import BenchmarkError
+from core.errors import BenchmarkError, CheckpointError
 from tests.ui.conftest import ANYBODY
 
 pytestmark = [pytest.mark.slow]
@@ -66,7 +66,15 @@ def test_it_stops_when_asked_and_says_so() -> None:
     assert benchmarks.job() is None
 
 
-def test_a_failure_is_told_in_the_last_words_of_its_log() -> None:
+def test_a_model_that_is_not_in_the_list_is_refused_before_a_process_starts() -> None:
+    with pytest.raises(CheckpointError, match="There is no model 'nobody'"):
+        start(models=["nobody"], teacher="nobody")
+    assert benchmarks.job() is None
+
+
+def test_a_failure_is_told_in_the_last_words_of_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a model goes away between the choice and the start."""
+    monkeypatch.setattr(benchmarks, "require_known", lambda *_: None)
     start(models=["nobody"], teacher="nobody")
     wait_until(lambda: not ((job := benchmarks.job()) and job.running))
     job = benchmarks.job()
