@@ -115,8 +115,7 @@ class Order:
     @property
     def ended(self) -> bool:
         if self._process is None:
-            # Where its folder is gone (deleted, or swept) it can never start, and must not hold up the others.
-            return self._cancelled or self._found or not self.workspace.folder.is_dir()
+            return self._cancelled or self._found
         return self._process.poll() is not None
 
     def look(self) -> OrderState:
@@ -134,7 +133,7 @@ class Order:
             if queue and queue[0] is not None and queue[0]._process is None:
                 queue[0]._start()
         if self._process is None:
-            return OrderState("cancelled" if self.ended else "waiting", of=len(self.pictures), ahead=ahead)
+            return OrderState("cancelled" if self._cancelled else "waiting", of=len(self.pictures), ahead=ahead)
         # Asked before the report is read, so that a last word is not missed.
         ended, told = self.ended, self._read()
         if ended and told.state == "running":
@@ -166,7 +165,8 @@ class Order:
         return path
 
     def _start(self) -> None:
-        self.folder.mkdir(exist_ok=True)
+        # The folder of the visitor may be gone, deleted or swept: that order then fails, and holds up nobody.
+        self.folder.mkdir(parents=True, exist_ok=True)
         process = subprocess.Popen(
             [sys.executable, "-m", "core.infer.batch", str(self._report)], cwd=paths.ROOT, stdin=subprocess.PIPE
         )
