@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Page, Request
 
-from app.services import exports, inference
+from app.services import exports, inference, palettes
 from benchmarks.serving import CHROMIUM, ROOT, browser, serve
 from core import paths
 from core.data.datasets.dubai import AERIAL
@@ -43,7 +43,7 @@ def state(page: Page, wanted: str) -> None:
 
 
 def mask_in_the_page(page: Page, picture: Path) -> NDArray[np.uint8]:
-    """What a visitor would download, as class indices (H, W)."""
+    """What a visitor would download, in the colours that a page opens with, as class indices (H, W)."""
     page.locator(".in-browser input[type=file]").set_input_files(picture)
     with Image.open(picture) as opened:
         width, height = opened.size
@@ -51,7 +51,8 @@ def mask_in_the_page(page: Page, picture: Path) -> NDArray[np.uint8]:
     with page.expect_download() as download:
         page.get_by_role("button", name="Download mask").click()
     colours = np.asarray(Image.open(BytesIO(Path(download.value.path()).read_bytes())).convert("RGB")).astype(int)
-    distances = [np.abs(colours - colour).sum(axis=2) for colour in AERIAL.colours[: AERIAL.outputs]]
+    shown = [entry["safe"] for entry in palettes.entries(list(zip(AERIAL.names, AERIAL.colours, strict=True)))]
+    distances = [np.abs(colours - colour).sum(axis=2) for colour in shown[: AERIAL.outputs]]
     assert np.min(distances, axis=0).max() == 0
     return np.argmin(distances, axis=0).astype(np.uint8)
 

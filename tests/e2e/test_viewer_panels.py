@@ -111,7 +111,10 @@ def test_values_stand_at_the_pointer_and_turn_at_the_edges(page: Page, world: Wo
         box = canvas(page, panel).bounding_box()
         for across, down in ((0.02, 0.02), (0.98, 0.02), (0.5, 0.5), (0.02, 0.98), (0.98, 0.98)):
             x, y = box["x"] + across * box["width"], box["y"] + down * box["height"]
+            page.mouse.move(2, 2)
+            expect(tip).to_be_hidden()
             page.mouse.move(x, y)
+            expect(tip).to_be_visible()
             assert_inside(page, tip)
             stands = tip.bounding_box()
             away = max(stands["x"] - x, x - stands["x"] - stands["width"], 0)
