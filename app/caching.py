@@ -32,7 +32,8 @@ from app.services import (
 from app.services.access import Person
 from app.services.artifacts import Model
 from app.services.datasets import Picture
-from app.visitor import hold_pixels, is_there, person
+from app.streamlit_private import is_drawing
+from app.visitor import hold_pixels, person
 
 Mask = NDArray[np.uint8]
 _T = TypeVar("_T")
@@ -109,7 +110,7 @@ def forget_maps() -> None:
 
 def _count(what: str, count: int = 1) -> None:
     """Against the hour of who looks; where a cache has the answer, nothing is counted. Raises `RunStateError`."""
-    if is_there():
+    if is_drawing():
         access.RATES.take(person(), what, getattr(access.read_access(), f"{what}_an_hour"), count)
 
 

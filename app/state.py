@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app import streamlit_private
 from app.services.names import shown as readable
 from app.services.palettes import PALETTES, Palette
 
@@ -100,7 +100,7 @@ def number_from_link(key: str, name: str, default: int | None) -> None:
 
 def went_back() -> bool:
     """Whether the browser's Back or Forward asked for this page: then the link goes before what the page holds."""
-    return bool(getattr(get_script_run_ctx(), "is_history_navigation", False))
+    return streamlit_private.is_back_or_forward()
 
 
 def open_page(page: str) -> None:

@@ -3,9 +3,8 @@
 import time
 
 import streamlit as st
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app import streamlit_private
 from app.services.access import Access, Person, email_of, read_access, signed_in_too_long
 from app.services.uploads import OPEN_PIXELS, UPLOADS, Keeper
 
@@ -31,32 +30,24 @@ def is_known(access: Access | None = None) -> bool:
     return signed_in and not signed_in_too_long(st.user, access or read_access(), now=time.time())
 
 
-def is_there() -> bool:
-    """Whether a page is being drawn for somebody: before the first visitor the server looks at pictures for itself."""
-    return get_script_run_ctx() is not None
-
-
 def let_in(shown: bool) -> None:
     """Say whether pages are shown to this session: from now on it may upload, or no longer.
 
-    The session's name and its uploads are told by nothing that Streamlit documents; its own handler of uploads refuses
-    sessions that never were, and no more.
+    Streamlit's own handler of uploads refuses sessions that do not exist, and no more.
     """
-    context = get_script_run_ctx()
-    if context is None:
+    if not streamlit_private.is_drawing():
         return
-    session, files = context.session_id, context.uploaded_file_mgr
+    uploads = streamlit_private.SessionUploads()
     if shown:
-        UPLOADS.let_in(session, person().key, lambda names: [file.file_id for file in files.get_files(session, names)])
+        UPLOADS.let_in(uploads.session, person().key, uploads.held)
     else:
-        UPLOADS.shut_out(session)
+        UPLOADS.shut_out(uploads.session)
 
 
 def forget_upload(file_id: str) -> None:
     """Give back the memory of an upload that was taken in; Streamlit would keep it until the session ends."""
-    context = get_script_run_ctx()
-    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
-        context.uploaded_file_mgr.remove_file(context.session_id, file_id)
+    if streamlit_private.is_drawing():
+        streamlit_private.SessionUploads().remove(file_id)
 
 
 def hold_pixels(megapixels: float) -> None:

@@ -50,7 +50,7 @@ STORE = (*BASE, "core.runs.store")
 EXECUTION = (*(f"core.runs.{name}" for name in ("execution", "checks", "trial", "teaching")), "core.runs.devices")
 TRACKING = ("core.runs.tracking",)
 SERVER = ("app.web_deferred", "app.web_modules", "app.web_runtime", "app.web_security", "app.web_limits")
-PAGES = ("app.visitor", "app.services", "app.state", "app.caching", "app.components", *SERVER)
+PAGES = ("app.streamlit_private", "app.visitor", "app.services", "app.state", "app.caching", "app.components", *SERVER)
 
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.
 ROOMS: dict[str, tuple[str, ...] | None] = {
@@ -77,9 +77,10 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
     **dict.fromkeys(("app.main", "app.shell"), (*PAGES, "app.views")),
-    "app.visitor": ("app.services",),
-    "app.caching": ("app.services", "app.visitor"),
-    **dict.fromkeys(("app.state", *SERVER), ("app.services",)),
+    "app.streamlit_private": (),
+    **dict.fromkeys(("app.state", "app.visitor"), ("app.services", "app.streamlit_private")),
+    "app.caching": ("app.services", "app.visitor", "app.streamlit_private"),
+    **dict.fromkeys(SERVER, ("app.services",)),
     "app.services": ("core", "app.services"),
     **dict.fromkeys(("app.components", "app.views"), (*PAGES, "core.config")),
     "tools": ("core", "tools"),
@@ -135,6 +136,36 @@ def _report(check: Callable[[Module], list[str]] | Callable[[Module], list[int]]
 
 def test_every_import_keeps_the_rules() -> None:
     assert _report(trespasses, SOURCE) == []
+
+
+# Streamlit documents these beside what `import streamlit as st` gives.
+PUBLIC_STREAMLIT = ("streamlit.delta_generator", "streamlit.components.v1", "streamlit.testing.v1", "streamlit.errors")
+
+
+def private_streamlit(module: Module) -> list[str]:
+    """Imports of modules of Streamlit that it does not document."""
+    inner = [name for name in imports(module) if name.startswith("streamlit.")]
+    found = [f"imports {name}" for name in inner if not within(name, PUBLIC_STREAMLIT)]
+    return found + [f"names {name}" for name in re.findall(r"\bst(?:reamlit)?\.runtime\.\w+", module.text)]
+
+
+def test_what_streamlit_does_not_document_is_used_in_one_file() -> None:
+    used = [m.name for m in SOURCE if private_streamlit(m)]
+    assert used == ["app.streamlit_private"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from streamlit.runtime.scriptrunner import get_script_run_ctx",
+        "import streamlit.runtime",
+        "def f():\n    from streamlit.web.server import Server",
+        "import streamlit as st\nst.runtime.exists()",
+    ],
+)
+def test_a_private_module_of_streamlit_is_seen(text: str) -> None:
+    assert private_streamlit(Module("app.views.compare", text))
+    assert private_streamlit(Module("app.x", "from streamlit.delta_generator import DeltaGenerator")) == []
 
 
 def test_a_class_map_of_a_dataset_is_named_in_its_file_alone() -> None:
