@@ -1,12 +1,34 @@
 """What the classes of a dataset are: names, colours, and which index is not scored. Pure Python."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from core.errors import ConfigError
 
 Colour = tuple[int, int, int]
+
+MOST_CLASSES = 255
+"""A mask has a byte a pixel, and one value of it says that nobody labelled."""
+UNLABELLED_COLOUR: Colour = (144, 138, 170)
+"""Of the ignored class, beside the colours of `colours_for`."""
+
+_BRICK, _SAND, _PLUM, _GREEN, _BLUE = (234, 71, 9), (243, 231, 183), (51, 25, 52), (50, 161, 120), (18, 84, 205)
+# Both chosen from a grid by exchange, so that the two nearest, the ignored class among them, lie furthest apart in
+# CIELAB: the twelve as seen with each colour-vision deficiency, the forty with none (tests/unit/test_classes.py).
+_TWELVE = (
+    (238, 119, 0), (85, 0, 0), (51, 17, 85), (255, 221, 136), (153, 0, 187), (0, 0, 255), (102, 255, 238),
+    (238, 119, 255), (204, 255, 17), (34, 170, 119), (187, 17, 0), (0, 85, 85),
+)  # fmt: skip
+_FORTY = (
+    (34, 255, 102), (170, 17, 255), (0, 68, 0), (0, 34, 119), (102, 119, 51), (204, 136, 0), (68, 17, 17),
+    (238, 238, 187), (221, 136, 255), (153, 0, 102), (255, 119, 136), (187, 255, 0), (187, 221, 255), (102, 0, 153),
+    (51, 0, 255), (51, 68, 51), (170, 187, 85), (255, 0, 153), (255, 187, 187), (204, 187, 0), (51, 17, 68),
+    (204, 0, 170), (102, 119, 204), (153, 119, 102), (34, 0, 187), (136, 68, 85), (204, 187, 255), (136, 187, 153),
+    (136, 17, 17), (119, 51, 136), (238, 136, 204), (34, 34, 51), (0, 102, 119), (170, 255, 153), (221, 17, 51),
+    (0, 68, 204), (102, 255, 238), (34, 170, 85), (221, 85, 255), (204, 85, 17),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,7 +55,7 @@ class ClassMap:
             )
         if len(self.names) < 3:
             problems.append("At least two classes and the ignored one are needed.")
-        if len(self.names) > 256:
+        if len(self.names) > MOST_CLASSES + 1:
             problems.append(f"A mask holds 256 classes at most, not {len(self.names)}.")
         if twice := sorted({name for name in self.names if self.names.count(name) > 1}):
             problems.append(f"Class names must differ: {', '.join(twice)} is there twice.")
@@ -67,6 +89,34 @@ class ClassMap:
             raise ConfigError(
                 f"This class map cannot be read ({error}): it needs names, colours and ignore_index."
             ) from error
+
+
+@lru_cache
+def colours_for(count: int) -> tuple[Colour, ...]:
+    """A colour for each of so many classes that bring none; all differ, and none is `UNLABELLED_COLOUR`.
+
+    Up to 12 are told apart with each of the three common colour-vision deficiencies, up to 40 by everybody else.
+
+    Args:
+        count: how many classes, 0 to `MOST_CLASSES`.
+    """
+    if count <= 5:
+        return (_BRICK, _SAND, _PLUM, _GREEN, _BLUE)[:count]
+    if count <= len(_TWELVE):
+        return _TWELVE[:count]
+    found: list[Colour] = list(_FORTY[:count])
+    steps = range(0, 256, 36)
+    grid: list[Colour] = [(r, g, b) for r in steps for g in steps for b in steps]
+    apart = {colour: min(_squared(colour, other) for other in (*found, UNLABELLED_COLOUR)) for colour in grid}
+    while len(found) < count:
+        furthest = max(grid, key=apart.__getitem__)
+        found.append(furthest)
+        apart = {colour: min(distance, _squared(colour, furthest)) for colour, distance in apart.items()}
+    return tuple(found)
+
+
+def _squared(one: Sequence[int], other: Sequence[int]) -> int:
+    return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
 
 
 def _colours(values: Iterable[Iterable[int]]) -> tuple[Colour, ...]:

@@ -40,6 +40,11 @@ def dataset_root(name: str) -> Path:
     return Path(os.environ.get(dataset_variable(name)) or ROOT / "data" / name)
 
 
+def named_datasets() -> Path:
+    """Where the datasets lie that people imported under a name: `datasets/` in `home()`."""
+    return home() / "datasets"
+
+
 def wants_tensorboard() -> bool:
     """Whether runs also write for TensorBoard: `TERRASTILL_TENSORBOARD` is set, and not to 0."""
     return os.environ.get("TERRASTILL_TENSORBOARD", "0") not in ("", "0")

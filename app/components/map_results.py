@@ -95,8 +95,7 @@ def _picture(result: dict[str, Any], model: Model, source: Path, order: mapping.
         and st.segmented_control("Show", ["Classes", "Difference"], required=True, key="map_plane") == "Difference"
     ):
         mask = difference
-    own = model.classes[: model.ignore_index]
-    classes = painted(own, palette_switch(key="map_colours"))
+    classes = painted(model.classes, palette_switch(key="map_colours"))[: model.ignore_index]
     if mask == difference:
         classes.append(("Both the same", (235, 235, 235)))
     if _is_large(result):
@@ -166,8 +165,8 @@ def _areas(result: dict[str, Any]) -> None:
 
 def _as_shown(model: Model) -> Callable[[Path], Path]:
     """A file of a result → the file in the colours of the screen, when it is asked for."""
-    shown, classes = state.shown(), model.classes[: model.ignore_index]
-    return lambda file: file_as_shown(file, classes, shown.palette)
+    shown = state.shown()
+    return lambda file: file_as_shown(file, model.classes, shown.palette)
 
 
 def _painted(file: Path, as_shown: Callable[[Path], Path]) -> BufferedReader:

@@ -77,7 +77,7 @@ def for_browser(model: Model, who: Person) -> dict[str, Any]:
         "margin": OVERLAP,
         "model": base64.b64encode(exported).decode(),
         "size": size_text(len(exported)),
-        "classes": palettes.entries(model.classes[: model.ignore_index]),
+        "classes": palettes.entries(model.classes)[: model.ignore_index],
         "sample": base64.b64encode(sample.read_bytes()).decode() if sample else "",
         "server": server_speeds(model, exported),
     }

@@ -1,12 +1,15 @@
 """The colours that classes are shown in: one choice for every picture, legend, report and file of a session.
 
-`safe` colours stay apart for people with any of the three common colour-vision deficiencies; `colour` are those that
-the dataset came with. Every page asks `painted` for its colours, and every download goes through `file_as_shown`.
+`safe` colours stay apart for people with any of the three common colour-vision deficiencies (of up to 12 classes);
+`colour` are those that the dataset came with. Every page asks `painted` for its colours, and every download goes
+through `file_as_shown`.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
+
+from core.classes import UNLABELLED_COLOUR, colours_for
 
 Colour = tuple[int, int, int]
 Classes = Sequence[tuple[str, Colour]]
@@ -14,33 +17,24 @@ Palette = Literal["safe", "colour"]
 """The names are those of the entries in `entries`, and of the link."""
 PALETTES: tuple[Palette, ...] = ("safe", "colour")
 
-_BRICK, _SAND, _PLUM = (234, 71, 9), (243, 231, 183), (51, 25, 52)
-_GREEN, _BLUE, _GREY = (50, 161, 120), (18, 84, 205), (144, 138, 170)
-
-SAFE: tuple[Colour, ...] = (_BRICK, _SAND, _PLUM, _GREEN, _BLUE, _GREY)
-"""In pairs far apart, as seen with each deficiency: tests/ui/test_palettes.py simulates them."""
-
-_BY_NAME = {
-    "building": _BRICK,
-    "land": _SAND,
-    "road": _PLUM,
-    "vegetation": _GREEN,
-    "water": _BLUE,
-    "unlabeled": _GREY,
-}
+_BY_NAME = dict(
+    zip(
+        ("building", "land", "road", "vegetation", "water", "unlabeled"),
+        (*colours_for(5), UNLABELLED_COLOUR),
+        strict=True,
+    )
+)
 
 
 def safe_colours(classes: Classes) -> list[Colour]:
-    """A colour for each class: what its name suggests where the names are known, else by turns.
+    """A colour for each class: what its name suggests where the names are known, else those of `colours_for`.
 
-    More classes than `SAFE` has colours keep the colours they came with: so many cannot be told apart by colour alone.
+    The last class is the ignored one, as in every class map.
     """
-    if len(classes) > len(SAFE):
-        return [colour for _, colour in classes]
     names = [name.lower() for name, _ in classes]
     if set(names) <= _BY_NAME.keys():
         return [_BY_NAME[name] for name in names]
-    return list(SAFE[: len(classes)])
+    return [*colours_for(len(classes) - 1), UNLABELLED_COLOUR]
 
 
 def painted(classes: Classes, palette: Palette) -> list[tuple[str, Colour]]:
@@ -77,8 +71,8 @@ def repainted(picture: bytes, classes: Classes, palette: Palette) -> bytes:
 def file_as_shown(file: Path, classes: Classes, palette: Palette) -> Path:
     """A result on disk, written in the dataset's colours, as a file in the colours that are shown.
 
-    `classes` by the index that the file holds. The file itself where nothing in it would change; else a hidden copy
-    beside it, which lives as long as its folder. Raises `OSError`.
+    `classes` are those of its model, the ignored one last: files hold none of that. The file itself where nothing in it
+    would change; else a hidden copy beside it, which lives as long as its folder. Raises `OSError`.
     """
     from core.infer.outputs.recolour import ENDINGS, recolour
 
@@ -86,5 +80,5 @@ def file_as_shown(file: Path, classes: Classes, palette: Palette) -> Path:
         return file
     target = file.with_name(f".{palette}-{file.name}")
     if not target.exists() or target.stat().st_mtime_ns < file.stat().st_mtime_ns:
-        recolour(file, target, [colour for _, colour in painted(classes, palette)])
+        recolour(file, target, [colour for _, colour in painted(classes, palette)[:-1]])
     return target

@@ -22,6 +22,7 @@ class Dataset:
 
     Nothing is read when one is made. `find` lists its pairs, `core.data.folder.load_pair` reads one of them, and
     `core.data.open_dataset` all. To add a dataset, write a file in `core/data/datasets/` and add it to `DATASETS`.
+    Those that people import under a name have a `dataset.toml` instead (`core.data.description`).
 
     Attributes:
         name: what settings, links and the command line call it: lower-case letters, digits, - and _.

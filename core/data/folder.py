@@ -4,7 +4,7 @@ Folders named train, val or test, above images/ and masks/ or inside of both, ar
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,22 +15,27 @@ from numpy.typing import NDArray
 
 from core import image
 from core.classes import ClassMap
-from core.data.meaning import Reading, consequence, counts_by_value, decide, interpret, read_for_meaning
-from core.data.opened import called, is_file_inside, is_inside
+from core.data.meaning import (
+    Reading,
+    by_number,
+    consequence,
+    counts_by_value,
+    decide,
+    interpret,
+    read_for_meaning,
+    read_numbers,
+)
+from core.data.opened import called, is_file_inside
 from core.data.palette import REFUSE_SHARE, WARN_SHARE
+from core.data.places import READABLE, natural, places
 from core.data.scene import Scene
-from core.data.splits import split_of
 from core.errors import DatasetNotFoundError, ImageError, PairError
 from core.imagery.labels import StoredMask
 
-IMAGE_FOLDERS = ("images", "image", "imgs")
-MASK_FOLDERS = ("masks", "mask", "labels")
 SIBLINGS = 24
 """How many masks of a folder are read to know what a single one means."""
 MOST_PIXELS = 1_000_000_000
 """Of a folder that a visitor named: all of it is read into memory."""
-_READABLE = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-_OTHER_PICTURES = (".bmp", ".gif", ".webp", ".jp2", ".heic", ".avif", ".ppm", ".pgm", ".tga", ".npy")
 _MASK_NAME = re.compile(r"[_-](?:mask|masks|label|labels)$", re.IGNORECASE)
 _IMAGE_NAME = re.compile(r"[_-](?:sat|image|img|rgb)$", re.IGNORECASE)
 _PART = re.compile(r"(?:^|[ _-])part[ _-]?(\d+)$", re.IGNORECASE)
@@ -38,7 +43,10 @@ _PART = re.compile(r"(?:^|[ _-])part[ _-]?(\d+)$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Pair:
-    """Where an image and its mask lie. `mask` is None when the folder holds no masks at all. `split` as in `Scene`."""
+    """Where an image and its mask lie. `mask` is None where nobody labelled it. `split` as in `Scene`.
+
+    A `numbered` mask holds the numbers of its classes, and 255 where nobody labelled: nothing is inferred of it.
+    """
 
     name: str
     image: Path
@@ -46,6 +54,7 @@ class Pair:
     tile: str
     part: int | None
     split: str = ""
+    numbered: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,26 +90,27 @@ class LoadedFolder:
     warnings: list[str]
 
 
-def find_pairs(root: Path, *, opened: Path | None = None) -> tuple[list[Pair], list[Problem]]:
+def find_pairs(root: Path, *, opened: Path | None = None, some_masks: bool = False) -> tuple[list[Pair], list[Problem]]:
     """Pairs matched by stem, in natural order, and the pictures that have no partner or more than one.
 
     Names are `stem` in the flat layout and `tile/stem` below a tile. A folder without any mask folder gives pairs with
-    `mask` None. With `opened`, what does not lie below that folder, links followed, is left out.
+    `mask` None, and so does a picture alone with `some_masks`; else that is a problem. With `opened`, what does not lie
+    below that folder, links followed, is left out.
     Raises `DatasetNotFoundError` when `root` cannot be read or holds neither layout.
     """
-    places = _places(root, opened)
-    labelled = any(place.masks for place in places)
+    found_places = places(root, opened)
+    labelled = not some_masks and any(place.masks for place in found_places)
     pairs: list[Pair] = []
     problems: list[Problem] = []
-    for place in places:
-        for stem in sorted({*place.images, *place.masks}, key=_natural):
+    for place in found_places:
+        for stem in sorted({*place.images, *place.masks}, key=natural):
             name = f"{place.name}/{stem}" if place.name else stem
             of_image, of_mask = place.images.get(stem, []), place.masks.get(stem, [])
             if reason := _unusable(of_image, of_mask, labelled=labelled):
                 problems.append(Problem(name, reason))
                 continue
             part = _PART.search(stem)
-            mask = of_mask[0] if labelled else None
+            mask = of_mask[0] if of_mask else None
             pairs.append(Pair(name, of_image[0], mask, place.tile, int(part[1]) if part else None, place.split))
     if not pairs and not problems:
         raise DatasetNotFoundError(
@@ -123,7 +133,7 @@ def flat_pairs(root: Path, *, opened: Path | None = None) -> list[Pair]:
         files = [file for file in root.iterdir() if not file.name.startswith(".") and is_file_inside(file, opened)]
     except OSError as error:
         raise DatasetNotFoundError(f"{called(root, opened)} cannot be read: check its permissions.") from error
-    files = sorted((file for file in files if file.suffix.lower() in _READABLE), key=lambda file: _natural(file.name))
+    files = sorted((file for file in files if file.suffix.lower() in READABLE), key=lambda file: natural(file.name))
     masks = {_MASK_NAME.sub("", file.stem): file for file in files if _MASK_NAME.search(file.stem)}
     pictures = [file for file in files if not _MASK_NAME.search(file.stem)] or files
     if not pictures:
@@ -170,7 +180,7 @@ def load_pair(
     for other in siblings[:: max(1, -(-len(siblings) // SIBLINGS))]:
         if other.mask is not None and other.name != pair.name:
             with suppress(PairError):
-                known.append(_reading(read(replace(other, image=other.mask)), class_map))
+                known.append(_reading(other, read(replace(other, image=other.mask)), class_map))
     loaded = _interpreted_beside(pair, class_map, read, [reading for reading in known if reading is not None])
     if loaded.problems:
         raise PairError([str(problem) for problem in loaded.problems])
@@ -230,28 +240,39 @@ def read_folder(
             raise PairError(f"It holds more than {most_pixels // 1_000_000} megapixels: choose a smaller folder.")
         picture = stored.image if keep_images else stored.image[..., :0].copy()
         scene = Scene(pair.name, picture, None, pair.tile, pair.part, pair.split)
-        found.append((scene, _reading(stored, class_map)))
-    loaded = _interpreted(found, class_map)
+        try:
+            found.append((scene, _reading(pair, stored, class_map)))
+        except PairError as error:
+            problems.append(Problem(pair.name, error.problems[0]))
+    loaded = _interpreted(found, class_map, numbered=any(pair.numbered for pair in pairs))
     return LoadedFolder(loaded.scenes, [*problems, *loaded.problems], loaded.warnings)
 
 
-def _reading(stored: StoredPair, class_map: ClassMap) -> Reading | None:
+def _reading(pair: Pair, stored: StoredPair, class_map: ClassMap) -> Reading | None:
+    """The mask of a pair; None where there is none. Raises `PairError` for colours where numbers are promised."""
     if stored.values is None:
         return None
-    return read_for_meaning(StoredMask(stored.values, stored.palette, stored.labelled), class_map)
+    mask = StoredMask(stored.values, stored.palette, stored.labelled)
+    return read_numbers(mask) if pair.numbered else read_for_meaning(mask, class_map)
 
 
 def _interpreted_beside(pair: Pair, class_map: ClassMap, read: Read, known: Sequence[Reading]) -> LoadedFolder:
     stored = read(pair)
     scene = Scene(pair.name, stored.image, None, pair.tile, pair.part, pair.split)
-    return _interpreted([(scene, _reading(stored, class_map))], class_map, beside=known)
+    found = [(scene, _reading(pair, stored, class_map))]
+    return _interpreted(found, class_map, beside=known, numbered=pair.numbered)
 
 
 def _interpreted(
-    found: Sequence[tuple[Scene, Reading | None]], class_map: ClassMap, *, beside: Sequence[Reading] = ()
+    found: Sequence[tuple[Scene, Reading | None]],
+    class_map: ClassMap,
+    *,
+    beside: Sequence[Reading] = (),
+    numbered: bool = False,
 ) -> LoadedFolder:
     """The scenes with their masks as class indices, by one meaning for all of them and for those `beside` them."""
-    meaning = decide([*(reading for _, reading in found if reading is not None), *beside], class_map)
+    readings = [*(reading for _, reading in found if reading is not None), *beside]
+    meaning = by_number(class_map) if numbered else decide(readings, class_map)
     if meaning.refusal:
         masks = [scene.name for scene, reading in found if reading is not None]
         name = masks[0] if len(masks) == 1 else f"{masks[0]} and the other masks"
@@ -278,95 +299,6 @@ def _interpreted(
     return LoadedFolder(scenes, problems, warnings)
 
 
-_Files = dict[str, list[Path]]
-"""Pictures by stem."""
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Pictures of one tile and one split; `name` is how its folders are called below the root."""
-
-    name: str
-    tile: str
-    split: str
-    images: _Files
-    masks: _Files
-
-
-def _places(root: Path, opened: Path | None) -> list[_Place]:
-    """Where pictures lie below `root`: beside each other, below tiles, and by split above or inside images/, masks/."""
-    if not is_inside(root, opened) or not root.is_dir():
-        raise DatasetNotFoundError(f"There is no folder {root if opened is None else 'there'}: check the path.")
-    try:
-        found = _pictures_by_split(root, "", "", opened)
-        for child in _folders(root, opened):
-            split = split_of(child.name)
-            found += _pictures_by_split(child, child.name, split, opened)
-            for below in _folders(child, opened) if split else ():
-                found += _pictures_by_split(below, f"{child.name}/{below.name}", split, opened)
-    except OSError as error:
-        reason = error if opened is None else error.strerror
-        raise DatasetNotFoundError(
-            f"{called(root, opened)} cannot be read ({reason}): check its permissions."
-        ) from error
-    return _merged(found)
-
-
-def _pictures_by_split(folder: Path, name: str, split: str, opened: Path | None) -> list[_Place]:
-    """The pictures in images/ and masks/ of `folder`, and in folders of these two that are named as a split."""
-    last = name.rpartition("/")[2]
-    tile = "" if split_of(last) else last
-    found = [_Place(name, tile, split, *(_pictures(folder, names, opened) for names in (IMAGE_FOLDERS, MASK_FOLDERS)))]
-    for names in (IMAGE_FOLDERS, MASK_FOLDERS):
-        for kind in (child for child in _folders(folder, opened) if child.name.lower() in names):
-            for child in _folders(kind, opened):
-                own = split_of(child.name)
-                if not own:
-                    continue
-                pictures = _files(child, opened)
-                both = (pictures, {}) if names is IMAGE_FOLDERS else ({}, pictures)
-                found.append(_Place(f"{name}/{child.name}" if name else child.name, tile, own, *both))
-    return found
-
-
-def _merged(places: Sequence[_Place]) -> list[_Place]:
-    """Places of one name, in any case of its split, as one: images/train and masks/Train belong together."""
-    found: dict[tuple[str, str, str], _Place] = {}
-    for place in places:
-        key = (place.name.lower() if place.split else place.name, place.tile, place.split)
-        first = found.setdefault(key, _Place(place.name, place.tile, place.split, defaultdict(list), defaultdict(list)))
-        for into, pictures in ((first.images, place.images), (first.masks, place.masks)):
-            for stem, files in pictures.items():
-                into[stem].extend(files)
-    return list(found.values())
-
-
-def _folders(place: Path, opened: Path | None) -> list[Path]:
-    """Folders in natural order, without the hidden ones and those that archives leave behind (__MACOSX)."""
-    there = (child for child in place.iterdir() if is_inside(child, opened))
-    found = [child for child in there if child.is_dir() and not child.name.startswith((".", "__"))]
-    return sorted(found, key=lambda folder: _natural(folder.name))
-
-
-def _pictures(place: Path, names: tuple[str, ...], opened: Path | None) -> _Files:
-    """Pictures in the folders of these names."""
-    found: _Files = defaultdict(list)
-    for folder in _folders(place, opened):
-        for stem, files in _files(folder, opened).items() if folder.name.lower() in names else ():
-            found[stem].extend(files)
-    return found
-
-
-def _files(folder: Path, opened: Path | None) -> _Files:
-    """Pictures in a folder; hidden files and what is no picture (world files, notes) are left out."""
-    found: _Files = defaultdict(list)
-    for file in sorted(folder.iterdir()):
-        known = file.suffix.lower() in _READABLE + _OTHER_PICTURES and not file.name.startswith(".")
-        if known and file.is_file() and is_file_inside(file, opened):
-            found[file.stem].append(file)
-    return found
-
-
 def _unusable(images: list[Path], masks: list[Path], *, labelled: bool) -> str | None:
     """Why these files of one stem make no pair, or None when they do."""
     if not images:
@@ -377,15 +309,10 @@ def _unusable(images: list[Path], masks: list[Path], *, labelled: bool) -> str |
         if len(files) > 1:
             return f"{len(files)} {what} have this name ({', '.join(file.name for file in files)}): keep one."
     for file in (*images, *masks):
-        if file.suffix.lower() not in _READABLE:
+        if file.suffix.lower() not in READABLE:
             return f"{file.name} is no PNG, JPEG or TIFF: convert it."
     return None
 
 
 def _refusal(pair: Pair, reason: str) -> PairError:
     return PairError(str(Problem(pair.name, reason)))
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sort key that puts `Tile 2` before `Tile 10`."""
-    return [(int(bit), "") if bit.isdecimal() else (0, bit.lower()) for bit in re.split(r"(\d+)", name)]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core import image
 from core.classes import ClassMap
 from core.data.palette import FAR, REFUSE_SHARE, WARN_SHARE, to_indices
-from core.errors import ImageError
+from core.errors import ImageError, PairError
 from core.imagery.labels import UNLABELLED, StoredMask
 
 _MOST_FAR = 0.5
@@ -77,9 +77,12 @@ def read_for_meaning(stored: StoredMask, class_map: ClassMap) -> Reading:
     if values.ndim == 2 and stored.palette is not None:
         colours = np.zeros((_VALUES, 3), np.uint8)
         colours[: len(stored.palette)] = stored.palette[:_VALUES]
-        each = [to_indices(colours[at][None, None], class_map) for at in range(_VALUES)]
-        near = np.array([found[0, 0] for found, _ in each], np.uint8)[values]
-        far, void = np.array([count > 0 for _, count in each]), _is_void(colours, class_map)
+        places = np.unique(values)
+        each = {at: to_indices(colours[at][None, None], class_map) for at in places.tolist()}
+        nearest, far = np.zeros(_VALUES, np.uint8), np.zeros(_VALUES, np.bool_)
+        nearest[places] = [found[0, 0] for found, _ in each.values()]
+        far[places] = [count > 0 for _, count in each.values()]
+        near, void = nearest[values], _is_void(colours, class_map)
         seen = _where(labelled, values.shape) & ~void[values]
         return Reading(values, near, int((far[values] & seen).sum()), seen, labelled, palette=True)
     rgb = values if labelled is None else np.where(labelled[..., None], values, np.uint8(0))
@@ -89,6 +92,23 @@ def read_for_meaning(stored: StoredMask, class_map: ClassMap) -> Reading:
         far_count = to_indices(rgb[seen][None], class_map)[1] if seen.any() else 0
     grey = bool((rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 1] == rgb[..., 2]).all())
     return Reading(np.ascontiguousarray(rgb[..., 0]) if grey else None, near, far_count, seen, labelled)
+
+
+def read_numbers(stored: StoredMask) -> Reading:
+    """One mask that holds class numbers, whatever palette it comes with. Raises `PairError` for colours."""
+    values = stored.values
+    if values.ndim == 3:
+        if (values != values[..., :1]).any():
+            raise PairError("its mask holds colours: write the numbers of the classes, and 255 where nobody labelled.")
+        values = np.ascontiguousarray(values[..., 0])
+    return Reading(values, None, 0, _where(stored.labelled, values.shape), stored.labelled)
+
+
+def by_number(class_map: ClassMap) -> Meaning:
+    """What masks mean that hold the numbers of the classes, from 0, and 255 where nobody labelled."""
+    table, known = _from(class_map, 0)
+    known[class_map.ignore_index : UNLABELLED] = False
+    return Meaning(table, known)
 
 
 def decide(readings: Sequence[Reading], class_map: ClassMap) -> Meaning:
@@ -240,8 +260,9 @@ def _from(class_map: ClassMap, first: int) -> tuple[NDArray[np.uint8], NDArray[n
     """The class of each value where the first class has the value `first`, and whether the value is known."""
     table = np.full(_VALUES, class_map.ignore_index, np.uint8)
     known = np.zeros(_VALUES, np.bool_)
-    table[first : first + len(class_map.names)] = np.arange(len(class_map.names))
-    known[first : first + len(class_map.names)] = True
+    numbers = np.arange(min(len(class_map.names), _VALUES - first), dtype=np.uint8)
+    table[first : first + len(numbers)] = numbers
+    known[first : first + len(numbers)] = True
     known[UNLABELLED] = True
     return table, known
 

@@ -24,7 +24,7 @@ def to_indices(mask: NDArray[np.uint8], class_map: ClassMap) -> tuple[NDArray[np
         beyond = mask >= len(class_map.names)
         return np.where(beyond, np.uint8(class_map.ignore_index), mask), int(beyond.sum())
     codes = _codes(mask)
-    indices = np.full(codes.shape, len(class_map.names), dtype=np.uint8)
+    indices = np.full(codes.shape, len(class_map.names), dtype=np.int16)
     for code in _codes(_as_array(class_map.void_colours)):
         indices[codes == code] = class_map.ignore_index
     # Backwards, so that the lower index wins where two classes share a colour.
@@ -35,7 +35,7 @@ def to_indices(mask: NDArray[np.uint8], class_map: ClassMap) -> tuple[NDArray[np
     others, where, counts = np.unique(codes[rest], return_inverse=True, return_counts=True)
     nearest, far = _nearest(np.stack([others >> 16, others >> 8 & 255, others & 255], axis=-1), class_map)
     indices[rest] = nearest[where]
-    return indices, int(counts[far].sum())
+    return indices.astype(np.uint8), int(counts[far].sum())
 
 
 def to_rgb(indices: NDArray[np.uint8], class_map: ClassMap) -> NDArray[np.uint8]:

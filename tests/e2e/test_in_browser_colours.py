@@ -38,7 +38,7 @@ def test_the_screen_and_the_download_follow_the_switch(page: Page) -> None:
     page.route(engine, lambda route: route.fulfill(body=_ENGINE, content_type="text/javascript"))
     page.reload()
     page.wait_for_function("() => window.show")
-    classes = palettes.entries(CLASSES[:5])
+    classes = palettes.entries(CLASSES)[:5]
     data = {"id": "a", "title": "a", "size": "1 MB", "runtime": "http://localhost/", "model": "", "sample": "",
             "server": [], "classes": classes}  # fmt: skip
     for palette in palettes.PALETTES:
@@ -49,7 +49,7 @@ def test_the_screen_and_the_download_follow_the_switch(page: Page) -> None:
                 {"name": "a.png", "mimeType": "image/png", "buffer": _black()}
             )
             page.locator(".in-browser[data-state=done]").wait_for()
-        colours = np.array([colour for _, colour in palettes.painted(CLASSES[:5], palette)])
+        colours = np.array([colour for _, colour in palettes.painted(CLASSES, palette)[:5]])
         with page.expect_download() as download:
             page.get_by_role("button", name="Download mask").click()
         with Image.open(download.value.path()) as picture:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from core.classes import ClassMap
+from core.classes import MOST_CLASSES, UNLABELLED_COLOUR, ClassMap, colours_for
 from core.data.datasets.dubai import AERIAL
 from core.errors import ConfigError
+from tests.colour_vision import SEEN, closest
 
 GREY = ((0, 0, 0), (1, 1, 1), (2, 2, 2))
 
@@ -61,3 +62,21 @@ def test_all_problems_are_told_at_once() -> None:
 def test_what_is_no_map_is_refused_in_words(data: object) -> None:
     with pytest.raises(ConfigError, match="names, colours and ignore_index"):
         ClassMap.from_json(data)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", range(1, 13))
+def test_colours_up_to_twelve_are_told_apart_with_every_deficiency(count: int) -> None:
+    shown = (*colours_for(count), UNLABELLED_COLOUR)
+    assert min(closest(shown, matrix) for matrix in SEEN.values()) >= 25  # CIELAB; about 2 can just be seen
+
+
+@pytest.mark.parametrize("count", [13, 25, 40])
+def test_colours_up_to_forty_are_told_apart(count: int) -> None:
+    assert closest((*colours_for(count), UNLABELLED_COLOUR), SEEN["normal"]) >= 25
+
+
+@pytest.mark.parametrize("count", [0, 41, MOST_CLASSES])
+def test_every_class_has_a_colour_of_its_own(count: int) -> None:
+    found = colours_for(count)
+    assert len({*found, UNLABELLED_COLOUR}) == len(found) + 1 == count + 1
+    assert found == colours_for(count)

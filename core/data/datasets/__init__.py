@@ -1,6 +1,7 @@
-"""The datasets by name. One is a file in this folder and a line in `DATASETS`."""
+"""The datasets by name: those of this folder, a file and a line in `DATASETS` each, and those that people imported."""
 
 from core.config import DataConfig
+from core.data import named
 from core.data.dataset import Dataset
 from core.data.datasets.dubai import DUBAI
 from core.data.datasets.own_folder import OWN_FOLDER
@@ -18,6 +19,11 @@ DATASETS: dict[str, Dataset] = {
 """By name, in the order in which they are offered."""
 
 
+def known() -> dict[str, Dataset]:
+    """Every dataset by name: `DATASETS`, then the imported ones. Those that cannot be read are left out."""
+    return DATASETS | named.known()
+
+
 def dataset_of(config: DataConfig) -> Dataset:
     """The dataset that the settings name. Raises `ConfigError` for an unknown name, with the known ones."""
     return dataset_named(config.dataset)
@@ -25,6 +31,8 @@ def dataset_of(config: DataConfig) -> Dataset:
 
 def dataset_named(name: str) -> Dataset:
     """The dataset of this name. Raises `ConfigError` for an unknown one, with the known ones."""
-    if name not in DATASETS:
-        raise ConfigError(f"There is no dataset {name!r}: choose {', '.join(DATASETS)}.")
-    return DATASETS[name]
+    if name in DATASETS:
+        return DATASETS[name]
+    if not named.is_there(name):
+        raise ConfigError(f"There is no dataset {name[:80]!r}: choose {', '.join([*DATASETS, *named.names()])}.")
+    return named.find(name)

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.classes import ClassMap
+from core.classes import UNLABELLED_COLOUR, ClassMap, colours_for
 from core.data.datasets.dubai import AERIAL
 from core.data.meaning import read_mask
 from core.data.palette import FAR, to_indices, to_rgb
@@ -116,3 +116,14 @@ def test_black_is_unlabelled_but_nearly_black_is_the_nearest_class() -> None:
     indices, far = to_indices(np.array([[[0, 0, 0], [1, 0, 0]]], dtype=np.uint8), AERIAL)
     assert indices.tolist() == [[AERIAL.ignore_index, AERIAL.names.index("Building")]]
     assert far == 1
+
+
+def test_colours_and_palettes_of_255_classes_are_read() -> None:
+    many = ClassMap((*map(str, range(255)), "void"), (*colours_for(255), UNLABELLED_COLOUR), 255)
+    indices = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    found, far = to_indices(to_rgb(indices, many), many)
+    np.testing.assert_array_equal(found, indices)
+    assert far == 0
+    found, far = read_mask(palette_png(indices, [list(colour) for colour in many.colours]), many)
+    np.testing.assert_array_equal(found, indices)
+    assert far == 0

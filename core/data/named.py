@@ -1,0 +1,100 @@
+"""Datasets that people imported under a name: a folder each, with `dataset.toml` beside images/ and masks/."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from core import paths
+from core.data.dataset import Dataset
+from core.data.description import FILE, DescribedSplit, Description, read_description
+from core.data.folder import Pair, Problem, find_pairs
+from core.errors import ConfigError, DatasetNotFoundError
+from core.files import discard
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
+
+
+def folder_of(name: str) -> Path:
+    """Where the dataset of this name lies, or would lie. Raises `ConfigError` for what cannot name one."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name[:80]!r} cannot name a dataset: use lower-case letters, digits, - and _.")
+    return paths.named_datasets() / name
+
+
+def is_there(name: str) -> bool:
+    """Whether a dataset was imported under this name."""
+    return _NAME.fullmatch(name) is not None and (paths.named_datasets() / name / FILE).is_file()
+
+
+def names() -> list[str]:
+    """The names of all of them, in order, readable or not."""
+    home = paths.named_datasets()
+    return sorted(path.name for path in home.iterdir() if is_there(path.name)) if home.is_dir() else []
+
+
+def find(name: str) -> Dataset:
+    """The dataset of this name. Raises `DatasetNotFoundError`, and `ConfigError` for a description with faults."""
+    folder = folder_of(name)
+    if not is_there(name):
+        raise DatasetNotFoundError(
+            f"There is no dataset {name}: import it with `python -m core data import SRC --name {name}`."
+        )
+    description = read_description(folder)
+    if description.name != name:
+        raise ConfigError(f"The {FILE} in {name} is that of {description.name}: give its folder that name.")
+    return as_dataset(description, folder)
+
+
+def known() -> dict[str, Dataset]:
+    """Every dataset of `names` by name, but for those whose description cannot be read: `find` says why."""
+    found = {}
+    for name in names():
+        try:
+            found[name] = find(name)
+        except (ConfigError, DatasetNotFoundError):
+            continue
+    return found
+
+
+def delete(name: str) -> None:
+    """Remove a dataset with its pictures. Raises `DatasetNotFoundError` where there is none."""
+    if not is_there(name):
+        raise DatasetNotFoundError(f"There is no dataset {name[:80]}: nothing is deleted.")
+    discard(folder_of(name))
+
+
+def as_dataset(description: Description, folder: Path) -> Dataset:
+    """The dataset that a description tells of, whose pictures lie in `folder`. Raises `ConfigError`."""
+    return Dataset(
+        name=description.name,
+        title=description.title,
+        short_title=description.title,
+        classes=description.class_map,
+        bands=description.bands,
+        metres_per_pixel=description.metres_per_pixel,
+        licence=description.licence,
+        attribution=description.attribution,
+        place=lambda: folder,
+        find=_finding(description.split),
+        remedy="import it again with `python -m core data import`",
+    )
+
+
+def _finding(split: DescribedSplit) -> Callable[..., tuple[list[Pair], list[Problem]]]:
+    """What lists the pairs of a dataset with this split, called as `core.data.folder.find_pairs` is."""
+    uses = split.uses()
+
+    def found(root: Path, *, opened: Path | None = None) -> tuple[list[Pair], list[Problem]]:
+        pairs, problems = find_pairs(root, opened=opened, some_masks=True)
+        pairs = [replace(pair, numbered=True) for pair in pairs]
+        if split.kind == "names":
+            pairs = [replace(pair, split=uses.get(pair.name, "")) for pair in pairs]
+            there = {pair.name for pair in pairs} | {problem.name for problem in problems}
+            absent = [name for name in uses if name not in there]
+            problems += [Problem(name, "the split names it, and there is no such picture.") for name in absent]
+        elif split.kind == "drawn":
+            pairs = [replace(pair, split="") for pair in pairs]
+        return pairs, problems
+
+    return found
