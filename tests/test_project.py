@@ -14,7 +14,7 @@ from core.paths import ROOT
 from tests.architecture import imports, modules
 
 # Where the import name is not the package's name.
-PACKAGES = {"pil": "pillow", "skimage": "scikit-image"}
+PACKAGES = {"pil": "pillow", "skimage": "scikit-image", "yaml": "pyyaml"}
 
 
 def _requirements(name: str) -> dict[str, Requirement]:

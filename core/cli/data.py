@@ -1,9 +1,10 @@
-"""`data`: fetch a dataset, say what one holds, check a folder of one's own."""
+"""`data`: fetch a dataset, say what one holds, check and import what a person brings."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.cli.brought import add_choices, choices, say_survey
 from core.cli.options import add_data, add_json, data_config
 from core.cli.terminal import percent, say, say_json, warn
 from core.errors import ConfigError
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Any) -> None:
-    verb = verbs.add_parser("data", help="download, describe or check images and masks")
+    verb = verbs.add_parser("data", help="download, describe, check or import images and labels")
     actions = verb.add_subparsers(title="actions", metavar="ACTION", required=True)
     download = actions.add_parser("download", help="fetch a dataset, checking every file")
     download.add_argument(
@@ -28,11 +29,21 @@ def add(verbs: Any) -> None:
     add_data(info)
     add_json(info)
     info.set_defaults(run=_info)
-    check = actions.add_parser("check", help="say which pairs of a folder can be used, and why others cannot")
-    check.add_argument("folder", type=Path, nargs="?", metavar="FOLDER", help="the same as --data")
-    check.add_argument("--data", metavar="DIR", type=Path, help="where the images and masks are")
+    check = actions.add_parser("check", help="say what a folder or zip holds, its classes, and what does not fit")
+    check.add_argument("source", type=Path, nargs="?", metavar="SRC", help="the same as --data")
+    check.add_argument("--data", metavar="SRC", type=Path, help="a folder or zip of images and labels")
+    add_choices(check)
     add_json(check)
     check.set_defaults(run=_check)
+    importing = actions.add_parser("import", help="take a folder or zip of images and labels as a dataset of its own")
+    importing.add_argument("source", type=Path, metavar="SRC", help="a folder or zip in any format of docs/DATASETS.md")
+    importing.add_argument("--name", required=True, help="what the dataset is called: letters, digits, - and _")
+    add_choices(importing)
+    importing.add_argument("--title", help="what menus call it (default: its name)")
+    importing.add_argument("--licence", default="", help="of the images and labels")
+    importing.add_argument("--attribution", default="", help="who made them, as they want to be cited")
+    add_json(importing)
+    importing.set_defaults(run=_import)
 
 
 def _download(args: argparse.Namespace) -> int:
@@ -87,31 +98,39 @@ def _known(dataset: "Dataset") -> dict[str, Any]:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from core.data.datasets.own_folder import OWN_FOLDER
-    from core.data.folder import Problem, find_pairs, read_folder
+    from core.data.importing import opened_source, survey
 
-    folder = _folder(args)
-    pairs, found = find_pairs(folder)
-    loaded = read_folder(pairs, OWN_FOLDER.classes, keep_images=False)
-    usable = len(loaded.scenes)
-    problems = [str(problem) for problem in (*found, *loaded.problems)]
-    unlabelled = [scene.name for scene in loaded.scenes if scene.mask is None]
-    told = (str(Problem(name, "it has no mask, so it can only be predicted.")) for name in unlabelled)
-    warnings = [*loaded.warnings, *told]
+    source = _source(args)
+    with opened_source(source) as tree:
+        found = survey(tree, choices(args))
+    told = {"source": str(source), **found.to_json()}
     if args.json:
-        say_json({"folder": str(folder), "usable": usable, "problems": problems, "warnings": warnings})
+        say_json(told)
     else:
-        for line in (*(f"problem  {text}" for text in problems), *(f"warning  {text}" for text in warnings)):
-            say(line)
-        say(f"{usable} pairs can be used, {len(problems)} cannot.")
-    return 1 if problems else 0
+        say_survey(told)
+    return 1 if found.groups else 0
 
 
-def _folder(args: argparse.Namespace) -> Path:
-    """The folder that `check` was given, with or without `--data`. Raises `ConfigError` for none or two."""
-    given = [path for path in (args.data, args.folder) if path is not None]
+def _import(args: argparse.Namespace) -> int:
+    from core.data import named
+    from core.data.importing import import_dataset, opened_source
+
+    with opened_source(args.source) as tree:
+        found = import_dataset(tree, args.name, choices(args))
+    told = {"name": args.name, "folder": str(named.folder_of(args.name)), **found.to_json()}
+    if args.json:
+        say_json(told)
+        return 0
+    say_survey(told)
+    say(f"The dataset {args.name} is in {told['folder']}: {found.labelled} labelled pictures.")
+    return 0
+
+
+def _source(args: argparse.Namespace) -> Path:
+    """What `check` was given, with or without `--data`. Raises `ConfigError` for nothing or two."""
+    given = [path for path in (args.data, args.source) if path is not None]
     if not given:
-        raise ConfigError("Say which folder to check: python -m core data check --data DIR.")
+        raise ConfigError("Say which folder or zip to check: python -m core data check --data DIR.")
     if len(given) == 2 and given[0].resolve() != given[1].resolve():
         raise ConfigError(f"Two folders are given, {given[0]} and {given[1]}: check one at a time, with --data DIR.")
     return Path(given[0])

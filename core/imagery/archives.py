@@ -1,4 +1,4 @@
-"""Pictures out of a zip, with every bound on it: a zip is a list of promises, and none of them is believed.
+"""Pictures or whole datasets out of a zip, with every bound on it: a zip is a list of promises, and none is believed.
 
 Counted is what really streams out, not what the directory says. A name in the zip is shown to people and never becomes
 a path: each picture is written under a running number. Python's zipfile reads the whole table of contents into memory,
@@ -6,11 +6,13 @@ as large as one of several records in the file says (the last end record, a ZIP6
 believed, every read is bounded (`_Bounded`).
 """
 
+import errno
 import stat
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -46,6 +48,16 @@ class ZipLimits:
     directory_bytes: int = MEGABYTE
 
 
+DATASET_LIMITS = ZipLimits(
+    entries=50_000,
+    total_bytes=20_000 * MEGABYTE,
+    entry_bytes=8_000 * MEGABYTE,
+    ratio=1100,
+    directory_bytes=16 * MEGABYTE,
+)
+"""Of a dataset. Masks of flat areas pack as well as anything can (1,032 to 1 with deflate)."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One picture of a zip: the name it had there, for people, and where it lies now."""
@@ -73,30 +85,66 @@ def extract(path: Path, folder: Path, *, name: str | None = None, limits: ZipLim
     shown = name if name is not None else path.name
     found: list[Entry] = []
     try:
+        with _opened(path, shown, limits) as archive:
+            found.extend(_pictures(archive, folder, limits))
+    except ImageError:
+        _remove(folder)
+        raise
+    if not found:
+        raise ImageError(f"{shown} holds no PNG, JPEG or TIFF: choose another zip.")
+    return found
+
+
+def unpack(path: Path, folder: Path, *, limits: ZipLimits = DATASET_LIMITS) -> None:
+    """Write all files of a zip into an empty folder, by their own names and folders: a dataset is more than pictures.
+
+    Nothing is opened on the way; another archive inside is a file like all others. What was written stays where it
+    fails: the folder is the caller's to remove.
+
+    Raises:
+        ImageError: it is over a limit, encrypted, damaged, or an entry is a link or would lie outside of the folder.
+    """
+    with _opened(path, path.name, limits) as archive:
+        left = limits.total_bytes
+        for info in _checked(archive, limits):
+            parts = [_safe_part(part) for part in info.filename.replace("\\", "/").split("/") if part not in ("", ".")]
+            if info.is_dir() or not parts or any(part in info.filename for part in _ASIDE):
+                continue
+            target = folder.joinpath(*parts)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(info) as stream:
+                    left -= _write(stream, stream.read(FIRST_BYTES), target, info, limits, left)
+            except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+                raise ImageError("holds two files of one name: pack it anew.") from error
+
+
+@contextmanager
+def _opened(path: Path, shown: str, limits: ZipLimits) -> Iterator[zipfile.ZipFile]:
+    """A zip whose table of contents was bounded; every failure within the block is one sentence about it."""
+    try:
         with (
             path.open("rb") as file,
             zipfile.ZipFile(cast(IO[bytes], _Bounded(file, limits.directory_bytes))) as archive,
         ):
             _check_count(file, len(archive.infolist()))
-            found.extend(_pictures(archive, folder, limits))
+            yield archive
     except ImageError as error:
-        _remove(folder)
         raise ImageError(f"{shown} {error}") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ImageError(f"{shown} cannot be read: the zip is damaged.") from error
     except (
         zipfile.BadZipFile,
         zlib.error,
         struct.error,
-        OSError,
         EOFError,
         ValueError,
         NotImplementedError,
         RuntimeError,
     ) as error:
-        _remove(folder)
         raise ImageError(f"{shown} cannot be read: the zip is damaged.") from error
-    if not found:
-        raise ImageError(f"{shown} holds no PNG, JPEG or TIFF: choose another zip.")
-    return found
 
 
 def _check_count(file: IO[bytes], found: int) -> None:
@@ -125,15 +173,20 @@ class _Bounded:
         return part
 
 
-def _pictures(archive: zipfile.ZipFile, folder: Path, limits: ZipLimits) -> Iterator[Entry]:
+def _checked(archive: zipfile.ZipFile, limits: ZipLimits) -> list[zipfile.ZipInfo]:
+    """The entries of a zip, after all that can be known before one of them is unpacked."""
     infos = archive.infolist()
     if len(infos) > limits.entries:
         raise ImageError(f"holds more than {limits.entries} files: split it.")
     for info in infos:
         _check_entry(info, limits)
     _check_overlaps(infos)
+    return infos
+
+
+def _pictures(archive: zipfile.ZipFile, folder: Path, limits: ZipLimits) -> Iterator[Entry]:
     left = limits.total_bytes
-    for number, info in enumerate(infos, start=1):
+    for number, info in enumerate(_checked(archive, limits), start=1):
         if info.is_dir() or any(part in info.filename for part in _ASIDE):
             continue
         target = folder / f"{number:04d}"
@@ -182,8 +235,11 @@ def _stream(stream: IO[bytes], target: Path, info: zipfile.ZipInfo, limits: ZipL
     first = stream.read(FIRST_BYTES)
     if first.startswith(_NESTED_STARTS):
         raise ImageError("holds another archive: unpack that first.")
-    if picture_kind(first) is None:
-        return 0
+    return 0 if picture_kind(first) is None else _write(stream, first, target, info, limits, left)
+
+
+def _write(stream: IO[bytes], first: bytes, target: Path, info: zipfile.ZipInfo, limits: ZipLimits, left: int) -> int:
+    """Write what is left of an entry behind its first bytes, and give how many bytes it has."""
     written = 0
     most = min(limits.entry_bytes, left, max(info.compress_size, 1) * limits.ratio)
     with target.open("xb") as file:
@@ -191,10 +247,16 @@ def _stream(stream: IO[bytes], target: Path, info: zipfile.ZipInfo, limits: ZipL
         while part:
             written += len(part)
             if written > most:
-                raise ImageError("unpacks to more than it may: upload its pictures one by one.")
+                raise ImageError("unpacks to more than it may: split it, or unpack it yourself.")
             file.write(part)
             part = stream.read(_CHUNK)
     return written
+
+
+def _safe_part(part: str) -> str:
+    """A folder or file of a zip as the name of one of ours."""
+    plain = "".join(letter if letter.isprintable() else "_" for letter in part)
+    return plain.encode()[:_LONGEST_NAME].decode(errors="ignore").rstrip(" .") or "_"
 
 
 def _plain_name(name: str) -> str:

@@ -42,7 +42,7 @@ def test_info_says_when_a_split_leaks(run: Run, make_folder: MakeFolder) -> None
     assert "by-moon" in err
 
 
-def test_check_lists_what_cannot_be_used_and_fails(run: Run, make_folder: MakeFolder) -> None:
+def test_check_lists_what_does_not_fit_and_fails(run: Run, make_folder: MakeFolder) -> None:
     root = make_folder(names=("a", "b", "c"))
     assert run("data", "check", root)[0] == 0
     (root / "masks" / "a.png").unlink()
@@ -50,11 +50,41 @@ def test_check_lists_what_cannot_be_used_and_fails(run: Run, make_folder: MakeFo
     code, out, _ = run("data", "check", root, "--json")
     told = json.loads(out)
     assert code == 1
-    assert told["usable"] == 1
-    assert {problem.split(":")[0] for problem in told["problems"]} == {"a", "b"}
+    assert (told["pictures"], told["labelled"], told["unlabelled"]) == (2, 1, 1)
+    assert [(problem["kind"], problem["names"]) for problem in told["problems"]] == [("size", ["b"])]
     code, out, _ = run("data", "check", root)
     assert code == 1
-    assert "1 pairs can be used, 2 cannot." in out
+    assert "1 mask is 88 % smaller than its image: resample it (nearest) with --resample 0.88" in out
+
+
+def test_import_makes_a_dataset_that_other_commands_take(
+    run: Run, make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path / "home"))
+    root = make_folder(names=("a", "b", "c"))
+    code, out, err = run("data", "import", root, "--name", "mine", "--map", "Road=Land", "--licence", "CC0", "--json")
+    told = json.loads(out)
+    assert (code, err, told["labelled"]) == (0, "", 3)
+    assert [each["name"] for each in told["classes"]] == ["Building", "Land", "Vegetation", "Water"]
+    code, out, _ = run("data", "info", "--dataset", "mine", "--split", "by-image", "--json")
+    known = json.loads(out)
+    assert (code, known["images"], known["licence"]) == (0, 3, "CC0")
+    assert sum(known["class_shares"].values()) == pytest.approx(1)
+
+
+def test_import_says_in_one_line_what_does_not_fit(
+    run: Run, make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path / "home"))
+    root = make_folder(names=("a", "b"))
+    Image.new("RGB", (41, 33), (60, 16, 152)).save(root / "masks" / "b.png")
+    code, out, err = run("data", "import", root, "--name", "mine")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "1 mask is 3 % larger than its image" in err
+    assert run("data", "import", root, "--name", "mine", "--resample", "3%")[0] == 0
+    for wrong in (("--map", "x"), ("--map", "Moon=Sun"), ("--map", "none.json")):
+        code, _, err = run("data", "import", root, "--name", "other", "--skip", *wrong)
+        assert (code, err.count("\n")) == (1, 1)
 
 
 def test_check_takes_its_folder_as_every_other_command_does(run: Run, make_folder: MakeFolder, tmp_path: Path) -> None:

@@ -1,0 +1,24 @@
+"""Readers of datasets that people bring: a file for each format, and a line in `READERS`.
+
+A reader is a module with `TITLE`, `knows(tree)`, which tells by content whether a source is of its format, and
+`read(tree, asked)`, which gives a `core.data.readers.source.Source` without having read a label.
+"""
+
+from types import ModuleType
+
+from core.data.readers import image_masks
+from core.data.readers.files import Tree
+from core.data.readers.source import Asked, Source
+from core.errors import DataError
+
+READERS: tuple[ModuleType, ...] = (image_masks,)
+"""In the order in which they are asked; the last one knows every folder with pictures."""
+
+
+def read_source(tree: Tree, asked: Asked | None = None) -> Source:
+    """What a folder holds, by the first reader that knows it. Raises `DataError` where none does."""
+    reader = next((reader for reader in READERS if reader.knows(tree)), None)
+    if reader is None:
+        raise DataError("This folder holds no pictures: choose the folder that holds images and their labels.")
+    source: Source = reader.read(tree, asked or Asked())
+    return source

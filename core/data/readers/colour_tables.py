@@ -1,0 +1,62 @@
+"""Colours of masks that are published with the name of what they mean, so that masks without a list still get names."""
+
+from core.classes import ClassMap
+from core.data.datasets import DATASETS
+
+_Table = dict[int, str]
+
+_PUBLISHED: dict[str, _Table] = {
+    "ISPRS Potsdam and Vaihingen": {
+        0xFFFFFF: "Impervious surface",
+        0x0000FF: "Building",
+        0x00FFFF: "Low vegetation",
+        0x00FF00: "Tree",
+        0xFFFF00: "Car",
+        0xFF0000: "Clutter",
+        0x000000: "Unlabelled",
+    },
+    "DeepGlobe land cover": {
+        0x00FFFF: "Urban land",
+        0xFFFF00: "Agriculture",
+        0xFF00FF: "Rangeland",
+        0x00FF00: "Forest",
+        0x0000FF: "Water",
+        0xFFFFFF: "Barren land",
+        0x000000: "Unknown",
+    },
+    "OpenEarthMap": {
+        0x800000: "Bareland",
+        0x00FF24: "Rangeland",
+        0x949494: "Developed space",
+        0xFFFFFF: "Road",
+        0x226126: "Tree",
+        0x0045FF: "Water",
+        0x4BB549: "Agriculture land",
+        0xDE1F07: "Building",
+        0x000000: "Unknown",
+    },
+    "UAVid": {
+        0x800000: "Building",
+        0x804080: "Road",
+        0xC000C0: "Static car",
+        0x008000: "Tree",
+        0x808000: "Low vegetation",
+        0x404000: "Human",
+        0x400080: "Moving car",
+        0x000000: "Background clutter",
+    },
+}
+"""By the title of the dataset: name by colour (0xRRGGBB)."""
+
+
+def tables() -> dict[str, _Table]:
+    """The same with those of the datasets that are offered here, first."""
+    fetched = (dataset for dataset in DATASETS.values() if dataset.download is not None)
+    return {f"the {dataset.short_title} dataset": _table(dataset.classes) for dataset in fetched} | _PUBLISHED
+
+
+def _table(classes: ClassMap) -> _Table:
+    """Names by colour; colours that mean the ignored class have its name."""
+    ignored = dict.fromkeys(classes.void_colours, classes.names[-1])
+    known = dict(zip(classes.colours, classes.names, strict=True)) | ignored
+    return {red << 16 | green << 8 | blue: name for (red, green, blue), name in known.items()}

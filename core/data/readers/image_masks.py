@@ -1,0 +1,257 @@
+"""Images beside masks, in folders of any name: an index, palette, colour or binary mask a picture, or a PNG a class."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.readers.class_lists import find_list
+from core.data.readers.files import OTHER_PICTURES, Tree, natural
+from core.data.readers.label_studio_names import task_of, task_pictures
+from core.data.readers.part_lists import listed_parts
+from core.data.readers.roles import Pairs, pair_up, part_of
+from core.data.readers.source import (
+    OUTSIDE,
+    UNLABELLED,
+    Asked,
+    Coding,
+    Labels,
+    Listed,
+    Misfit,
+    Source,
+    SourceClass,
+    SourcePicture,
+)
+from core.data.readers.stems import unique_stems
+from core.errors import DataError
+from core.imagery.labels import StoredMask
+
+TITLE = "images beside masks"
+_SAMPLE = 24
+_BACKGROUND = re.compile(r"^_*background_*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    """How the masks of a source are read: `coding`, and the shared palette where values are places in one."""
+
+    coding: Coding
+    palette: NDArray[np.uint8] | None = None
+
+
+def knows(tree: Tree) -> bool:
+    """Whether there are pictures at all: this is the reader for what no other one knows."""
+    return bool(tree.pictures)
+
+
+def read(tree: Tree, asked: Asked) -> Source:  # noqa: ARG001
+    """What the folder holds. Raises `DataError` where nothing can be used."""
+    return read_pictures(tree, tree.pictures, title=TITLE)
+
+
+def read_pictures(
+    tree: Tree, pictures: Sequence[Path], *, title: str, listed: Sequence[Listed] | None = None
+) -> Source:
+    """The same of some of its pictures, with the classes of a format that lists them."""
+    others = [path for path in pictures if path.suffix.lower() in OTHER_PICTURES]
+    pairs = pair_up(tree, [path for path in pictures if path not in set(others)])
+    if not pairs.images:
+        raise DataError(
+            "This folder holds masks without pictures, or nothing that can be told apart: add the pictures."
+        )
+    notes: list[str] = []
+    pairs.lonely = _with_tasks(tree, pairs, notes)
+    name = ""
+    if listed is None:
+        listed, name = find_list(tree)
+    kinds = sorted({kind for masks in pairs.masks.values() for _, kind in masks if kind}, key=natural)
+    by_class = len(kinds) > 1 and _one_a_class(tree, pairs)
+    misfits = [Misfit("lonely", tree.relative(path)) for path in pairs.lonely]
+    misfits += [Misfit("format", tree.relative(path), path.suffix[1:].upper()) for path in others]
+    if by_class:
+        codes = {kind: at for at, kind in enumerate(kinds, start=1)}
+        classes = tuple(SourceClass(code, kind) for kind, code in codes.items())
+        labels = {image: _of_classes(tree, masks, codes) for image, masks in pairs.masks.items()}
+        found = _pictures(tree, pairs, labels)
+        return Source(f"{title}, one a class", found, "names", classes, notes=tuple(notes), misfits=tuple(misfits))
+    chosen = _one_each(tree, pairs, notes)
+    meaning = _meaning(tree, list(chosen.values()))
+    labels = {image: _of_mask(tree, mask, meaning) for image, mask in chosen.items()}
+    colours = () if meaning.palette is None else _palette_classes(meaning.palette)
+    single = kinds[0] if len(kinds) == 1 else _single(listed)
+    found, list_of = _pictures(tree, pairs, labels), tuple(listed)
+    return Source(title, found, meaning.coding, colours, list_of, name, single, tuple(notes), tuple(misfits))
+
+
+def _pictures(tree: Tree, pairs: Pairs, labels: dict[Path, Callable[[], Labels]]) -> tuple[SourcePicture, ...]:
+    stems = unique_stems(tree, pairs.images)
+    lists = listed_parts(tree, pairs.images)
+    return tuple(
+        SourcePicture(path, stems[path], lists.get(path) or part_of(tree.relative(path)), labels.get(path))
+        for path in pairs.images
+    )
+
+
+def _with_tasks(tree: Tree, pairs: Pairs, notes: list[str]) -> list[Path]:
+    """Pairs masks that Label Studio named after its tasks. Gives the masks that still have no picture."""
+    tasks = {path: found for path in pairs.lonely if (found := task_of(path.stem)) is not None}
+    if not tasks:
+        return pairs.lonely
+    known, note = task_pictures(tree, sorted({number for number, _ in tasks.values()}), pairs.images)
+    if note:
+        notes.append(note)
+    lonely = []
+    for path in pairs.lonely:
+        number, kind = tasks.get(path, (0, ""))
+        if path in tasks and number in known:
+            pairs.masks[known[number]].append((path, kind))
+        else:
+            lonely.append(path)
+    return lonely
+
+
+def _one_a_class(tree: Tree, pairs: Pairs) -> bool:
+    """Whether masks tell a class each by their names, and hold nothing but set and unset pixels."""
+    named = [mask for masks in pairs.masks.values() for mask, kind in masks if kind]
+    if 2 * len(named) <= sum(map(len, pairs.masks.values())):
+        return False
+    return all(_is_binary(tree, path) for path in _spread(named))
+
+
+def _is_binary(tree: Tree, path: Path) -> bool:
+    try:
+        stored = tree.decoder.mask(path)
+    except DataError:
+        return True
+    values = stored.values if stored.values.ndim == 2 else stored.values[..., 0]
+    middle = (values > 32) & (values < 224)
+    return bool(values.max() <= 1 or middle.mean() < 0.02)
+
+
+def _of_classes(tree: Tree, masks: Sequence[tuple[Path, str]], codes: dict[str, int]) -> Callable[[], Labels]:
+    def read_labels() -> Labels:
+        layers = [(codes[kind], _is_set(tree.decoder.mask(path))) for path, kind in masks if kind]
+        shapes = {layer.shape for _, layer in layers}
+        if len(shapes) > 1:
+            raise DataError("its masks have different sizes: export all of them at the size of the picture.")
+        found = np.full(shapes.pop(), OUTSIDE, np.int32)
+        # The smaller of two that overlap lies on top.
+        for code, layer in sorted(layers, key=lambda each: -int(each[1].sum())):
+            found[layer] = code
+        return Labels.of(found)
+
+    return read_labels
+
+
+def _is_set(stored: StoredMask) -> NDArray[np.bool_]:
+    values = stored.values if stored.values.ndim == 2 else stored.values.max(axis=2)
+    if stored.palette is not None:
+        values = stored.palette[np.minimum(values, len(stored.palette) - 1)].max(axis=2)
+    found: NDArray[np.bool_] = values >= 128 if values.max(initial=0) > 1 else values > 0
+    return found if stored.labelled is None else found & stored.labelled
+
+
+def _one_each(tree: Tree, pairs: Pairs, notes: list[str]) -> dict[Path, Path]:
+    """One mask a picture. Where there are several kinds side by side, those in the folder with most of them, of
+    numbers rather than colours."""
+    places: Counter[str] = Counter()
+    examples: dict[str, Path] = {}
+    for masks in pairs.masks.values():
+        for mask, _ in masks:
+            places[_kind_of_place(tree, mask)] += 1
+            examples.setdefault(_kind_of_place(tree, mask), mask)
+    several = any(len(masks) > 1 for masks in pairs.masks.values())
+    ranks = {}
+    for place, example in examples.items() if several else ():
+        try:
+            flat = tree.decoder.mask(example).values.ndim == 2
+        except DataError:
+            flat = False
+        ranks[place] = (places[place], flat)
+    chosen = {}
+    for image, masks in pairs.masks.items():
+        chosen[image] = max(masks, key=lambda each: ranks.get(_kind_of_place(tree, each[0]), (0, False)))[0]
+    if several:
+        best = max(ranks, key=lambda place: ranks[place])
+        notes.append(f"Pictures have several masks: those like {tree.relative(examples[best])} are taken.")
+    return chosen
+
+
+def _kind_of_place(tree: Tree, mask: Path) -> str:
+    """The folder of a mask without its numbers and parts, and its ending: masks of one kind have one."""
+    return re.sub(r"\d+", "", f"{tree.relative(mask).rpartition('/')[0]}|{mask.suffix}").lower()
+
+
+def _meaning(tree: Tree, masks: Sequence[Path]) -> _Meaning:
+    """Decided over a spread of the masks, never for one of them."""
+    stored = []
+    for path in _spread(masks):
+        try:
+            stored.append(tree.decoder.mask(path))
+        except DataError:
+            continue
+    palettes = [mask for mask in stored if mask.palette is not None]
+    colours = [mask for mask in stored if mask.values.ndim == 3]
+    if palettes and len(palettes) == len(stored):
+        shared = _shared_palette(palettes)
+        return _Meaning("colours") if shared is None else _Meaning("values", shared)
+    grey = all((mask.values == mask.values[..., :1]).all() for mask in colours)
+    return _Meaning("values" if grey and not palettes else "colours")
+
+
+def _shared_palette(masks: Sequence[StoredMask]) -> NDArray[np.uint8] | None:
+    """The colours (256, 3) of all these masks by value; None where a value that is used has two colours."""
+    found, known = np.zeros((256, 3), np.uint8), np.zeros(256, np.bool_)
+    for mask in masks:
+        assert mask.palette is not None
+        whole = np.zeros((256, 3), np.uint8)
+        whole[: len(mask.palette)] = mask.palette[:256]
+        used = np.zeros(256, np.bool_)
+        used[np.unique(mask.values)] = True
+        both = used & known
+        if (whole[both] != found[both]).any():
+            return None
+        found[used], known = whole[used], known | used
+        found[~known] = whole[~known]
+    return found
+
+
+def _palette_classes(palette: NDArray[np.uint8]) -> tuple[SourceClass, ...]:
+    """The colours of a palette, without names; one that is nothing but greys tells no colours."""
+    if (palette == palette[:, :1]).all():
+        return ()
+    return tuple(SourceClass(at, "", (int(r), int(g), int(b))) for at, (r, g, b) in enumerate(palette))
+
+
+def _of_mask(tree: Tree, path: Path, meaning: _Meaning) -> Callable[[], Labels]:
+    return lambda: Labels.of(_codes(tree.decoder.mask(path), meaning))
+
+
+def _codes(stored: StoredMask, meaning: _Meaning) -> NDArray[np.int32]:
+    values = stored.values
+    if meaning.coding == "values":
+        codes = (values if values.ndim == 2 else values[..., 0]).astype(np.int32)
+    else:
+        if values.ndim == 2 and stored.palette is not None:
+            table = np.zeros((256, 3), np.uint8)
+            table[: len(stored.palette)] = stored.palette[:256]
+            values = table[values]
+        wide = values.astype(np.int32)
+        codes = wide * 0x010101 if wide.ndim == 2 else wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    if stored.labelled is not None:
+        codes[~stored.labelled] = UNLABELLED
+    return codes
+
+
+def _single(listed: Sequence[Listed]) -> str:
+    """How the one class of binary masks is called, where a list of classes names one."""
+    names = [entry.name for entry in listed if not _BACKGROUND.match(entry.name)]
+    return names[0] if len(names) == 1 else ""
+
+
+def _spread(paths: Sequence[Path]) -> Sequence[Path]:
+    return paths[:: max(1, -(-len(paths) // _SAMPLE))]
