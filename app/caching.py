@@ -186,9 +186,13 @@ def for_browser(model: Model) -> dict[str, Any]:
     return exports.for_browser(model, person())
 
 
-@st.cache_data(max_entries=1, show_spinner=False)
 def benchmark_choices() -> benchmarks.Choices:
-    """What this machine can measure."""
+    """What this machine can measure, and the datasets that are here now."""
+    return replace(_benchmark_choices(), labelled=benchmarks.labelled())
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def _benchmark_choices() -> benchmarks.Choices:
     return benchmarks.choices()
 
 

@@ -91,6 +91,13 @@ class ClassMap:
             ) from error
 
 
+def in_short(names: Sequence[str]) -> str:
+    """Class names for a sentence: `a, b, c`, or `a, b, c, d, e and 7 more` of many."""
+    if len(names) <= 8:
+        return ", ".join(names)
+    return f"{', '.join(names[:5])} and {len(names) - 5} more"
+
+
 @lru_cache
 def colours_for(count: int) -> tuple[Colour, ...]:
     """A colour for each of so many classes that bring none; all differ, and none is `UNLABELLED_COLOUR`.

@@ -11,9 +11,11 @@ from core.classes import ClassMap
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Fractions from 0 to 1; `nan` when the class occurs neither in truth nor in prediction. `pixels` in truth.
+    """Fractions from 0 to 1, and the `pixels` of the class in truth.
 
-    A class that is never predicted has a precision of 0, and one that is nowhere in truth a recall of 0.
+    A class that is nowhere in truth has no IoU, recall and F1 (`nan`), whatever was predicted: what was wrongly given
+    to it counts against the classes that were there. Its precision is 0 where it was predicted, else `nan` too. A class
+    that is there but never predicted has a precision of 0.
     """
 
     iou: float
@@ -25,9 +27,10 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """`miou5` leaves unlabelled pixels out; `miou6` counts them as a class that no model predicts, as papers do.
+    """Means over the classes that occur in truth: `miou5` over the scored ones, which leaves unlabelled pixels out.
 
-    The names come from the five scored classes of the aerial class map; for other maps read "scored" and "all".
+    `miou6` counts unlabelled pixels as a class that no model predicts, as papers do. The names come from the five
+    classes of the Dubai dataset; what people read is `core.data.datasets.score_titles`.
     """
 
     miou5: float
@@ -66,20 +69,20 @@ def scores(matrix: NDArray[np.int64], class_map: ClassMap) -> Scores:
 def _class_score(matrix: NDArray[np.int64], index: int) -> ClassScore:
     hit = int(matrix[index, index])
     truth, predicted = int(matrix[index].sum()), int(matrix[:, index].sum())
-    if not truth + predicted:
+    if not truth:
         undefined = float("nan")
-        return ClassScore(undefined, undefined, undefined, undefined, pixels=0)
+        return ClassScore(undefined, 0.0 if predicted else undefined, undefined, undefined, pixels=0)
     return ClassScore(
         iou=hit / (truth + predicted - hit),
         precision=hit / max(predicted, 1),
-        recall=hit / max(truth, 1),
+        recall=hit / truth,
         f1=2 * hit / (truth + predicted),
         pixels=truth,
     )
 
 
 def _mean(values: list[float]) -> float:
-    """Over the classes that occur."""
+    """Over the classes that occur in truth."""
     defined = [value for value in values if not np.isnan(value)]
     return float(np.mean(defined)) if defined else float("nan")
 

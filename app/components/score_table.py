@@ -35,7 +35,7 @@ _HELP = {
     "Smaller": "The teacher's parameters divided by this model's",
     "Less work": "The teacher's MACs divided by this model's",
     "Agreement": "Share of pixels with the teacher's class",
-    "mIoU": "Mean over the classes that occur",
+    "mIoU": "Mean over the classes in the known mask",
     "Latency (ms)": "Median",
     "Latency p95 (ms)": "19 of 20 passes are faster",
     "Throughput (MP/s)": "Megapixels a second",

@@ -20,7 +20,7 @@ from core.benchmark.results import Result as Result
 from core.benchmark.results import Row as Row
 from core.benchmark.runtimes import RUNTIMES
 from core.config import DataConfig
-from core.data.datasets import DATASETS
+from core.data.datasets import known
 from core.errors import BenchmarkError
 from core.events import Progress
 from core.runs.worker.processes import start as start_process
@@ -52,15 +52,20 @@ class Job:
 
 
 def choices() -> Choices:
-    """Asked once a server: nothing of it changes while it runs."""
+    """What this machine can do is asked once a server; datasets may come and go (`labelled`)."""
     cores = os.cpu_count() or 1
-    labelled = {"none": "No scores"}
-    for name, dataset in DATASETS.items():
+    threads = tuple(sorted({1, *(2**power for power in range(1, 8) if 2**power < cores), cores}))
+    return Choices({name: runtime.unavailable("cpu") for name, runtime in RUNTIMES.items()}, threads, labelled())
+
+
+def labelled() -> dict[str, str]:
+    """The titles of the labelled data that is here now, by name, and `none`."""
+    found = {"none": "No scores"}
+    for name, dataset in known().items():
         if dataset.is_here():
             note = f" ({dataset.note})" if dataset.note else ""
-            labelled[name] = f"{dataset.short_title}{note}, validation images"
-    threads = tuple(sorted({1, *(2**power for power in range(1, 8) if 2**power < cores), cores}))
-    return Choices({name: runtime.unavailable("cpu") for name, runtime in RUNTIMES.items()}, threads, labelled)
+            found[name] = f"{dataset.short_title}{note}, validation images"
+    return found
 
 
 def start(

@@ -11,7 +11,7 @@ from app.services.access import read_access
 from app.services.names import shown
 from core.config import DataConfig
 from core.data.dataset import Dataset
-from core.data.datasets import DATASETS
+from core.data.datasets import known
 from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.errors import ImageError
 from core.imagery.limits import MEGABYTE
@@ -92,13 +92,13 @@ def read_upload(name: str, data: bytes) -> Picture:
 def training_choices() -> list[DatasetChoice]:
     """What can be trained on, and what is missing for the rest."""
     opened = read_access().images is not None
-    return [_choice(dataset) for dataset in DATASETS.values() if opened or not dataset.needs_root]
+    return [_choice(dataset) for dataset in known().values() if opened or not dataset.needs_root]
 
 
 def _choice(dataset: Dataset) -> DatasetChoice:
     """`Shipped scenes (12, synthetic)`."""
-    known = ", ".join(str(value) for value in (dataset.pictures, dataset.note) if value)
-    title = f"{dataset.title} ({known})" if known else dataset.title
+    more = ", ".join(str(value) for value in (dataset.pictures, dataset.note) if value)
+    title = f"{dataset.title} ({more})" if more else dataset.title
     missing = None
     if not dataset.needs_root and not dataset.is_here():
         missing = f"{dataset.remedy[:1].upper()}{dataset.remedy[1:]}, then reload this page."

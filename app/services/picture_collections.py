@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from app.services import access
 from app.services.datasets import Picture
 from core.data.confined import confined
-from core.data.datasets import DATASETS, dataset_named
+from core.data.datasets import dataset_named, known
 from core.data.datasets.own_folder import OWN_FOLDER
 from core.data.folder import Pair, flat_pairs, load_pair
 from core.errors import DatasetNotFoundError
@@ -28,7 +28,7 @@ def titles() -> dict[str, str]:
     opened = access.read_access().images is not None
     return {
         name: dataset.short_title
-        for name, dataset in DATASETS.items()
+        for name, dataset in known().items()
         if (opened if dataset.needs_root else dataset.is_here())
     }
 
@@ -73,7 +73,7 @@ def _pairs(collection: str, folder: str) -> list[Pair]:
 
 def _use(collection: str, pair: Pair) -> str:
     dataset = dataset_named(collection)
-    if dataset.needs_root or dataset.split is None:
+    if dataset.needs_root:
         return ""
-    use = dataset.split.use_of(pair.part)
+    use = pair.split or (dataset.split.use_of(pair.part) if dataset.split is not None else "")
     return "validate" if use == "val" else use

@@ -1,12 +1,14 @@
 """What a run has written so far: curves, previews, log. Read from its folder, so it works while the run goes on."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from app.services.stores import open_store
 from core.config import DataConfig
-from core.data.datasets import DATASETS, dataset_of
+from core.data.datasets import dataset_of
+from core.errors import ConfigError, DataError
 from core.events import COLLAPSED
 from core.runs.recorder import read_events
 from core.runs.store.run_files import last_lines
@@ -70,7 +72,7 @@ def read_preview(run_id: str, data: DataConfig) -> Preview | None:
     if not epochs or not (folder / "image.png").is_file():
         return None
     classes: tuple[tuple[str, tuple[int, int, int]], ...] = ()
-    if data.dataset in DATASETS:
+    with suppress(ConfigError, DataError):
         known = dataset_of(data).classes
         classes = tuple(zip(known.names, known.colours, strict=True))
     return Preview(folder / "image.png", folder / "truth.png", epochs, classes)

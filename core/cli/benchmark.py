@@ -35,7 +35,9 @@ def add(verbs: Any) -> None:
     verb.add_argument("--repeats", type=int, default=20, help="fewest timed passes (default: 20)")
     verb.add_argument("--seconds", type=float, default=30.0, help="most seconds a case (default: 30)")
     verb.add_argument("--no-cold", action="store_true", help="leave out the start in a fresh process")
-    verb.add_argument("--score", metavar="DATASET", help="also score each file: samples, dubai or a folder")
+    verb.add_argument(
+        "--score", metavar="DATASET", help="also score each file: samples, dubai, an imported one, or a folder"
+    )
     verb.add_argument("--split", default="val", help="which part of it: train, val (default) or test")
     verb.add_argument("--config", type=Path, metavar="FILE", help="a plan as JSON, instead of all above")
     verb.add_argument("--id", help=argparse.SUPPRESS)
@@ -91,12 +93,12 @@ def _plan(args: argparse.Namespace) -> "Plan":
     from core import device
     from core.benchmark.plan import Plan
     from core.config import DataConfig
-    from core.data.datasets import DATASETS
+    from core.data.datasets import known
 
     score = None
     if args.score:
-        known = args.score in DATASETS and not DATASETS[args.score].needs_root
-        score = DataConfig(args.score) if known else DataConfig("folder", root=args.score)
+        named = args.score in (datasets := known()) and not datasets[args.score].needs_root
+        score = DataConfig(args.score) if named else DataConfig("folder", root=args.score)
     return Plan(
         models=tuple(args.model),
         teacher=args.teacher,

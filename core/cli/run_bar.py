@@ -23,7 +23,7 @@ def run_bar(name: str) -> Iterator[Emit]:
                 case StepEvent() | EpochEvent():
                     known["epoch"] = f"{event.epoch}/{event.epochs}"
                     if isinstance(event, EpochEvent) and event.miou5 is not None:
-                        known["mIoU-5"] = f"{100 * event.miou5:.1f} %"
+                        known["mIoU"] = f"{100 * event.miou5:.1f} %"
                 case MessageEvent(level="warning"):
                     with tqdm.external_write_mode():
                         complain(f"warning: {event.text}")

@@ -3,6 +3,7 @@
 from core.cli.inline import run_now
 from core.cli.terminal import percent, say, say_json, warn
 from core.config import RunConfig
+from core.data.datasets import dataset_of, score_titles
 from core.runs import execution
 from core.runs.devices.member import join_torchrun
 from core.runs.store.records import RunRecord
@@ -35,7 +36,7 @@ def submit(config: RunConfig, *, control: bool, check_only: bool, queue: bool, a
     for record in records:
         _say_run(record, store)
     if (points := gain(records)) is not None:
-        say(f"Gain over the control: {100 * points:+.1f} points of mIoU-5.")
+        say(f"Gain over the control: {100 * points:+.1f} points of {_score(first)}.")
     return 0
 
 
@@ -64,4 +65,10 @@ def _say_run(record: RunRecord, store: RunStore) -> None:
         say(f"{record.id} is {record.state}: the worker does it (python -m core worker, or the app's own).")
         return
     score = percent(record.summary.get("best_miou5")).strip()
-    say(f"{record.id} is done: mIoU-5 {score} on the validation images. It is in {store.folder(record.id)}.")
+    title = _score(record)
+    say(f"{record.id} is done: {title} {score} on the validation images. It is in {store.folder(record.id)}.")
+
+
+def _score(record: RunRecord) -> str:
+    """What the mean over the classes of its data is called."""
+    return score_titles(dataset_of(record.config.data).classes)[0]

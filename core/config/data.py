@@ -9,7 +9,11 @@ from core.config.fields import problems_of, setting
 class DataConfig:
     """Which pictures, how they are split, and how training views are cut from them."""
 
-    dataset: str = setting("samples", "Dataset", "Which pictures: samples (the shipped scenes), dubai or folder.")
+    dataset: str = setting(
+        "samples",
+        "Dataset",
+        "Which pictures: samples (the shipped scenes), dubai, folder, or the name of an imported dataset.",
+    )
     root: str | None = setting(
         None,
         "Folder",

@@ -43,11 +43,13 @@ def open_dataset(config: DataConfig) -> LoadedDataset:
 def open_split(config: DataConfig) -> tuple[LoadedDataset, Split]:
     """Read a dataset and part it by `config.split`; the leaky split cuts patches of `config.crop`.
 
+    Pictures without labels are among those to train on, where their dataset does not say otherwise.
+
     Raises what `open_dataset` raises, and `ConfigError` when there are no masks or nothing is left to train or
     validate on.
     """
     loaded = open_dataset(config)
-    if any(scene.mask is None for scene in loaded.scenes):
+    if all(scene.mask is None for scene in loaded.scenes):
         raise ConfigError(
             f"The dataset {config.dataset} has no masks: put them into masks/ beside images/, with the same names."
         )

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-TEACHABLE = 254
-"""In training labels: nobody labelled this pixel, because its picture has no mask; a teacher may speak about it."""
+TEACHABLE = 256
+"""In training labels: nobody labelled this pixel, because its picture has no mask; a teacher may speak about it.
+
+No class has this number, of which there are 255 at most, and neither has the ignored one."""
 
 
 @dataclass(frozen=True)

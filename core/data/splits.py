@@ -83,10 +83,13 @@ def split_scenes(
     """Part scenes by `by-image`, `leave-tile-out:NAME` or `leaky-patches` (the last cuts `patch`² pixels).
 
     `parts` is the split of the dataset where its pictures are numbered parts; it counts where all of them have such a
-    number. The order of `scenes` does not matter. Raises `ConfigError` for an unknown rule or tile, and when nothing is
-    left to train or to validate on.
+    number. The order of `scenes` does not matter. Scenes without a mask train, unless their folder or a list of the
+    dataset says otherwise: a teacher can speak about them.
+    Raises `ConfigError` for an unknown rule or tile, and when nothing is left to train or to validate on.
     """
-    ordered = sorted(scenes, key=lambda scene: scene.name)
+    everything = sorted(scenes, key=lambda scene: scene.name)
+    ordered = [scene for scene in everything if scene.mask is not None or scene.split in ("val", "test")]
+    unlabelled = [scene for scene in everything if scene.mask is None and scene.split not in ("val", "test")]
     if rule == "by-image":
         split = _by_image(ordered, parts, seed)
     elif rule.startswith(_LEAVE_OUT):
@@ -101,6 +104,9 @@ def split_scenes(
                 f"The split {rule} of {len(ordered)} pictures leaves nothing to {name} on. {split.note} "
                 "Add pictures or choose another split."
             )
+    if unlabelled:
+        note = f"{split.note} {len(unlabelled)} pictures without labels are for a teacher."
+        split = replace(split, train=[*split.train, *unlabelled], note=note)
     return _with_leaks(split)
 
 

@@ -48,6 +48,10 @@ class Placement:
 
 Rectangle = tuple[slice, slice]
 """Rows and columns of a view."""
+Labels = NDArray[np.int16]
+"""Class indices, the ignored class, or `TEACHABLE`."""
+Labelled = tuple[NDArray[np.uint8], Labels]
+"""One view or a batch of them, with its labels."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,8 @@ class ViewSampler:
         """How many non-overlapping crops fit in the scenes: the size of an epoch if nobody says otherwise."""
         return sum(max(1, scene.height // self.crop) * max(1, scene.width // self.crop) for scene in self.scenes)
 
-    def view(self, epoch: int, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Image uint8 (crop, crop, 3) and mask uint8 (crop, crop)."""
+    def view(self, epoch: int, index: int) -> Labelled:
+        """Image uint8 (crop, crop, 3) and labels int16 (crop, crop)."""
         random = self._random(epoch, index)
         place = self._place(random)
         image, mask = (place.orient(cut) for cut in self._cut(place))
@@ -98,10 +102,8 @@ class ViewSampler:
         random = self._random(epoch, indices[0], _PASTING)
         return [_rectangle(self.crop, random) if random.random() < self.paste else None for _ in indices]
 
-    def batch(
-        self, epoch: int, indices: Sequence[int], *, only: Sequence[int] | None = None
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Images uint8 (B, crop, crop, 3) and masks uint8 (B, crop, crop).
+    def batch(self, epoch: int, indices: Sequence[int], *, only: Sequence[int] | None = None) -> Labelled:
+        """Images uint8 (B, crop, crop, 3) and labels int16 (B, crop, crop).
 
         `only` names the positions in the batch that are wanted; they are what they would be in the whole of it.
         """
@@ -124,22 +126,22 @@ class ViewSampler:
     def _random(self, epoch: int, index: int, purpose: int = 0) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=[self.seed ^ purpose, (epoch << 32) | index]))
 
-    def _stack(self, epoch: int, indices: Sequence[int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _stack(self, epoch: int, indices: Sequence[int]) -> Labelled:
         views = [self.view(epoch, index) for index in indices]
         return np.stack([image for image, _ in views]), np.stack([mask for _, mask in views])
 
     def _blend(
         self,
         images: NDArray[np.uint8],
-        masks: NDArray[np.uint8],
+        masks: Labels,
         next_images: NDArray[np.uint8],
-        next_masks: NDArray[np.uint8],
+        next_masks: Labels,
         share: NDArray[np.float32],
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    ) -> Labelled:
         """Each view with a share of the next one. Ignored where either is; no other pixel has a label of its own."""
         blended = (1 - share) * images + share * next_images
         ignored = (masks == self.ignore_index) | (next_masks == self.ignore_index)
-        labels = np.where(ignored, self.ignore_index, TEACHABLE).astype(np.uint8)
+        labels = np.where(ignored, self.ignore_index, TEACHABLE).astype(np.int16)
         return (blended + 0.5).astype(np.uint8), labels
 
     def _place(self, random: np.random.Generator) -> Placement:
@@ -152,17 +154,24 @@ class ViewSampler:
         left = int(random.integers(max(scene.width, side) - side + 1))
         return Placement(number, top, left, side, turns=int(random.integers(4)), flip=bool(random.integers(2)))
 
-    def _cut(self, place: Placement) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        image, mask = _pad_to(self.scenes[place.scene], place.side, self.ignore_index)
+    def _cut(self, place: Placement) -> Labelled:
+        scene = self.scenes[place.scene]
+        image, mask = _pad_to(scene, place.side, self.ignore_index)
         size = (self.crop, self.crop)
         picture = Image.fromarray(np.ascontiguousarray(image[place.window])).resize(size, Image.Resampling.BILINEAR)
-        labels = Image.fromarray(np.ascontiguousarray(mask[place.window])).resize(size, Image.Resampling.NEAREST)
-        return np.asarray(picture), np.asarray(labels)
+        cut = Image.fromarray(np.ascontiguousarray(mask[place.window])).resize(size, Image.Resampling.NEAREST)
+        labels = np.asarray(cut).astype(np.int16)
+        if scene.mask is None:
+            labels[labels != self.ignore_index] = TEACHABLE
+        return np.asarray(picture), labels
 
 
 def _pad_to(scene: Scene, side: int, ignore_index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The scene at least `side` pixels each way: the picture by reflection, the mask by the ignored class."""
-    mask = np.full((scene.height, scene.width), TEACHABLE, np.uint8) if scene.mask is None else scene.mask
+    """The scene at least `side` pixels each way: the picture by reflection, the mask by the ignored class.
+
+    A scene without a mask gets one of the first class.
+    """
+    mask = np.zeros((scene.height, scene.width), np.uint8) if scene.mask is None else scene.mask
     down, right = max(0, side - scene.height), max(0, side - scene.width)
     if not down and not right:
         return scene.image, mask
@@ -181,11 +190,11 @@ def _rectangle(side: int, random: np.random.Generator) -> Rectangle:
 
 def _pasted(
     images: NDArray[np.uint8],
-    masks: NDArray[np.uint8],
+    masks: Labels,
     next_images: NDArray[np.uint8],
-    next_masks: NDArray[np.uint8],
+    next_masks: Labels,
     rectangles: Sequence[Rectangle | None],
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+) -> Labelled:
     """Each view with what the next one has in its rectangle, if it has one."""
     images, masks = images.copy(), masks.copy()
     for at, rectangle in enumerate(rectangles):

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from core import checkpoint
-from core.classes import ClassMap
+from core.classes import ClassMap, in_short
 from core.config import DataConfig, DistillConfig, RunConfig
 from core.data import open_dataset, open_split
 from core.data.datasets import dataset_of
@@ -140,7 +140,7 @@ def _teacher(config: RunConfig, runs: Path, class_map: ClassMap, warnings: list[
     if wrong := answering_problem(teacher, sides, outputs=card.classes.outputs, whose="The teacher"):
         return [wrong]
     if card.classes.scored_names != class_map.scored_names:
-        names = ", ".join(card.classes.scored_names)
+        names = in_short(card.classes.scored_names)
         return [f"The teacher knows the classes {names}, not those of the data: choose another teacher."]
     if student >= card.parameters:
         warnings.append(
@@ -181,7 +181,7 @@ def _start(config: RunConfig, runs: Path, class_map: ClassMap) -> str | None:
         return None
     card = checkpoint.load_card(checkpoint.resolve(config.train.start_from, runs=runs))
     if card.classes.scored_names != class_map.scored_names:
-        names = ", ".join(card.classes.scored_names)
+        names = in_short(card.classes.scored_names)
         return f"The model to start from knows the classes {names}, not those of the data: choose another one."
     if card.model != without_pretraining(config.model):
         return f"The model to start from is another network ({card.model.architecture} {card.model.arguments})."

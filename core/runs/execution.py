@@ -156,15 +156,20 @@ def _compiles(config: RunConfig, device: torch.device, emit: Emit) -> bool:
 
 
 def _training(config: RunConfig, scenes: Sequence[Scene], emit: Emit) -> list[Scene]:
-    """Where only some keep their labels, these are spread evenly among all; only a teacher labels the others."""
+    """Where only some keep their labels, these are spread evenly among all; only a teacher labels the others.
+
+    A run on labels alone leaves pictures without labels out.
+    """
+    labelled = [scene for scene in scenes if scene.mask is not None]
+    without = [] if config.distill is None else [scene for scene in scenes if scene.mask is None]
     few = config.data.labelled
-    if few is None or few >= len(scenes):
-        return list(scenes)
-    kept = {at * len(scenes) // few for at in range(few)}
-    emit(MessageEvent(f"{few} of {len(scenes)} training pictures keep their labels."))
+    if few is None or few >= len(labelled):
+        return [*labelled, *without]
+    kept = {at * len(labelled) // few for at in range(few)}
+    emit(MessageEvent(f"{few} of {len(labelled)} training pictures keep their labels."))
     if config.distill is None:
-        return [scenes[at] for at in sorted(kept)]
-    return [scene if at in kept else replace(scene, mask=None) for at, scene in enumerate(scenes)]
+        return [labelled[at] for at in sorted(kept)]
+    return [*(scene if at in kept else replace(scene, mask=None) for at, scene in enumerate(labelled)), *without]
 
 
 def _named(folder: str | None) -> str | None:

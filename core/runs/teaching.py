@@ -9,7 +9,7 @@ import torch
 
 from core import checkpoint
 from core.checkpoint import Loaded
-from core.classes import ClassMap
+from core.classes import ClassMap, in_short
 from core.config import RunConfig
 from core.errors import ConfigError
 from core.evaluate import evaluate
@@ -117,8 +117,8 @@ def load_teacher(name: str, class_map: ClassMap, device: torch.device, runs: Pat
     loaded = checkpoint.load(checkpoint.resolve(name, runs=runs), device=device)
     if loaded.card.classes.scored_names != class_map.scored_names:
         raise ConfigError(
-            f"The teacher {name} knows the classes {', '.join(loaded.card.classes.scored_names)}; the data has "
-            f"{', '.join(class_map.scored_names)}. Choose a teacher of the same classes."
+            f"The teacher {name} knows the classes {in_short(loaded.card.classes.scored_names)}; the data has "
+            f"{in_short(class_map.scored_names)}. Choose a teacher of the same classes."
         )
     return loaded
 

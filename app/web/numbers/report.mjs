@@ -73,7 +73,7 @@ const SUMMARY = [
   ["Borders within 3 px", "Share of border pixels near one of the teacher's", (own) => percent(own.border)],
 ];
 const AGAINST_TRUTH = [
-  ["mIoU", "Mean over the classes that occur; unlabelled pixels left out", (own) => percent(own.truth.miou)],
+  ["mIoU", "Mean over the classes in the known mask; unlabelled pixels left out", (own) => percent(own.truth.miou)],
   ["Accuracy", "Share of labelled pixels with the right class", (own) => percent(own.truth.accuracy)],
   ["Calibration error", "ECE, 10 bins: how far confidence is from accuracy", (own) => percent(own.calibration?.ece)],
 ];

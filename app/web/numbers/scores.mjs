@@ -49,18 +49,18 @@ export function agreement(counts, classes) {
   return { agreement: equal, kappa: chance < 1 ? (equal - chance) / (1 - chance) : null, iou, total };
 }
 
-// Against the known mask, whose `ignore` pixels (the last class) are left out. A class that is nowhere has null.
+// Against the known mask, whose `ignore` pixels (the last class) are left out. A class that is nowhere in the mask has
+// null: it counts in no mean, as in core/metrics.py. Its precision is 0 where it was predicted.
 export function scores(counts, classes, ignore) {
   const { rows, columns, hits, total } = margins(counts, classes, ignore);
   const scored = [...Array(ignore).keys()];
-  const there = (index, value) => (rows[index] + columns[index] ? value : null);
-  const iou = scored.map((index) => share(hits[index], rows[index] + columns[index] - hits[index]));
+  const iou = scored.map((index) => (rows[index] ? hits[index] / (rows[index] + columns[index] - hits[index]) : null));
   return {
     miou: mean(iou),
     accuracy: share(sum(hits), total),
     iou,
-    precision: scored.map((index) => there(index, hits[index] / Math.max(columns[index], 1))),
-    recall: scored.map((index) => there(index, hits[index] / Math.max(rows[index], 1))),
+    precision: scored.map((index) => (rows[index] + columns[index] ? hits[index] / Math.max(columns[index], 1) : null)),
+    recall: scored.map((index) => share(hits[index], rows[index])),
   };
 }
 

@@ -1,5 +1,6 @@
 """The datasets by name: those of this folder, a file and a line in `DATASETS` each, and those that people imported."""
 
+from core.classes import ClassMap
 from core.config import DataConfig
 from core.data import named
 from core.data.dataset import Dataset
@@ -36,3 +37,13 @@ def dataset_named(name: str) -> Dataset:
     if not named.is_there(name):
         raise ConfigError(f"There is no dataset {name[:80]!r}: choose {', '.join([*DATASETS, *named.names()])}.")
     return named.find(name)
+
+
+def score_titles(classes: ClassMap) -> tuple[str, str]:
+    """What the mean over the scored classes is called, and that with unlabelled pixels as a class of their own.
+
+    `mIoU-5` and `mIoU-6` are the names that both have in papers on the Dubai dataset, and of its classes alone.
+    """
+    if classes.scored_names == DUBAI.classes.scored_names:
+        return "mIoU-5", "mIoU-6"
+    return "mIoU", "mIoU with unlabelled pixels"

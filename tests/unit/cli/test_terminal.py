@@ -36,7 +36,7 @@ def test_a_terminal_shows_how_far_a_run_is(monkeypatch: pytest.MonkeyPatch) -> N
     tell_a_run()
     shown = terminal.getvalue()
     assert "mine: 100 %" in shown
-    assert "mIoU-5=61.2 %" in shown
+    assert "mIoU=61.2 %" in shown
     assert "terrastill: warning: look out\n" in shown
     assert "for the log" not in shown
 

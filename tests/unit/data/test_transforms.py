@@ -67,7 +67,7 @@ def test_the_worlds_own_randomness_neither_matters_nor_moves() -> None:
 def test_shape_and_type(colour: float) -> None:
     image, mask = sampler(colour=colour).view(0, 0)
     assert (image.shape, image.dtype) == ((32, 32, 3), np.uint8)
-    assert (mask.shape, mask.dtype) == ((32, 32), np.uint8)
+    assert (mask.shape, mask.dtype) == ((32, 32), np.int16)
     assert image.flags.c_contiguous
     assert mask.flags.c_contiguous
 

@@ -1,0 +1,83 @@
+"""Any number of classes, and pictures without labels: a run on labels leaves these out, a teacher speaks about them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core import checkpoint
+from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig
+from core.data import open_split
+from core.data.scene import TEACHABLE
+from core.data.transforms import ViewSampler
+from core.events import EpochEvent, MessageEvent
+from core.runs.checks import check
+from tests.unit.event_collector import EventCollector
+from tests.unit.own_dataset import own_dataset
+from tests.unit.runs.execution.kit import TRAIN, run, save_model
+
+DATA = DataConfig("plots", crop=32, views_per_epoch=4)
+CONFIG = RunConfig(
+    kind="train", data=DATA, model=ModelConfig("unet", {"base": 2}), train=replace(TRAIN, epochs=1, batch_size=2)
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("count", [2, 12, 255])
+def test_a_teacher_and_its_student_in_so_many_classes(home: Path, count: int) -> None:
+    names = tuple(f"class {number}" for number in range(count))
+    own_dataset(home, names=names)
+    collector = EventCollector()
+    assert check(CONFIG, runs=home) == []
+    run(CONFIG, home, "taught", collector)
+    taught = replace(CONFIG, kind="distill", distill=DistillConfig(teacher="taught"))
+    run(taught, home, "student", collector)
+    card = checkpoint.load(home / "student" / "student").card
+    assert card.classes.scored_names == names
+    assert {*collector.of(EpochEvent)[-1].iou} == {*names}
+
+
+def test_no_class_is_taken_for_what_a_teacher_may_speak_about(home: Path) -> None:
+    """With 255 classes every value of a byte has its meaning."""
+    own_dataset(home, names=tuple(map(str, range(255))))
+    loaded, split = open_split(DATA)
+    assert [scene.name for scene in split.train if scene.mask is None] == ["e"]
+    labelled = [scene for scene in split.train if scene.mask is not None]
+    ignored = loaded.dataset.classes.ignore_index
+    assert TEACHABLE not in range(256)
+    for scenes, expected in ((labelled, {254, ignored}), (split.train[-1:], {TEACHABLE})):
+        sampler = ViewSampler(scenes, crop=48, scale=(1.0, 1.0), colour=0.0, ignore_index=ignored, seed=0)
+        seen = {int(value) for index in range(8) for value in np.unique(sampler.view(0, index)[1])}
+        assert expected <= seen
+        assert (TEACHABLE in seen) == (expected == {TEACHABLE} == seen)
+
+
+def test_pictures_without_labels_are_for_a_teacher_alone(home: Path) -> None:
+    own_dataset(home, unlabelled=("e", "f"))
+    save_model(home / "taught" / "student", base=4, classes=open_split(DATA)[0].dataset.classes)
+    collector = EventCollector()
+    run(CONFIG, home, "labels", collector)
+    taught = replace(CONFIG, kind="distill", distill=DistillConfig(teacher="taught", alpha=0.0, cache_pictures=True))
+    run(taught, home, "both", collector)
+    _, split = open_split(DATA)
+    assert [scene.name for scene in split.train] == ["a", "b", "e", "f"]
+    assert "2 pictures without labels are for a teacher." in split.note
+    stored = [message for message in messages(collector) if message.startswith("Stored the teacher's outputs")]
+    assert stored == ["Stored the teacher's outputs for 4 pictures."]
+
+
+def test_only_labelled_pictures_can_keep_their_labels(home: Path) -> None:
+    own_dataset(home)
+    collector = EventCollector()
+    run(replace(CONFIG, data=replace(DATA, labelled=1)), home, "few", collector)
+    assert "1 of 2 training pictures keep their labels." in messages(collector)
+
+
+def messages(collector: EventCollector) -> list[str]:
+    return [event.text for event in collector.of(MessageEvent)]
