@@ -144,7 +144,7 @@ def _payload(picture: Picture, models: tuple[Model, ...]) -> overlays.Packed:
     )
 
 
-def _verdict(picture: Picture, pair: tuple[Model, Model]) -> galleries.Verdict:
+def _verdict(picture: Picture, pair: tuple[Model, Model]) -> galleries.PairScores:
     teacher, student = pair
     return galleries.judge(
         picture,
@@ -155,7 +155,7 @@ def _verdict(picture: Picture, pair: tuple[Model, Model]) -> galleries.Verdict:
     )
 
 
-def _logits(picture: Picture, model: Model, at: softening.Window) -> NDArray[np.float16]:
+def _logits(picture: Picture, model: Model, at: softening.PictureWindow) -> NDArray[np.float16]:
     _count("comparisons")
     return softening.logits(loaded(model), picture.image, at)
 
@@ -172,7 +172,7 @@ payload = _kept(_payload, entries=24)
 """(picture, models) → the packed contents of the viewer; the first model is the teacher."""
 
 
-def look_ahead() -> None:
+def compute_first_comparison() -> None:
     """Make what the first page shows before somebody waits for it: the first scene, by the usual models."""
     models, names = artifacts.models(), datasets.scene_names()
     shown = [models[name] for name in (artifacts.USUAL_TEACHER, *artifacts.USUAL_STUDENTS) if name in models]

@@ -32,12 +32,12 @@ def warm_up() -> None:
     gc.freeze()
 
 
-def look_ahead() -> None:
+def compute_first_comparison() -> None:
     """While the first visitor's browser still loads the page, the models look at what it will show."""
     from app import caching
 
     try:
-        caching.look_ahead()
+        caching.compute_first_comparison()
     except TerrastillError as error:
         # The page meets the same and says it to the visitor.
         logging.getLogger("terrastill.app").warning("The first comparison was not made: %s", error)
@@ -53,11 +53,11 @@ async def sweep_workspaces() -> None:
 
 async def keep_worker() -> None:
     """As long as the server lives: a worker that died while runs wait is started again."""
-    keeper = workers.Keeper()
+    keeper = workers.WorkerKeeper()
     while True:
         await asyncio.sleep(_KEEP_SECONDS)
         try:
-            await asyncio.to_thread(keeper.look)
+            await asyncio.to_thread(keeper.check)
         except TerrastillError as error:
             # The pages say the same to the visitor; the next look may find the store again.
             logging.getLogger("terrastill.app").warning("The worker was not looked after: %s", error)
@@ -68,7 +68,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Warm up, and pick up runs that a stopped machine left in the queue."""
     hosts.warn_if_open(st.get_option("server.address") or "0.0.0.0")
     await asyncio.to_thread(warm_up)
-    ahead = asyncio.create_task(asyncio.to_thread(look_ahead))
+    ahead = asyncio.create_task(asyncio.to_thread(compute_first_comparison))
     workspaces.sweep_sessions()
     sweeping = asyncio.create_task(sweep_workspaces())
     try:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import streamlit_private
 from app.services.access import Access, Person, email_of, read_access, signed_in_too_long
-from app.services.uploads import OPEN_PIXELS, UPLOADS, Keeper
+from app.services.uploads import OPEN_PIXELS, UPLOADS, SessionPixels
 
 HERE = "this machine"
 _KEEPER = "open_pixels"
@@ -52,4 +52,4 @@ def forget_upload(file_id: str) -> None:
 
 def hold_pixels(megapixels: float) -> None:
     """Count a decoded upload to this session. Raises `ImageError` when all sessions together hold too many."""
-    OPEN_PIXELS.hold(st.session_state.setdefault(_KEEPER, Keeper()), megapixels)
+    OPEN_PIXELS.hold(st.session_state.setdefault(_KEEPER, SessionPixels()), megapixels)

@@ -39,7 +39,7 @@ class Isolated:
         await self.app(scope, receive, send_isolated if scope["type"] == "http" else send)
 
 
-class LaterFiles(StaticFiles):
+class OptionalFiles(StaticFiles):
     """Files of a folder that may come later, by `make web`; until then they are not found."""
 
     async def check_config(self) -> None:
@@ -48,7 +48,7 @@ class LaterFiles(StaticFiles):
 
 def routes(prefix: str = "") -> list[BaseRoute]:
     """The runtime's files below `prefix`, which is empty or begins with a slash."""
-    return [Mount(f"{prefix}/{RUNTIME_URL.rstrip('/')}", LaterFiles(directory=RUNTIME, check_dir=False))]
+    return [Mount(f"{prefix}/{RUNTIME_URL.rstrip('/')}", OptionalFiles(directory=RUNTIME, check_dir=False))]
 
 
 MIDDLEWARE = [Middleware(Isolated)]

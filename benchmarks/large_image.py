@@ -39,7 +39,7 @@ from rasterio.windows import Window
 
 from core import checkpoint, paths
 from core.device import choose, describe
-from core.imagery.door import Picture
+from core.imagery.confined_picture import ConfinedPicture
 from core.infer.forward import evaluating, keep_freed_memory
 from core.infer.picture import Wanted, predict_picture
 from core.infer.tiling import Tiling, windows
@@ -98,7 +98,7 @@ def raw(loaded: checkpoint.Loaded, device: torch.device, side: int, pixels: int)
     view = torch.zeros(1, 3, side, side, device=device).to(memory_format=torch.channels_last)
     count = max(2, pixels // side**2)
 
-    def look() -> None:
+    def read_windows() -> None:
         for _ in range(count):
             loaded.model(view)
         if device.type == "cuda":
@@ -106,7 +106,7 @@ def raw(loaded: checkpoint.Loaded, device: torch.device, side: int, pixels: int)
 
     with evaluating(loaded.model), torch.inference_mode():
         loaded.model(view)
-        took = timed(look)
+        took = timed(read_windows)
     return took.over(count * side**2 / 1e6)
 
 
@@ -114,7 +114,7 @@ def whole(path: Path, loaded: checkpoint.Loaded, device: torch.device, tiling: T
     """From the file to the mask in a Cloud-Optimised GeoTIFF: the time for a megapixel of the picture."""
 
     def work() -> None:
-        with Picture(path) as picture:
+        with ConfinedPicture(path) as picture:
             predict_picture(picture, folder / "mask", loaded, Wanted(png=False, tif=True), device=device, tiling=tiling)
 
     took = timed(work)

@@ -74,7 +74,7 @@ class Visitor:
             self.problems.append(f"session {self.number}: {str(error).splitlines()[0]}")
         self.seconds.append(time.monotonic() - started)
 
-    def look(self, others: set[str]) -> None:
+    def visit(self, others: set[str]) -> None:
         """What stands on the page that must not."""
         text = self.page.locator("body").inner_text()
         self.problems += [f"session {self.number} shows {bad!r}" for bad in _BAD if bad in text]
@@ -147,7 +147,7 @@ def measure(sessions: int, interactions: int, training: bool) -> dict[str, Any]:
             for _ in range(interactions):
                 for visitor in visitors:
                     visitor.turn()
-                    visitor.look({name for number, name in names.items() if number != visitor.number})
+                    visitor.visit({name for number, name in names.items() if number != visitor.number})
             after = server_megabytes(home)
             log = (home / "server.log").read_text(errors="replace")
         seconds = sorted(second for visitor in visitors for second in visitor.seconds)

@@ -1,7 +1,8 @@
 """Pictures as arrays: colours for models and people, indices of masks, PNG and WebP for the way out.
 
 What is read is decided by content (`core.imagery`), here in this process: for the pictures of datasets, whose owner
-trains on them. Files of strangers come in by `core.imagery.door`, by the same rules, in a process of its own.
+trains on them. Files of strangers come in by
+`core.imagery.confined_picture`, by the same rules, in a process of its own.
 """
 
 import io
@@ -48,7 +49,7 @@ def read_mask(source: Path | bytes) -> StoredMask:
     try:
         if _kind(source) == "TIFF":
             # GDAL takes longer to import than all the rest.
-            from core.imagery.masks import read_tiff_mask
+            from core.imagery.tiff_picture import read_tiff_mask
 
             found = read_tiff_mask(source, _limits())
         else:

@@ -1,6 +1,7 @@
 """Reads the project's own source by its syntax tree, so that tests can state the laws of the house."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,27 @@ def within(name: str, rooms: tuple[str, ...] | frozenset[str]) -> bool:
 
 def functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     return (node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def named_things(module: Module) -> Iterator[tuple[str, int]]:
+    """Every name that a module gives, with its line: functions, classes, arguments, variables, attributes, its own."""
+    yield module.name.rpartition(".")[2], 1
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, node.lineno
+        elif isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, node.lineno
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr, node.lineno
+        elif isinstance(node, ast.alias) and node.asname:
+            yield node.asname, 1
+
+
+def words_in(name: str) -> set[str]:
+    """The words of a name in small letters: `LookAtDoor` and `look_at_door` → look, at, door."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
 
 
 def long_functions(module: Module, limit: int) -> list[str]:

@@ -3,7 +3,6 @@
 import ast
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -193,22 +192,6 @@ def _owner(name: str) -> str | None:
     return next((parent for parent in parents if parent in known), None)
 
 
-def test_no_module_has_the_name_of_one_of_the_standard_library() -> None:
-    names = {m.name.rpartition(".")[2]: m.name for m in SOURCE if not m.name.endswith(".__main__")}
-    assert {name: names[name] for name in names.keys() & sys.stdlib_module_names} == {}
-
-
-def test_names_in_the_runs_room_are_used_nowhere_else() -> None:
-    """A class by its name, and a module by the last part of its own, but for the verbs of the command line."""
-    source = [m for m in SOURCE if not within(m.name, ("core.cli", "tools")) and not m.is_package]
-    modules_named = Counter(m.name.rpartition(".")[2] for m in source)
-    classes = [(m, node.name) for m in source for node in m.tree.body if isinstance(node, ast.ClassDef)]
-    named = Counter(name for _, name in classes)
-    twice = [m.name for m in source if modules_named[m.name.rpartition(".")[2]] > 1 and within(m.name, ("core.runs",))]
-    twice += [f"{m.name}.{name}" for m, name in classes if named[name] > 1 and within(m.name, ("core.runs",))]
-    assert twice == []
-
-
 def test_nothing_is_caught_broadly() -> None:
     assert _report(broad_catches, EVERYTHING) == []
 
@@ -319,7 +302,7 @@ def test_unpickling_is_seen(name: str, text: str) -> None:
     assert unpickling(Module(name, text))
 
 
-def test_the_one_way_to_load_weights_passes() -> None:
+def test_loading_weights_safely_passes() -> None:
     assert unpickling(Module("core.models.pretrained", "torch.load(path, weights_only=True)")) == []
 
 

@@ -5,9 +5,9 @@ import pytest
 from tests.architecture import Module, imports, modules, within
 from tests.geo_calls import unguarded, uses_libraries
 
-# Parts of reading a TIFF: they are given an open file by `core.imagery.geotiff` or `core.imagery.masks`, inside.
-PARTS = tuple(f"core.imagery.{name}" for name in ("alpha", "bands", "blocks", "pixels", "samples", "windows"))
-READERS = ("core.imagery.geotiff", "core.imagery.masks", *PARTS)
+# Parts of reading a TIFF: `core.imagery.tiff_picture` gives them an open file, inside.
+PARTS = tuple(f"core.imagery.{name}" for name in ("bands", "blocks", "pixels", "samples"))
+READERS = ("core.imagery.tiff_picture", *PARTS)
 SOURCE = modules("core", "app")
 
 

@@ -104,11 +104,11 @@ def _known_tests() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("look", [missing_files, missing_file_names, missing_names], ids=lambda look: look.__name__)
-def test_what_docs_docstrings_and_messages_name_is_there(look: Callable[[str], list[str]]) -> None:
+@pytest.mark.parametrize("find", [missing_files, missing_file_names, missing_names], ids=lambda find: find.__name__)
+def test_what_docs_docstrings_and_messages_name_is_there(find: Callable[[str], list[str]]) -> None:
     # Tests make up files and paths of all kinds.
-    texts = [(where, text) for where, text in _texts() if look is missing_files or not where.startswith("tests/")]
-    assert [f"{where}: {named}" for where, text in texts for named in look(text)] == []
+    texts = [(where, text) for where, text in _texts() if find is missing_files or not where.startswith("tests/")]
+    assert [f"{where}: {named}" for where, text in texts for named in find(text)] == []
 
 
 def test_every_test_that_a_doc_names_is_there() -> None:

@@ -18,7 +18,7 @@ def signed_in() -> bool:
     if not is_known():
         _ask("This server asks who you are before it shows anything.")
         return False
-    if not may(person(), "look"):
+    if not may(person(), "view"):
         _not_listed()
         return False
     with st.sidebar:
@@ -30,7 +30,7 @@ def signed_in() -> bool:
 def stop_if_signed_out() -> None:
     """Draw nothing more when this page may not be shown any longer: parts that move by themselves ask each time."""
     access = read_access()
-    if access.asks and not (is_known() and may(person(), "look", access)):
+    if access.asks and not (is_known() and may(person(), "view", access)):
         say.warning(_ENDED)
         st.stop()
 

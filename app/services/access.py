@@ -5,7 +5,7 @@ limits below, and no file of the server is opened. Signing in itself is Streamli
 `.streamlit/secrets.toml`).
 
     sign_in = true                       # nothing is shown before
-    may_look = ["*@example.org"]         # who is shown anything; they have to sign in
+    may_view = ["*@example.org"]         # who is shown anything; they have to sign in
     unverified_emails = false            # whether an address counts that the provider does not call verified
     sign_in_hours = 12                   # after which people sign in anew
     may_launch = ["*@example.org"]       # e-mail addresses, * for any part
@@ -56,7 +56,7 @@ class Access:
     """The file's settings. None for a list of addresses: everybody."""
 
     sign_in: bool = False
-    may_look: tuple[str, ...] | None = None
+    may_view: tuple[str, ...] | None = None
     unverified_emails: bool = False
     sign_in_hours: int = 12
     may_launch: tuple[str, ...] | None = None
@@ -82,7 +82,7 @@ class Access:
     @property
     def asks(self) -> bool:
         """Whether people have to sign in: a list of who may look says so too."""
-        return self.sign_in or self.may_look is not None
+        return self.sign_in or self.may_view is not None
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _wrong(name: str, value: Any) -> str | None:
         return None if good else "must be a list of names of this server"
     if name == "trusted_proxies":
         return None if isinstance(value, list) and all(map(_is_network, value)) else "must be a list of addresses"
-    if name in ("may_look", "may_launch", "may_delete", "may_cancel"):
+    if name in ("may_view", "may_launch", "may_delete", "may_cancel"):
         good = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
         return None if good else "must be a list of e-mail addresses"
     if name == "images":
@@ -181,7 +181,7 @@ def signed_in_too_long(claims: Mapping[str, Any], access: Access, *, now: float)
 
 
 def may(person: Person, what: str, access: Access | None = None, *, launched_by: str = "") -> bool:
-    """Whether a person may `look`, `launch`, `delete` or `cancel`.
+    """Whether a person may `view`, `launch`, `delete` or `cancel`.
 
     Cancel what `launched_by` (a person's key) launched: that person may, and besides whom the operator lists; without a
     list, whoever may launch.

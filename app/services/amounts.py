@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from core.imagery.sizes import pixels_of
+from core.imagery.sniff import pixels_of
 
 
 def megapixels(files: Iterable[Path]) -> int:

@@ -8,7 +8,7 @@ from core.infer.tiling import OVERLAP, TILE
 
 
 @dataclass(frozen=True)
-class Task:
+class AreaToMap:
     """`area_km2` at `resolution_m` metres a pixel; windows share `overlap` of each side (0 to below 1).
 
     `price_an_hour` of one machine in any currency; `machines` work at once.
@@ -39,7 +39,7 @@ class Cost:
     miou5: float | None
 
 
-def cost(task: Task, row: Row) -> tuple[float, float, float | None]:
+def cost(task: AreaToMap, row: Row) -> tuple[float, float, float | None]:
     """Hours on the clock, price, kilowatt hours. `row` must have been measured."""
     assert row.megapixels_per_second
     machine_hours = task.megapixels / row.megapixels_per_second / 3600
@@ -47,7 +47,7 @@ def cost(task: Task, row: Row) -> tuple[float, float, float | None]:
     return machine_hours / task.machines, machine_hours * task.price_an_hour, energy
 
 
-def costs(task: Task, rows: Sequence[Row], *, teacher: str | None) -> list[Cost]:
+def costs(task: AreaToMap, rows: Sequence[Row], *, teacher: str | None) -> list[Cost]:
     """One for each model in its fastest setting of each runtime, the cheapest first; ratios to the teacher in its first
     runtime."""
     best: dict[tuple[str, str], Row] = {}

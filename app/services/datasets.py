@@ -70,7 +70,7 @@ def load_scene(name: str) -> Picture:
 
 def read_upload(name: str, data: bytes) -> Picture:
     """A visitor's picture, kept in memory only. Raises `ImageError` when it is none, or too large."""
-    from core.imagery.door import picture_of
+    from core.imagery.confined_picture import picture_of
     from core.imagery.limits import HUGE_PIXELS, Limits
 
     label = shown(name)

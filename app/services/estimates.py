@@ -102,14 +102,14 @@ def training_seconds(
 
 
 def _teacher_passes(distill: DistillConfig, epochs: int) -> int:
-    """How often the teacher looks at each view of an epoch, over the whole run.
+    """How often the teacher passes at each view of an epoch, over the whole run.
 
     The pictures themselves are about as much to look at as an epoch of the views that fit them side by side.
     """
-    looks = _MIRROR_IMAGES if distill.average_flips else 1
+    passes = _MIRROR_IMAGES if distill.average_flips else 1
     if distill.cache_pictures:
-        return looks
-    return looks * min(distill.cache_views or epochs, epochs)
+        return passes
+    return passes * min(distill.cache_views or epochs, epochs)
 
 
 def measure_losses(*, teacher: str, crop: int, device: str) -> dict[str, float]:

@@ -86,8 +86,8 @@ def for_browser(model: Model, who: Person) -> dict[str, Any]:
 def server_speeds(model: Model, exported: bytes) -> list[dict[str, Any]]:
     """Milliseconds for one picture of 512² from bytes to classes, on this machine's processor, each in turn."""
     from core import checkpoint
+    from core.export.parity import logits
     from core.export.session import OnnxModel
-    from core.export.torch_answer import logits
 
     loaded = checkpoint.load(resolve(model.name, runs=paths.home()))
     session = OnnxModel(exported)

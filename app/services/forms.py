@@ -1,6 +1,6 @@
 """Texts that people type into forms, as values."""
 
-from core.imagery.typed import parse_bands as _parse_bands
+from core.imagery.band_names import parse_bands as _parse_bands
 
 
 def parse_bands(text: str) -> tuple[int, ...] | None:

@@ -20,7 +20,7 @@ ORDERS = {"disagreement": "Disagreement", "iou": "Student's IoU", "gap": "Lost a
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PairScores:
     """Fractions from 0 to 1; None where undefined. `kappa` may be below 0.
 
     `teacher` and `student` are the mIoU against the known mask, `per_class` the student's IoU of each class, against
@@ -69,7 +69,7 @@ def judge(
     student: Encoded,
     classes: Sequence[tuple[str, tuple[int, int, int]]],
     ignore_index: int,
-) -> Verdict:
+) -> PairScores:
     """`teacher` and `student` as `overlays.encode` gives what they say of `picture`."""
     taught, learnt = mask_of(teacher), mask_of(student)
     class_map = ClassMap(tuple(name for name, _ in classes), tuple(colour for _, colour in classes), ignore_index)
@@ -77,7 +77,7 @@ def judge(
     found = scores(between if picture.mask is None else _matrix(learnt, picture.mask, classes), class_map)
     own = None if picture.mask is None else _known(found.miou5)
     best = None if picture.mask is None else _known(scores(_matrix(taught, picture.mask, classes), class_map).miou5)
-    return Verdict(
+    return PairScores(
         name=picture.name,
         agreement=float((taught == learnt).mean()),
         kappa=_known(kappa(between)),
@@ -88,7 +88,7 @@ def judge(
     )
 
 
-def worst_first(verdicts: Sequence[Verdict], *, order: str, class_name: str | None = None) -> list[Verdict]:
+def worst_first(verdicts: Sequence[PairScores], *, order: str, class_name: str | None = None) -> list[PairScores]:
     """Sorted by a key of `ORDERS`; with a class, those where it occurs, by its IoU. What has no value comes last."""
     if class_name is not None:
         there = [verdict for verdict in verdicts if verdict.per_class.get(class_name) is not None]

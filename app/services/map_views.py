@@ -57,9 +57,9 @@ def overview(photo: Path, mask: Path) -> View:
 
 def detail(source: Path, mask: Path, part: Part, *, bands: tuple[int, ...] | None = None) -> View:
     """A part of the picture at full resolution, or shrunk to `DETAIL_SIDE` where it is larger. Raises `ImageError`."""
-    from core.imagery.door import Picture
+    from core.imagery.confined_picture import ConfinedPicture
 
-    with Picture(source, bands=bands) as picture:
+    with ConfinedPicture(source, bands=bands) as picture:
         photo, _ = picture.read(part.y, part.x, part.height, part.width)
     small = shrink(photo, -(-max(part.height, part.width) // DETAIL_SIDE))
     return View(small, _read_mask(mask, (part.y, part.x, part.height, part.width), small.shape[:2]))

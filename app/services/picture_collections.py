@@ -16,7 +16,7 @@ USES = {"all": "All", "train": "Train", "validate": "Validate", "test": "Test"}
 
 
 @dataclass(frozen=True)
-class Entry:
+class CollectionEntry:
     """One picture of a collection; `use` is a key of `USES` where the dataset parts its pictures, else empty."""
 
     name: str
@@ -33,9 +33,9 @@ def titles() -> dict[str, str]:
     }
 
 
-def entries(collection: str, folder: str = "") -> tuple[Entry, ...]:
+def entries(collection: str, folder: str = "") -> tuple[CollectionEntry, ...]:
     """Every picture, in order. Raises `DatasetNotFoundError` with what to do."""
-    return tuple(Entry(pair.name, _use(collection, pair)) for pair in _pairs(collection, folder))
+    return tuple(CollectionEntry(pair.name, _use(collection, pair)) for pair in _pairs(collection, folder))
 
 
 def open_picture(collection: str, name: str, folder: str = "") -> Picture:

@@ -118,8 +118,8 @@ def _grid(
 def _titles(x_title: str, y_title: str) -> str:
     middle = (_TOP + HEIGHT - _BOTTOM) / 2
     below, left = f'x="{(WIDTH + _LEFT) / 2}" y="{HEIGHT - 12}"', f'transform="translate(16 {middle}) rotate(-90)"'
-    look = f'text-anchor="middle" fill="{_INK}"'
-    return f"<text {below} {look}>{in_html(x_title)}</text><text {left} {look}>{in_html(y_title)}</text>"
+    style = f'text-anchor="middle" fill="{_INK}"'
+    return f"<text {below} {style}>{in_html(x_title)}</text><text {left} {style}>{in_html(y_title)}</text>"
 
 
 def _draw(one: Series, colour: str, x: Callable[[float], float], y: Callable[[float], float]) -> str:

@@ -38,7 +38,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReportPicture:
     """An encoded picture: `kind` is png, jpeg or webp."""
 
     data: bytes
@@ -55,7 +55,7 @@ class Picture:
 class Pictures:
     """Several side by side."""
 
-    pictures: Sequence[Picture]
+    pictures: Sequence[ReportPicture]
     kind: ClassVar = "pictures"
 
 
@@ -77,14 +77,14 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class Legend:
+class ReportLegend:
     """What each colour of the masks means."""
 
     classes: Sequence[tuple[str, tuple[int, int, int]]]
     kind: ClassVar = "legend"
 
 
-Part = Text | Table | Pictures | Plot | Legend
+Part = Text | Table | Pictures | Plot | ReportLegend
 
 
 @dataclass(frozen=True)

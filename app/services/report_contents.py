@@ -13,7 +13,7 @@ from app.services.benchmarks import Result, Row, runtime_title, timings
 from app.services.inference import Quality, Speed
 from app.services.palettes import Classes, Palette, painted, repainted
 from app.services.plots import Series
-from app.services.report import Legend, Picture, Pictures, Plot, Section, Table, render, settings_table
+from app.services.report import Pictures, Plot, ReportLegend, ReportPicture, Section, Table, render, settings_table
 from app.services.runs import Run
 from core import paths
 from core.cards import load_card, resolve
@@ -41,13 +41,13 @@ def of_comparison(
     """
     teacher = models[0]
     classes = painted(teacher.classes, palette)
-    shown = [Picture(_jpeg(image), picture_name, "jpeg")]
+    shown = [ReportPicture(_jpeg(image), picture_name, "jpeg")]
     if truth is not None:
-        shown.append(Picture(_mask_png(truth, classes), "Known mask"))
-    shown += [Picture(_mask_png(masks[model.name], classes), model.title) for model in models]
+        shown.append(ReportPicture(_mask_png(truth, classes), "Known mask"))
+    shown += [ReportPicture(_mask_png(masks[model.name], classes), model.title) for model in models]
     rows = [_comparison_row(model, teacher, qualities[model.name], speeds) for model in models]
     sections = [
-        Section("Masks", [Pictures(shown), Legend(classes)]),
+        Section("Masks", [Pictures(shown), ReportLegend(classes)]),
         Section(
             "Figures", [Table(rows, "Latency: one 256 × 256 picture. Agreement: pixels with the teacher's class.")]
         ),
@@ -150,9 +150,11 @@ def _preview(run: Run, palette: Palette) -> list[Section]:
         return []
     last = max(found.epochs)
     masks = {"Known mask": found.truth, f"Student after epoch {last}": found.epochs[last]}
-    pictures = [Picture(found.image.read_bytes(), "Image")]
-    pictures += [Picture(repainted(file.read_bytes(), found.classes, palette), name) for name, file in masks.items()]
-    legend = Legend(painted(found.classes, palette))
+    pictures = [ReportPicture(found.image.read_bytes(), "Image")]
+    pictures += [
+        ReportPicture(repainted(file.read_bytes(), found.classes, palette), name) for name, file in masks.items()
+    ]
+    legend = ReportLegend(painted(found.classes, palette))
     return [Section("Preview on a validation image", [Pictures(pictures), legend])]
 
 

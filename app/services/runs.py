@@ -95,7 +95,7 @@ def retry(run_id: str, who: Person) -> None:
     config, known = store.get(run_id).config, store.list()
     require_opened(config)
     if config.control_of and config.train.match_seconds is None:
-        _require_on_its_way(next((record for record in known if record.id == config.control_of), None))
+        _require_unfinished(next((record for record in known if record.id == config.control_of), None))
     ended = (RunState.FAILED, RunState.CANCELLED)
     controls = [record.id for record in known if record.config.control_of == run_id and record.state in ended]
     with access.launching(who, 1 + len(controls)) as allowed:
@@ -116,7 +116,7 @@ def require_opened(config: RunConfig) -> None:
     artifacts.require_known(*(name for name in (teacher, config.train.start_from) if name is not None))
 
 
-def _require_on_its_way(run: RunRecord | None) -> None:
+def _require_unfinished(run: RunRecord | None) -> None:
     """A control trains as long as its distillation did: without that it would only fail."""
     if run is None:
         raise RunStateError("The run it controls for was deleted, and its training time with it: launch a new pair.")

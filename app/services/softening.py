@@ -19,7 +19,7 @@ OVERVIEW = 512
 
 
 @dataclass(frozen=True)
-class Window:
+class PictureWindow:
     """Where the window lies in the picture: its top-left pixel and its size."""
 
     x: int
@@ -28,22 +28,22 @@ class Window:
     height: int
 
 
-def window(image: NDArray[np.uint8], *, across: float, down: float) -> Window:
+def window(image: NDArray[np.uint8], *, across: float, down: float) -> PictureWindow:
     """The window around a point, given as fractions of the picture; moved so that it lies inside."""
     height, width = image.shape[:2]
     wide, tall = min(SIDE, width), min(SIDE, height)
     x, y = round(across * width - wide / 2), round(down * height - tall / 2)
-    return Window(min(max(x, 0), width - wide), min(max(y, 0), height - tall), wide, tall)
+    return PictureWindow(min(max(x, 0), width - wide), min(max(y, 0), height - tall), wide, tall)
 
 
-def logits(loaded: "Loaded", image: NDArray[np.uint8], at: Window) -> NDArray[np.float16]:
+def logits(loaded: "Loaded", image: NDArray[np.uint8], at: PictureWindow) -> NDArray[np.float16]:
     """Of every class in the window (C, h, w), up to a constant of each pixel: no softmax notices it."""
     return window_logits(loaded, image, x=at.x, y=at.y, width=at.width, height=at.height)
 
 
 def pack(
     image: NDArray[np.uint8],
-    at: Window,
+    at: PictureWindow,
     *,
     teacher: tuple[str, NDArray[np.float16]],
     student: tuple[str, NDArray[np.float16]],

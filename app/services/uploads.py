@@ -108,7 +108,7 @@ class OpenPixels:
     _held: dict[int, deque[float]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def hold(self, keeper: "Keeper", megapixels: float, access: Access | None = None) -> None:
+    def hold(self, keeper: "SessionPixels", megapixels: float, access: Access | None = None) -> None:
         """Count a picture to a session; it keeps the last two. Raises `ImageError` when all together are too many."""
         most = (access or read_access()).open_megapixels
         with self._lock:
@@ -126,7 +126,7 @@ class OpenPixels:
 
 
 @dataclass(eq=False)
-class Keeper:
+class SessionPixels:
     """Lies in a session; when that ends, what it held is free."""
 
     pictures: int = 2

@@ -57,13 +57,13 @@ def verdict(run: Run, known: Iterable[Run]) -> Verdict | None:
         control = by_id.get(other.control or "")
         if control is not None and gain(other, control) is not None:
             scores[other.seed] = (other.best_miou5 or 0.0, control.best_miou5 or 0.0)
-    coming = {other.seed for other in alike if _under_way(other, by_id)} - scores.keys()
+    coming = {other.seed for other in alike if _is_unfinished(other, by_id)} - scores.keys()
     if len(scores) == 1:
         return _of_one_seed(*told, coming=len(coming))
     return _over_seeds([scores[seed] for seed in sorted(scores)], run.teacher_miou5, coming=len(coming))
 
 
-def _under_way(run: Run, by_id: Mapping[str, Run]) -> bool:
+def _is_unfinished(run: Run, by_id: Mapping[str, Run]) -> bool:
     """Whether it may still become a pair with its control."""
     control = by_id.get(run.control or "")
     return control is not None and (run.active or (run.state == "done" and control.active))

@@ -44,19 +44,19 @@ def worker_state() -> WorkerState:
     store = open_store()
     alive = store.workers()
     active = store.list([RunState.QUEUED, RunState.RUNNING])
-    under_way = [run for run in reversed(active) if run.state == RunState.RUNNING]
+    running = [run for run in reversed(active) if run.state == RunState.RUNNING]
     state: Literal["working", "idle", "starting", "absent"] = "absent"
     if alive:
-        state = "working" if under_way else "idle"
+        state = "working" if running else "idle"
     elif machine_lock.is_held(machine_lock.path_of(store.home)):
         state = "starting"
     return WorkerState(
         state,
         device=", ".join(worker.device for worker in alive),
-        queued=len(active) - len(under_way),
-        running=len(under_way),
+        queued=len(active) - len(running),
+        running=len(running),
         memory=sum(worker.memory for worker in alive),
-        current=tuple(run.name for run in under_way),
+        current=tuple(run.name for run in running),
         full=shutil.disk_usage(store.home).free < SPARE_BYTES,
     )
 
@@ -110,7 +110,7 @@ def resume_queue() -> bool:
 
 
 @dataclass
-class Keeper:
+class WorkerKeeper:
     """Starts the worker again when it has died while runs wait or were under way; not for ever.
 
     A worker that dies `most` times in `window` seconds dies of something that starting does not mend: then the sidebar
@@ -122,7 +122,7 @@ class Keeper:
     now: Callable[[], float] = time.monotonic
     _started: list[float] = field(default_factory=list)
 
-    def look(self) -> bool:
+    def check(self) -> bool:
         """Start one if need be; whether one was started. Raises `StoreError`."""
         self._started = [at for at in self._started if self.now() - at < self.window]
         if len(self._started) >= self.most or not resume_queue():

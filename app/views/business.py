@@ -47,8 +47,8 @@ def _choose(found: Sequence[Result]) -> Result:
     return by_id[chosen]
 
 
-def _task() -> costs.Task:
-    usual = costs.Task()
+def _task() -> costs.AreaToMap:
+    usual = costs.AreaToMap()
     first, second, third, fourth = st.columns(4)
     area = first.number_input(
         "Area (km²)", 0.01, 100_000_000.0, usual.area_km2, key="area", bind="query-params", format="%.6g"
@@ -60,10 +60,10 @@ def _task() -> costs.Task:
         "Price of a machine an hour", 0.0, 1000.0, usual.price_an_hour, step=0.05, key="price", bind="query-params"
     )
     machines = fourth.number_input("Machines", 1, 10_000, usual.machines, key="machines", bind="query-params")
-    return costs.Task(area, resolution, usual.overlap, price, int(machines))
+    return costs.AreaToMap(area, resolution, usual.overlap, price, int(machines))
 
 
-def _notes(task: costs.Task, result: Result, energy: bool) -> None:
+def _notes(task: costs.AreaToMap, result: Result, energy: bool) -> None:
     notes = [
         f"{task.megapixels:,.0f} megapixels, what windows of 512² share (64 pixels) included.",
         "Price in the currency that you gave it in, for the models alone: reading and writing images comes on top.",

@@ -16,9 +16,9 @@ from app.components.sign_in import person
 from app.services import access, artifacts, galleries, picture_collections
 from app.services.artifacts import Model
 from app.services.errors import DataError
-from app.services.galleries import Pass, Verdict
+from app.services.galleries import PairScores, Pass
 from app.services.names import plain
-from app.services.picture_collections import Entry
+from app.services.picture_collections import CollectionEntry
 
 _PASSES = "gallery_passes"
 _MOST_PASSES = 16
@@ -66,7 +66,7 @@ def main() -> None:
         return
     teacher, student = pair
     st.html(_STYLE)
-    found = _look(collection, folder, chosen, teacher=teacher, student=student)
+    found = _compare(collection, folder, chosen, teacher=teacher, student=student)
     if found:
         _show(found, _link(collection, folder, teacher=teacher, student=student))
 
@@ -80,7 +80,7 @@ def _choose_folder() -> str:
     )
 
 
-def _choose_part(entries: Sequence[Entry]) -> list[Entry]:
+def _choose_part(entries: Sequence[CollectionEntry]) -> list[CollectionEntry]:
     there = [use for use in picture_collections.USES if any(entry.use == use for entry in entries)]
     if not there:
         st.selectbox("Part", ["All"], disabled=True)
@@ -92,7 +92,9 @@ def _choose_part(entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in entries if use in ("all", entry.use)]
 
 
-def _look(collection: str, folder: str, entries: list[Entry], *, teacher: Model, student: Model) -> list[Verdict]:
+def _compare(
+    collection: str, folder: str, entries: list[CollectionEntry], *, teacher: Model, student: Model
+) -> list[PairScores]:
     """Every verdict so far; asks first, because new pictures take a while, and can be stopped and gone on with.
 
     While pictures are still to come it draws the cards itself, as they come, and then runs the page anew.
@@ -101,12 +103,14 @@ def _look(collection: str, folder: str, entries: list[Entry], *, teacher: Model,
     key = (collection, folder, wanted, teacher.identity, student.identity)
     passes: dict[object, Pass] = st.session_state.setdefault(_PASSES, {})
 
-    def verdict(name: str) -> Verdict:
+    def verdict(name: str) -> PairScores:
         return caching.verdict(caching.of_collection(collection, name, folder), (teacher, student))
 
     going = passes.get(key)
     if going is None:
-        if not st.button(f"Look at {len(wanted)} images", type="primary", icon=":material/play_arrow:", key="look"):
+        if not st.button(
+            f"Compare on {len(wanted)} images", type="primary", icon=":material/play_arrow:", key="compare"
+        ):
             say.caption(
                 "Both models run on every image: about a second for each, once. What was looked at before is kept."
             )
@@ -125,7 +129,7 @@ def _look(collection: str, folder: str, entries: list[Entry], *, teacher: Model,
     return [verdict(name) for name in going.found]
 
 
-def _go_on(going: Pass, verdict: Callable[[str], Verdict], draw: Callable[[Verdict], None]) -> None:
+def _go_on(going: Pass, verdict: Callable[[str], PairScores], draw: Callable[[PairScores], None]) -> None:
     """Work through what is left. Each card is drawn when it is ready; any press on the page stops this run of it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         bar = st.empty()
@@ -133,7 +137,7 @@ def _go_on(going: Pass, verdict: Callable[[str], Verdict], draw: Callable[[Verdi
     drawn = 0
     columns: list[DeltaGenerator] = []
 
-    def place(found: Verdict) -> None:
+    def place(found: PairScores) -> None:
         nonlocal drawn, columns
         if drawn % _ACROSS == 0:
             columns = st.columns(_ACROSS)
@@ -185,7 +189,7 @@ def _link(collection: str, folder: str, *, teacher: Model, student: Model) -> di
     return {**link, state.TEACHER: teacher.name, state.STUDENTS: student.name, "view": "disagreement"}
 
 
-def _show(found: list[Verdict], link: dict[str, str]) -> None:
+def _show(found: list[PairScores], link: dict[str, str]) -> None:
     known = any(verdict.student is not None for verdict in found)
     orders = galleries.ORDERS if known else {"disagreement": galleries.ORDERS["disagreement"]}
     classes = [_EVERY, *found[0].per_class]
@@ -209,7 +213,7 @@ def _show(found: list[Verdict], link: dict[str, str]) -> None:
         st.rerun()
 
 
-def _summary(ordered: list[Verdict], class_name: str | None) -> str:
+def _summary(ordered: list[PairScores], class_name: str | None) -> str:
     if not ordered:
         return "This class occurs in none of these images."
     agreed = sum(verdict.agreement for verdict in ordered) / len(ordered)
@@ -217,7 +221,7 @@ def _summary(ordered: list[Verdict], class_name: str | None) -> str:
     return f"{len(ordered)} images{where}, the models agree on {100 * agreed:.1f} % of the pixels on average."
 
 
-def _card(verdict: Verdict, class_name: str | None, link: dict[str, str]) -> None:
+def _card(verdict: PairScores, class_name: str | None, link: dict[str, str]) -> None:
     title = scene_title(verdict.name)
     told = f"{100 * (1 - verdict.agreement):.1f} % of the pixels differ"
     with st.container(border=True, key=f"card_{verdict.name}"):
@@ -227,7 +231,7 @@ def _card(verdict: Verdict, class_name: str | None, link: dict[str, str]) -> Non
             st.switch_page("views/compare.py", query_params={**link, state.PICTURE: verdict.name})
 
 
-def _scores(verdict: Verdict, class_name: str | None) -> list[str]:
+def _scores(verdict: PairScores, class_name: str | None) -> list[str]:
     lines = []
     if verdict.student is not None and verdict.teacher is not None:
         lines.append(f"mIoU {100 * verdict.student:.1f} %, teacher {100 * verdict.teacher:.1f} %")

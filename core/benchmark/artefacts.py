@@ -1,23 +1,29 @@
 """A model in a runtime, ready to answer: from pictures in bytes to logits, the same way whatever runs it."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
+import torch
+from torch import Tensor, nn
 
 from core import checkpoint
 from core.benchmark.runtimes import RUNTIMES, Run
 from core.cards import ModelCard
 from core.config import DataConfig
+from core.data.scene import Scene
 from core.device import choose
 from core.errors import ExportError
+from core.evaluate import Report, evaluate
 from core.export.graph import to_onnx
-from core.export.parity import SAME_CLASS, SAME_CLASS_INT8, compare, insist
+from core.export.parity import SAME_CLASS, SAME_CLASS_INT8, compare, insist, training_tiles
 from core.export.quantise import quantise
 from core.export.session import OnnxModel
-from core.export.tiles import training_tiles
 from core.files import write_aside
+from core.normalise import Normaliser
 
 CALIBRATION_TILES, PARITY_TILES = 32, 4
 
@@ -97,3 +103,22 @@ class Workshop:
 def _as_name(model: str) -> str:
     """A file name for whatever names a model."""
     return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in model)
+
+
+class _AsModule(nn.Module):
+    """An artefact as a network that takes (B, 3, H, W) bytes as floats, from 0 to 255."""
+
+    def __init__(self, artefact: Artefact) -> None:
+        super().__init__()
+        self._run = artefact.run
+
+    def forward(self, views: Tensor) -> Tensor:
+        pixels = views.to(torch.uint8)
+        return torch.from_numpy(np.ascontiguousarray(self._run(pixels.permute(0, 2, 3, 1).contiguous().numpy())))
+
+
+def score(artefact: Artefact, scenes: Sequence[Scene]) -> Report:
+    """Scores on scenes with masks. Raises what `core.evaluate.evaluate` raises."""
+    # An artefact normalises by itself.
+    bytes_as_they_are = Normaliser.of((0.0,) * 3, (1.0,) * 3, "cpu")
+    return evaluate(_AsModule(artefact), scenes, artefact.card.classes, normaliser=bytes_as_they_are, batch=1)

@@ -1,14 +1,20 @@
-"""What a benchmark ran on: figures without these facts mean nothing."""
+"""The machine under a benchmark: its facts, without which figures mean nothing, its load, and its energy.
+
+Energy is that of the processor, where the machine reports it: Intel's and AMD's running average power limit counters.
+"""
 
 import importlib.metadata
 import os
 import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 _PACKAGES = ("torch", "onnxruntime", "openvino", "numpy")
 _CPUINFO, _MEMINFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "avx_vnni")
+_POWERCAP = Path("/sys/class/powercap")
 
 
 def facts() -> dict[str, Any]:
@@ -64,3 +70,33 @@ def _lines(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
+
+
+@dataclass(frozen=True)
+class EnergyCounters:
+    """Microjoules so far, counter by counter, and where each begins again from zero."""
+
+    microjoules: tuple[int, ...]
+    wraps_at: tuple[int, ...]
+
+
+def read_energy(folder: Path = _POWERCAP) -> EnergyCounters | None:
+    """The counters of every processor package; None where there are none, or where only an administrator may read."""
+    packages = sorted(path for path in folder.glob("*-rapl:*") if path.name.count(":") == 1)
+    try:
+        counts = tuple(int((path / "energy_uj").read_text()) for path in packages)
+        limits = tuple(int((path / "max_energy_range_uj").read_text()) for path in packages)
+    except (OSError, ValueError):
+        return None
+    return EnergyCounters(counts, limits) if counts else None
+
+
+def joules(before: EnergyCounters | None, after: EnergyCounters | None) -> float | None:
+    """Between two readings; a counter that began again in between is allowed for, once."""
+    if before is None or after is None or len(before.microjoules) != len(after.microjoules):
+        return None
+    return sum(_steps(before.microjoules, after.microjoules, after.wraps_at)) / 1e6
+
+
+def _steps(before: Sequence[int], after: Sequence[int], limits: Sequence[int]) -> list[int]:
+    return [(b - a) if b >= a else (b - a) + limit for a, b, limit in zip(before, after, limits, strict=True)]

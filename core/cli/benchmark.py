@@ -49,7 +49,7 @@ def add(verbs: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from core.benchmark import results
-    from core.benchmark.run import run as measure
+    from core.benchmark.measure import run as measure
     from core.events import CancelledError, Progress
     from core.files import write_aside
 

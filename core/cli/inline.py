@@ -11,18 +11,21 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from core.cli.run_bar import run_bar
+from tqdm import tqdm
+
 from core.cli.terminal import complain
 from core.config import RunConfig
 from core.device import choose
 from core.errors import RunError
-from core.events import Cancelled, CancelledError, Emit, Event
+from core.events import Cancelled, CancelledError, Emit, EpochEvent, Event, MessageEvent, StepEvent
 from core.runs import execution
 from core.runs.store.records import RunRecord, RunState
 from core.runs.store.run_files import append_line
 from core.runs.store.run_store import RunStore
 from core.runs.worker.processes import exit_message
-from core.runs.worker.run_process import Heartbeat, perform
+from core.runs.worker.run_process import Heartbeat, perform, progress_after
+
+_FORMAT = "{desc}: {percentage:3.0f} %|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 def run_now(config: RunConfig, store: RunStore) -> RunRecord:
@@ -114,3 +117,24 @@ class _Inline:
         words = exit_message(1, lines)
         self.store.fail(held.id, held.worker, words, attempt=held.attempt)
         raise RunError(f"Run {held.id} failed. {words}") from error
+
+
+@contextmanager
+def run_bar(name: str) -> Iterator[Emit]:
+    """An `Emit` that draws how far the run is and its last score on stderr when that is a terminal."""
+    with tqdm(desc=name, total=1.0, disable=None, bar_format=_FORMAT) as bar:
+        known: dict[str, str] = {}
+
+        def show(event: Event) -> None:
+            match event:
+                case StepEvent() | EpochEvent():
+                    known["epoch"] = f"{event.epoch}/{event.epochs}"
+                    if isinstance(event, EpochEvent) and event.miou5 is not None:
+                        known["mIoU"] = f"{100 * event.miou5:.1f} %"
+                case MessageEvent(level="warning"):
+                    with tqdm.external_write_mode():
+                        complain(f"warning: {event.text}")
+            bar.set_postfix(known, refresh=False)
+            bar.update(progress_after(event, bar.n) - bar.n)
+
+        yield show

@@ -13,7 +13,7 @@ from core.cli import benchmark, data, distill, evaluate, export, predict, runs, 
 from core.cli.terminal import complain, ended_like_ctrl_c, print_anything
 from core.errors import TerrastillError
 
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 VERBS = (data, train, distill, evaluate, predict, benchmark, export, runs, worker)
 

@@ -63,8 +63,8 @@ def _add_polygon_settings(verb: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from core.imagery.band_names import parse_bands
     from core.imagery.limits import Limits
-    from core.imagery.typed import parse_bands
     from core.infer.batch import BatchPredictor, Order
 
     wanted, tiling, polygons = _wanted(args), _tiling(args), _polygons(args)

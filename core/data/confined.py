@@ -121,7 +121,7 @@ def _plain(pair: Pair) -> dict[str, Any]:
 
 def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     """Confine this process, then answer until the questions end."""
-    from core.imagery.geotiff import CACHE_MB, GDAL_SETTINGS
+    from core.imagery.tiff_picture import CACHE_MB, GDAL_SETTINGS
 
     # GDAL and its tables are loaded before memory is counted; PROJ reads its settings from here.
     os.environ.update({**GDAL_SETTINGS, "GDAL_CACHEMAX": str(CACHE_MB)})

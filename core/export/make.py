@@ -16,9 +16,9 @@ from core.cards import ModelCard
 from core.config import DataConfig
 from core.export import parity
 from core.export.graph import to_onnx
+from core.export.parity import training_tiles
 from core.export.quantise import quantise
 from core.export.session import OnnxModel
-from core.export.tiles import training_tiles
 
 SCRIPT = Path(__file__).with_name("segment.py")
 CALIBRATION_TILES, PARITY_TILES = 32, 8

@@ -5,16 +5,45 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from core.cards import ModelCard
-from core.errors import ExportError
+from core.config import DataConfig
+from core.data import open_split
+from core.data.scene import Scene
+from core.errors import DataError, ExportError
 from core.export.session import OnnxModel
-from core.export.torch_answer import logits
+from core.infer.forward import evaluating
+from core.normalise import Normaliser
 
+TILE = 256
 SAME_CLASS, SAME_CLASS_INT8 = 0.9995, 0.9
 """Least share of pixels with PyTorch's class. The rest may tip over where two classes are as likely as each other."""
+
+
+def training_tiles(data: DataConfig, *, count: int, side: int = TILE, seed: int = 0) -> list[NDArray[np.uint8]]:
+    """`count` squares, uint8 (side, side, 3), drawn from the training pictures of a dataset; smaller where those are.
+
+    Raises what `core.data.open_split` raises.
+    """
+    _, split = open_split(data)
+    return cut_tiles(split.train, count=count, side=side, seed=seed)
+
+
+def cut_tiles(scenes: Sequence[Scene], *, count: int, side: int = TILE, seed: int = 0) -> list[NDArray[np.uint8]]:
+    """The same from these scenes, one after the other, each time from another place."""
+    if not scenes:
+        raise DataError("There are no pictures to take tiles from: choose another dataset.")
+    draw = np.random.default_rng(seed)
+    tiles = []
+    for index in range(count):
+        image = scenes[index % len(scenes)].image
+        height, width = image.shape[:2]
+        top, left = draw.integers(max(1, height - side + 1)), draw.integers(max(1, width - side + 1))
+        tiles.append(np.ascontiguousarray(image[top : top + side, left : left + side]))
+    return tiles
 
 
 @dataclass(frozen=True)
@@ -54,3 +83,11 @@ def insist(parity: Parity, *, least: float = SAME_CLASS) -> Parity:
             f"{100 * least:g} % are asked for, so the file is not offered."
         )
     return parity
+
+
+def logits(model: nn.Module, card: ModelCard, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """uint8 (N, H, W, 3) → logits (N, C, H, W), on the device where the model lies."""
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    with evaluating(model), torch.inference_mode():
+        found: NDArray[np.float32] = model(Normaliser.of_card(card, device)(images)).float().contiguous().cpu().numpy()
+    return found

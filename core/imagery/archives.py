@@ -59,7 +59,7 @@ DATASET_LIMITS = ZipLimits(
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchivedPicture:
     """One picture of a zip: the name it had there, for people, and where it lies now."""
 
     name: str
@@ -75,7 +75,9 @@ def is_zip(path: Path) -> bool:
         return False
 
 
-def extract(path: Path, folder: Path, *, name: str | None = None, limits: ZipLimits | None = None) -> list[Entry]:
+def extract(
+    path: Path, folder: Path, *, name: str | None = None, limits: ZipLimits | None = None
+) -> list[ArchivedPicture]:
     """Write the pictures of a zip into `folder`; what is no picture by content is left out.
 
     Raises `ImageError` for the whole zip when one entry is over a limit, encrypted, a link, another archive, damaged,
@@ -83,7 +85,7 @@ def extract(path: Path, folder: Path, *, name: str | None = None, limits: ZipLim
     """
     limits = limits or ZipLimits()
     shown = name if name is not None else path.name
-    found: list[Entry] = []
+    found: list[ArchivedPicture] = []
     try:
         with _opened(path, shown, limits) as archive:
             found.extend(_pictures(archive, folder, limits))
@@ -184,7 +186,7 @@ def _checked(archive: zipfile.ZipFile, limits: ZipLimits) -> list[zipfile.ZipInf
     return infos
 
 
-def _pictures(archive: zipfile.ZipFile, folder: Path, limits: ZipLimits) -> Iterator[Entry]:
+def _pictures(archive: zipfile.ZipFile, folder: Path, limits: ZipLimits) -> Iterator[ArchivedPicture]:
     left = limits.total_bytes
     for number, info in enumerate(_checked(archive, limits), start=1):
         if info.is_dir() or any(part in info.filename for part in _ASIDE):
@@ -194,7 +196,7 @@ def _pictures(archive: zipfile.ZipFile, folder: Path, limits: ZipLimits) -> Iter
             left -= (written := _stream(stream, target, info, limits, left))
         if written:
             _take_world_file(archive, info, target)
-            yield Entry(_plain_name(info.filename), target)
+            yield ArchivedPicture(_plain_name(info.filename), target)
 
 
 def _take_world_file(archive: zipfile.ZipFile, picture: zipfile.ZipInfo, target: Path) -> None:

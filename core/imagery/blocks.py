@@ -1,4 +1,7 @@
-"""The strips and tiles of a TIFF: where they lie, which were never written, and which are the same byte for byte."""
+"""Which parts of a large TIFF are read before all of it is: a grid of windows, or its strips and tiles.
+
+Of these: where they lie, which were never written, and which are the same byte for byte.
+"""
 
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -8,11 +11,25 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from core.imagery.windows import SIDE
-
+SIDE, GRID, SMALL = 128, 8, 4_000_000
+"""Side of a window in pixels, windows along a side of the picture, and pixels up to which a picture is read whole."""
 _MOST_BLOCKS = 300_000
 _MOST_COMPARED = 1024**2
 _CELL_PIXELS = 2_000_000
+
+
+def is_small(file: DatasetReader) -> bool:
+    return bool(file.width * file.height <= SMALL)
+
+
+def grid_windows(file: DatasetReader) -> list[Window]:
+    """Small pictures whole, of large ones a grid of small windows."""
+    if is_small(file):
+        return [Window(0, 0, file.width, file.height)]
+    tall, wide = min(SIDE, file.height), min(SIDE, file.width)
+    rows = {round(at * (file.height - tall) / (GRID - 1)) for at in range(GRID)}
+    columns = {round(at * (file.width - wide) / (GRID - 1)) for at in range(GRID)}
+    return [Window(x, y, wide, tall) for y in sorted(rows) for x in sorted(columns)]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The process that decodes the files of strangers: `python -m core.imagery.child`, started by `core.imagery.door`.
+"""The process that decodes the files of strangers: `python -m core.imagery.child`, for `core.imagery.confined_picture`.
 
 It limits itself before it opens anything: memory, processor time, no file written, few files open, no core dump, and no
 network where the kernel lets a process give that up. Then it answers questions, one JSON line each on stdin: the first
@@ -84,7 +84,7 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     limits = Limits(**first["limits"])
     # GDAL and its tables are loaded before memory is counted.
     if first["warm"]:
-        from core.imagery.geotiff import CACHE_MB, GDAL_SETTINGS
+        from core.imagery.tiff_picture import CACHE_MB, GDAL_SETTINGS
 
         # For PROJ too, which reads no settings of rasterio's.
         os.environ.update({**GDAL_SETTINGS, "GDAL_CACHEMAX": str(CACHE_MB)})

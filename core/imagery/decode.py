@@ -1,6 +1,6 @@
 """A file in this process: its kind by content, its limits before decoding, then windows of 8-bit colours.
 
-Files of strangers come in by `core.imagery.door`, which does this in a child process.
+Files of strangers come in by `core.imagery.confined_picture`, which does this in a child process.
 """
 
 import io
@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING
 from core.errors import ImageError
 from core.files import size_text
 from core.imagery.flat import FlatPicture
-from core.imagery.limits import Limits, check_density, check_size
+from core.imagery.limits import CUT, Limits
 from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
-from core.imagery.tiffs import UNCOMPRESSED, Layout, read_layout
+from core.imagery.tiffs import Layout, check_layout, read_layout
 from core.imagery.world import with_world_file
 
 if TYPE_CHECKING:
-    from core.imagery.geotiff import TiffPicture
-
-_CUT = "Cut it into parts, or allow it on the command line (predict --huge)."
-_EMPTY = "Cut out the part that holds data, or allow it on the command line (predict --huge)."
+    from core.imagery.tiff_picture import TiffPicture
 
 
 def open_here(
@@ -36,7 +33,7 @@ def open_here(
             file.seek(0)
             first = file.read(FIRST_BYTES)
             if size > limits.bytes:
-                raise ImageError(f"has {size_text(size)}; at most {size_text(limits.bytes)} are read. {_CUT}")
+                raise ImageError(f"has {size_text(size)}; at most {size_text(limits.bytes)} are read. {CUT}")
             kind = picture_kind(first)
             if kind is None:
                 raise ImageError(why_not(first))
@@ -55,24 +52,6 @@ def _tiff(
 ) -> "TiffPicture":
     check_layout(layout, limits, size)
     # GDAL takes as long to import as all the rest; PNG and JPEG do without.
-    from core.imagery.geotiff import TiffPicture
+    from core.imagery.tiff_picture import TiffPicture
 
     return TiffPicture(source, layout, limits, bands)
-
-
-def check_layout(layout: Layout, limits: Limits, size: int) -> None:
-    """Raises `ImageError` when a TIFF of `size` bytes is over a limit or of a kind that is not read."""
-    wrong = check_size(layout.width, layout.height, limits.pixels, advice=_CUT)
-    if wrong is None:
-        wrong = check_density(layout.width * layout.height, size, limits.pixels_per_byte, advice=_EMPTY)
-    if wrong is None and max(layout.width, layout.height) > limits.side:
-        wrong = f"is {max(layout.width, layout.height):,} pixels long; at most {limits.side:,} are read. {_CUT}"
-    if wrong is None and layout.samples > limits.bands:
-        wrong = f"has {layout.samples} bands; at most {limits.bands} are read: keep red, green and blue."
-    if wrong is None and layout.unknown_colours:
-        wrong = f"holds {layout.unknown_colours} colours, which are not read: save it as RGB."
-    # GDAL reads uncompressed strips row by row, and every other block in one piece.
-    if wrong is None and layout.compression != UNCOMPRESSED and layout.block_bytes > limits.block_bytes:
-        wrong = "is stored in pieces too large to be read: save it with tiles (gdal_translate -co TILED=YES)."
-    if wrong is not None:
-        raise ImageError(wrong)

@@ -7,6 +7,8 @@ from typing import Any
 from core.errors import ConfigError
 from core.files import size_text
 
+CUT = "Cut it into parts, or allow it on the command line (predict --huge)."
+"""What to do with a picture that is over a limit."""
 MEGABYTE = 1_000_000
 """As people are told it; memory is counted in 1024² beside it."""
 _MEMORY = 1024**2

@@ -13,9 +13,8 @@ from typing import BinaryIO
 import numpy as np
 from rasterio.windows import Window
 
-from core.imagery.blocks import Blocks, Cell
+from core.imagery.blocks import GRID, SIDE, SMALL, Blocks, Cell, grid_windows, is_small
 from core.imagery.pixels import Numbers, Pixels, Valid
-from core.imagery.windows import GRID, SIDE, SMALL, grid_windows, is_small
 
 ENOUGH = (SIDE * GRID) ** 2
 MOST_BYTES = 1_200_000_000
@@ -32,16 +31,16 @@ class Samples:
 
 def take_sample(pixels: Pixels, file: BinaryIO) -> Samples:
     """See above; `file` is the picture's own bytes."""
-    looked_at, parts = 0, []
+    seen, parts = 0, []
     for window in grid_windows(pixels.file):
         values, valid = pixels.read(window)
-        looked_at += valid.size
+        seen += valid.size
         parts.append(values[:, _filled(pixels, values, valid)])
     found = np.concatenate(parts, axis=1)
     if is_small(pixels.file):
         return Samples(found, 1.0)
-    if 2 * found.shape[1] >= looked_at:
-        return Samples(found, looked_at / (pixels.file.width * pixels.file.height))
+    if 2 * found.shape[1] >= seen:
+        return Samples(found, seen / (pixels.file.width * pixels.file.height))
     return _Search(pixels, Blocks(pixels.file, pixels.numbers, file)).run()
 
 

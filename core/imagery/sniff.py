@@ -1,6 +1,11 @@
-"""What a file is, by its first bytes; its name is never looked at."""
+"""What a file is by its first bytes, and how many pixels its header tells of. Its name does not count."""
 
-from typing import Literal
+import struct
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from core.errors import ImageError
+from core.imagery.tiffs import read_layout
 
 Kind = Literal["PNG", "JPEG", "TIFF"]
 
@@ -33,6 +38,9 @@ _REFUSED: tuple[tuple[bytes, str], ...] = (
     (b"%!PS", "a PostScript file"),
     (b"\0\0\1\0", "an icon"),
 )
+_MOST_SEGMENTS = 4096
+_SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""The start-of-frame markers of JPEG (ITU-T T.81, table B.1)."""
 
 
 def picture_kind(first: bytes) -> Kind | None:
@@ -52,3 +60,39 @@ def why_not(first: bytes) -> str:
     if kind is None:
         return "is no PNG, JPEG or TIFF, or it is damaged: save it as one of these."
     return f"is {kind}: save it as PNG, JPEG or TIFF."
+
+
+def pixels_of(path: Path) -> int:
+    """Width times height, or 0 for what is no picture or too damaged to say: that is refused when it is read."""
+    try:
+        with path.open("rb") as file:
+            kind = picture_kind(file.read(FIRST_BYTES))
+            if kind == "TIFF":
+                layout = read_layout(file, most_pages=1000)
+                return layout.width * layout.height
+            width, height = _png(file) if kind == "PNG" else _jpeg(file) if kind == "JPEG" else (0, 0)
+            return width * height
+    except (ImageError, OSError, ValueError, struct.error, OverflowError):
+        return 0
+
+
+def _png(file: BinaryIO) -> tuple[int, int]:
+    file.seek(16)
+    width, height = struct.unpack(">II", file.read(8))
+    return width, height
+
+
+def _jpeg(file: BinaryIO) -> tuple[int, int]:
+    file.seek(2)
+    for _ in range(_MOST_SEGMENTS):
+        mark = file.read(1)
+        while mark == b"\xff":
+            mark = file.read(1)
+        (length,) = struct.unpack(">H", file.read(2))
+        if mark and mark[0] in _SIZE_MARKERS:
+            height, width = struct.unpack(">xHH", file.read(5))
+            return width, height
+        file.seek(max(length - 2, 0), 1)
+        if file.read(1) != b"\xff":
+            break
+    return 0, 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from core.errors import ImageError
+from core.imagery.limits import CUT, Limits, check_density, check_size
 
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = (
     254, 256, 257, 258, 259, 262, 274, 277,
@@ -25,8 +26,9 @@ _MOST_EXTRAS = 64
 UNCOMPRESSED = 1
 # CIELab, ICCLab, ITULab, colour filter array, LogL, LogLuv.
 _UNKNOWN_COLOURS = {8: "Lab", 9: "Lab", 10: "Lab", 32803: "raw sensor", 32844: "LogL", 32845: "LogLuv"}
-MIN_IS_WHITE, PALETTE, SEPARATED, YCBCR = 0, 3, 5, 6
+MIN_IS_WHITE, PALETTE = 0, 3
 ASSOCIATED = 1
+_EMPTY = "Cut out the part that holds data, or allow it on the command line (predict --huge)."
 
 
 _Tags = dict[int, tuple[int, ...]]
@@ -124,7 +126,7 @@ def _directory(file: BinaryIO, offset: int, order: str, big: bool) -> tuple[_Tag
     if count > _MOST_TAGS:
         raise ImageError("cannot be read: the TIFF is damaged or made up.")
     entries = file.read(count * entry_bytes)
-    (following,) = struct.unpack(order + pointer, file.read(struct.calcsize(pointer)))
+    (next_at,) = struct.unpack(order + pointer, file.read(struct.calcsize(pointer)))
     tags: _Tags = {}
     for start in range(0, len(entries), entry_bytes):
         tag, kind = struct.unpack_from(order + "HH", entries, start)
@@ -132,7 +134,7 @@ def _directory(file: BinaryIO, offset: int, order: str, big: bool) -> tuple[_Tag
             most = _MOST_EXTRAS if tag == _EXTRA_SAMPLES else 1
             if values := _values(file, entries[start : start + entry_bytes], order, kind, big, most):
                 tags[tag] = values
-    return tags, following
+    return tags, next_at
 
 
 def _values(file: BinaryIO, entry: bytes, order: str, kind: int, big: bool, most: int) -> tuple[int, ...]:
@@ -146,3 +148,21 @@ def _values(file: BinaryIO, entry: bytes, order: str, kind: int, big: bool, most
         file.seek(struct.unpack(order + form, value)[0])
         value = file.read(wanted * width)
     return struct.unpack_from(f"{order}{wanted}{_TYPES[kind]}", value)
+
+
+def check_layout(layout: Layout, limits: Limits, size: int) -> None:
+    """Raises `ImageError` when a TIFF of `size` bytes is over a limit or of a kind that is not read."""
+    wrong = check_size(layout.width, layout.height, limits.pixels, advice=CUT)
+    if wrong is None:
+        wrong = check_density(layout.width * layout.height, size, limits.pixels_per_byte, advice=_EMPTY)
+    if wrong is None and max(layout.width, layout.height) > limits.side:
+        wrong = f"is {max(layout.width, layout.height):,} pixels long; at most {limits.side:,} are read. {CUT}"
+    if wrong is None and layout.samples > limits.bands:
+        wrong = f"has {layout.samples} bands; at most {limits.bands} are read: keep red, green and blue."
+    if wrong is None and layout.unknown_colours:
+        wrong = f"holds {layout.unknown_colours} colours, which are not read: save it as RGB."
+    # GDAL reads uncompressed strips row by row, and every other block in one piece.
+    if wrong is None and layout.compression != UNCOMPRESSED and layout.block_bytes > limits.block_bytes:
+        wrong = "is stored in pieces too large to be read: save it with tiles (gdal_translate -co TILED=YES)."
+    if wrong is not None:
+        raise ImageError(wrong)

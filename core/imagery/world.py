@@ -1,6 +1,6 @@
 """World files: six lines of numbers beside a picture (a.tfw, a.jgw, a.pgw, a.wld) that say where it lies.
 
-They are read here and not by GDAL, which opens no neighbours of a file (`core.imagery.geotiff`).
+They are read here and not by GDAL, which opens no neighbours of a file (`core.imagery.tiff_picture`).
 """
 
 import math

@@ -20,7 +20,7 @@ from core.checkpoint import Loaded
 from core.errors import DiskFullError, ImageError, TerrastillError
 from core.events import Cancelled, CancelledError, OnProgress, Progress
 from core.files import write_aside
-from core.imagery.door import Picture
+from core.imagery.confined_picture import ConfinedPicture
 from core.imagery.limits import Limits
 from core.infer.forward import keep_freed_memory
 from core.infer.outputs.polygons import PolygonSettings
@@ -119,7 +119,7 @@ class BatchPredictor:
     def _done(self, item: Item, progress: OnProgress | None, cancelled: Cancelled | None) -> Result:
         started = time.monotonic()
         order = self._order
-        with Picture(Path(item.path), name=item.name, limits=order.limits, bands=order.bands) as picture:
+        with ConfinedPicture(Path(item.path), name=item.name, limits=order.limits, bands=order.bands) as picture:
             picture.info = picture.info.with_ground(order.ground)
             outputs = predict_picture(
                 picture,

@@ -25,7 +25,7 @@ from core.infer.outputs.difference import difference_names, write_difference
 from core.infer.outputs.geotiff import MaskWriter, ProbabilityWriter, gdal, to_cog, to_png
 from core.infer.outputs.polygons import PolygonSettings
 from core.infer.outputs.thumbnail import Thumbnail
-from core.infer.outputs.vectors import Legend, write_geojson, write_gpkg
+from core.infer.outputs.vectors import ClassColours, write_geojson, write_gpkg
 from core.infer.stitching import Strip
 from core.infer.stream import Source, segment
 from core.infer.tiling import Tiling
@@ -164,7 +164,7 @@ class _Work:
 
     def export(self, mask: Path, classes: ClassMap, wanted: Wanted) -> None:
         """Everything that is made from a mask on disk."""
-        legend = Legend(classes.scored_names, classes.colours)
+        legend = ClassColours(classes.scored_names, classes.colours)
         if wanted.png:
             self._made(".png", lambda target: to_png(mask, target))
         if wanted.tif:
@@ -176,7 +176,7 @@ class _Work:
         if wanted.areas:
             self._text("_areas.csv", to_csv(self.outputs.areas, self._picture.info.given_metres))
 
-    def _polygonal(self, ending: str, write: Callable[..., list[str]], mask: Path, legend: Legend) -> None:
+    def _polygonal(self, ending: str, write: Callable[..., list[str]], mask: Path, legend: ClassColours) -> None:
         def make(target: Path) -> None:
             self.outputs.notes += write(mask, target, self._picture.info, legend, self._polygons)
 

@@ -30,7 +30,7 @@ OnRead = Callable[[Window, NDArray[np.uint8]], None]
 
 
 class Source(Protocol):
-    """What is segmented: `core.imagery.door.Picture`, or anything else that gives windows of 8-bit colours."""
+    """What is segmented: a `ConfinedPicture` (`core.imagery`), or anything else that gives windows of 8-bit colours."""
 
     info: Info
 

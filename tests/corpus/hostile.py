@@ -25,17 +25,17 @@ def png(width: int, height: int, *more: bytes, depth: int = 8, colour: int = 2) 
     return PNG + header + b"".join(more) + chunk(b"IEND", b"")
 
 
-def tags(*entries: tuple[int, int, int, int], following: int = 0) -> bytes:
+def tags(*entries: tuple[int, int, int, int], next_at: int = 0) -> bytes:
     """A TIFF directory: (tag, type, count, value)."""
     return (
         struct.pack("<H", len(entries))
         + b"".join(struct.pack("<HHII", *e) for e in entries)
-        + struct.pack("<I", following)
+        + struct.pack("<I", next_at)
     )
 
 
-def tiff(*entries: tuple[int, int, int, int], following: int = 0, tail: bytes = b"") -> bytes:
-    return b"II*\0" + struct.pack("<I", 8) + tags(*sorted(entries), following=following) + tail
+def tiff(*entries: tuple[int, int, int, int], next_at: int = 0, tail: bytes = b"") -> bytes:
+    return b"II*\0" + struct.pack("<I", 8) + tags(*sorted(entries), next_at=next_at) + tail
 
 
 def basic(
@@ -87,8 +87,8 @@ def bombs() -> Iterator[Sample]:
 def made_up_tiffs() -> Iterator[Sample]:
     yield Sample("head_only.tif", b"II*\0")
     yield Sample("nowhere.tif", b"II*\0" + struct.pack("<I", 0xFFFFFFF0))
-    yield Sample("circle.tif", tiff(*basic(9, 9), following=8, tail=bytes(400)))
-    far = [tags(*basic(9, 9), following=8 + 200 * (page + 1)).ljust(200, b"\0") for page in range(3000)]
+    yield Sample("circle.tif", tiff(*basic(9, 9), next_at=8, tail=bytes(400)))
+    far = [tags(*basic(9, 9), next_at=8 + 200 * (page + 1)).ljust(200, b"\0") for page in range(3000)]
     yield Sample("pages_without_end.tif", b"II*\0" + struct.pack("<I", 8) + b"".join(far))
     yield Sample("tags_without_end.tif", b"II*\0" + struct.pack("<IH", 8, 65535) + bytes(2000))
     yield Sample("no_picture.tif", tiff((305, 2, 4, 0)))

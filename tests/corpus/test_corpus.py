@@ -13,8 +13,8 @@ from skimage.metrics import structural_similarity
 
 from core.cli.main import main
 from core.errors import ImageError
+from core.imagery.confined_picture import ConfinedPicture
 from core.imagery.decode import open_here
-from core.imagery.door import Picture
 from core.imagery.limits import Limits
 from tests.corpus.everything import everything, hostile, valid
 from tests.corpus.sample import Sample
@@ -32,7 +32,7 @@ def one_sentence(text: str) -> bool:
     return "\n" not in text and "Traceback" not in text and text.endswith((".", ")")) and len(text) < 300
 
 
-def looked_at(sample: Sample, rgb: np.ndarray, valid_pixels: np.ndarray | None) -> None:
+def assert_as_made(sample: Sample, rgb: np.ndarray, valid_pixels: np.ndarray | None) -> None:
     assert sample.truth is not None
     shown = rgb if valid_pixels is None else np.where(valid_pixels[..., None], rgb, 0)
     truth = sample.truth if valid_pixels is None else np.where(valid_pixels[..., None], sample.truth, 0)
@@ -48,10 +48,10 @@ def test_the_corpus_is_as_large_as_it_claims() -> None:
 
 
 @pytest.mark.parametrize("sample", valid(), ids=lambda sample: sample.name)
-def test_a_valid_file_looks_as_it_was_made(sample: Sample) -> None:
+def test_a_valid_file_is_read_as_it_was_made(sample: Sample) -> None:
     picture = open_here(sample.data, limits=LIMITS)
     rgb, known = picture.read(0, 0, picture.info.height, picture.info.width)
-    looked_at(sample, rgb, known)
+    assert_as_made(sample, rgb, known)
     if sample.note is not None:
         assert any(sample.note in note for note in picture.info.notes)
     picture.close()
@@ -84,13 +84,13 @@ def read_everything(folder: Path) -> tuple[list[float], int, float]:
         started = time.monotonic()
         refusal = None
         try:
-            with Picture(path, name=sample.name, limits=LIMITS) as picture:
+            with ConfinedPicture(path, name=sample.name, limits=LIMITS) as picture:
                 rgb, known = picture.read(0, 0, min(picture.info.height, 9999), min(picture.info.width, 9999))
         except ImageError as error:
             refusal = str(error)
         seconds.append(time.monotonic() - started)
         if refusal is None and sample.truth is not None:
-            looked_at(sample, rgb, known)
+            assert_as_made(sample, rgb, known)
         elif refusal is None:
             assert sample.either, sample.name
         else:
@@ -103,7 +103,7 @@ def read_everything(folder: Path) -> tuple[list[float], int, float]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_door_reads_all_of_it_within_its_limits(
+def test_the_confined_process_reads_all_of_it_within_its_limits(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """Each file in a child of its own: no crash, p99 within 5 s, memory bounded, right pictures, no trace left.
@@ -149,4 +149,4 @@ def test_devices_and_pipes_are_no_pictures(place: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     for path in (Path(place), tmp_path / "pipe.png"):
         with pytest.raises(ImageError, match="is no file"):
-            Picture(path)
+            ConfinedPicture(path)

@@ -53,7 +53,7 @@ def shot(page: Page, name: str) -> None:
     page.screenshot(path=ARTEFACTS / f"{name}.png")
 
 
-def look(page: Page) -> None:
+def see_masks(page: Page) -> None:
     """Opacity, a class and another view change in the browser alone; the link follows and brings them back."""
     masks(page, 4)
     page.get_by_text("warm runs").wait_for()
@@ -87,7 +87,7 @@ def launch(page: Page) -> None:
     page.wait_for_url("**/runs?run=*")
 
 
-def follow(page: Page) -> None:
+def see_it_train(page: Page) -> None:
     """The run's page moves without a reload, and ends with a word on the control and the student to take away."""
     page.get_by_text(re.compile(r"Epoch \d+ of \d+")).wait_for(timeout=RUN_PATIENCE_MS)
     shot(page, "4-running")
@@ -114,7 +114,7 @@ def compare(page: Page) -> None:
 
 
 def test_the_whole_road(page: Page) -> None:
-    look(page)
+    see_masks(page)
     launch(page)
-    follow(page)
+    see_it_train(page)
     compare(page)

@@ -121,7 +121,7 @@ def test_pages_fit_a_phone(app: tuple[Browser, str], view: str) -> None:
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{address}/{view}", timeout=PATIENCE_MS)
     if view == "gallery":
-        page.get_by_role("button", name="Look at 12 images").wait_for()
+        page.get_by_role("button", name="Compare on 12 images").wait_for()
     else:
         page.locator(".temperature[data-ready]" if view else ".viewer[data-ready] .where").wait_for()
     page.wait_for_timeout(1000)

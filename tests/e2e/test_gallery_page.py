@@ -31,7 +31,7 @@ def test_cards_come_as_they_are_ready_and_the_picture_opens_the_viewer(app: tupl
     page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{address}/gallery?set=samples", timeout=PATIENCE_MS)
-    page.get_by_role("button", name="Look at 12 images").click()
+    page.get_by_role("button", name="Compare on 12 images").click()
     cards = page.locator("[class*='st-key-card_']")
     cards.first.locator("img").wait_for()
     early = cards.count()

@@ -81,8 +81,8 @@ def test_a_run_goes_on_when_the_server_is_killed(tmp_path: Path) -> None:
         server.kill()
         server.wait()
         before = events.stat().st_size
-        later = wait_for(wait_for(before))
-        assert later > before
+        after = wait_for(wait_for(before))
+        assert after > before
         assert store.get(run.id).state == RunState.RUNNING
         assert len(store.workers()) == 1
     finally:

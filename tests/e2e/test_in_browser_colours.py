@@ -32,7 +32,7 @@ window.picture = async () => {
 </script>"""
 
 
-def test_the_screen_and_the_download_follow_the_switch(page: Page) -> None:
+def test_the_switch_changes_the_screen_and_the_download(page: Page) -> None:
     open_alone(page, _PAGE.replace("MODULE", web_modules.address("in_browser/in_browser.mjs")))
     engine = f"{ALONE}/{web_modules.address('in_browser/engine.mjs')}"
     page.route(engine, lambda route: route.fulfill(body=_ENGINE, content_type="text/javascript"))

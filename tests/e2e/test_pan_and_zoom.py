@@ -45,7 +45,7 @@ def open_close_look(page: Page, theme: str) -> None:
 @pytest.mark.parametrize("width", [1400, 390], ids=["wide", "phone"])
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("kind", ["viewer", "close look"])
-def test_every_way_of_moving_moves_and_zero_brings_it_back(
+def test_wheel_drag_pinch_and_keys_move_and_zero_brings_it_back(
     page: Page, world: World, kind: str, theme: str, width: int
 ) -> None:
     page.set_viewport_size({"width": width, "height": 900})

@@ -72,7 +72,7 @@ def test_a_clock_that_jumps_costs_nothing() -> None:
     assert figures["windows"] <= 2
 
 
-def test_a_cancel_is_heard_and_leaves_no_process() -> None:
+def test_a_cancel_takes_effect_and_leaves_no_process() -> None:
     figures = shown("cancels")
     assert figures["queued, s, p95"] <= 2
     assert figures["running, s, p95"] <= 10

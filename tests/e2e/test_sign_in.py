@@ -116,7 +116,7 @@ def inside(page: Page, address: str) -> bool:
 
 
 def test_who_is_listed_signs_in_sees_the_pages_and_signs_out(home: Path, address: str, page: Page) -> None:
-    allow(home, 'may_look = ["*@example.org"]\n')
+    allow(home, 'may_view = ["*@example.org"]\n')
     assert not inside(page, address)
     sign_in(page, address, "ann@example.org")
     page.get_by_text("Signed in as ann@\u2060example.org.").wait_for()
@@ -128,27 +128,27 @@ def test_who_is_listed_signs_in_sees_the_pages_and_signs_out(home: Path, address
 
 @pytest.mark.parametrize("email", ["bob@example.org", "eve@evil.example"])
 def test_who_is_not_listed_or_not_verified_sees_nothing(home: Path, address: str, page: Page, email: str) -> None:
-    allow(home, 'may_look = ["*@example.org"]\n')
+    allow(home, 'may_view = ["*@example.org"]\n')
     sign_in(page, address, email)
     expect(page.get_by_text("ask").first).to_be_visible()
     assert not inside(page, address)
-    allow(home, 'may_look = ["*@example.org"]\nunverified_emails = true\n')
+    allow(home, 'may_view = ["*@example.org"]\nunverified_emails = true\n')
     assert inside(page, address) is (email == "bob@example.org")
 
 
-def test_an_open_page_ends_when_its_person_may_look_no_more(home: Path, address: str, page: Page) -> None:
+def test_an_open_page_ends_when_its_person_loses_the_right_to_view(home: Path, address: str, page: Page) -> None:
     """Without a click: the parts that move by themselves ask each time."""
-    allow(home, 'may_look = ["*@example.org"]\n')
+    allow(home, 'may_view = ["*@example.org"]\n')
     sign_in(page, address, "ann@example.org")
     assert inside(page, address)
-    allow(home, 'may_look = ["bob@example.org"]\n')
+    allow(home, 'may_view = ["bob@example.org"]\n')
     page.get_by_text("reload this page").first.wait_for()
     assert not inside(page, address)
 
 
 def test_another_tab_stays_after_signing_out_until_its_time_is_over(home: Path, address: str, page: Page) -> None:
     """What docs/SECURITY.md says of other tabs: they end by `sign_in_hours`, not by signing out elsewhere."""
-    allow(home, 'may_look = ["*@example.org"]\n')
+    allow(home, 'may_view = ["*@example.org"]\n')
     sign_in(page, address, "ann@example.org")
     other = page.context.new_page()
     other.set_default_timeout(PATIENCE_MS)

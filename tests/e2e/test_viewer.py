@@ -127,7 +127,7 @@ def test_a_cell_of_the_confusion_matrix_shows_its_pixels(page: Page, world: Worl
         assert (seen(page, 2, *at) == PINK) == cell[row, column]
 
 
-def test_numbers_follow_the_region_drawn(page: Page, world: World) -> None:
+def test_numbers_are_those_of_the_region_drawn(page: Page, world: World) -> None:
     open_viewer(page, world)
     box = canvas(page).bounding_box()
     page.keyboard.down("Shift")

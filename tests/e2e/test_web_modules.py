@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 PATIENCE_MS = 240_000
 PAGES = {
     "": ".viewer[data-ready] .where",
-    "gallery": "text=Look at 12 images",
+    "gallery": "text=Compare on 12 images",
     "temperature": ".temperature[data-ready]",
     "images": "text=Your images",
     "distill": "text=Distill",

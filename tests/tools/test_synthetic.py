@@ -124,7 +124,7 @@ def test_a_blur_spreads_a_point_by_its_radius_and_keeps_its_sum(radius: float) -
     assert np.sqrt((across * (np.arange(96) - middle) ** 2).sum()) == pytest.approx(radius, rel=0.15)
 
 
-def test_an_outline_shrinks_by_its_margin_whichever_way_it_runs() -> None:
+def test_an_outline_shrinks_by_its_margin_in_either_direction() -> None:
     outline = box(0, 0, 10, 6)
     for shape in (outline, outline[::-1]):
         assert abs(area(shrunk(shape, 1.0))) == pytest.approx(8 * 4)

@@ -226,7 +226,7 @@ def test_comparisons_estimates_and_exports_count_an_hour(view: View, world: Worl
     assert world.predicted
 
 
-LISTED = 'may_look = ["*@example.org"]\n'
+LISTED = 'may_view = ["*@example.org"]\n'
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def _shown_to(monkeypatch: pytest.MonkeyPatch, text: str, **claims: object) -> A
 
 
 @pytest.mark.parametrize("text", [LISTED, f"sign_in = true\n{LISTED}"])
-def test_only_who_is_listed_may_look(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_only_who_is_listed_may_view(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     good = {"is_logged_in": True, "email": "ann@example.org", "email_verified": True, "iat": time.time()}
     page = _shown_to(monkeypatch, text, **good)
     assert "The inside" in words(page)

@@ -167,18 +167,18 @@ def test_a_running_benchmark_can_be_stopped(
     assert "Memory is full." in words(view("benchmark"))
 
 
-def test_cost_follows_the_formula() -> None:
-    task = costs.Task(area_km2=1000, resolution_m=0.5, overlap=0.0, price_an_hour=0.2, machines=4)
+def test_cost_is_what_the_formula_gives() -> None:
+    task = costs.AreaToMap(area_km2=1000, resolution_m=0.5, overlap=0.0, price_an_hour=0.2, machines=4)
     assert task.megapixels == pytest.approx(1000e6 / 0.25 / 1e6)
     hours, price, energy = costs.cost(task, replace(TEACHER, megapixels_per_second=2.0, joules_per_megapixel=9.0))
     assert hours == pytest.approx(4000 / 2 / 3600 / 4)
     assert price == pytest.approx(4000 / 2 / 3600 * 0.2)
     assert energy == pytest.approx(9 * 4000 / 3.6e6)
-    assert costs.Task(overlap=0.5).megapixels == pytest.approx(4 * costs.Task(overlap=0).megapixels)
+    assert costs.AreaToMap(overlap=0.5).megapixels == pytest.approx(4 * costs.AreaToMap(overlap=0).megapixels)
 
 
 def test_costs_are_sorted_and_refer_to_the_teacher() -> None:
-    found = costs.costs(costs.Task(), RESULT.rows, teacher="teacher")
+    found = costs.costs(costs.AreaToMap(), RESULT.rows, teacher="teacher")
     assert [(item.model, item.runtime) for item in found] == [
         ("student", "ONNX Runtime"),
         ("student", "ONNX Runtime, INT8"),

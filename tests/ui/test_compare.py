@@ -93,8 +93,8 @@ def test_a_rerun_asks_no_model_again(view: View, world: World) -> None:
 
 
 @pytest.mark.usefixtures("viewer_payloads")
-def test_what_the_first_page_shows_was_looked_at_before(view: View, world: World) -> None:
-    caching.look_ahead()
+def test_what_the_first_page_shows_was_computed_before(view: View, world: World) -> None:
+    caching.compute_first_comparison()
     assert sorted(world.predicted) == ["student", "student-control", "teacher"]
     view("compare")
     assert len(world.predicted) == 3
@@ -115,7 +115,7 @@ def test_a_link_brings_back_what_was_chosen(view: View, viewer_payloads: list[di
 
 
 @pytest.mark.usefixtures("viewer_payloads")
-def test_a_link_follows_the_choice_and_drops_defaults(view: View) -> None:
+def test_a_link_has_the_choice_and_drops_defaults(view: View) -> None:
     page = view("compare")
     assert "scene" not in page.query_params
     page.selectbox(key="scene").set_value("scene_02").run()
@@ -189,7 +189,7 @@ def test_a_picture_that_is_too_large_is_sent_where_any_size_is_taken(view: View)
     assert "Your images" in datasets.ELSEWHERE
 
 
-def test_an_upload_stays_while_a_shipped_scene_is_looked_at(view: View, viewer_payloads: list[dict[str, Any]]) -> None:
+def test_an_upload_stays_while_a_shipped_scene_is_shown(view: View, viewer_payloads: list[dict[str, Any]]) -> None:
     page = view("compare", **{"from": "upload"})
     picture = io.BytesIO()
     Image.new("RGB", (4, 2)).save(picture, "PNG")

@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 from app.components import sign_in
 from app.services import access, galleries, inference, overlays, picture_collections
 from app.services.datasets import Picture
-from app.services.galleries import Verdict
-from app.services.picture_collections import Entry
+from app.services.galleries import PairScores
+from app.services.picture_collections import CollectionEntry
 from core import paths
 from core.errors import DatasetNotFoundError, ImageError
 from core.image import encode_png, read_rgb
@@ -29,7 +29,7 @@ def two(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     picture = Picture("a", "a" * 64, np.zeros((2, 4, 3), np.uint8), TRUTH)
     pictures = {"a": picture, "b": replace(picture, name="b", sha256="b" * 64, mask=np.where(TRUTH == 0, 5, TRUTH))}
     monkeypatch.setattr(picture_collections, "titles", lambda: {"samples": "Shipped scenes"})
-    monkeypatch.setattr(picture_collections, "entries", lambda *_: (Entry("a", ""), Entry("b", "")))
+    monkeypatch.setattr(picture_collections, "entries", lambda *_: (CollectionEntry("a", ""), CollectionEntry("b", "")))
     monkeypatch.setattr(picture_collections, "open_picture", lambda _, name, __: pictures[name])
     return world
 
@@ -38,7 +38,7 @@ def planes(mask: np.ndarray) -> bytes:
     return overlays.encode(inference.Planes(mask, mask, mask))
 
 
-def judged(truth: np.ndarray | None) -> Verdict:
+def judged(truth: np.ndarray | None) -> PairScores:
     picture = Picture("a", "a", np.zeros((2, 4, 3), np.uint8), truth)
     return galleries.judge(
         picture, teacher=planes(MASKS["teacher"]), student=planes(MASKS["student"]), classes=CLASSES, ignore_index=5
@@ -75,8 +75,8 @@ def test_a_thumbnail_is_pink_where_models_differ() -> None:
 
 
 def test_the_worst_comes_first_whatever_it_is_judged_by() -> None:
-    def one(name: str, agreement: float, student: float | None, road: float | None) -> Verdict:
-        return Verdict(name, agreement, 0.0, 0.9, student, {"Road": road}, b"")
+    def one(name: str, agreement: float, student: float | None, road: float | None) -> PairScores:
+        return PairScores(name, agreement, 0.0, 0.9, student, {"Road": road}, b"")
 
     given = [one("a", 0.9, 0.3, None), one("b", 0.5, 0.8, 0.7), one("c", 0.7, None, 0.1)]
 
@@ -102,7 +102,7 @@ def test_it_asks_before_it_works_and_then_shows_cards(view: View, two: World) ->
 
 
 @pytest.mark.usefixtures("world")
-def test_a_person_looks_at_so_many_images_an_hour(view: View, two: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_person_compares_so_many_images_an_hour(view: View, two: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "RATES", access.Rates())
     monkeypatch.setattr(sign_in, "person", lambda: access.Person("somebody"))
     (paths.home() / access.FILE).write_text("gallery_images_an_hour = 3\n")
@@ -231,7 +231,7 @@ def test_a_pass_that_was_stopped_keeps_its_cards_and_goes_on(
     monkeypatch.setattr(access, "RATES", access.Rates())
     (paths.home() / access.FILE).write_text("gallery_images_an_hour = 2\n")
     page = view("gallery")
-    page.button(key="look").click().run()
+    page.button(key="compare").click().run()
     (going,) = page.session_state["gallery_passes"].values()
     del going.done["b"]
     going.stopped = True

@@ -162,8 +162,8 @@ def test_the_link_of_a_run_names_it_even_when_it_is_the_newest(view: View) -> No
     shown = store.add(RUN).id
     page = view("runs")
     assert query(page, "run") == shown
-    later = store.add(RUN).id
-    assert later != shown
+    newer = store.add(RUN).id
+    assert newer != shown
     assert view("runs", **page.query_params).selectbox(key="run").value == shown
 
 

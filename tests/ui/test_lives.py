@@ -12,7 +12,7 @@ from app.services.stores import open_store
 from app.services.workspaces import Own, open_workspace
 from core import paths
 from core.errors import ImageError
-from core.imagery.door import Picture
+from core.imagery.confined_picture import ConfinedPicture
 from core.out_of_memory import DECODING, PREDICTING, TRAINING
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="Linux alone tells")
@@ -30,7 +30,7 @@ def _children(pid: int) -> list[int]:
 def test_the_decoding_process_is_killed_first_and_that_is_one_sentence() -> None:
     scene = next(iter(sorted(SCENE.iterdir())))
     before = set(_children(os.getpid()))
-    with Picture(scene) as picture:
+    with ConfinedPicture(scene) as picture:
         (child,) = set(_children(os.getpid())) - before
         assert _score(child) == DECODING > _score(os.getpid())
         os.kill(child, signal.SIGKILL)
@@ -66,27 +66,27 @@ def test_training_is_killed_after_decoding_and_before_the_worker() -> None:
 def test_a_worker_that_died_is_started_again_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, started = [0.0], []
     monkeypatch.setattr(workers, "ensure_worker", lambda: started.append(clock[0]) or True)
-    keeper = workers.Keeper(most=3, window=600.0, now=lambda: clock[0])
-    assert not keeper.look()
+    keeper = workers.WorkerKeeper(most=3, window=600.0, now=lambda: clock[0])
+    assert not keeper.check()
     open_store().add(launch.Request().config)
     for _ in range(10):
-        keeper.look()
+        keeper.check()
         clock[0] += 5.0
     assert started == [0.0, 5.0, 10.0]
     clock[0] = 601.0
-    assert keeper.look()
+    assert keeper.check()
 
 
 @pytest.mark.slow
 def test_the_keeper_replaces_a_killed_worker() -> None:
     """A real worker is killed; the next looks start another one, which takes the queue."""
     open_store().add(launch.Request().config)
-    keeper = workers.Keeper()
+    keeper = workers.WorkerKeeper()
     deadline = time.monotonic() + 120
     seen: list[int] = []
     while len(seen) < 2:
         assert time.monotonic() < deadline
-        keeper.look()
+        keeper.check()
         for worker in open_store().workers():
             if worker.pid not in seen:
                 seen.append(worker.pid)

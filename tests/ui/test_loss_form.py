@@ -84,7 +84,7 @@ def test_a_loss_added_to_the_catalogue_can_be_chosen_and_is_drawn(
     ]
 
 
-def test_a_chosen_loss_brings_its_usual_weight_and_the_link_follows(view: View, world: World) -> None:
+def test_a_chosen_loss_brings_its_usual_weight_to_the_form_and_the_link(view: View, world: World) -> None:
     page = choose(view("distill"), "soft_targets", "channel_wise")
     assert page.number_input(key="weight_channel_wise").value == USUAL["channel_wise"]
     page.number_input(key="weight_channel_wise").set_value(4.25).run()

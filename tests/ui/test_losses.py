@@ -71,7 +71,7 @@ def test_bad_values_are_refused_with_their_range(settings: launch.Request, said:
     assert any(said in problem for problem in launch.check(settings).problems)
 
 
-def test_time_counts_losses_mirror_images_and_how_often_the_teacher_looks() -> None:
+def test_time_counts_losses_mirror_images_and_how_often_the_teacher_predicts() -> None:
     pace = estimates.Pace(128, "a CPU", fixed=0.01, per_mac=0.0, teacher=0.1)
     costs = {"soft_targets": 0.001, "hint": 0.002, "boundary": 5.0}
 

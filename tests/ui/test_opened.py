@@ -95,7 +95,7 @@ def at(opened: Path, text: str) -> dict[str, Any]:
     return {"dataset": "folder", "root": text, "opened": str(opened)}
 
 
-def test_what_lies_below_is_opened_by_either_way_of_naming_it(opened: Path) -> None:
+def test_what_lies_below_is_opened_by_relative_and_absolute_path(opened: Path) -> None:
     for text in ("mine", "mine/", "./mine", "again", str(opened / "mine"), str(opened / "again")):
         assert distill(text) == []
         assert len(picture_collections.entries("folder", text)) == 3
@@ -118,7 +118,7 @@ def test_links_and_pipes_within_an_opened_folder_are_as_if_they_were_not_there(o
     workspace.close()
 
 
-def test_a_link_that_is_laid_between_launch_and_run_is_not_followed(opened: Path) -> None:
+def test_a_link_that_is_laid_between_launch_and_run_is_refused(opened: Path) -> None:
     """The worker reads the folder long after the page has looked at it."""
     config = launch.to_config(ask(dataset="folder", root="mine")).data
     for name in ("images", "masks"):

@@ -63,7 +63,7 @@ def test_packed_planes_come_back_whole_and_fit_their_picture(shape: Shape) -> No
     assert found["ground"] == 0.5 * step
 
 
-def test_the_packed_id_follows_every_part() -> None:
+def test_the_packed_id_changes_with_every_part() -> None:
     image, mask = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)
     other = mask.copy()
     other[0, 0] = 1

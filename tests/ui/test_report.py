@@ -11,7 +11,7 @@ from app.services import report_contents, runs
 from app.services.inference import Quality, Speed
 from app.services.palettes import Palette
 from app.services.plots import Series, log_ticks, svg_plot, ticks
-from app.services.report import Picture, Pictures, Section, Table, Text, render, settings_table
+from app.services.report import Pictures, ReportPicture, Section, Table, Text, render, settings_table
 from tests.ui.test_runs import add_pair, work
 
 from .conftest import MASKS, TRUTH, make_model
@@ -42,7 +42,7 @@ def expect_alone(page: str) -> None:
 def test_what_comes_from_outside_is_escaped() -> None:
     bad = '<script>alert("x")</script>'
     page = render(
-        bad, [Section(bad, [Text(bad), Table([{bad: bad}], bad), Pictures([Picture(b"x", bad)])])], subtitle=bad
+        bad, [Section(bad, [Text(bad), Table([{bad: bad}], bad), Pictures([ReportPicture(b"x", bad)])])], subtitle=bad
     )
     expect_alone(page)
     assert page.count("&lt;script&gt;") == 10

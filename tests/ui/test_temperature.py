@@ -94,7 +94,7 @@ def test_the_window_lies_in_the_picture_and_around_the_point(across: float, down
 def test_packed_logits_come_back_bit_for_bit() -> None:
     image = RANDOM.integers(0, 255, (6, 8, 3), np.uint8)
     logits = RANDOM.normal(0, 5, (5, 3, 4)).astype(np.float16)
-    at = softening.Window(2, 1, 4, 3)
+    at = softening.PictureWindow(2, 1, 4, 3)
     names = [name for name, _ in CLASSES[:5]]
     blob = softening.pack(image, at, teacher=("a", logits), student=("b", -logits), class_names=names, temperature=2.0)
     found = header(blob)

@@ -16,7 +16,7 @@ from app import web_limits
 from app.services.access import Access, Person, Rates
 from app.services.amounts import megapixels
 from app.services.errors import ImageError, RunError
-from app.services.uploads import Keeper, OpenPixels, Uploads
+from app.services.uploads import OpenPixels, SessionPixels, Uploads
 from app.services.workspaces import open_workspace
 from app.web_limits import person_address
 from core import paths
@@ -203,7 +203,7 @@ def test_a_forwarded_address_counts_only_behind_a_proxy_that_the_operator_trusts
 
 def test_decoded_pictures_are_bounded_over_all_sessions_and_go_with_theirs() -> None:
     pixels, limits = OpenPixels(), Access(open_megapixels=50)
-    mine, other = Keeper(), Keeper()
+    mine, other = SessionPixels(), SessionPixels()
     for _ in range(5):
         pixels.hold(mine, 16, limits)
     pixels.hold(other, 16, limits)

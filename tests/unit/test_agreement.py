@@ -53,7 +53,7 @@ def test_a_border_within_three_pixels_counts_and_one_further_does_not() -> None:
     assert math.isnan(border_agreement(split(0), split(0)))
 
 
-def test_distance_is_euclidean_and_the_measure_is_the_same_both_ways() -> None:
+def test_distance_is_euclidean_and_the_measure_is_symmetric() -> None:
     one, other = masks(14, 17, classes=2), masks(14, 17, classes=2)
     one[:7], other[6:] = 0, 0
     near = 0

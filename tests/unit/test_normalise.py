@@ -12,7 +12,7 @@ from core.benchmark.runtimes import RUNTIMES
 from core.cards import ModelCard
 from core.classes import ClassMap
 from core.config import ModelConfig
-from core.export.torch_answer import logits
+from core.export.parity import logits
 from core.infer.predict import predict
 from core.infer.stream import segment
 from core.models import build_model

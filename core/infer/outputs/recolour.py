@@ -52,9 +52,9 @@ def _tiff(source: Path, target: Path, colours: Sequence[Colour]) -> None:
         order = "<" if file.read(2) == b"II" else ">"
         big = struct.unpack(order + "H", file.read(2))[0] == 43
         file.seek(8 if big else 4)
-        following = _number(file, order + ("Q" if big else "I"))
-        while following:
-            following = _directory(file, following, order, colours, big=big)
+        next_at = _number(file, order + ("Q" if big else "I"))
+        while next_at:
+            next_at = _directory(file, next_at, order, colours, big=big)
 
 
 def _directory(file: BinaryIO, start: int, order: str, colours: Sequence[Colour], *, big: bool) -> int:
@@ -63,7 +63,7 @@ def _directory(file: BinaryIO, start: int, order: str, colours: Sequence[Colour]
     count = _number(file, order + ("Q" if big else "H"))
     entry = order + ("HHQQ" if big else "HHII")
     rows = file.read(count * struct.calcsize(entry))
-    following = _number(file, order + ("Q" if big else "I"))
+    next_at = _number(file, order + ("Q" if big else "I"))
     for tag, _, values, offset in struct.iter_unpack(entry, rows):
         if tag != _COLOUR_MAP:
             continue
@@ -72,7 +72,7 @@ def _directory(file: BinaryIO, start: int, order: str, colours: Sequence[Colour]
             file.seek(offset + 2 * channel * entries)
             shown = [257 * colour[channel] for colour in colours[:entries]]
             file.write(struct.pack(f"{order}{len(shown)}H", *shown))
-    return following
+    return next_at
 
 
 def _number(file: BinaryIO, form: str) -> int:

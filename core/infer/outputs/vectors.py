@@ -32,14 +32,14 @@ _NO_DEGREES = "Its coordinate system cannot be turned into degrees: the GeoJSON 
 
 
 @dataclass(frozen=True)
-class Legend:
+class ClassColours:
     """Class names and colours by index."""
 
     names: tuple[str, ...]
     colours: tuple[tuple[int, int, int], ...]
 
 
-def write_gpkg(mask: Path, target: Path, info: Info, legend: Legend, settings: PolygonSettings) -> list[str]:
+def write_gpkg(mask: Path, target: Path, info: Info, legend: ClassColours, settings: PolygonSettings) -> list[str]:
     """One layer `classes` of polygons in the picture's own coordinates, with the fields below; gives notes.
 
     `class`, `name`, `colour`, `area_px` and `area_m2`, which is on the ellipsoid, and empty where that is not known.
@@ -61,7 +61,9 @@ def write_gpkg(mask: Path, target: Path, info: Info, legend: Legend, settings: P
     return notes
 
 
-def _fill(path: Path, target: Path, parts: Iterator[Regions], info: Info, crs: str | None, legend: Legend) -> None:
+def _fill(
+    path: Path, target: Path, parts: Iterator[Regions], info: Info, crs: str | None, legend: ClassColours
+) -> None:
     count, started = 0, False
     for part in parts:
         if not len(part.shapes) and started:
@@ -115,7 +117,7 @@ def _writable(crs: str | None, path: Path, target: Path) -> str | None:
     return crs
 
 
-def write_geojson(mask: Path, target: Path, info: Info, legend: Legend, settings: PolygonSettings) -> list[str]:
+def write_geojson(mask: Path, target: Path, info: Info, legend: ClassColours, settings: PolygonSettings) -> list[str]:
     """A FeatureCollection in degrees (WGS 84) where the picture knows its place, else in pixels, y upwards.
 
     Gives notes. Raises `DiskFullError`, `GeoError`.
@@ -175,7 +177,7 @@ def to_map(shapes: NDArray[np.object_], info: Info) -> NDArray[np.object_]:
     return placed
 
 
-def _records(part: Regions, legend: Legend, kept: NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
+def _records(part: Regions, legend: ClassColours, kept: NDArray[np.bool_]) -> Iterator[dict[str, Any]]:
     """The properties of each feature; what is not known is null."""
     columns = [column[kept].tolist() for column in _columns(part, legend)]
     for values in zip(*columns, strict=True):
@@ -184,7 +186,7 @@ def _records(part: Regions, legend: Legend, kept: NDArray[np.bool_]) -> Iterator
 
 
 @geo.calls("The polygons cannot be measured.")
-def _columns(part: Regions, legend: Legend) -> list[NDArray[Any]]:
+def _columns(part: Regions, legend: ClassColours) -> list[NDArray[Any]]:
     """The fields of each polygon, in the order of `_FIELDS`."""
     colours = ["#{:02x}{:02x}{:02x}".format(*legend.colours[index]) for index in part.classes]
     metres = np.full(len(part.shapes), np.nan) if part.square_metres is None else part.square_metres

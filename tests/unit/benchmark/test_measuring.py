@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from core.benchmark import energy, results, turns
+from core.benchmark import machine, results, turns
 from core.benchmark.plan import MOST_CASES, Case, Plan
 from core.benchmark.results import Result, Row
 from core.benchmark.runtimes import RUNTIMES
-from core.benchmark.spread import spread
+from core.benchmark.turns import spread
 from core.config import DataConfig
 from core.errors import BenchmarkError, ConfigError
 
@@ -135,15 +135,15 @@ def _counter(folder: Path, name: str, count: int, limit: int = 1000) -> None:
 
 
 def test_energy_is_of_all_packages_and_survives_a_wrap(tmp_path: Path) -> None:
-    assert energy.read(tmp_path) is None
+    assert machine.read_energy(tmp_path) is None
     _counter(tmp_path, "intel-rapl:0", 900)
     _counter(tmp_path, "intel-rapl:1", 100)
     _counter(tmp_path, "intel-rapl:0:0", 5)
-    before = energy.read(tmp_path)
+    before = machine.read_energy(tmp_path)
     _counter(tmp_path, "intel-rapl:0", 50)
     _counter(tmp_path, "intel-rapl:1", 400)
-    assert energy.joules(before, energy.read(tmp_path)) == pytest.approx((150 + 300) / 1e6)
-    assert energy.joules(None, before) is None
+    assert machine.joules(before, machine.read_energy(tmp_path)) == pytest.approx((150 + 300) / 1e6)
+    assert machine.joules(None, before) is None
 
 
 def test_results_are_kept_and_broken_ones_named() -> None:

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from core import checkpoint
-from core.benchmark import cold, run
-from core.benchmark.artefacts import Workshop
+from core.benchmark import cold, measure
+from core.benchmark.artefacts import Workshop, score
 from core.benchmark.plan import Plan
-from core.benchmark.scores import score
 from core.config import DataConfig
 from core.data.scene import Scene
 from core.errors import ConfigError, DeviceError
@@ -32,7 +31,7 @@ def scene(seed: int = 0) -> Scene:
 
 def test_rows_hold_times_sizes_and_ratios(stem: str, files: Path) -> None:
     seen: list[Progress] = []
-    result = run.run(quick(stem, runtimes=("pytorch", "onnx")), folder=files, emit=seen.append)
+    result = measure.run(quick(stem, runtimes=("pytorch", "onnx")), folder=files, emit=seen.append)
     assert [(row.runtime, row.size) for row in result.rows] == [
         ("pytorch", 32),
         ("onnx", 32),
@@ -86,7 +85,7 @@ def test_a_cold_start_is_a_process_of_its_own_without_torch(stem: str, files: Pa
 
 def test_what_cannot_be_made_is_told_in_its_row(stem: str, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.models.can_compile", lambda _: False)
-    result = run.run(quick(stem, runtimes=("pytorch", "compiled"), sizes=(32,)), folder=files)
+    result = measure.run(quick(stem, runtimes=("pytorch", "compiled"), sizes=(32,)), folder=files)
     assert result.rows[0].problem is None
     assert result.rows[1].p50_ms is None
     assert result.rows[1].problem == "There is no C++ compiler here, which torch.compile needs."
@@ -94,14 +93,14 @@ def test_what_cannot_be_made_is_told_in_its_row(stem: str, files: Path, monkeypa
 
 def test_impossible_plans_are_refused(stem: str, files: Path) -> None:
     with pytest.raises(DeviceError, match="cuda:99"):
-        run.run(quick(stem, device="cuda:99"), folder=files)
+        measure.run(quick(stem, device="cuda:99"), folder=files)
     with pytest.raises(ConfigError, match="train, val or test"):
-        run.run(quick(stem, score=DataConfig(), score_split="all"), folder=files)
+        measure.run(quick(stem, score=DataConfig(), score_split="all"), folder=files)
 
 
 def test_a_benchmark_stops_when_asked(stem: str, files: Path) -> None:
     with pytest.raises(CancelledError):
-        run.run(quick(stem), folder=files, cancelled=lambda: True)
+        measure.run(quick(stem), folder=files, cancelled=lambda: True)
 
 
 def test_other_weights_make_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

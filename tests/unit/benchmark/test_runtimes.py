@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.services import benchmarks
-from core.benchmark import run
+from core.benchmark import measure
 from core.benchmark.plan import Plan
 from core.benchmark.runtimes import RUNTIMES, Pictures, Runtime
 
@@ -39,7 +39,7 @@ def test_one_entry_is_enough_to_plan_measure_and_draw(zeros: str, stem: str, fil
     assert benchmarks.runtime_title(zeros) == "All zeros"
     assert benchmarks.runtime_symbol(zeros) == "star"
     assert benchmarks.choices().runtimes[zeros] is None
-    result = run.run(quick(stem, runtimes=(zeros,), sizes=(32,)), folder=files)
+    result = measure.run(quick(stem, runtimes=(zeros,), sizes=(32,)), folder=files)
     assert result.rows[0].problem is None
     assert result.rows[0].p50_ms is not None
 

@@ -106,7 +106,7 @@ def test_check_of_no_folder_is_one_line(run: Run, tmp_path: Path) -> None:
     assert err.count("\n") == 1
 
 
-def test_download_goes_where_the_datasets_are_looked_for(
+def test_download_goes_where_the_datasets_are_searched(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     calls = []

@@ -16,8 +16,8 @@ from core.data.meaning import read_mask
 from core.data.palette import to_rgb
 from core.errors import ConfigError
 from core.image import read_rgb
+from core.imagery.band_names import parse_bands
 from core.imagery.limits import Limits, check_density
-from core.imagery.typed import parse_bands
 from core.infer.predict import predict
 from core.normalise import Normaliser
 

@@ -87,7 +87,7 @@ def test_a_run_done_here_is_done_in_the_store(run: Run, do: Callable[..., list[R
     assert started[0] == record.config
 
 
-def test_a_control_follows_and_the_gain_is_told(run: Run, do: Callable[..., list[RunConfig]]) -> None:
+def test_a_control_is_run_next_and_the_gain_is_told(run: Run, do: Callable[..., list[RunConfig]]) -> None:
     started = do(reach(0.5), reach(0.45))
     code, out, _ = run("distill", *CPU, "--control", "--json")
     assert code == 0
@@ -119,11 +119,11 @@ def test_a_queued_run_waits_with_its_control(run: Run, do: Callable[..., list[Ru
 def test_no_worker_can_take_a_run_that_is_done_here(run: Run, do: Callable[..., list[RunConfig]]) -> None:
     taken = []
 
-    def look(_: Callable[[], bool]) -> dict[str, Any]:
+    def claim_elsewhere(_: Callable[[], bool]) -> dict[str, Any]:
         taken.append(RunStore().claim("other", ["cpu"]))
         return {"best_miou5": 0.1}
 
-    do(look)
+    do(claim_elsewhere)
     assert run("train", *CPU)[0] == 0
     assert taken == [None]
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from core.cli.run_bar import run_bar
+from core.cli.inline import run_bar
 from core.cli.terminal import complain, percent, progress_bar, say_json
 from core.events import EpochEvent, MessageEvent, Progress, StepEvent
 

@@ -39,7 +39,7 @@ def test_samples_come_from_the_project(tmp_path: Path, monkeypatch: pytest.Monke
     assert [scene.name for scene in open_dataset(DataConfig()).scenes] == [f"scene_{n:02}" for n in range(4)]
 
 
-def test_dubai_is_looked_for_where_the_environment_says(dubai_like: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dubai_is_searched_where_the_environment_says(dubai_like: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERRASTILL_DUBAI", str(dubai_like))
     dataset, split = open_split(DataConfig(dataset="dubai"))
     assert (len(dataset.scenes), len(split.train), len(split.val), len(split.test)) == (18, 14, 2, 2)

@@ -100,14 +100,14 @@ def test_at_its_own_size_a_view_is_a_window_of_the_scene_turned_or_mirrored() ->
     views = sampler(scene, scale=(1.0, 1.0))
     for index in range(20):
         image, _ = views.view(0, index)
-        ways = [np.rot90(way, turns) for way in (image, image[:, ::-1]) for turns in range(4)]
-        assert sum(np.ascontiguousarray(way).tobytes() in windows for way in ways) == 1
+        variants = [np.rot90(view, turns) for view in (image, image[:, ::-1]) for turns in range(4)]
+        assert sum(np.ascontiguousarray(view).tobytes() in windows for view in variants) == 1
 
 
 def test_all_eight_symmetries_come_about_equally_often() -> None:
     scene = Scene("noise", np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8), None)
-    eight = [np.rot90(way, turns) for way in (scene.image, scene.image[:, ::-1]) for turns in range(4)]
-    names = {np.ascontiguousarray(way).tobytes(): number for number, way in enumerate(eight)}
+    eight = [np.rot90(view, turns) for view in (scene.image, scene.image[:, ::-1]) for turns in range(4)]
+    names = {np.ascontiguousarray(view).tobytes(): number for number, view in enumerate(eight)}
     assert len(names) == 8
     views = sampler(scene, scale=(1.0, 1.0))
     seen = Counter(names[views.view(0, index)[0].tobytes()] for index in range(400))

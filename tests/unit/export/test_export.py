@@ -23,10 +23,10 @@ from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene
 from core.errors import ExportError
 from core.export import make, parity
+from core.export.parity import cut_tiles, training_tiles
 from core.export.quantise import quantise
 from core.export.session import OnnxModel
-from core.export.tiles import cut, training_tiles
-from core.imagery.door import Picture
+from core.imagery.confined_picture import ConfinedPicture
 from core.infer.picture import Wanted, predict_picture
 from core.models import build_model
 from tests.unit.networks import balance, noise
@@ -80,7 +80,7 @@ def test_another_networks_file_is_refused(unet: Pair) -> None:
         parity.insist(found)
 
 
-def test_parity_looks_at_odd_sizes(unet: Pair) -> None:
+def test_parity_covers_odd_sizes(unet: Pair) -> None:
     found = parity.compare(unet.exported, unet.model, CARD, list(pictures(2, 64, 64)))
     assert found.pixels == 64 * 64 + (64 - 2) * (64 - 4)
     assert found.agreement == 1
@@ -171,7 +171,7 @@ def test_the_script_reads_what_predict_reads(
         source.write_bytes(_keyed(source.read_bytes(), np.asarray(picture)[30, 20]))
     monkeypatch.setattr(sys, "argv", ["segment.py", str(source), str(target)])
     runpy.run_path(str(unpacked / "segment.py"), run_name="__main__")
-    with Picture(source) as opened:
+    with ConfinedPicture(source) as opened:
         predict_picture(opened, tmp_path / "own", checkpoint.load(stem), Wanted(), device="cpu")
     with Image.open(target) as script, Image.open(tmp_path / "own.png") as own:
         assert script.size == own.size
@@ -213,14 +213,14 @@ def test_tiles_come_from_training_pictures_only(monkeypatch: pytest.MonkeyPatch)
 
     _, split = open_split(DataConfig())
     asked = []
-    monkeypatch.setattr("core.export.tiles.cut", lambda scenes, **_: asked.extend(scenes) or [])
+    monkeypatch.setattr("core.export.parity.cut_tiles", lambda scenes, **_: asked.extend(scenes) or [])
     training_tiles(DataConfig(), count=1)
     assert [scene.name for scene in asked] == [scene.name for scene in split.train]
 
 
 def test_tiles_are_drawn_by_the_seed() -> None:
     scenes = [Scene("a", pictures(1, 40, 50)[0], None), Scene("b", pictures(1, 10, 12)[0], None)]
-    first, again, other = (cut(scenes, count=4, side=16, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (cut_tiles(scenes, count=4, side=16, seed=seed) for seed in (0, 0, 1))
     assert [tile.shape for tile in first] == [(16, 16, 3), (10, 12, 3)] * 2
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0], other[0])
@@ -265,7 +265,7 @@ def _version(name: str) -> str:
 
 
 def _mask(loaded: checkpoint.Loaded, picture: Path) -> np.ndarray:
-    from core.export.torch_answer import logits
+    from core.export.parity import logits
 
     with Image.open(picture) as opened:
         image = np.array(opened.convert("RGB"))

@@ -9,8 +9,8 @@ from torch.nn import functional
 from core.config import ModelConfig
 from core.errors import ExportError
 from core.export.graph import padding_multiple, with_ends
+from core.export.parity import logits
 from core.export.session import OnnxModel
-from core.export.torch_answer import logits
 from core.models import build_model
 
 from .conftest import CARD, Pair, make_pair, pictures, random_unet, random_unshuffled

@@ -1,4 +1,4 @@
-"""TIFF files in memory with every way to say that there is no data, and scenes to put into them."""
+"""TIFF files in memory with every tag that says that there is no data, and scenes to put into them."""
 
 import io
 import warnings

@@ -26,7 +26,7 @@ from tests.unit.imagery.test_types import by_gdal_with_palette
 from tests.unit.infer.rasters import UTM, Brightness, Held
 from tests.unit.infer.test_picture import PLACE, blocks, loaded
 
-WAYS = ("nodata", "mask", "mask with overviews", "NODATA_VALUES", "bands apart", "alpha")
+VARIANTS = ("nodata", "mask", "mask with overviews", "NODATA_VALUES", "bands apart", "alpha")
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "int64", "float32", "float64")
 LABELS = np.random.default_rng(1).integers(0, 5, (40, 60))
 HOLE = np.zeros(LABELS.shape, np.bool_)
@@ -52,22 +52,22 @@ def largest(dtype: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("way", "dtype"),
-    [(way, dtype) for way in WAYS for dtype in DTYPES if (way, dtype) != ("alpha", "int64")],
+    ("variant", "dtype"),
+    [(variant, dtype) for variant in VARIANTS for dtype in DTYPES if (variant, dtype) != ("alpha", "int64")],
 )
-def test_every_tag_counts_in_every_type(dtype: str, way: str) -> None:
+def test_every_tag_counts_in_every_type(dtype: str, variant: str) -> None:
     """0 stands where there is no data, so that the value alone would make it a building."""
     bands, top = holed(dtype, 0), largest(dtype)
-    if way == "nodata":
+    if variant == "nodata":
         data = by_gdal(holed(dtype, top), nodata=top)
-    elif way == "NODATA_VALUES":
+    elif variant == "NODATA_VALUES":
         data = by_gdal(holed(dtype, top), tags={"NODATA_VALUES": str(top)})
-    elif way == "alpha":
+    elif variant == "alpha":
         alpha = np.where(HOLE, 0, largest(dtype)).astype(dtype)
         data = by_tifffile(np.dstack([bands[0], alpha]), photometric="minisblack", extrasamples=["unassalpha"])
     else:
-        more = {"overviews": [2, 4]} if way == "mask with overviews" else {}
-        if way == "bands apart":
+        more = {"overviews": [2, 4]} if variant == "mask with overviews" else {}
+        if variant == "bands apart":
             more = {"interleave": "band", "tiled": True, "blockxsize": 16, "blockysize": 16}
         data = by_gdal(bands, mask=~HOLE, **more)
     unlabelled(data)
@@ -146,13 +146,13 @@ def test_a_palette_and_no_data_go_together(nodata: int) -> None:
     unlabelled(by_gdal_with_palette(holed("uint8", nodata)[0], table, nodata=nodata))
 
 
-@pytest.mark.parametrize("way", ["nodata", "mask", "alpha"])
-def test_colour_masks_lack_data_as_pictures_do(way: str) -> None:
+@pytest.mark.parametrize("variant", ["nodata", "mask", "alpha"])
+def test_colour_masks_lack_data_as_pictures_do(variant: str) -> None:
     bands = np.moveaxis(to_rgb(LABELS.astype(np.uint8), AERIAL), 2, 0).copy()
-    if way == "nodata":
+    if variant == "nodata":
         bands[:, HOLE] = 255
         data = by_gdal(bands, nodata=255, photometric="RGB")
-    elif way == "mask":
+    elif variant == "mask":
         data = by_gdal(bands, mask=~HOLE, photometric="RGB")
     else:
         data = by_gdal(np.concatenate([bands, np.where(HOLE, 0, 255).astype(np.uint8)[None]]))

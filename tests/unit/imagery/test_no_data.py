@@ -35,7 +35,7 @@ def by_value(value: float) -> Callable[[str], bytes]:
     return lambda dtype: by_gdal(holed(dtype, value), nodata=value, photometric="RGB")
 
 
-WAYS: dict[str, Callable[[str], bytes]] = {
+VARIANTS: dict[str, Callable[[str], bytes]] = {
     "nodata 0": by_value(0),
     "nodata 3": by_value(3),
     "the largest value": lambda dtype: by_value(FULL[dtype])(dtype),
@@ -57,14 +57,14 @@ FLOATS = {
     ),
 }
 CASES = [
-    *((way, dtype, make) for way, make in WAYS.items() for dtype in DTYPES),
-    *((way, dtype, make) for way, make in DEEP.items() for dtype in ("int16", "float32")),
-    *((way, "float32", make) for way, make in FLOATS.items()),
+    *((variant, dtype, make) for variant, make in VARIANTS.items() for dtype in DTYPES),
+    *((variant, dtype, make) for variant, make in DEEP.items() for dtype in ("int16", "float32")),
+    *((variant, "float32", make) for variant, make in FLOATS.items()),
 ]
 
 
 @pytest.mark.parametrize(
-    ("dtype", "make"), [case[1:] for case in CASES], ids=[f"{way}-{dtype}" for way, dtype, _ in CASES]
+    ("dtype", "make"), [case[1:] for case in CASES], ids=[f"{variant}-{dtype}" for variant, dtype, _ in CASES]
 )
 def test_a_pixel_without_data_is_never_seen(dtype: str, make: Callable[[str], bytes]) -> None:
     rgb, valid = opened(make(dtype))

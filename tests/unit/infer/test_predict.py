@@ -75,7 +75,7 @@ def test_moving_the_grid_moves_no_class_inside() -> None:
         assert (mask == masks[0]).mean() > 0.99
 
 
-def test_probabilities_sum_to_one_and_confidence_and_entropy_follow() -> None:
+def test_probabilities_sum_to_one_and_give_confidence_and_entropy() -> None:
     found = predict(pointwise(), picture(90, 70), tile=32, overlap=8, **NORMAL)
     p = found.probabilities.astype(np.float64)
     np.testing.assert_allclose(p.sum(0), 1, atol=1e-5)

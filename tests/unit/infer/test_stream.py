@@ -106,7 +106,7 @@ def test_no_seam_wherever_the_grid_falls(shift: int) -> None:
     assert (first == cut)[margin:-margin, margin:-margin].mean() <= same.mean()
 
 
-def test_no_data_is_left_out_and_windows_without_any_are_not_looked_at() -> None:
+def test_no_data_is_left_out_and_windows_without_any_are_not_predicted() -> None:
     rgb = noise(96, 200)
     valid = np.ones((96, 200), np.bool_)
     valid[:, :70] = False
@@ -140,7 +140,7 @@ def test_mirror_images_make_the_answer_symmetric() -> None:
     assert np.abs(shares(turned, False)[:, :, ::-1] - shares(picture, False)).max() > 1e-3
 
 
-def test_a_finer_picture_is_looked_at_in_the_models_resolution() -> None:
+def test_a_finer_picture_is_predicted_in_the_models_resolution() -> None:
     sizes = []
 
     class Measuring(Brightness):

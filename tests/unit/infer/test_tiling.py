@@ -110,7 +110,7 @@ def test_no_other_file_gives_a_number_to_an_overlap_or_a_tile() -> None:
     """The app, the command line, the teacher's cache and the browser share the defaults of one file."""
     trees = {path: ast.parse(text) for path, text in house.sources(None).items()}
     names = rf"{house.OVERLAP}|(?i:_?tile|_?whole)"
-    squares_to_calibrate_on = "core/export/tiles.py"
+    squares_to_calibrate_on = "core/export/parity.py"
     assert set(house.givers(trees, names)) - {squares_to_calibrate_on} == {"core/infer/tiling.py"}
     given = re.compile(r"(?i)\b(window|overlap|margin|tile)\s*[=:]\s*\d{2}")
     assert [path.name for path in (paths.ROOT / "app").rglob("*.mjs") if given.search(path.read_text())] == []

@@ -77,7 +77,7 @@ def test_it_is_energy_that_is_averaged_not_features() -> None:
     assert attention_transfer(student=student, teacher=teacher).item() < 0.1
 
 
-def test_a_student_that_looks_nowhere_has_no_gradient() -> None:
+def test_a_student_without_attention_has_no_gradient() -> None:
     student = torch.zeros(1, 3, 2, 2, requires_grad=True)
     found = attention_transfer(student=student, teacher=normal(1, 1, 3, 2, 2).float())
     found.backward()

@@ -81,7 +81,7 @@ def test_a_projection_learns_what_a_mixture_of_channels_can_tell() -> None:
     assert loss.item() < 1e-6
 
 
-def test_a_projection_takes_half_precision_features_and_follows_autocast() -> None:
+def test_a_projection_takes_half_precision_features_and_keeps_autocast() -> None:
     projection, features = Projection(student_channels=2, teacher_channels=3), normal(0, 1, 2, 4, 4).bfloat16()
     assert projection(features).dtype == torch.float32
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -131,7 +131,7 @@ def test_a_file_without_its_notes_says_what_to_delete(tmp_path: Path, header: di
         Run().load(tmp_path)
 
 
-def test_progress_of_a_later_version_says_what_to_delete(tmp_path: Path) -> None:
+def test_progress_of_a_newer_version_says_what_to_delete(tmp_path: Path) -> None:
     run = Run()
     run.save(tmp_path)
     path = tmp_path / "state.safetensors"

@@ -79,7 +79,7 @@ def test_the_quickest_is_taken_and_the_log_has_the_figures() -> None:
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("fails", ["forwards", "backwards"])
-def test_a_way_that_fails_is_left_out_with_its_reason(fails: str) -> None:
+def test_a_mode_that_fails_is_left_out_with_its_reason(fails: str) -> None:
     net = model()
     broken = failing(RuntimeError("no kernel\nmore")) if fails == "forwards" else failing_backwards(net)
     found, told = pick({PLAIN: slower(net, 0.01), "as a CUDA graph": broken}, net)
@@ -101,7 +101,7 @@ def test_what_really_cannot_be_compiled_falls_back() -> None:
     assert told[0].level == "warning"
 
 
-def test_a_model_that_fails_as_it_is_has_no_way_out() -> None:
+def test_a_model_that_fails_uncompiled_fails() -> None:
     with pytest.raises(RuntimeError, match="out of memory"):
         pick({PLAIN: failing(RuntimeError("out of memory"))}, model())
 

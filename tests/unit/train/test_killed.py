@@ -18,7 +18,7 @@ MakeTask = Callable[..., Task]
 Folders = Callable[[str], Path]
 
 KILLED_IN_AN_EPOCH = (3,)
-KILLED_AT_ONCE_AND_LATER = (0, 8)
+KILLED_EARLY_AND_LATE = (0, 8)
 KILLED_WHILE_VALIDATING = (4,)
 KILLED_AGAIN_AND_AGAIN = (2, 2, 3, 1)
 
@@ -27,7 +27,7 @@ KILLED_AGAIN_AND_AGAIN = (2, 2, 3, 1)
     ("settings", "kills"),
     [
         (PLAIN, KILLED_IN_AN_EPOCH),
-        (PLAIN, KILLED_AT_ONCE_AND_LATER),
+        (PLAIN, KILLED_EARLY_AND_LATE),
         (PLAIN, KILLED_WHILE_VALIDATING),
         (AVERAGED, KILLED_AGAIN_AND_AGAIN),
         (SPARSE, KILLED_AGAIN_AND_AGAIN),

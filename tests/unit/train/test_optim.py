@@ -42,7 +42,7 @@ def test_it_never_jumps(schedule: Schedule) -> None:
     assert largest(20_001) == pytest.approx(largest(10_001) / 2, rel=0.05)
 
 
-def test_half_way_down_the_cosine_is_the_middle() -> None:
+def test_the_middle_of_the_cosine_is_the_mean_rate() -> None:
     rates = curve("one-cycle", 801)
     assert rates[500] == pytest.approx((PEAK + PEAK / 1000) / 2)
     assert rates[100] == pytest.approx((PEAK + PEAK / 25) / 2)

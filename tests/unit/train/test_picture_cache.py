@@ -99,7 +99,7 @@ def test_at_any_scale_they_go_where_the_labels_go(tmp_path: Path, scale: tuple[f
         assert torch.equal(classes[valid], batch.labels[valid])
 
 
-def test_the_teacher_sees_each_picture_once_however_many_epochs_follow(tmp_path: Path) -> None:
+def test_the_teacher_sees_each_picture_once_however_many_epochs_there_are(tmp_path: Path) -> None:
     views, (frozen, model) = sampler(), teacher()
     cache = built(tmp_path, views, frozen)
     asked = model.seen

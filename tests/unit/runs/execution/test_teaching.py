@@ -85,8 +85,10 @@ def test_stored_features_teach_what_live_ones_do_and_the_teacher_rests(
     live, stored = (told[name].of(EpochEvent)[0].losses for name in ("live", "stored"))
     assert live == pytest.approx(stored, rel=2e-3)
     assert live != stored
-    first, *later = [event.losses["masked_generation"] for event in told["stored"].of(EpochEvent)]
-    assert all(loss != pytest.approx(first, rel=1e-3) for loss in later), "the same positions are hidden in every epoch"
+    first, *others = [event.losses["masked_generation"] for event in told["stored"].of(EpochEvent)]
+    assert all(loss != pytest.approx(first, rel=1e-3) for loss in others), (
+        "the same positions are hidden in every epoch"
+    )
     assert not list((runs / "stored").glob("teacher_cache.*"))
 
 

@@ -221,17 +221,17 @@ def test_of_two_that_take_a_run_back_one_does(store: RunStore, config: RunConfig
 
 
 @pytest.mark.parametrize("saved", [True, False])
-@pytest.mark.parametrize("way", ["release", "abandon", "reduce_batch", "reclaim"])
-def test_a_cancelled_run_never_returns_to_the_queue(store: RunStore, config: RunConfig, way: str, saved: bool) -> None:
+@pytest.mark.parametrize("end", ["release", "abandon", "reduce_batch", "reclaim"])
+def test_a_cancelled_run_never_returns_to_the_queue(store: RunStore, config: RunConfig, end: str, saved: bool) -> None:
     run = claimed(store, config)
     if saved:
         make_checkpoint(store, run.id)
     assert store.request_cancel(run.id).state == RunState.RUNNING
-    if way == "release":
+    if end == "release":
         store.release(run.id, "w", attempt=1)
-    elif way == "abandon":
+    elif end == "abandon":
         store.abandon(run.id, "w", "It died.", attempt=1)
-    elif way == "reduce_batch":
+    elif end == "reduce_batch":
         store.reduce_batch(run.id, "w", attempt=1)
     else:
         miss_heartbeats(store, run.id)

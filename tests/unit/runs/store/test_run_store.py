@@ -131,7 +131,9 @@ def test_delete_takes_row_and_folder_but_no_running_run(store: RunStore, config:
 
 
 @pytest.mark.parametrize("whole_folder", [True, False])
-def test_delete_never_follows_a_link(store: RunStore, config: RunConfig, tmp_path: Path, whole_folder: bool) -> None:
+def test_delete_never_deletes_through_a_link(
+    store: RunStore, config: RunConfig, tmp_path: Path, whole_folder: bool
+) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "precious.txt").write_text("keep me")

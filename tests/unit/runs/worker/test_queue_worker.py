@@ -61,7 +61,7 @@ def _dies(code: str) -> list[str]:
     return [sys.executable, "-S", "-c", code]
 
 
-def _until_buried(worker: Worker) -> None:
+def _until_failed(worker: Worker) -> None:
     _process(worker).wait(20)
     worker.collect_ended()
 
@@ -101,7 +101,7 @@ def test_a_death_fails_the_run_with_a_message_and_keeps_the_log(
     store.add(config)
     worker = make(_dies(code))
     worker.run_once()
-    _until_buried(worker)
+    _until_failed(worker)
     run = _run(store)
     assert run.state == RunState.FAILED
     assert run.error is not None
@@ -121,7 +121,7 @@ SHORT_OF_MEMORY = {
 
 @pytest.mark.parametrize("saved", [True, False])
 @pytest.mark.parametrize(("code", "kills"), SHORT_OF_MEMORY.values(), ids=SHORT_OF_MEMORY)
-def test_out_of_memory_is_handled_in_one_way_whoever_reports_it(
+def test_out_of_memory_is_handled_alike_whoever_reports_it(
     store: RunStore, config: RunConfig, make: Make, code: str, kills: int | None, saved: bool
 ) -> None:
     run = store.add(config)
@@ -135,7 +135,7 @@ def test_out_of_memory_is_handled_in_one_way_whoever_reports_it(
             # No process of this machine can end so: Ray reports it of one of another machine.
             _process(worker).wait(20)
             _process(worker).returncode = OUT_OF_MEMORY_EXIT
-        _until_buried(worker)
+        _until_failed(worker)
         after = _run(store)
         assert (after.state, after.batch_reductions, after.restarts) == (expected, 1, 0)
         assert after.error == f"Ran out of memory at batch {16 // ends} on cpu; try {8 // ends}."
@@ -148,7 +148,7 @@ def test_who_kills_a_run_without_the_kernel_did_not_lack_memory(store: RunStore,
     (store.folder(run.id) / LAST_CHECKPOINT).mkdir()
     worker = make(_dies("import os; os.kill(os.getpid(), 9)"), watch_exit=lambda: ExitWatch(lambda: 5))
     worker.run_once()
-    _until_buried(worker)
+    _until_failed(worker)
     assert (_run(store).state, _run(store).batch_reductions, _run(store).restarts) == (RunState.QUEUED, 0, 1)
 
 
@@ -157,7 +157,7 @@ def test_an_old_death_in_the_log_does_not_explain_a_new_one(store: RunStore, con
     (store.folder(run.id) / "log.txt").write_text("CUDA out of memory\n")
     worker = make(_dies("raise ValueError('odd')"))
     worker.run_once()
-    _until_buried(worker)
+    _until_failed(worker)
     assert "ValueError: odd" in (_run(store).error or "")
 
 
@@ -171,7 +171,7 @@ def test_a_death_after_a_checkpoint_is_tried_again_until_it_is_enough(
         assert _run(store).state == RunState.QUEUED
         worker.run_once()
         assert _run(store).attempt == attempt
-        _until_buried(worker)
+        _until_failed(worker)
     assert _run(store).state == RunState.FAILED
 
 
@@ -228,7 +228,7 @@ def test_a_death_by_a_full_disk_waits_and_counts_no_restart(store: RunStore, con
     store.add(config)
     worker = make(_dies("raise OSError(28, 'No space left on device')"))
     worker.run_once()
-    _until_buried(worker)
+    _until_failed(worker)
     run = _run(store)
     assert (run.state, run.restarts, run.error) == (RunState.QUEUED, 0, DISK_FULL)
 

@@ -251,7 +251,7 @@ SHORTAGES = [
 
 
 @pytest.mark.parametrize("error", SHORTAGES, ids=repr)
-def test_every_exception_that_means_missing_memory_is_helped_in_the_same_way(
+def test_every_exception_that_means_missing_memory_is_handled_alike(
     store: RunStore, heartbeat: Heartbeat, error: Exception
 ) -> None:
     def lack(_emit: Emit, _cancelled: Cancelled) -> dict[str, Any]:

@@ -20,15 +20,15 @@ from rasterio.windows import Window
 
 from core import geo
 from core.errors import ImageError
-from core.imagery.alpha import judge_alpha
-from core.imagery.bands import choose_bands
+from core.imagery.bands import choose_bands, judge_alpha
 from core.imagery.colours import Stretch, find_stretch, from_cmyk, full_range
 from core.imagery.geodesy import metres_per_pixel
+from core.imagery.labels import StoredMask, to_stored
 from core.imagery.limits import Info, Limits
 from core.imagery.pixels import Pixels
 from core.imagery.place import read_place
 from core.imagery.samples import take_sample
-from core.imagery.tiffs import MIN_IS_WHITE, PALETTE, Layout
+from core.imagery.tiffs import MIN_IS_WHITE, PALETTE, Layout, check_layout, read_layout
 
 GDAL_SETTINGS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -194,3 +194,29 @@ def _info(pixels: Pixels, layout: Layout, said: list[str]) -> Info:
         may_lack_data=pixels.may_lack_data,
     )
     return replace(info, metres_per_pixel=metres_per_pixel(info))
+
+
+def read_tiff_mask(source: Path | bytes, limits: Limits) -> StoredMask | None:
+    """The values of a TIFF of one band, which may have transparency beside it; None for colours.
+
+    Raises `ImageError` whose message is the end of a sentence.
+    """
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    with geo.calls(DAMAGED, ImageError), settings(), warnings.catch_warnings(), MemoryFile(data) as memory:
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        layout = read_layout(memory, most_pages=limits.pages)
+        check_layout(layout, limits, len(data))
+        with open_tiff(memory) as file:
+            return _values(file, layout)
+
+
+def _values(file: DatasetReader, layout: Layout) -> StoredMask | None:
+    bands, _ = judge_alpha(file, choose_bands(file, layout, None))
+    if len(bands.numbers) > 1:
+        if file.dtypes[0] != "uint8":
+            raise ImageError("is deeper than 8 bits: save a colour mask as an 8-bit PNG.")
+        return None
+    found, valid = Pixels(file, bands, labels=True).read(Window(0, 0, file.width, file.height))
+    orientation = turned(file, layout)
+    palette = colour_table(file, bands.numbers[0], layout)
+    return to_stored(turn(found[0], orientation), turn(valid, orientation), palette)

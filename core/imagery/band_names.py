@@ -1,6 +1,11 @@
-"""Which colour the description of a band names. Whole words only: "Red edge" and "near infrared" name no red."""
+"""Bands by what people write: the numbers that they type, and the colours that descriptions name.
+
+Of a description whole words count: "Red edge" and "near infrared" name no red.
+"""
 
 import re
+
+from core.errors import ConfigError
 
 COLOURS = ("red", "green", "blue")
 _WORDS = {
@@ -84,3 +89,17 @@ def _code(text: str) -> str | None:
     """The number of a band code from 1 to 7, or None."""
     found = _CODE.search(text.strip().lower())
     return (found[1] or found[2]) if found and not _OTHERS & set(_words(text)) else None
+
+
+def parse_bands(text: str | None) -> tuple[int, ...] | None:
+    """`3,2,1` → (3, 2, 1); one number is a grey band; None stays None. Raises `ConfigError`."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    if len(parts) not in (1, 3) or not all(_is_band(part.strip()) for part in parts):
+        raise ConfigError(f"Bands are one number or three, such as 3,2,1 for red, green and blue, not {text[:40]!r}.")
+    return tuple(int(part) for part in parts)
+
+
+def _is_band(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and 0 < int(text[:4]) < 1000 and len(text) < 4

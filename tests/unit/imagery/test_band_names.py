@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from core.imagery.band_names import named_bands
 from core.imagery.decode import open_here
-from core.imagery.names import named_bands
 from tests.unit.imagery.rasters import by_gdal
 
 MICASENSE_DUAL = (

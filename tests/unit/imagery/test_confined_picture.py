@@ -15,8 +15,8 @@ import rasterio
 from PIL import Image
 
 from core.errors import ImageError
-from core.imagery import door
-from core.imagery.door import Picture, picture_of
+from core.imagery import confined_picture
+from core.imagery.confined_picture import ConfinedPicture, picture_of
 from core.imagery.limits import Limits
 from core.paths import ROOT
 
@@ -44,7 +44,7 @@ def in_child(code: str, limits: Limits | None = None) -> subprocess.CompletedPro
 
 def test_windows_are_the_picture(roof: Path) -> None:
     whole = np.asarray(Image.open(roof))
-    with Picture(roof) as picture:
+    with ConfinedPicture(roof) as picture:
         assert (picture.info.width, picture.info.height) == (30, 30)
         for y, x, height, width in ((0, 0, 30, 30), (3, 7, 10, 20), (29, 29, 1, 1)):
             rgb, valid = picture.read(y, x, height, width)
@@ -63,14 +63,14 @@ def test_bytes_and_files_read_alike_and_leave_nothing(
 
 
 def test_the_child_ends_with_the_picture(roof: Path) -> None:
-    with Picture(roof) as picture:
+    with ConfinedPicture(roof) as picture:
         child = picture._child
         assert child.poll() is None
     assert child.poll() is not None
 
 
 def test_a_file_that_takes_too_long_is_refused(roof: Path) -> None:
-    with Picture(roof) as picture:
+    with ConfinedPicture(roof) as picture:
         picture._limits = Limits(patience=1)
         os.kill(picture._child.pid, signal.SIGSTOP)
         started = time.monotonic()
@@ -83,7 +83,7 @@ def test_a_file_that_takes_too_long_is_refused(roof: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT, signal.SIGXCPU])
 def test_a_decoder_that_crashes_is_one_sentence(roof: Path, how: signal.Signals) -> None:
-    with Picture(roof) as picture:
+    with ConfinedPicture(roof) as picture:
         os.kill(picture._child.pid, how)
         with pytest.raises(ImageError, match=r"^roof\.png [a-z][^\n]+\.$"):
             picture.read(0, 0, 30, 30)
@@ -96,7 +96,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     Image.new("RGB", (5000, 5000)).save(tmp_path / "wide.png", compress_level=1)
     with (
         pytest.raises(ImageError, match="needs more than 60 MB"),
-        Picture(tmp_path / "wide.png", limits=Limits(memory=60 * 1024**2)),
+        ConfinedPicture(tmp_path / "wide.png", limits=Limits(memory=60 * 1024**2)),
     ):
         pass
 
@@ -123,13 +123,13 @@ def test_the_child_reaches_no_network(roof: Path) -> None:
         assert found.strip() == "reached"
         pytest.skip("this kernel lets no process leave its network")
     assert found.strip() == "cut off"
-    with Picture(roof) as picture:
+    with ConfinedPicture(roof) as picture:
         assert Path(f"/proc/{picture._child.pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
 
 
 def test_the_child_knows_none_of_our_secrets(roof: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_PASSWORD", "canary-4711")
-    with Picture(roof) as picture:
+    with ConfinedPicture(roof) as picture:
         environment = Path(f"/proc/{picture._child.pid}/environ").read_bytes()
     assert b"canary-4711" not in environment
     assert b"PATH=" in environment
@@ -137,7 +137,7 @@ def test_the_child_knows_none_of_our_secrets(roof: Path, monkeypatch: pytest.Mon
 
 def test_gdal_opens_nothing_but_geotiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even if a VRT came as far as GDAL, its driver would not be there."""
-    from core.imagery import geotiff
+    from core.imagery import tiff_picture
     from core.imagery.tiffs import Layout
 
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "secret.tif")
@@ -146,17 +146,17 @@ def test_gdal_opens_nothing_but_geotiff(tmp_path: Path, monkeypatch: pytest.Monk
     text = f'<VRTDataset rasterXSize="9" rasterYSize="9">{band}</VRTDataset>'
     (tmp_path / "city.tif").write_text(text)
     with pytest.raises(ImageError, match="is a GDAL virtual raster"):
-        Picture(tmp_path / "city.tif")
+        ConfinedPicture(tmp_path / "city.tif")
     layout = Layout(9, 9, 8, 1, 1, 1, 1, 81, 1, False)
     for given in (tmp_path / "city.tif", text.encode()):
         with pytest.raises(ImageError, match="cannot be read"):
-            geotiff.TiffPicture(given, layout, Limits(), None)
+            tiff_picture.TiffPicture(given, layout, Limits(), None)
     drivers = []
     real = rasterio.open
     monkeypatch.setattr(
         rasterio, "open", lambda *args, **options: drivers.append(options["driver"]) or real(*args, **options)
     )
-    geotiff.TiffPicture(tmp_path / "secret.tif", layout, Limits(), None).close()
+    tiff_picture.TiffPicture(tmp_path / "secret.tif", layout, Limits(), None).close()
     assert drivers == ["GTiff"]
 
 
@@ -170,7 +170,7 @@ def test_neighbours_of_a_tiff_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "a.tif.aux.xml").write_text(nodata)
     (tmp_path / "a.tif.msk").write_bytes((tmp_path / "a.tif").read_bytes())
     (tmp_path / "a.tfw").write_text("9\n0\n0\n-9\n1\n1\n")
-    with Picture(tmp_path / "a.tif") as picture:
+    with ConfinedPicture(tmp_path / "a.tif") as picture:
         assert picture.info.transform == (0.5, 0.0, 100.0, 0.0, -0.5, 200.0)
         rgb, valid = picture.read(0, 0, 64, 64)
     assert valid is None or valid.all()
@@ -178,7 +178,7 @@ def test_neighbours_of_a_tiff_are_not_read(tmp_path: Path) -> None:
 
 
 def test_the_file_is_told_apart_before_a_process_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "_start", lambda: pytest.fail("started"))
+    monkeypatch.setattr(confined_picture, "_start", lambda: pytest.fail("started"))
     (tmp_path / "a.png").write_bytes(b"GIF89a")
     for path, reason in (
         (tmp_path / "a.png", "is a GIF"),
@@ -186,7 +186,7 @@ def test_the_file_is_told_apart_before_a_process_is_started(tmp_path: Path, monk
         (tmp_path, "cannot"),
     ):
         with pytest.raises(ImageError, match=reason):
-            Picture(path)
+            ConfinedPicture(path)
 
 
 def test_asked_bands_are_read_and_impossible_ones_refused(tmp_path: Path) -> None:
@@ -195,10 +195,10 @@ def test_asked_bands_are_read_and_impossible_ones_refused(tmp_path: Path) -> Non
     shape = {"width": 30, "height": 20, "count": 4, "dtype": "uint8", "photometric": "MINISBLACK"}
     with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", **shape, **place) as file:
         file.write(bands)
-    with Picture(tmp_path / "a.tif", bands=(4, 2, 1)) as picture:
+    with ConfinedPicture(tmp_path / "a.tif", bands=(4, 2, 1)) as picture:
         np.testing.assert_array_equal(picture.read(0, 0, 20, 30)[0], np.moveaxis(bands[[3, 1, 0]], 0, 2))
     with pytest.raises(ImageError, match="has 4 bands: name bands from 1 to 4"):
-        Picture(tmp_path / "a.tif", bands=(5, 2, 1))
+        ConfinedPicture(tmp_path / "a.tif", bands=(5, 2, 1))
 
 
 def test_reading_in_this_process_leaves_its_settings_alone(tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from core import checkpoint
-from core.benchmark import cold, energy, machine, turns
-from core.benchmark.artefacts import Artefact, Workshop
+from core.benchmark import cold, machine, turns
+from core.benchmark.artefacts import Artefact, Workshop, score
 from core.benchmark.plan import Case, Plan
 from core.benchmark.results import Result, Row, new_id
 from core.benchmark.runtimes import Pictures
-from core.benchmark.scores import score
 from core.data import open_split
 from core.data.scene import Scene
 from core.errors import ConfigError, TerrastillError
@@ -162,14 +161,14 @@ def _pass(artefact: Artefact, pictures: Pictures) -> Callable[[], object]:
 
 def _joules_per_megapixel(run: Callable[[], object], pictures: Pictures) -> float | None:
     """Of the whole processor, while this alone is repeated for a second."""
-    before = energy.read()
+    before = machine.read_energy()
     if before is None:
         return None
     begun, passes = time.perf_counter(), 0
     while time.perf_counter() - begun < _ENERGY_SECONDS:
         run()
         passes += 1
-    spent = energy.joules(before, energy.read())
+    spent = machine.joules(before, machine.read_energy())
     return None if spent is None else spent / (passes * pictures[..., 0].size / 1e6)
 
 

@@ -34,7 +34,7 @@ _CHUNK = 2**20
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
 
 
-class Picture:
+class ConfinedPicture:
     """An open picture from outside: `info`, and `read` for its windows. Close it, or use it in a `with` block.
 
     Raises `ImageError`, whose message is a sentence with `name`, when the file is refused.
@@ -46,7 +46,7 @@ class Picture:
         self.name = name if name is not None else path.name
         self._limits = limits or Limits()
         self._lock = threading.Lock()
-        kind = self._look(path)
+        kind = self._kind(path)
         self._child = _start()
         try:
             self._ask(
@@ -62,7 +62,7 @@ class Picture:
             self.close()
             raise
 
-    def _look(self, path: Path) -> str:
+    def _kind(self, path: Path) -> str:
         """The kind by content. A missing file and another kind are told here, without a process."""
         try:
             # A pipe or a device would never come to an end, or never begin.
@@ -97,7 +97,7 @@ class Picture:
         self._child.kill()
         self._child.wait()
 
-    def __enter__(self) -> "Picture":
+    def __enter__(self) -> "ConfinedPicture":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -159,7 +159,7 @@ def _too_slow(seconds: int) -> str:
 
 
 @contextmanager
-def picture_of(data: bytes, *, name: str, limits: Limits | None = None) -> Iterator[Picture]:
+def picture_of(data: bytes, *, name: str, limits: Limits | None = None) -> Iterator[ConfinedPicture]:
     """The same for bytes in memory: they lie in a private file of our own naming meanwhile. Raises `ImageError`."""
     limits = limits or Limits()
     if len(data) > limits.bytes:
@@ -168,7 +168,7 @@ def picture_of(data: bytes, *, name: str, limits: Limits | None = None) -> Itera
     with tempfile.TemporaryDirectory(prefix="terrastill-") as folder:
         path = Path(folder) / "picture"
         path.write_bytes(data)
-        with Picture(path, name=name, limits=limits) as picture:
+        with ConfinedPicture(path, name=name, limits=limits) as picture:
             yield picture
 
 
