@@ -23,9 +23,17 @@ class Calibration:
 
 
 def kappa(matrix: NDArray[np.int64]) -> float:
-    """Cohen's kappa of a confusion matrix (C, C): 1 for full agreement, 0 for what chance would give (Cohen, 1960).
+    """Cohen's kappa of a confusion matrix.
 
-    nan without a pixel, and where chance alone agrees fully: both masks are one and the same class.
+    Args:
+        matrix: Counts (C, C).
+
+    Returns:
+        1 for full agreement, 0 for what chance would give; nan without a pixel, and where chance alone agrees fully:
+        both masks are one and the same class.
+
+    Reference:
+        Cohen, A Coefficient of Agreement for Nominal Scales, 1960.
     """
     total = float(matrix.sum())
     if not total:
@@ -36,7 +44,14 @@ def kappa(matrix: NDArray[np.int64]) -> float:
 
 
 def border(mask: Mask) -> NDArray[np.bool_]:
-    """Pixels (H, W) whose class differs from that of their right or lower neighbour."""
+    """Pixels whose class differs from that of their right or lower neighbour.
+
+    Args:
+        mask: Class indices (H, W).
+
+    Returns:
+        Boolean (H, W).
+    """
     found = np.zeros(mask.shape, bool)
     found[:, :-1] |= mask[:, :-1] != mask[:, 1:]
     found[:-1] |= mask[:-1] != mask[1:]
@@ -44,9 +59,15 @@ def border(mask: Mask) -> NDArray[np.bool_]:
 
 
 def border_agreement(one: Mask, other: Mask, *, near: int = NEAR) -> float:
-    """Share of all border pixels of two masks (H, W) that have a border pixel of the other within `near` pixels.
+    """Share of all border pixels of two masks that have a border pixel of the other within `near` pixels.
 
-    0 to 1, nan where neither has a border. The same both ways round.
+    Args:
+        one: Class indices (H, W).
+        other: The same shape; the result is the same both ways round.
+        near: Distance in pixels, at least 0.
+
+    Returns:
+        From 0 to 1, nan where neither has a border.
     """
     first, second = border(one), border(other)
     total = int(first.sum() + second.sum())
@@ -57,9 +78,15 @@ def border_agreement(one: Mask, other: Mask, *, near: int = NEAR) -> float:
 
 
 def calibration(*, correct: NDArray[np.bool_], confidence: NDArray[np.floating], bins: int = BINS) -> Calibration:
-    """Expected calibration error over bins of equal width (Guo et al., arXiv 1706.04599), of pixels of any shape.
+    """Expected calibration error over bins of equal width.
 
-    `confidence` is the probability, 0 to 1, of the class that a model chose; `correct` whether it was right.
+    Args:
+        correct: Whether a model was right, of any shape (…).
+        confidence: The probability of the class that it chose, 0 to 1, of the same shape.
+        bins: How many.
+
+    Reference:
+        Guo et al., On Calibration of Modern Neural Networks, arXiv 1706.04599.
     """
     index = np.minimum((confidence * bins).astype(int), bins - 1).ravel()
     counts = np.bincount(index, minlength=bins).astype(np.float64)

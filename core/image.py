@@ -29,12 +29,20 @@ _ADVICE = "Cut it into smaller pictures."
 
 
 def read_rgb(source: Path | bytes) -> NDArray[np.uint8]:
-    """A picture as uint8 (H, W, 3), turned upright as its orientation says.
+    """A picture in colours, turned upright as its orientation says.
 
     Grey becomes three equal channels, palette and CMYK their colours; pixels without data are black, fully transparent
     ones among them. Deeper TIFF is stretched (`core.imagery.colours`); which bands are red, green and blue:
     `core.imagery.bands`.
-    Raises `ImageError` for anything but PNG, JPEG and TIFF, for damaged files, and over `MAX_BYTES` or `MAX_PIXELS`.
+
+    Args:
+        source: A file, or its bytes.
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Raises:
+        ImageError: It is no PNG, JPEG or TIFF, it is damaged, or over `MAX_BYTES` or `MAX_PIXELS`.
     """
     return _colours(source)[0]
 
@@ -67,9 +75,16 @@ def read_mask(source: Path | bytes) -> StoredMask:
 
 
 def read_raw(source: Path | bytes) -> NDArray[np.uint8]:
-    """`read_mask` as one array: indices uint8 (H, W), 255 where nobody labelled, or colours (H, W, 3), black there.
+    """`read_mask` as one array; palette pictures by their colours.
 
-    Palette pictures are given by their colours.
+    Args:
+        source: A file, or its bytes.
+
+    Returns:
+        Indices uint8 (H, W), 255 where nobody labelled, or colours (H, W, 3), black there.
+
+    Raises:
+        ImageError: As for `read_mask`.
     """
     found = read_mask(source)
     if found.palette is None:
@@ -82,21 +97,25 @@ def read_raw(source: Path | bytes) -> NDArray[np.uint8]:
     return shown
 
 
-def read_palette(source: Path | bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
-    """Indices (H, W) and palette colours (N, 3) of a palette picture, both uint8; None for every other picture."""
-    found = read_mask(source)
-    return None if found.palette is None else (found.values, found.palette)
-
-
 def encode_png(array: NDArray[np.uint8], level: int = 6) -> bytes:
-    """PNG bytes of a uint8 array (H, W), (H, W, 3) or (H, W, 4); `level` 1 (quick) to 9 (small)."""
+    """A picture as PNG.
+
+    Args:
+        array: uint8 (H, W), (H, W, 3) or (H, W, 4).
+        level: From 1 (quick) to 9 (small).
+    """
     buffer = io.BytesIO()
     Image.fromarray(array).save(buffer, format="PNG", compress_level=level)
     return buffer.getvalue()
 
 
 def encode_webp(array: NDArray[np.uint8], quality: int = 85) -> bytes:
-    """WebP bytes of a uint8 array (H, W), (H, W, 3) or (H, W, 4); quality 1 to 100 (lossy)."""
+    """A picture as WebP, with loss.
+
+    Args:
+        array: uint8 (H, W), (H, W, 3) or (H, W, 4).
+        quality: From 1 to 100.
+    """
     buffer = io.BytesIO()
     # Method 2 takes half the time of Pillow's 4, for one per cent more bytes.
     Image.fromarray(array).save(buffer, format="WEBP", quality=quality, method=2)

@@ -44,13 +44,27 @@ class Scores:
 
 
 def confusion_matrix(prediction: NDArray[Any], truth: NDArray[Any], classes: int) -> NDArray[np.int64]:
-    """Counts (classes, classes), rows truth and columns prediction, for two arrays of class indices of one shape."""
+    """How often each class of the truth was predicted as each class.
+
+    Args:
+        prediction: Class indices (H, W), or of any other shape.
+        truth: Class indices of the same shape.
+        classes: How many there are; every index is below it.
+
+    Returns:
+        Counts (classes, classes): rows truth, columns prediction.
+    """
     pairs = truth.astype(np.int64).ravel() * classes + prediction.astype(np.int64).ravel()
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def scores(matrix: NDArray[np.int64], class_map: ClassMap) -> Scores:
-    """From a matrix over every class of `class_map`, the ignored one included."""
+    """All scores of a confusion matrix.
+
+    Args:
+        matrix: Counts (K, K), rows truth, columns prediction, of every class of `class_map`, the ignored one too.
+        class_map: Which classes these are.
+    """
     labelled = matrix.copy()
     labelled[class_map.ignore_index] = 0
     per_class = {

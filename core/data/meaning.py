@@ -46,7 +46,11 @@ class Reading:
         return self.seen.shape
 
     def counts(self) -> NDArray[np.int64]:
-        """How many pixels hold each of the values 0 to 255, (256,)."""
+        """How many pixels hold each of the values 0 to 255.
+
+        Returns:
+            (256,).
+        """
         assert self.values is not None
         values = self.values if self.labelled is None else self.values[self.labelled]
         return np.bincount(values.ravel(), minlength=_VALUES)
@@ -131,7 +135,16 @@ def decide(readings: Sequence[Reading], class_map: ClassMap) -> Meaning:
 
 
 def interpret(reading: Reading, meaning: Meaning, class_map: ClassMap) -> tuple[NDArray[np.uint8], int, str]:
-    """Class indices uint8 (H, W) of a mask, how many of its pixels have no class, and a sentence's end about these."""
+    """The class indices of a mask whose meaning is known.
+
+    Args:
+        reading: The mask.
+        meaning: Of all masks of its dataset.
+        class_map: The classes and their colours.
+
+    Returns:
+        Class indices uint8 (H, W), how many of its pixels have no class, and a sentence's end about these.
+    """
     if not counts_by_value(reading, meaning):
         assert reading.near is not None
         indices, unknown = reading.near, reading.far
@@ -159,9 +172,17 @@ def consequence(reading: Reading, meaning: Meaning, class_map: ClassMap) -> str:
 
 
 def read_mask(source: Path | bytes, class_map: ClassMap) -> tuple[NDArray[np.uint8], int]:
-    """Class indices (H, W) of a mask that is a dataset of its own, and how many of its pixels have no class.
+    """The class indices of a mask that is a dataset of its own.
 
-    Raises `ImageError`, also for a mask whose meaning is not known.
+    Args:
+        source: A file, or its bytes.
+        class_map: The classes and their colours.
+
+    Returns:
+        Class indices uint8 (H, W), and how many of its pixels have no class.
+
+    Raises:
+        ImageError: It cannot be read, or its meaning is not known.
     """
     reading = read_for_meaning(image.read_mask(source), class_map)
     meaning = decide([reading], class_map)

@@ -14,11 +14,16 @@ REFUSE_SHARE = 0.25
 
 
 def to_indices(mask: NDArray[np.uint8], class_map: ClassMap) -> tuple[NDArray[np.uint8], int]:
-    """Class indices uint8 (H, W) of a mask, and how many of its pixels are far from every class.
+    """The class indices of a mask.
 
-    Colours (H, W, 3) go to the nearest class colour, far or not (the lower index on a tie). Grey values (H, W) are
-    indices already; one beyond the last class counts as far and becomes the ignored class. A void colour of the class
-    map becomes the ignored class, and is not far.
+    Args:
+        mask: Colours uint8 (H, W, 3), which go to the nearest class colour, far or not (the lower index on a tie), or
+            grey values (H, W), which are indices already: one beyond the last class counts as far and becomes the
+            ignored class. A void colour of the class map becomes the ignored class, and is not far.
+        class_map: The classes and their colours.
+
+    Returns:
+        Class indices uint8 (H, W), and how many pixels are far from every class.
     """
     if mask.ndim == 2:
         beyond = mask >= len(class_map.names)
@@ -39,7 +44,15 @@ def to_indices(mask: NDArray[np.uint8], class_map: ClassMap) -> tuple[NDArray[np
 
 
 def to_rgb(indices: NDArray[np.uint8], class_map: ClassMap) -> NDArray[np.uint8]:
-    """Class colours uint8 (H, W, 3) of class indices (H, W)."""
+    """A mask in the colours of its classes.
+
+    Args:
+        indices: Class indices (H, W).
+        class_map: The classes and their colours.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
     return _colours(class_map)[indices]
 
 

@@ -41,7 +41,14 @@ class Placement:
         return slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
 
     def orient(self, view: NDArray[Any]) -> NDArray[Any]:
-        """Turn and mirror the first two axes."""
+        """A view turned and mirrored as this placement says.
+
+        Args:
+            view: (S, S, …), square.
+
+        Returns:
+            (S, S, …).
+        """
         turned = np.rot90(view, self.turns)
         return turned[:, ::-1] if self.flip else turned
 
@@ -83,7 +90,15 @@ class ViewSampler:
         return sum(max(1, scene.height // self.crop) * max(1, scene.width // self.crop) for scene in self.scenes)
 
     def view(self, epoch: int, index: int) -> Labelled:
-        """Image uint8 (crop, crop, 3) and labels int16 (crop, crop)."""
+        """One view, with nothing pasted or mixed into it.
+
+        Args:
+            epoch: From 0.
+            index: Of the view in its epoch, from 0.
+
+        Returns:
+            Image uint8 (S, S, 3) and labels int16 (S, S), S being `crop`.
+        """
         random = self._random(epoch, index)
         place = self._place(random)
         image, mask = (place.orient(cut) for cut in self._cut(place))
@@ -103,9 +118,15 @@ class ViewSampler:
         return [_rectangle(self.crop, random) if random.random() < self.paste else None for _ in indices]
 
     def batch(self, epoch: int, indices: Sequence[int], *, only: Sequence[int] | None = None) -> Labelled:
-        """Images uint8 (B, crop, crop, 3) and labels int16 (B, crop, crop).
+        """A batch of views.
 
-        `only` names the positions in the batch that are wanted; they are what they would be in the whole of it.
+        Args:
+            epoch: From 0.
+            indices: Of its views in the epoch.
+            only: Positions in the batch that are wanted; they are what they would be in the whole of it. None: all.
+
+        Returns:
+            Images uint8 (B, S, S, 3) and labels int16 (B, S, S), S being `crop`.
         """
         wanted = range(len(indices)) if only is None else only
         images, masks = self._stack(epoch, [indices[position] for position in wanted])

@@ -24,16 +24,39 @@ SAME_CLASS, SAME_CLASS_INT8 = 0.9995, 0.9
 
 
 def training_tiles(data: DataConfig, *, count: int, side: int = TILE, seed: int = 0) -> list[NDArray[np.uint8]]:
-    """`count` squares, uint8 (side, side, 3), drawn from the training pictures of a dataset; smaller where those are.
+    """Squares of the training pictures of a dataset, which are real pictures to check and calibrate on.
 
-    Raises what `core.data.open_split` raises.
+    Args:
+        data: Which dataset.
+        count: How many squares.
+        side: S, in pixels.
+        seed: Of the places.
+
+    Returns:
+        uint8 (S, S, 3) each; smaller where a picture is.
+
+    Raises:
+        DataError: What `core.data.open_split` raises, or there is no picture.
     """
     _, split = open_split(data)
     return cut_tiles(split.train, count=count, side=side, seed=seed)
 
 
 def cut_tiles(scenes: Sequence[Scene], *, count: int, side: int = TILE, seed: int = 0) -> list[NDArray[np.uint8]]:
-    """The same from these scenes, one after the other, each time from another place."""
+    """The same from these scenes, one after the other, each time from another place.
+
+    Args:
+        scenes: At least one.
+        count: How many squares.
+        side: S, in pixels.
+        seed: Of the places.
+
+    Returns:
+        uint8 (S, S, 3) each; smaller where a picture is.
+
+    Raises:
+        DataError: There is no scene.
+    """
     if not scenes:
         raise DataError("There are no pictures to take tiles from: choose another dataset.")
     draw = np.random.default_rng(seed)
@@ -60,7 +83,17 @@ class Parity:
 
 
 def compare(exported: OnnxModel, model: nn.Module, card: ModelCard, tiles: Sequence[NDArray[np.uint8]]) -> Parity:
-    """Both on the same tiles; every second tile loses some rows and columns, so that odd sizes are looked at too."""
+    """Both on the same tiles; every second tile loses some rows and columns, so that odd sizes are compared too.
+
+    Args:
+        exported: The file at work.
+        model: The network that it was made from.
+        card: Its classes and normalisation.
+        tiles: uint8 (H, W, 3) each.
+
+    Raises:
+        ExportError: The file gives another shape.
+    """
     same, pixels, largest = 0, 0, None
     for index, tile in enumerate(tiles):
         image = tile if index % 2 == 0 else np.ascontiguousarray(tile[: -1 - index % 7, : -3 - index % 5])
@@ -86,7 +119,16 @@ def insist(parity: Parity, *, least: float = SAME_CLASS) -> Parity:
 
 
 def logits(model: nn.Module, card: ModelCard, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """uint8 (N, H, W, 3) → logits (N, C, H, W), on the device where the model lies."""
+    """What PyTorch makes of the same bytes that an exported model takes, on the device where the model lies.
+
+    Args:
+        model: The network.
+        card: Its normalisation.
+        images: uint8 (N, H, W, 3), red, green and blue.
+
+    Returns:
+        Logits (N, C, H, W).
+    """
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     with evaluating(model), torch.inference_mode():
         found: NDArray[np.float32] = model(Normaliser.of_card(card, device)(images)).float().contiguous().cpu().numpy()

@@ -33,10 +33,16 @@ class _Tiles(CalibrationDataReader):  # type: ignore[misc]
 
 
 def quantise(model: onnx.ModelProto, tiles: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
-    """The model of `to_onnx` with integer convolutions (QDQ), calibrated on tiles uint8 (H, W, 3).
+    """The model with integer convolutions (QDQ).
 
     The two ends and the last convolution, whose answers are compared with each other, stay in float32.
-    Raises `ExportError` when the model holds nothing that can be made integer.
+
+    Args:
+        model: What `to_onnx` gave.
+        tiles: uint8 (H, W, 3) each: the ranges of activations are those on these.
+
+    Raises:
+        ExportError: The model holds nothing that can be made integer.
     """
     convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
     if not convolutions:

@@ -51,6 +51,14 @@ class OnnxModel:
         return list(onnxruntime.get_available_providers())
 
     def run(self, images: NDArray[np.uint8]) -> Answer:
+        """One forward pass.
+
+        Args:
+            images: uint8 (N, H, W, 3), red, green and blue.
+
+        Returns:
+            Logits float32 (N, C, H, W), or a mask uint8 (N, H, W) where the model gives one.
+        """
         found: Answer = self._session.run([self._output], {self._input: images})[0]
         return found
 
@@ -79,5 +87,13 @@ class OpenVinoModel:
         self._request = compiled.create_infer_request()
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """One forward pass.
+
+        Args:
+            images: uint8 (N, H, W, 3), red, green and blue.
+
+        Returns:
+            Logits (N, C, H, W).
+        """
         found: NDArray[np.float32] = self._request.infer([images])[0]
         return found

@@ -42,7 +42,15 @@ class Stretch:
 
 
 def find_stretch(samples: NDArray[np.generic], valid: NDArray[np.bool_]) -> Stretch:
-    """The stretch for values (C, N); those in `valid` (N,) hold data. Raises `ImageError` for complex numbers."""
+    """How values become 8-bit colours.
+
+    Args:
+        samples: (C, N) of N pixels, of any real type.
+        valid: Boolean (N,): those that hold data.
+
+    Raises:
+        ImageError: They are complex numbers.
+    """
     if samples.dtype.kind not in "buif":
         raise ImageError("holds complex numbers, which cannot be shown: export it with real values.")
     real = samples[:, valid].astype(np.float64)
@@ -61,7 +69,14 @@ def find_stretch(samples: NDArray[np.generic], valid: NDArray[np.bool_]) -> Stre
 
 
 def from_cmyk(inks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Cyan, magenta, yellow and black (H, W, 4), 255 for full ink → RGB (H, W, 3)."""
+    """Inks as light.
+
+    Args:
+        inks: Cyan, magenta, yellow and black, uint8 (H, W, 4), 255 for full ink.
+
+    Returns:
+        RGB uint8 (H, W, 3).
+    """
     light = 255 - inks.astype(np.uint16)
     rgb: NDArray[np.uint8] = ((light[..., :3] * light[..., 3:] + 127) // 255).astype(np.uint8)
     return rgb
@@ -71,6 +86,9 @@ def full_range(values: NDArray[Any]) -> Stretch:
     """From 0 to the largest number that values of this kind can be: of inks, of alpha, and where nothing is known.
 
     1 or 255 where no value is larger, in wider types too; else what the type holds, and what a float shows.
+
+    Args:
+        values: Of any shape (…) and real type.
     """
     known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     largest = float(known.max()) if known.size else 0.0
@@ -83,9 +101,16 @@ def full_range(values: NDArray[Any]) -> Stretch:
 
 
 def unmultiply(values: NDArray[Any], alpha: NDArray[Any], full: float) -> NDArray[Any]:
-    """Colours (C, H, W) that were multiplied by their alpha (H, W), `full` where opaque, as they were before.
+    """Colours that were multiplied by their alpha, as they were before.
 
-    In the type of `values`, rounded and cut off at its ends if it holds whole numbers; where alpha is 0 they stay.
+    Args:
+        values: (C, H, W) of any real type.
+        alpha: (H, W), `full` where opaque.
+        full: Above 0.
+
+    Returns:
+        (C, H, W) in the type of `values`, rounded and cut off at its ends if it holds whole numbers; where alpha is 0
+        they stay.
     """
     found = np.empty_like(values)
     # In bands of rows, as in `Stretch`: the wide floats of a whole large picture would take gigabytes.

@@ -78,7 +78,20 @@ class ConfinedPicture:
         return kind
 
     def read(self, y: int, x: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-        """Colours uint8 (h, w, 3) of a window inside the picture, and which of its pixels hold data (None: all)."""
+        """A window inside the picture.
+
+        Args:
+            y: Its first row.
+            x: Its first column.
+            height: H, in pixels.
+            width: W, in pixels.
+
+        Returns:
+            Colours uint8 (H, W, 3), and which pixels hold data, boolean (H, W) (None: all).
+
+        Raises:
+            ImageError: The file is damaged there, or the child process reached a limit.
+        """
         with self._lock:
             self._ask({"y": y, "x": x, "height": height, "width": width})
             lacks = self._answer()["valid"]

@@ -50,7 +50,17 @@ class FlatPicture:
         self.info = Info(kind, width, height, tuple(notes), may_lack_data=has_alpha)
 
     def read(self, y: int, x: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-        """Colours (h, w, 3) of a window, and which are not fully transparent (None: all); others are black."""
+        """A window inside the picture.
+
+        Args:
+            y: Its first row.
+            x: Its first column.
+            height: H, in pixels.
+            width: W, in pixels.
+
+        Returns:
+            Colours uint8 (H, W, 3), black where fully transparent, and which are not, boolean (H, W) (None: all).
+        """
         part = np.asarray(self._picture.crop((x, y, x + width, y + height)))
         if part.shape[-1] == 3:
             return part, None

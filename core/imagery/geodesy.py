@@ -33,9 +33,17 @@ Floats = NDArray[np.float64]
 
 @geo.calls(_NO_DEGREES)
 def to_degrees(crs: str, points: Floats) -> Floats:
-    """Points (N, 2), x and y in `crs` → longitude and latitude (WGS 84), (N, 2).
+    """Points in longitude and latitude (WGS 84).
 
-    Raises `GeoError` when the system has no degrees, or one of the points lies on no place on earth.
+    Args:
+        crs: Their coordinate system, as WKT or by its code.
+        points: (N, 2), x and y.
+
+    Returns:
+        (N, 2) in degrees.
+
+    Raises:
+        GeoError: The system has no degrees, or one of the points lies on no place on earth.
     """
     if is_geocentric(crs):
         raise GeoError(_NO_DEGREES)
@@ -96,16 +104,33 @@ class PixelAreas:
         return self._degrees is not None
 
     def north_of(self, rows: Floats) -> Floats:
-        """Square metres of a column of pixels from the equator to each row (which may lie within one); plain alone."""
+        """Square metres of a column of pixels from the equator to each row; for plain degrees alone.
+
+        Args:
+            rows: (N,), counted from the first row; they may lie within one.
+
+        Returns:
+            (N,), negative to the south.
+        """
         assert self._degrees is not None
         a, _, _, _, e, f = self._place
         latitudes = np.clip(self._degrees[1] * (f + e * rows), -90, 90)
         return zone(latitudes) * math.radians(self._degrees[0] * a)
 
     def rows(self, y: int, height: int, x: int = 0, width: int | None = None) -> Floats:
-        """Square metres of the pixels in rows from `y` on and columns from `x` on (`width` of them; None: the rest).
+        """Square metres of the pixels in some rows.
 
-        (height, width), or (height, 1) where all in a row are the same.
+        Args:
+            y: The first row.
+            height: H, of the rows.
+            x: The first column.
+            width: W, of the columns. None: the rest.
+
+        Returns:
+            (H, W), or (H, 1) where all in a row are the same.
+
+        Raises:
+            GeoError: PROJ cannot place a pixel.
         """
         if self._given is not None:
             return np.full((height, 1), self._given**2)
@@ -120,7 +145,20 @@ class PixelAreas:
         return _along(down, self._columns, x, self._info.width if width is None else x + width)
 
     def sums(self, y: int, codes: NDArray[np.integer], length: int, x: int = 0) -> Floats:
-        """Square metres of each of `length` codes, in an array of them (h, w) whose first pixel is at (`y`, `x`)."""
+        """Square metres of each code.
+
+        Args:
+            y: The row of the first pixel of `codes`.
+            codes: (h, w), each from 0 to below `length`.
+            length: How many codes there are.
+            x: The column of the first pixel of `codes`.
+
+        Returns:
+            (L,), L being `length`.
+
+        Raises:
+            GeoError: PROJ cannot place a pixel.
+        """
         total = np.zeros(length)
         step = max(1, _CHUNK // max(1, codes.shape[1]))
         for top in range(0, len(codes), step):

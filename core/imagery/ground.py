@@ -13,9 +13,16 @@ ECCENTRICITY_SQUARED = 6.694_379_990_14e-3
 
 
 def zone(latitudes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Square metres of the ellipsoid from the equator to each latitude in degrees, for one radian of longitude.
+    """The ellipsoid from the equator to a latitude, for one radian of longitude.
 
-    Negative to the south. The exact formula of the authalic latitude (Snyder 1987, 3-12).
+    Args:
+        latitudes: (N,) in degrees, -90 to 90, or of any other shape.
+
+    Returns:
+        Square metres (N,), negative to the south.
+
+    Reference:
+        Snyder 1987, Map Projections: A Working Manual, 3-12 (the exact formula of the authalic latitude).
     """
     sine, e = np.sin(np.radians(latitudes)), math.sqrt(ECCENTRICITY_SQUARED)
     share = sine / (1 - ECCENTRICITY_SQUARED * sine**2) + np.arctanh(e * sine) / e
@@ -24,7 +31,15 @@ def zone(latitudes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def geocentric(longitudes: NDArray[np.float64], latitudes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Degrees (N,) → metres from the centre of the earth to the ellipsoid, (N, 3): without date line or poles."""
+    """Points on the ellipsoid in metres from the centre of the earth: without date line or poles.
+
+    Args:
+        longitudes: (N,) in degrees.
+        latitudes: (N,) in degrees, -90 to 90.
+
+    Returns:
+        (N, 3) in metres.
+    """
     east, north = np.radians(longitudes), np.radians(latitudes)
     across = MAJOR_AXIS_M / np.sqrt(1 - ECCENTRICITY_SQUARED * np.sin(north) ** 2)
     flat = across * np.cos(north)

@@ -35,10 +35,20 @@ def to_stored(
     labelled: NDArray[np.bool_] | None = None,
     palette: NDArray[np.uint8] | None = None,
 ) -> StoredMask:
-    """A mask of values (H, W) of any type, floats too as long as they are whole.
+    """A mask of whole numbers, floats among them as long as they are whole.
 
     -9999 and the other values that tools write for no data are unlabelled, and so is what is no number.
-    Raises `ImageError` for fractions and for values that no class index can be.
+
+    Args:
+        values: (H, W) of any type.
+        labelled: Boolean (H, W): False where the file says that there is no data. None: it says so nowhere.
+        palette: Colours uint8 (N, 3) by value.
+
+    Returns:
+        Indices (H, W).
+
+    Raises:
+        ImageError: There are fractions, or values that no class index can be.
     """
     known = np.ones(values.shape, np.bool_) if labelled is None else labelled.copy()
     if values.dtype.kind == "f":

@@ -50,10 +50,15 @@ class Pixels:
         return told or bool(self._all_bands) or self.dtype.kind in "fc"
 
     def read(self, window: Window, shape: Shape = None) -> tuple[Numbers, Valid]:
-        """Values (C, h, w) in the type of the file, and which pixels hold data (h, w); shrunk to `shape` if given.
+        """A window of the bands. Nothing is decoded but the mask where the mask says that there is nothing.
 
-        Colours that were multiplied by their alpha are given as they were before. Nothing is decoded but the mask
-        where the mask says that there is nothing.
+        Args:
+            window: In pixels of the file.
+            shape: (h, w) that it is shrunk to. None: its own.
+
+        Returns:
+            Values (C, h, w) in the type of the file, and which pixels hold data, boolean (h, w). Colours that were
+            multiplied by their alpha are given as they were before.
         """
         tall, wide = shape or (int(window.height), int(window.width))
         valid = np.ones((tall, wide), np.bool_)

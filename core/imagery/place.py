@@ -24,7 +24,7 @@ _UNKNOWN = (
 
 
 @dataclass(frozen=True)
-class Place:
+class Georeference:
     """What is known: `crs` as WKT, the map (a, b, c, d, e, f) or points (row, column, x, y), and what to say of it."""
 
     crs: str | None = None
@@ -34,21 +34,21 @@ class Place:
 
 
 @geo.calls("cannot be read: what it says of its place is damaged.")
-def read_place(file: DatasetReader) -> Place:
+def read_place(file: DatasetReader) -> Georeference:
     """The place of an open TIFF. Raises `GeoError`."""
     a, b, c, d, e, f = tuple(file.transform)[:6]
     if not file.transform.is_identity:
         if not all(map(math.isfinite, (a, b, c, d, e, f))) or a * e - b * d == 0:
-            return Place(notes=("The size of its pixels makes no sense, so its place was ignored.",))
+            return Georeference(notes=("The size of its pixels makes no sense, so its place was ignored.",))
         crs, notes = _system(file)
-        return Place(crs, (a, b, c, d, e, f), notes=notes)
+        return Georeference(crs, (a, b, c, d, e, f), notes=notes)
     points, _ = file.gcps
     if points:
         return _by_points(file)
     if file.rpcs is not None:
         text = "camera coefficients (RPC), which are not used: masks carry no place. Run gdalwarp -rpc on it first."
-        return Place(notes=(f"Its place is told by {text}",))
-    return Place()
+        return Georeference(notes=(f"Its place is told by {text}",))
+    return Georeference()
 
 
 def _system(file: DatasetReader) -> tuple[str | None, tuple[str, ...]]:
@@ -67,21 +67,23 @@ def _as_wkt(system: CRS | None) -> str | None:
     return text if CRS.from_wkt(text) else None
 
 
-def _by_points(file: DatasetReader) -> Place:
+def _by_points(file: DatasetReader) -> Georeference:
     """An affine map through ground control points where that comes near all of them, else the points themselves."""
     found = file.gcps[0]
     crs, notes = _system(file)
     points = np.array([(point.row, point.col, point.x, point.y) for point in found], np.float64)
     count = f"{len(points):,} ground control points"
     if not np.isfinite(points).all() or len(points) > _MOST_POINTS:
-        return Place(notes=(*notes, f"Its {count} cannot be used, so masks carry no place: run gdalwarp on it first."))
+        return Georeference(
+            notes=(*notes, f"Its {count} cannot be used, so masks carry no place: run gdalwarp on it first.")
+        )
     off, affine = _fitted(file, points)
     if affine is not None and off <= _NEAR_PIXELS:
         text = f"Its place is worked out from {count}, with {off:.2g} pixels of error at most."
-        return Place(crs, affine, notes=(*notes, text))
+        return Georeference(crs, affine, notes=(*notes, text))
     kept = tuple((float(row), float(column), float(x), float(y)) for row, column, x, y in points)
     text = "lie on no straight grid: masks carry them, areas and polygons have no place. Run gdalwarp on it first."
-    return Place(crs, None, kept, (*notes, f"Its {count} {text}"))
+    return Georeference(crs, None, kept, (*notes, f"Its {count} {text}"))
 
 
 def _fitted(file: DatasetReader, points: np.ndarray) -> tuple[float, Transform | None]:

@@ -69,7 +69,21 @@ class TiffPicture:
         self._upright: tuple[NDArray[np.uint8], NDArray[np.bool_] | None] | None = None
 
     def read(self, y: int, x: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-        """Colours (h, w, 3) of a window, and which pixels hold data (None: all)."""
+        """A window inside the picture.
+
+        Args:
+            y: Its first row.
+            x: Its first column.
+            height: H, in pixels.
+            width: W, in pixels.
+
+        Returns:
+            Colours uint8 (H, W, 3), black where there is no data, and which pixels hold some, boolean (H, W) or None
+            for all.
+
+        Raises:
+            ImageError: The file is damaged there.
+        """
         if self._turn == 1:
             return self._window(Window(x, y, width, height))
         if self._upright is None:
@@ -126,7 +140,15 @@ def turned(file: DatasetReader, layout: Layout) -> int:
 
 
 def turn(array: NDArray[_Value], orientation: int) -> NDArray[_Value]:
-    """A picture (H, W, …) turned upright from the TIFF or EXIF orientation 1 to 8 that it was stored in."""
+    """A picture turned upright.
+
+    Args:
+        array: (H, W, …) as it is stored.
+        orientation: From 1 to 8, of TIFF or EXIF.
+
+    Returns:
+        (H, W, …), or (W, H, …) from 5 on.
+    """
     if orientation >= 5:
         array = np.swapaxes(array, 0, 1)
     if orientation in (3, 4, 7, 8):
@@ -168,7 +190,19 @@ def _stretch(pixels: Pixels, source: Path | bytes) -> tuple[Stretch | None, list
 
 @geo.calls(DAMAGED, ImageError)
 def colour_table(file: DatasetReader, band: int, layout: Layout) -> NDArray[np.uint8] | None:
-    """Colours (N, 3) of a palette band by value, or None. GDAL makes up a palette for greys of which white is 0."""
+    """The colours of a palette band. GDAL makes up a palette for greys of which white is 0; that is none.
+
+    Args:
+        file: An open TIFF.
+        band: From 1.
+        layout: Its first directory.
+
+    Returns:
+        uint8 (N, 3) by value, or None.
+
+    Raises:
+        ImageError: The file is damaged.
+    """
     if layout.photometric != PALETTE or file.colorinterp[band - 1] != ColorInterp.palette:
         return None
     entries = file.colormap(band)

@@ -25,13 +25,28 @@ class WindowModel:
         self._model, self._normaliser, self._tiling = model, normaliser, tiling
 
     def prepare(self, group: Sequence[NDArray[np.uint8]]) -> Tensor:
-        """Colours (h, w, 3) of windows of one size → the model's input (B, 3, h, w), channels last."""
+        """The model's input for windows of one size.
+
+        Args:
+            group: Colours (h, w, 3) of each window, 0 to 255, all of one shape.
+
+        Returns:
+            (B, 3, h, w), normalised, channels last in memory, on the model's device.
+        """
         return self._normaliser(group[0][None] if len(group) == 1 else np.stack(group))
 
     def __call__(self, views: Tensor) -> Tensor:
-        """Input (B, 3, h, w) → logits (B, C, h, w), or the logarithms of averaged or resampled probabilities.
+        """One forward pass.
 
-        The softmax of either is the probability of each class. Raises `DeviceError`.
+        Args:
+            views: Input (B, 3, h, w), normalised.
+
+        Returns:
+            Logits (B, C, h, w), or the logarithms of averaged or resampled probabilities. The softmax of either is the
+            probability of each class.
+
+        Raises:
+            DeviceError: The memory of the device is full.
         """
         try:
             if not self._tiling.flips and self._tiling.ground_ratio == 1:

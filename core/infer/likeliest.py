@@ -10,7 +10,14 @@ _ROWS = 32
 
 
 def likeliest(scores: Tensor | NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Scores (C, h, w) in any layout, C at most 256 → class (h, w); the first of equal ones, as argmax gives it."""
+    """The class of the highest score for every pixel; the first of equal ones, as argmax gives it.
+
+    Args:
+        scores: (C, H, W) in any layout and of any range, on any device, C at most 256.
+
+    Returns:
+        Class indices (H, W).
+    """
     if isinstance(scores, Tensor):
         if scores.device.type != "cpu":
             return _on_device(scores).cpu().numpy()

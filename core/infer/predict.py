@@ -25,18 +25,30 @@ class Prediction:
 
     @property
     def mask(self) -> NDArray[np.uint8]:
-        """The likeliest class of each pixel, (H, W)."""
+        """The likeliest class of each pixel.
+
+        Returns:
+            Class indices (H, W).
+        """
         return likeliest(self.probabilities)
 
     @property
     def confidence(self) -> NDArray[np.float32]:
-        """The probability of that class, (H, W), from 1/C to 1."""
+        """The probability of that class.
+
+        Returns:
+            (H, W) from 1/C to 1.
+        """
         highest: NDArray[np.float32] = self.probabilities.max(axis=0)
         return highest
 
     @property
     def entropy(self) -> NDArray[np.float32]:
-        """How undecided the model is, (H, W): from 0 (one class is certain) to 1 (all C classes are alike)."""
+        """How undecided the model is: the entropy of its probabilities, divided by ln C.
+
+        Returns:
+            (H, W) from 0 (one class is certain) to 1 (all C classes are alike).
+        """
         classes = self.probabilities.shape[0]
         result = np.zeros(self.probabilities.shape[1:], np.float32)
         for channel in self.probabilities:
@@ -57,11 +69,28 @@ def predict(
     progress: OnProgress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Prediction:
-    """Segment `image` uint8 (H, W, 3) with `model`, which maps (B, 3, h, w) to logits (B, C, h, w).
+    """Segment a picture, on the device of `normaliser`, in float32, in eval mode.
 
-    A picture no larger than `tile` goes whole, a larger one in blended windows, `batch` at a time, that share `overlap`
-    pixels, or more if `full`; on the device of `normaliser`, in float32, in eval mode.
-    Raises `ImageError` (another shape), `DeviceError` (memory is full) and `CancelledError`.
+    A picture no larger than `tile` goes whole, a larger one in blended windows.
+
+    Args:
+        model: Maps (B, 3, h, w) to logits (B, C, h, w).
+        image: uint8 (H, W, 3), red, green and blue.
+        normaliser: What the model's input is made with.
+        tile: Side of a window in pixels.
+        overlap: Pixels that neighbours share, from 0 to below `tile`.
+        batch: Windows of one forward pass.
+        full: Every window is `tile` large, where the picture is, and neighbours share more than `overlap`.
+        progress: Called after each batch with the windows that are done.
+        cancelled: Asked before each batch.
+
+    Returns:
+        Probabilities (C, H, W).
+
+    Raises:
+        ImageError: The picture has another shape or type.
+        DeviceError: The memory of the device is full.
+        CancelledError: `cancelled` said so.
     """
     height, width = _size(image)
     placed = sorted(windows(height, width, tile=tile, overlap=overlap, full=full), key=_size_of)

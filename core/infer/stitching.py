@@ -66,7 +66,13 @@ class Rows(Protocol):
     """Takes the windows of a row from left to right, then gives its finished pixels."""
 
     def add(self, window: Window, valid: Valid, logits: Tensor | None) -> None:
-        """Logits (C, h, w) of a window, None where it holds no data; `valid` (h, w), None for all."""
+        """Take one window.
+
+        Args:
+            window: Where it lies.
+            valid: Boolean (h, w): its pixels that hold data. None: all of them.
+            logits: (C, h, w); None where the window holds no data.
+        """
 
     def finished(self) -> Strip:
         """The pixels that no later row adds to."""
@@ -84,6 +90,13 @@ class Blended:
         self._across = {x: torch.from_numpy(share).to(device) for x, share in grid.across.items()}
 
     def add(self, window: Window, valid: Valid, logits: Tensor | None) -> None:
+        """As `Rows.add`: boolean (h, w), logits (C, h, w).
+
+        Args:
+            window: Where it lies.
+            valid: Its pixels that hold data.
+            logits: Of its classes.
+        """
         self._move()
         columns = window.slices[1]
         if valid is not None:
@@ -130,6 +143,13 @@ class Stitched:
         return np.zeros((self._outputs, height, width), np.float32)
 
     def add(self, window: Window, valid: Valid, logits: Tensor | None) -> None:
+        """As `Rows.add`: boolean (h, w), logits (C, h, w).
+
+        Args:
+            window: Where it lies.
+            valid: Its pixels that hold data.
+            logits: Of its classes.
+        """
         columns, overlap = window.slices[1], self._grid.overlap
         if valid is not None:
             if self._valid is None:

@@ -103,7 +103,13 @@ def _full_spans(length: int, *, tile: int, overlap: int) -> list[tuple[int, int]
 def blend_weights(height: int, width: int, overlap: int) -> NDArray[np.float32]:
     """The fade of one window: 1 inside, falling linearly to almost 0 over `overlap` pixels at each border.
 
-    (height, width). Always above 0, so that a pixel which a single window covers can be divided by its weight.
+    Args:
+        height: H, of the window in pixels.
+        width: W, of the window in pixels.
+        overlap: In pixels, at least 0.
+
+    Returns:
+        (H, W), above 0 and at most 1, so that a pixel which a single window covers can be divided by its weight.
     """
     return np.outer(_ramp(height, overlap), _ramp(width, overlap)).astype(np.float32)
 
@@ -114,7 +120,17 @@ def _ramp(length: int, overlap: int) -> NDArray[np.float64]:
 
 
 def shares(placed: Sequence[Window], height: int, width: int, *, overlap: int) -> Iterator[NDArray[np.float32]]:
-    """For each window in turn, its share in each of its pixels, (h, w): the shares of a pixel sum to one."""
+    """For each window in turn its share in each of its pixels.
+
+    Args:
+        placed: The windows of a picture, which together cover it.
+        height: Of the picture in pixels.
+        width: Of the picture in pixels.
+        overlap: In pixels, at least 0.
+
+    Yields:
+        (h, w) of a window, above 0 and at most 1; the shares of a pixel sum to one.
+    """
     total = np.zeros((height, width), np.float32)
     for window in placed:
         total[window.slices] += blend_weights(window.height, window.width, overlap)
@@ -123,9 +139,18 @@ def shares(placed: Sequence[Window], height: int, width: int, *, overlap: int) -
 
 
 def axis_shares(length: int, *, tile: int, overlap: int) -> list[tuple[int, NDArray[np.float32]]]:
-    """Windows along one side: where each begins, and its share in each of its pixels; the shares of a pixel sum to one.
+    """Windows along one side of a picture.
 
     A window of a grid has the product of its two: the fades are products already, and so are the sums of a whole grid.
+
+    Args:
+        length: Of the side in pixels.
+        tile: Side of a window in pixels.
+        overlap: Pixels that neighbours share, from 0 to below `tile`.
+
+    Returns:
+        Where each window begins, and its share (L,) in each of its L pixels, above 0 and at most 1; the shares of a
+        pixel sum to one.
     """
     placed = [(start, _ramp(long, overlap)) for start, long in spans(length, tile=tile, overlap=overlap)]
     total = np.zeros(length)

@@ -15,7 +15,14 @@ _ADD: ContextVar[Callable[[Tensor], Tensor] | None] = ContextVar("add", default=
 
 @contextmanager
 def devices(add: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """Within this block `add` sums a tensor over the devices. Gradients must flow back through it to all of them."""
+    """Within this block the sums of all losses run over several devices.
+
+    Args:
+        add: Sums a tensor of any shape (…) over the devices. Gradients must flow back through it to all of them.
+
+    Yields:
+        Nothing.
+    """
     token = _ADD.set(add)
     try:
         yield
@@ -24,13 +31,27 @@ def devices(add: Callable[[Tensor], Tensor]) -> Iterator[None]:
 
 
 def across(partial: Tensor) -> Tensor:
-    """The sum of `partial` over the devices that share the batch; `partial` itself where there is but one."""
+    """The sum over the devices that share the batch.
+
+    Args:
+        partial: What this device has summed up, of any shape, a scalar () among them.
+
+    Returns:
+        Of the same shape; `partial` itself where there is but one device.
+    """
     add = _ADD.get()
     return partial if add is None else add(partial)
 
 
 def mean_across(values: Tensor) -> Tensor:
-    """The mean of `values` over all devices → scalar. Each device has as many."""
+    """The mean over all devices.
+
+    Args:
+        values: Of any shape (…); each device has as many.
+
+    Returns:
+        A scalar ().
+    """
     if _ADD.get() is None:
         return values.mean()
     return across(values.sum()) / across(values.new_tensor(values.numel()))

@@ -12,12 +12,24 @@ NO_LENGTH = 1e-24
 
 
 def pairwise_affinity(*, student: Tensor, teacher: Tensor, valid: Tensor | None = None, grid: int = 16) -> Tensor:
-    """Mean over pairs of cells of (cosine of the student's − cosine of the teacher's)². → scalar from 0 to 4.
+    """How much the likenesses between the parts of a picture differ: mean of (student's cosine − teacher's cosine)².
 
-    Features (B, C, H, W) of any strides and channels, mask (B, h, w) of any resolution. Both are averaged over their
-    valid positions onto the smaller of the two sizes, at most `grid` × `grid`: cells are the nodes of the paper, all
-    pairs of one image its connections (the pair of a cell with itself too). A pair weighs the product of its cells'
-    shares of valid pixels, and the mean runs over all pairs of the batch. A cell of zeros is like no other.
+    Both maps are averaged over their valid positions onto the smaller of the two sizes, at most `grid` × `grid`: cells
+    are the nodes of the paper, all pairs of one image its connections (the pair of a cell with itself too). A pair
+    weighs the product of its cells' shares of valid pixels, and the mean runs over all pairs of the batch. A cell of
+    zeros is like no other.
+
+    Args:
+        student: Features (B, C, H, W) of any stride; the gradient flows to them.
+        teacher: Features (B, D, h, w) of any stride and number of channels; they get no gradient.
+        valid: Boolean (B, Y, X) of any resolution: the pixels that count. None: all of them.
+        grid: Most cells along a side.
+
+    Returns:
+        A scalar () from 0 to 4, at least float32; 0 where no pixel is valid.
+
+    Reference:
+        Liu et al., Structured Knowledge Distillation for Semantic Segmentation, arXiv 1903.04197.
     """
     student, teacher, weights = common_grid(student=student, teacher=teacher, valid=valid, at_most=grid)
     with without_autocast(student):

@@ -13,13 +13,22 @@ NO_LENGTH = 1e-24
 
 
 def attention_transfer(*, student: Tensor, teacher: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Mean over images of ‖Q_S / ‖Q_S‖ − Q_T / ‖Q_T‖‖, Q = Σ_c x². → scalar from 0 to √2.
+    """How far apart the maps of strong activations are: mean over images of ‖Q_S / ‖Q_S‖ − Q_T / ‖Q_T‖‖, Q = Σ_c x².
 
-    Features (B, C, H, W) of any strides and channels, mask (B, h, w) of any resolution. The map Q with more positions
-    is averaged down to the smaller size. Both norms are L2 over the positions of one image, each weighed by its share
-    of valid pixels. This is equation 2 of the paper with p = 2, without its β/2; the authors' code takes the mean over
-    positions of the squared difference instead, which grows weaker with H·W. Images without a valid position count
-    nowhere.
+    The map Q with more positions is averaged down to the smaller size. Both norms are L2 over the positions of one
+    image, each weighed by its share of valid pixels. This is equation 2 of the paper with p = 2, without its β/2; the
+    authors' code takes the mean over positions of the squared difference instead, which grows weaker with H·W.
+
+    Args:
+        student: Features (B, C, H, W) of any stride; the gradient flows to them.
+        teacher: Features (B, D, h, w) of any stride and number of channels; they get no gradient.
+        valid: Boolean (B, Y, X) of any resolution: the pixels that count. None: all of them.
+
+    Returns:
+        A scalar () from 0 to √2, at least float32. Images without a valid position count nowhere.
+
+    Reference:
+        Zagoruyko and Komodakis, Paying More Attention to Attention, arXiv 1612.03928.
     """
     student, teacher, weights = common_grid(student=_energy(student), teacher=_energy(teacher), valid=valid)
     roots = weights.flatten(1).sqrt()

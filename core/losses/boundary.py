@@ -16,10 +16,25 @@ def boundary_soft_target_kl(
     pixels: int = 3,
     emphasis: float = 4.0,
 ) -> Tensor:
-    """`soft_target_kl` (arXiv 1503.02531) as a weighted mean: 1 + `emphasis` near an edge, 1 elsewhere. → scalar.
+    """`soft_target_kl` as a weighted mean: 1 + `emphasis` near an edge, 1 elsewhere; Σ w · KL / Σ w, times T².
 
-    Logits (B, C, H, W), mask (B, H, W). Near is within `pixels` of a pixel of another class of the teacher's argmax,
-    along both axes. Σ w · KL / Σ w over valid pixels, times T²: a weight that is the same everywhere changes nothing.
+    Near is within `pixels` of a pixel of another class of the teacher's argmax, along both axes. A weight that is the
+    same everywhere changes nothing.
+
+    Args:
+        student: Logits (B, C, H, W); the gradient flows to them.
+        teacher: Logits (B, C, H, W); they get no gradient.
+        temperature: T, above 0.
+        valid: Boolean (B, H, W): the pixels that count. None: all of them.
+        pixels: How many rows and columns away an edge still counts, at least 1.
+        emphasis: How much more a pixel near an edge weighs, at least 0.
+
+    Returns:
+        A scalar () of at least 0 and at least float32; 0 where no pixel is valid.
+
+    Reference:
+        The divergence is that of Hinton et al., Distilling the Knowledge in a Neural Network, arXiv 1503.02531; the
+        weights are ours.
     """
     divergence = pixel_divergence(student=student, teacher=teacher, temperature=temperature)
     weights = 1 + emphasis * near_edge(teacher, pixels=pixels, valid=valid).to(divergence.dtype)
@@ -27,9 +42,15 @@ def boundary_soft_target_kl(
 
 
 def near_edge(teacher: Tensor, *, pixels: int, valid: Tensor | None = None) -> Tensor:
-    """Whether another class lies within `pixels` rows and columns. Logits (B, C, H, W), mask → boolean (B, H, W).
+    """Whether another class lies within `pixels` rows and columns of a pixel.
 
-    Ignored pixels have no class here: what the teacher makes of them draws no edge.
+    Args:
+        teacher: Logits (B, C, H, W); the class of a pixel is the highest of them.
+        pixels: Rows and columns, at least 1.
+        valid: Boolean (B, H, W). Pixels outside have no class here: what the teacher makes of them draws no edge.
+
+    Returns:
+        Boolean (B, H, W).
     """
     # Across channels that lie apart in memory, argmax is many times slower.
     classes = teacher.contiguous(memory_format=torch.channels_last).argmax(dim=1).to(torch.int16)

@@ -13,11 +13,23 @@ from core.losses.precision import at_least_single
 
 
 def channel_wise_kl(*, student: Tensor, teacher: Tensor, temperature: float, valid: Tensor | None = None) -> Tensor:
-    """KL(teacher ‖ student) over the positions of each channel at `temperature`, times T². → scalar.
+    """KL(teacher ‖ student) over the positions of each channel at temperature T, times T².
 
-    Logits or features, both (B, C, H, W) of one shape (see `hints.Projection`), and a mask (B, h, w) of any resolution.
     The softmax runs over the valid positions of one channel of one image; the divergence is summed over them and
-    averaged over channels and images. An image without a valid position counts in neither sum nor average.
+    averaged over channels and images.
+
+    Args:
+        student: Logits or features (B, C, H, W); the gradient flows to them.
+        teacher: The same shape (`hints.Projection` gives features of it); they get no gradient.
+        temperature: T, above 0.
+        valid: Boolean (B, Y, X) of any resolution: the pixels that count. None: all of them.
+
+    Returns:
+        A scalar () of at least 0 and at least float32. An image without a valid position counts in neither sum nor
+        average.
+
+    Reference:
+        Shu et al., Channel-wise Knowledge Distillation for Dense Prediction, arXiv 2011.13256.
     """
     assert student.shape == teacher.shape, "bring the student's features to the teacher's channels and size first"
     weights = shares(valid, like=student).flatten(1)

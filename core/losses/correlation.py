@@ -12,11 +12,23 @@ NO_VARIANCE = 1e-8
 
 
 def correlation(*, student: Tensor, teacher: Tensor, temperature: float, valid: Tensor | None = None) -> Tensor:
-    """T² · ((1 − r between classes) + (1 − r within classes)). Logits (B, C, H, W), mask (B, H, W) → scalar, 0 to 4 T².
+    """T² · ((1 − r between classes) + (1 − r within classes)), r being Pearson's correlation of probabilities at T.
 
-    r is Pearson's correlation of the probabilities at `temperature`. Between classes: over the C classes of one pixel,
-    averaged over valid pixels. Within classes: over all valid pixels of the batch for one class, averaged over classes.
-    Where either side is constant (a deviation below 1e-4), r is zero without a gradient. Zero when no pixel is valid.
+    Between classes: over the C classes of one pixel, averaged over valid pixels. Within classes: over all valid pixels
+    of the batch for one class, averaged over classes. Where either side is constant (a deviation below 1e-4), r is zero
+    without a gradient.
+
+    Args:
+        student: Logits (B, C, H, W); the gradient flows to them.
+        teacher: Logits (B, C, H, W); they get no gradient.
+        temperature: T, above 0.
+        valid: Boolean (B, H, W): the pixels that count. None: all of them.
+
+    Returns:
+        A scalar () from 0 to 4 T², at least float32; 0 where no pixel is valid.
+
+    Reference:
+        Huang et al., Knowledge Distillation from A Stronger Teacher (DIST), arXiv 2205.10536.
     """
     weights = shares(valid, like=student)[:, None]
     everything = across(weights.sum())

@@ -34,7 +34,19 @@ class FeatureTerms(nn.Module):
         seed: int,
         share: tuple[int, int] = (0, 1),
     ) -> dict[str, Tensor]:
-        """The value of each loss, not yet weighted; arguments as `core.losses.kinds.FeatureLoss` has them."""
+        """The value of each loss, not yet weighted.
+
+        Args:
+            student: Features (B, C, H, W); the gradient flows to them and to the adapters.
+            teacher: Features (B, D, h, w) of any stride; they get no gradient.
+            valid: Boolean (B, Y, X) of any resolution: the pixels that count.
+            temperature: Above 0.
+            seed: Of whatever a loss draws for the whole batch.
+            share: (number, of how many): which part of the whole batch these B views are.
+
+        Returns:
+            A scalar () of at least float32 for each name.
+        """
         return {
             name: loss(student=student, teacher=teacher, valid=valid, temperature=temperature, seed=seed, share=share)
             for name, loss in self.losses.items()

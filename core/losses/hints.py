@@ -20,16 +20,34 @@ class Projection(nn.Module):
         self.convolution = nn.Conv2d(student_channels, teacher_channels, 1)
 
     def forward(self, features: Tensor) -> Tensor:
+        """The student's features in the teacher's channels.
+
+        Args:
+            features: (B, student_channels, H, W).
+
+        Returns:
+            (B, teacher_channels, H, W).
+        """
         projected: Tensor = self.convolution(at_least_single(features))
         return projected
 
 
 def feature_hint(*, student: Tensor, teacher: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Mean squared difference over channels and valid positions. → scalar.
+    """Mean squared difference over channels and valid positions.
 
-    Features (B, C, H, W) with as many channels (`Projection` sees to it) at any two strides, mask (B, h, w) of any
-    resolution. Where sizes differ, the larger map is averaged down to the smaller, whosever it is. A position weighs
-    its share of valid pixels. The paper's sum of squares with its ½ is C·H·W / 2 times this.
+    Where sizes differ, the larger map is averaged down to the smaller, whosever it is. A position weighs its share of
+    valid pixels. The paper's sum of squares with its ½ is C·H·W / 2 times this.
+
+    Args:
+        student: Features (B, C, H, W), in the teacher's channels (`Projection`); the gradient flows to them.
+        teacher: Features (B, C, h, w) of any stride; they get no gradient.
+        valid: Boolean (B, Y, X) of any resolution: the pixels that count. None: all of them.
+
+    Returns:
+        A scalar () of at least 0 and at least float32; 0 where no pixel is valid.
+
+    Reference:
+        Romero et al., FitNets: Hints for Thin Deep Nets, arXiv 1412.6550.
     """
     assert student.shape[1] == teacher.shape[1], "project the student's features to the teacher's channels first"
     student, teacher, weights = common_grid(student=student, teacher=teacher, valid=valid)

@@ -28,25 +28,49 @@ class Generator(nn.Module):
         self.second = nn.Conv2d(teacher_channels, teacher_channels, 3, padding=1)
 
     def forward(self, features: Tensor, keep: Tensor) -> Tensor:
-        """(B, student_channels, H, W), boolean (B, H, W) → (B, teacher_channels, H, W)."""
+        """What the teacher's features might be.
+
+        Args:
+            features: The student's, (B, student_channels, H, W).
+            keep: Boolean (B, H, W): the positions that are not hidden.
+
+        Returns:
+            (B, teacher_channels, H, W).
+        """
         kept = self.align(at_least_single(features)) * keep[:, None]
         generated: Tensor = self.second(functional.relu(self.first(kept)))
         return generated
 
 
 def keep_mask(shape: tuple[int, int, int], *, random: torch.Generator, hidden: float = 0.75) -> Tensor:
-    """Boolean (B, H, W) on the device of `random`: each position of each image is False with probability `hidden`.
+    """Which positions are kept: each of each image is hidden with probability `hidden`, all its channels together.
 
-    All channels of a position go together. The authors' code hides 0.75 in semantic segmentation.
+    Args:
+        shape: (B, H, W).
+        random: Draws; its device is that of the result.
+        hidden: From 0 to 1. The authors' code hides 0.75 in semantic segmentation.
+
+    Returns:
+        Boolean (B, H, W).
     """
     return torch.rand(shape, generator=random, device=random.device) >= hidden
 
 
 def masked_generation(*, student: Tensor, teacher: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Mean squared difference of the generated and the teacher's features over channels and valid positions. → scalar.
+    """Mean squared difference of the generated and the teacher's features over channels and valid positions.
 
-    `student` is what `Generator` made, (B, C, H, W); the teacher's may be of another stride, mask (B, h, w) of any
-    resolution. The paper sums over C, H and W (its weight is 2e-5), which grows with the picture: C·H·W times this.
+    The paper sums over C, H and W (its weight is 2e-5), which grows with the picture: C·H·W times this.
+
+    Args:
+        student: What `Generator` made, (B, C, H, W); the gradient flows to it.
+        teacher: Features (B, C, h, w) of any stride; they get no gradient.
+        valid: Boolean (B, Y, X) of any resolution: the pixels that count. None: all of them.
+
+    Returns:
+        A scalar () of at least 0 and at least float32; 0 where no pixel is valid.
+
+    Reference:
+        Yang et al., Masked Generative Distillation, arXiv 2205.01529.
     """
     return feature_hint(student=student, teacher=teacher, valid=valid)
 

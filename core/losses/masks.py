@@ -14,9 +14,14 @@ from core.losses.precision import at_least_single
 
 
 def weighted_mean(values: Tensor, weights: Tensor | None) -> Tensor:
-    """Σ weights · values / Σ weights over all positions → scalar; the plain mean where there are no weights.
+    """Σ weights · values / Σ weights over all positions; the plain mean where there are no weights.
 
-    Zero, with a gradient of zero, when all weights are zero. A boolean mask is a weight of 1 or 0.
+    Args:
+        values: (…) of any shape.
+        weights: Of a shape that `values` can be multiplied by, at least 0; a boolean mask is a weight of 1 or 0.
+
+    Returns:
+        A scalar (); 0, with a gradient of 0, when all weights are 0.
     """
     if weights is None:
         return mean_across(values)
@@ -25,9 +30,15 @@ def weighted_mean(values: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def shares(valid: Tensor | None, *, like: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-    """The share of valid pixels behind each position: mask (B, h, w) → (B, H, W) from 0 to 1; no mask → ones.
+    """The share of valid pixels behind each position.
 
-    The resolution is `size`, by default that of `like` (B, C, H, W), whose device and precision the shares have.
+    Args:
+        valid: Boolean (B, Y, X) of any resolution. None: every pixel is valid.
+        like: (B, C, h, w), whose device the shares have, and its precision where that is at least float32.
+        size: (H, W) of the result; by default that of `like`.
+
+    Returns:
+        (B, H, W) from 0 to 1.
     """
     height, width = size or like.shape[-2:]
     if valid is None:
@@ -43,8 +54,16 @@ def common_grid(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Both feature maps at the smaller height and width of the two (and `at_most`), and the weight of each position.
 
-    Features (B, C, H, W) of any strides and channels, mask (B, h, w) of any resolution. The larger map is averaged
-    down over its valid positions, none is ever enlarged; the teacher carries no gradient. At least float32.
+    The larger map is averaged down over its valid positions, none is ever enlarged.
+
+    Args:
+        student: Features (B, C, Y, X) of any stride.
+        teacher: Features (B, D, y, x) of any stride; what comes of them carries no gradient.
+        valid: Boolean (B, Y', X') of any resolution: the pixels that count. None: all of them.
+        at_most: Most positions along a side.
+
+    Returns:
+        Student (B, C, H, W), teacher (B, D, H, W) and weights (B, H, W) from 0 to 1, all at least float32.
     """
     sides = [min(ours, theirs) for ours, theirs in zip(student.shape[-2:], teacher.shape[-2:], strict=True)]
     height, width = sides if at_most is None else [min(side, at_most) for side in sides]

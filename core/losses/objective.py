@@ -25,9 +25,21 @@ def distillation_terms(
 ) -> dict[str, Tensor]:
     """alpha · supervised(student, labels) + (1 − alpha) · Σ weight · loss, as named terms that are already weighted.
 
-    Logits (B, C, H, W) of both, labels (B, H, W). `weights` names losses on logits, and losses on features whose values
-    are given in `inside`. `valid` (B, H, W) are the pixels that the teacher may speak about; without it, the labelled
-    ones. Other pixels count in no term.
+    Args:
+        student: Logits (B, C, H, W); the gradient flows to them.
+        teacher: Logits (B, C, H, W); they get no gradient.
+        labels: Class indices (B, H, W).
+        ignore_index: The label of pixels that the supervised loss leaves out.
+        alpha: From 0 (the teacher alone) to 1 (labels alone).
+        temperature: Above 0.
+        dice_share: From 0 to 1: how much of the supervised loss is Dice.
+        valid: Boolean (B, H, W): the pixels that the teacher may speak about. None: the labelled ones. Others count in
+            no term.
+        weights: Losses by name, on logits and on features.
+        inside: Values () of the losses on features, by name.
+
+    Returns:
+        A scalar () of at least float32 for each term.
     """
     terms: dict[str, Tensor] = {}
     if alpha > 0:
@@ -46,7 +58,14 @@ def distillation_terms(
 
 
 def total(terms: dict[str, Tensor]) -> Tensor:
-    """The sum of the terms: the scalar to differentiate."""
+    """The sum of the terms, which is differentiated.
+
+    Args:
+        terms: Scalars () by name, at least one.
+
+    Returns:
+        A scalar ().
+    """
     values = list(terms.values())
     loss = values[0]
     for value in values[1:]:

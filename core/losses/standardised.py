@@ -9,11 +9,23 @@ NO_VARIANCE = 1e-8
 
 
 def standardised_kl(*, student: Tensor, teacher: Tensor, temperature: float, valid: Tensor | None = None) -> Tensor:
-    """`soft_target_kl` of the z-scores of both logits, times T². Logits (B, C, H, W), mask (B, H, W) → scalar.
+    """`soft_target_kl` of the z-scores of both logits, times T².
 
     z = (x − mean) / deviation over the classes of each pixel, the deviation being √(Σ (x − mean)² / C), as the paper
-    has it. (Its published code divides by C − 1: the same as ours at a temperature √(C / (C − 1)) times higher.)
-    The divergence is summed over classes, averaged over valid pixels; the paper suggests T 2 and a weight of 9.
+    has it. (Its published code divides by C − 1: the same as ours at a temperature √(C / (C − 1)) times higher.) The
+    paper suggests T 2 and a weight of 9.
+
+    Args:
+        student: Logits (B, C, H, W); the gradient flows to them.
+        teacher: Logits (B, C, H, W); they get no gradient.
+        temperature: T, above 0.
+        valid: Boolean (B, H, W): the pixels that count. None: all of them.
+
+    Returns:
+        A scalar () of at least 0 and at least float32; 0 where no pixel is valid.
+
+    Reference:
+        Sun et al., Logit Standardization in Knowledge Distillation, arXiv 2403.01427.
     """
     return soft_target_kl(
         student=standardise(student), teacher=standardise(teacher), temperature=temperature, valid=valid
@@ -21,9 +33,15 @@ def standardised_kl(*, student: Tensor, teacher: Tensor, temperature: float, val
 
 
 def standardise(logits: Tensor) -> Tensor:
-    """Each pixel's logits with mean 0 and variance 1 over its C classes, at least float32. (B, C, H, W) → the same.
+    """Each pixel's logits with mean 0 and variance 1 over its C classes.
 
     A pixel whose logits are all alike (a deviation below 1e-4) has no order: its scores are zero, without a gradient.
+
+    Args:
+        logits: (B, C, H, W).
+
+    Returns:
+        (B, C, H, W), at least float32.
     """
     logits = at_least_single(logits)
     # Off the highest first: the mean of large numbers that are alike is rounded, and would leave a deviation.

@@ -9,9 +9,15 @@ from core.losses.precision import at_least_single
 
 
 def cross_entropy(*, logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
-    """Mean over labelled pixels of −log softmax at the label. Logits (B, C, H, W), labels (B, H, W) → scalar.
+    """Mean over labelled pixels of −log softmax at the label.
 
-    Zero, with a gradient of zero, when no pixel is labelled.
+    Args:
+        logits: (B, C, H, W); the gradient flows to them.
+        labels: Class indices (B, H, W).
+        ignore_index: The label of pixels that count nowhere.
+
+    Returns:
+        A scalar () of at least 0 and at least float32; 0, with a gradient of 0, when no pixel is labelled.
     """
     valid = labels != ignore_index
     total = functional.cross_entropy(at_least_single(logits), labels, ignore_index=ignore_index, reduction="sum")
@@ -19,9 +25,19 @@ def cross_entropy(*, logits: Tensor, labels: Tensor, ignore_index: int) -> Tenso
 
 
 def dice(*, logits: Tensor, labels: Tensor, ignore_index: int, smooth: float = 1.0) -> Tensor:
-    """One minus the soft Dice coefficient, averaged over the classes that occur in the batch (arXiv 1606.04797).
+    """One minus the soft Dice coefficient, averaged over the classes that occur in the batch.
 
-    Logits (B, C, H, W), labels (B, H, W) → scalar from 0 to 1.
+    Args:
+        logits: (B, C, H, W); the gradient flows to them.
+        labels: Class indices (B, H, W).
+        ignore_index: The label of pixels that count nowhere.
+        smooth: Added above and below the fraction line, above 0.
+
+    Returns:
+        A scalar () from 0 to 1, at least float32.
+
+    Reference:
+        Milletari et al., V-Net, arXiv 1606.04797.
     """
     classes = torch.arange(logits.shape[1], device=labels.device)[:, None, None]
     valid = (labels != ignore_index)[:, None]
@@ -36,7 +52,17 @@ def dice(*, logits: Tensor, labels: Tensor, ignore_index: int, smooth: float = 1
 
 
 def supervised(*, logits: Tensor, labels: Tensor, ignore_index: int, dice_share: float) -> dict[str, Tensor]:
-    """The named terms (1 − share) · cross-entropy and share · Dice, already weighted: their sum is the loss."""
+    """The named terms (1 − share) · cross-entropy and share · Dice, already weighted: their sum is the loss.
+
+    Args:
+        logits: (B, C, H, W); the gradient flows to them.
+        labels: Class indices (B, H, W).
+        ignore_index: The label of pixels that count nowhere.
+        dice_share: From 0 to 1.
+
+    Returns:
+        A scalar () for each term; Dice only where it has a share.
+    """
     terms = {"cross_entropy": (1 - dice_share) * cross_entropy(logits=logits, labels=labels, ignore_index=ignore_index)}
     if dice_share:
         terms["dice"] = dice_share * dice(logits=logits, labels=labels, ignore_index=ignore_index)

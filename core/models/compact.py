@@ -40,6 +40,14 @@ class Compact(nn.Module):
         self.head = nn.ConvTranspose2d(half, outputs, FOLD, stride=FOLD)
 
     def forward(self, image: Tensor) -> Tensor:
+        """One forward pass.
+
+        Args:
+            image: (B, 3, H, W), normalised.
+
+        Returns:
+            Logits (B, outputs, H, W).
+        """
         height, width = image.shape[-2:]
         features = functional.pixel_unshuffle(pad_to_multiple(image, STRIDE), FOLD)
         skips = []
@@ -66,6 +74,14 @@ class Residual(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
+        """One forward pass.
+
+        Args:
+            features: (B, width, H, W).
+
+        Returns:
+            (B, width, H, W).
+        """
         added: Tensor = features + self.body(features)
         return added
 

@@ -21,6 +21,14 @@ class SmpModel(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
+        """One forward pass.
+
+        Args:
+            image: (B, 3, H, W), normalised.
+
+        Returns:
+            Logits (B, outputs, H, W).
+        """
         height, width = image.shape[-2:]
         logits: Tensor = self.network(pad_to_multiple(image, STRIDE))
         return logits[..., :height, :width]

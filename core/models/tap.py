@@ -29,7 +29,11 @@ class Tap:
         self._held: Tensor | None = None
 
     def take(self) -> Tensor:
-        """The features of the last forward pass; they are given once, so that no graph is held longer than needed."""
+        """The features of the last forward pass; they are given once, so that no graph is held longer than needed.
+
+        Returns:
+            (B, C, H, W).
+        """
         assert self._held is not None, "there was no forward pass since the last take"
         held, self._held = self._held, None
         return held

@@ -37,6 +37,14 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(base, outputs, 1)
 
     def forward(self, image: Tensor) -> Tensor:
+        """One forward pass.
+
+        Args:
+            image: (B, 3, H, W), normalised.
+
+        Returns:
+            Logits (B, outputs, H, W).
+        """
         height, width = image.shape[-2:]
         features = pad_to_multiple(image, STRIDE)
         skips = []
@@ -51,7 +59,15 @@ class UNet(nn.Module):
 
 
 def pad_to_multiple(image: Tensor, stride: int) -> Tensor:
-    """(B, C, H, W) with its last row and column repeated until H and W are multiples of `stride`."""
+    """A picture with its last row and column repeated until both sides are multiples of a number.
+
+    Args:
+        image: (B, C, H, W).
+        stride: The number, in pixels.
+
+    Returns:
+        (B, C, H', W'), at least as large.
+    """
     height, width = image.shape[-2:]
     down, right = -height % stride, -width % stride
     return functional.pad(image, (0, right, 0, down), mode="replicate") if down or right else image

@@ -55,7 +55,16 @@ def save_state(
 ) -> None:
     """Write FOLDER/state.safetensors in one piece; what it held before becomes FOLDER/previous.safetensors.
 
-    Raises `DiskFullError`; the two files are then as they were.
+    Args:
+        folder: Of the run.
+        progress: How far it is.
+        modules: What trains, by name.
+        optimiser: With its moments.
+        scaler: With its scale.
+        best: The weights of the best model, of any shapes (…), by name.
+
+    Raises:
+        DiskFullError: There is no space; the two files are then as they were.
     """
     tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
     tensors |= {f"best.{key}": value for key, value in best.items()}
@@ -86,10 +95,23 @@ def load_state(
     scaler: torch.amp.GradScaler,
     emit: Emit = lambda _: None,
 ) -> tuple[TrainState, dict[str, Tensor]] | None:
-    """Fill modules, optimiser, scaler and random state; None when there is nothing to go on from.
+    """Fill modules, optimiser, scaler and random state from what `save_state` wrote.
 
-    A damaged newest file is reported by `emit`, and the one before it is taken. Raises `CheckpointError` when that is
-    damaged too.
+    A damaged newest file is reported by `emit`, and the one before it is taken.
+
+    Args:
+        folder: Of the run.
+        modules: What trains, by name.
+        optimiser: Gets its moments.
+        scaler: Gets its scale.
+        emit: Takes the warning.
+
+    Returns:
+        How far the run was, and the weights of its best model, of any shapes (…), by name; None when there is nothing
+        to go on from.
+
+    Raises:
+        CheckpointError: Both files are damaged.
     """
     damage = ""
     for path in (folder / _FILE, folder / _PREVIOUS):
@@ -161,9 +183,17 @@ def add_checksum(data: bytes) -> bytes:
 
 
 def read_verified(data: bytes, *, without_checksum: Collection[str] = ()) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Metadata and tensors of a file with a checksum. Raises `ValueError` when a bit of it is not as it was written.
+    """Metadata and tensors of a file with a checksum.
 
-    A file from before there were checksums passes: its metadata has the keys `without_checksum` and no other.
+    Args:
+        data: Bytes of a safetensors file.
+        without_checksum: A file from before there were checksums passes: its metadata has these keys and no other.
+
+    Returns:
+        Texts by name, and tensors of any shapes (…) by name.
+
+    Raises:
+        ValueError: A bit of it is not as it was written.
     """
     header: dict[str, str] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
     if set(header) != set(without_checksum):

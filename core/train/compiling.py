@@ -52,9 +52,17 @@ def fastest(
     emit: Emit,
     prefer: str = "",
 ) -> str:
-    """The name of the mode whose forward and backward pass over `pixels` (B, 3, H, W) takes least.
+    """The name of the mode whose forward and backward pass takes least.
 
     What is preferred is taken wherever it works: a run that goes on should go on as it was. The model stays as it was.
+
+    Args:
+        candidates: Forward passes by the name of the mode.
+        model: What they pass through.
+        pixels: (B, 3, H, W), normalised.
+        dtype: Of autocast.
+        emit: Told of each mode that cannot be run, and of the figures.
+        prefer: Name of a mode, or nothing.
     """
     seconds: dict[str, float] = {}
     for name, forward in candidates.items():

@@ -45,11 +45,25 @@ class Group:
         return [at * part + self.rank * share + view for at in range(parts) for view in range(share)]
 
     def add(self, partial: Tensor) -> Tensor:
-        """The sum of a tensor over all devices, through which gradients flow back to all of them."""
+        """The sum of a tensor over all devices, through which gradients flow back to all of them.
+
+        Args:
+            partial: Of any shape (…).
+
+        Returns:
+            Of the same shape (…).
+        """
         return _Add.apply(partial) if self.size > 1 else partial
 
     def gather(self, values: Tensor) -> Tensor:
-        """The values of every device, stacked: any shape → (size, …). Without a gradient."""
+        """The values of every device, without a gradient.
+
+        Args:
+            values: (N, …) of any shape, the same on all devices.
+
+        Returns:
+            (D, N, …), D being the number of devices.
+        """
         found = [torch.empty_like(values) for _ in range(self.size)]
         distributed.all_gather(found, values.contiguous())
         return torch.stack(found)

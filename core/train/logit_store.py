@@ -35,7 +35,12 @@ class LogitStore:
         self._rows = np.asarray(self._file)
 
     def write(self, views: Sequence[int], logits: Tensor) -> None:
-        """Logits (B, C, H, W) of these `views`."""
+        """Store the logits of some views.
+
+        Args:
+            views: Their numbers.
+            logits: (B, C, H, W).
+        """
         flat = logits.detach().float().cpu().flatten(1)
         if self.form == "float16":
             limits = torch.finfo(torch.float16)  # Beyond its range would be infinity, and a loss that is no number.
@@ -47,7 +52,14 @@ class LogitStore:
         self._rows[list(views)] = np.concatenate([ends, ((flat - low) / step).round().byte().numpy()], axis=1)
 
     def read(self, views: Sequence[int]) -> Tensor:
-        """Logits (B, C, H, W) of these `views`: float16, or float32 made from bytes."""
+        """The logits of some views.
+
+        Args:
+            views: B numbers.
+
+        Returns:
+            (B, C, H, W): float16, or float32 made from bytes.
+        """
         window = self._rows[list(views)]
         if self.form == "float16":
             return torch.from_numpy(window.view(np.float16)).view(-1, *self.shape)
@@ -57,7 +69,14 @@ class LogitStore:
         return torch.addcmul(low, levels.float(), (high - low) / _LEVELS).view(-1, *self.shape)
 
     def at(self, places: NDArray[np.intp]) -> Tensor:
-        """Of the first row, the output (H, W, C) for a picture, the logits at `places` = row x W + column: (..., C)."""
+        """Of the first row, the output (H, W, C) for a whole picture, the logits at some places.
+
+        Args:
+            places: row × W + column, of any shape (…).
+
+        Returns:
+            (…, C).
+        """
         start = 0 if self.form == "float16" else _RANGE_BYTES
         kind = np.float16 if self.form == "float16" else np.uint8
         pixels = self._rows[0, start:].view(kind).reshape(-1, self.shape[2])
@@ -78,7 +97,12 @@ def row_bytes(shape: tuple[int, int, int], form: Form) -> int:
 
 
 def fidelity(exact: Tensor, stored: Tensor) -> str:
-    """What storing changes, in probabilities at T = 1, in a sentence. Logits (B, C, H, W)."""
+    """What storing changes, in probabilities at temperature 1, in a sentence.
+
+    Args:
+        exact: Logits (B, C, H, W).
+        stored: What is read back of them, (B, C, H, W).
+    """
     exact, stored = exact.float().cpu(), stored.float()
     changed = (exact.softmax(dim=1) - stored.softmax(dim=1)).abs()
     flipped = (exact.argmax(dim=1) != stored.argmax(dim=1)).float().mean()

@@ -53,7 +53,14 @@ class FrozenTeacher:
 
     @torch.no_grad()
     def output(self, images: Tensor) -> TeacherOutput:
-        """To uint8 views (B, H, W, 3)."""
+        """What the teacher makes of views.
+
+        Args:
+            images: uint8 (B, H, W, 3).
+
+        Returns:
+            Logits (B, C, H, W), and features where a loss asks for them.
+        """
         self.model.eval()
         with autocast(self.normaliser.device, self.dtype):
             pixels = self.normaliser(images)
@@ -88,7 +95,15 @@ class Stepper:
     group: Group = ALONE
 
     def terms(self, batch: Batch, output: TeacherOutput | None) -> dict[str, Tensor]:
-        """Named, weighted losses of this batch with the model as it is."""
+        """Named, weighted losses of this batch with the model as it is.
+
+        Args:
+            batch: Views and labels.
+            output: The teacher's. None: labels alone.
+
+        Returns:
+            A scalar () for each term.
+        """
         if self.group.size == 1:
             return self._terms(batch, output)
         with across.devices(self.group.add):
@@ -140,7 +155,16 @@ class Stepper:
         return [*self.model.parameters(), *beside]
 
     def step(self, batch: Batch, output: TeacherOutput | None, learning_rate: float) -> dict[str, Tensor]:
-        """Update the model once; gives the detached terms, averaged over the parts, without waiting for the device."""
+        """Update the model once, without waiting for the device.
+
+        Args:
+            batch: Views and labels.
+            output: The teacher's. None: labels alone.
+            learning_rate: At least 0.
+
+        Returns:
+            A detached scalar () for each term, averaged over the parts of the batch.
+        """
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         self.optimiser.zero_grad(set_to_none=True)

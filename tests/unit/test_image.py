@@ -255,12 +255,12 @@ def test_a_palette_picture_has_colours_and_indices() -> None:
     picture = Image.fromarray(COLOURS[..., 0] % 3).convert("P")
     picture.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
     data = encode(picture, "PNG")
-    parts = image.read_palette(data)
-    assert parts is not None
-    np.testing.assert_array_equal(parts[0], COLOURS[..., 0] % 3)
-    assert parts[1][:3].tolist() == [[10, 20, 30], [40, 50, 60], [70, 80, 90]]
-    np.testing.assert_array_equal(image.read_raw(data), parts[1][parts[0]])
-    assert image.read_palette(image.encode_png(COLOURS)) is None
+    found = image.read_mask(data)
+    assert found.palette is not None
+    np.testing.assert_array_equal(found.values, COLOURS[..., 0] % 3)
+    assert found.palette[:3].tolist() == [[10, 20, 30], [40, 50, 60], [70, 80, 90]]
+    np.testing.assert_array_equal(image.read_raw(data), found.palette[found.values])
+    assert image.read_mask(image.encode_png(COLOURS)).palette is None
 
 
 @pytest.mark.parametrize("channels", [None, 3, 4])

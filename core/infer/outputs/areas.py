@@ -51,7 +51,12 @@ class AreaCounter:
                 self._unmeasured(error)
 
     def add(self, y: int, mask: NDArray[np.integer]) -> None:
-        """Rows (h, W) of codes, from `y` on."""
+        """Count more rows.
+
+        Args:
+            y: The first of them.
+            mask: Codes (h, W), each below the `length` of this counter.
+        """
         self._pixels += np.bincount(mask.ravel(), minlength=self._length)
         if self._sizes is not None:
             try:

@@ -39,7 +39,16 @@ def write_difference(target: Path, info: Info, classes: ClassMap, *, student: Pa
 
 
 def difference(count: int, *, student: NDArray[np.uint8], teacher: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Masks (H, W) of `count` classes → `count` where they agree, else the student's class; `NO_DATA` if either is."""
+    """Where two masks of one picture differ.
+
+    Args:
+        count: How many classes there are.
+        student: Class indices (H, W), `NO_DATA` where there is none.
+        teacher: The same shape.
+
+    Returns:
+        (H, W): `count` where they agree, else the student's class; `NO_DATA` where either is.
+    """
     found = np.where(student == teacher, np.uint8(count), student)
     found[(student == NO_DATA) | (teacher == NO_DATA)] = NO_DATA
     return found

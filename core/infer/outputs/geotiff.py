@@ -60,7 +60,16 @@ class MaskWriter:
             self._file.set_band_description(1, "class")
 
     def write(self, y: int, mask: NDArray[np.uint8]) -> None:
-        """Rows (h, W) from `y` on. Raises `DiskFullError`, `GeoError`."""
+        """Write more rows.
+
+        Args:
+            y: The first of them.
+            mask: Class indices (h, W), `NO_DATA` where there is none.
+
+        Raises:
+            DiskFullError: The disk has no space left.
+            GeoError: GDAL cannot write the file.
+        """
         with _writing(self.path):
             self._file.write(mask, 1, window=Window(0, y, mask.shape[1], mask.shape[0]))
         self._smaller.write(mask)
@@ -145,9 +154,19 @@ def _copy(source: Path, aside: Path, target: Path, needs: int, **options: Any) -
 
 
 def read_mask(path: Path, window: tuple[int, int, int, int] | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """A mask of ours, (y, x, height, width) of it or all, shrunk to `shape` (h, w) from its overviews.
+    """A mask of ours, or a part of it, shrunk from its overviews.
 
-    Raises `OSError` when it is not there, and `GeoError` when it cannot be read.
+    Args:
+        path: The GeoTIFF.
+        window: (y, x, height, width) in pixels of the mask. None: all of it.
+        shape: (h, w) of the result.
+
+    Returns:
+        Class indices (h, w).
+
+    Raises:
+        OSError: It is not there.
+        GeoError: It cannot be read.
     """
     path.stat()
     unreadable = geo.calls("The mask cannot be read: segment the picture again.")

@@ -29,7 +29,11 @@ class Smaller:
             self._levels.append(_Level(_place(plain, number), height, width))
 
     def write(self, mask: NDArray[np.uint8]) -> None:
-        """The next rows (h, W)."""
+        """Take the next rows.
+
+        Args:
+            mask: Class indices (h, W).
+        """
         for level in self._levels:
             mask = level.write(mask)
             if not len(mask):
@@ -79,7 +83,14 @@ class _Level:
 
 
 def most_of_four(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(2 h, W) → (h, W/2 rounded up): the commonest of each 2 x 2 pixels; of two pairs that of the first pixel."""
+    """The commonest of each 2 x 2 pixels; of two pairs that of the first pixel.
+
+    Args:
+        mask: Class indices (2 h, W).
+
+    Returns:
+        (h, W/2), W/2 rounded up.
+    """
     if mask.shape[1] % 2:
         mask = np.concatenate([mask, mask[:, -1:]], axis=1)
     one, two, three, four = (np.ascontiguousarray(mask[y::2, x::2]) for y in (0, 1) for x in (0, 1))

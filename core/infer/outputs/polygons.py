@@ -107,13 +107,29 @@ class Ground:
     x: int
 
     def sums(self, codes: NDArray[np.integer], length: int) -> NDArray[np.float64]:
+        """Square metres of each code.
+
+        Args:
+            codes: (h, w) in the block, each from 0 to below `length`.
+            length: How many codes there are.
+
+        Returns:
+            (L,), L being `length`.
+        """
         return self.sizes.sums(self.y, codes, length, self.x)
 
     @geo.calls(_FAILED)
     def exactly(self, shapes: NDArray[np.object_], nearly: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Square metres of polygons in pixels of the block; `nearly` where no formula gives them.
+        """Square metres of polygons, by a formula where there is one.
 
         In plain degrees an area is that of the polygon whose y are areas between the equator and a parallel.
+
+        Args:
+            shapes: N polygons (N,) in pixels of the block.
+            nearly: What is given elsewhere, (N,).
+
+        Returns:
+            Square metres (N,).
         """
         if not self.sizes.is_plain or not len(shapes):
             return nearly
@@ -125,7 +141,16 @@ class Ground:
 
 
 def polygons(mask: Mask, settings: PolygonSettings, ground: Ground | None = None) -> Regions:
-    """Polygons of a mask (H, W) in its own pixels; `NO_DATA` has none. Raises `GeoError`."""
+    """Polygons of a mask in its own pixels.
+
+    Args:
+        mask: Class indices (H, W); `NO_DATA` has no polygon.
+        settings: The smallest polygon, and how smooth they are.
+        ground: The size of a pixel, for areas in square metres.
+
+    Raises:
+        GeoError: GDAL or GEOS fails.
+    """
     least = _least_pixels(mask, settings, ground)
     mask = without_spots(mask, least)
     outlines, classes = _outlines(mask)
@@ -153,9 +178,19 @@ def _least_pixels(mask: Mask, settings: PolygonSettings, ground: Ground | None) 
 
 @geo.calls(_FAILED)
 def without_spots(mask: Mask, least: int) -> Mask:
-    """Spots of fewer than `least` pixels join a neighbour; pixels without data stay as they are.
+    """The mask without spots of fewer than `least` pixels; those without data stay as they are.
 
     A spot joins the largest of its neighbours, the smallest spots first, so that many small ones grow together.
+
+    Args:
+        mask: Class indices (H, W), `NO_DATA` where there is none.
+        least: In pixels.
+
+    Returns:
+        Class indices (H, W).
+
+    Raises:
+        GeoError: GDAL fails.
     """
     valid = mask != NO_DATA
     # GDAL takes no size that is larger than the mask: nothing could be joined then.

@@ -18,7 +18,12 @@ class Thumbnail:
         self._whole = np.zeros(shape, np.bool_)
 
     def add(self, window: Window, rgb: NDArray[np.uint8]) -> None:
-        """Take in one window, colours (h, w, 3)."""
+        """Take in one window.
+
+        Args:
+            window: Where it lies in the picture.
+            rgb: Its colours (h, w, 3), 0 to 255.
+        """
         step = self.step
         top, left = -window.y % step, -window.x % step
         part = rgb[top:, left:]

@@ -169,7 +169,18 @@ def _geometries(part: Regions, globe: ToGlobe | None) -> tuple[NDArray[np.object
 
 @geo.calls("The polygons cannot be placed.")
 def to_map(shapes: NDArray[np.object_], info: Info) -> NDArray[np.object_]:
-    """Pixels → the coordinates of the picture; without any, y upwards as QGIS draws pictures that know no place."""
+    """Polygons in the coordinates of the picture; without any, y upwards as QGIS draws pictures that know no place.
+
+    Args:
+        shapes: N polygons (N,) in pixels.
+        info: What the picture says of its place.
+
+    Returns:
+        N polygons (N,).
+
+    Raises:
+        GeoError: GEOS fails.
+    """
     a, b, c, d, e, f = info.transform or (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
     placed: NDArray[np.object_] = shapely.transform(
         shapes, lambda p: np.stack([a * p[:, 0] + b * p[:, 1] + c, d * p[:, 0] + e * p[:, 1] + f], 1)

@@ -172,7 +172,7 @@ def test_masks_are_class_numbers_and_255_is_not_labelled(home: Path, count: int)
     assert loaded.warnings == []
 
 
-def test_one_class_alone_and_what_looks_binary_are_taken_at_their_word(home: Path) -> None:
+def test_one_class_alone_and_masks_of_two_values_are_taken_at_their_word(home: Path) -> None:
     folder = made(home, replace(ORCHARD, split=DescribedSplit("drawn")))
     only_two, zero_and_void = np.full((20, 30), 2, np.uint8), np.zeros((20, 30), np.uint8)
     zero_and_void[3:] = 255
