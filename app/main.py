@@ -12,7 +12,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from app import web_deferred, web_limits, web_modules, web_runtime, web_security
+from app import web_limits, web_modules, web_routes, web_security
 from app.services import hosts, inference, visitors, workers, workspaces
 from app.services.deferred import DEFERRED
 from app.services.errors import TerrastillError
@@ -86,7 +86,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 def own_routes(base: str) -> list[BaseRoute]:
     """What the app serves beside Streamlit, below the same path (`server.baseUrlPath`, with or without slashes)."""
     prefix = f"/{base.strip('/')}".rstrip("/")
-    return [*web_runtime.routes(prefix), *web_modules.routes(prefix), *web_deferred.routes(prefix)]
+    return [*web_routes.routes(prefix), *web_modules.routes(prefix)]
 
 
 app = st.App(
@@ -97,7 +97,7 @@ app = st.App(
     middleware=[
         *web_security.MIDDLEWARE,
         *web_limits.MIDDLEWARE,
-        *web_runtime.MIDDLEWARE,
+        *web_routes.MIDDLEWARE,
         *web_modules.MIDDLEWARE,
         Middleware(visitors.VisitorCookie),
     ],

@@ -21,7 +21,7 @@ from core.models.pretrained import LITE_MEAN, LITE_STD
 from core.normalise import Normaliser
 from core.train import picture_cache, view_cache
 from core.train.batches import Batch, epoch_batches
-from core.train.optim import build_optimiser
+from core.train.schedule import build_optimiser
 from core.train.step import FrozenTeacher, Stepper
 
 

@@ -23,7 +23,13 @@ class Normaliser:
 
     @classmethod
     def of(cls, mean: Sequence[float], std: Sequence[float], device: torch.device | str) -> "Normaliser":
-        """From plain numbers, in float32."""
+        """A normaliser of plain numbers, in float32.
+
+        Args:
+            mean: C numbers on 0..255.
+            std: C numbers on 0..255, above 0.
+            device: Where its output is to lie.
+        """
         return cls(*(torch.tensor(values, dtype=torch.float32, device=device) for values in (mean, std)))
 
     @classmethod

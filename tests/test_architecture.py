@@ -48,7 +48,7 @@ TASKS = (
 STORE = (*BASE, "core.runs.store")
 EXECUTION = (*(f"core.runs.{name}" for name in ("execution", "checks", "trial", "teaching")), "core.runs.devices")
 TRACKING = ("core.runs.tracking",)
-SERVER = ("app.web_deferred", "app.web_modules", "app.web_runtime", "app.web_security", "app.web_limits")
+SERVER = ("app.web_routes", "app.web_modules", "app.web_security", "app.web_limits")
 PAGES = ("app.streamlit_private", "app.visitor", "app.services", "app.state", "app.caching", "app.components", *SERVER)
 
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.

@@ -6,8 +6,8 @@ from app import state
 from app.services.deferred import DEFERRED
 from app.services.overlays import Packed, frame
 from app.services.visitors import visitor_of
-from app.web_deferred import address
 from app.web_modules import script, styles
+from app.web_routes import address
 
 _mount = st.components.v2.component(
     "terrastill.viewer",

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
 from core.config.fields import Setting, settings_of
-from core.config.model import BASE
+from core.config.run import BASE
 
 QUICK = RunConfig(
     kind="distill",

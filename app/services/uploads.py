@@ -4,15 +4,20 @@ Streamlit keeps the bytes of an upload in memory until its session ends. A sessi
 it (`visitor.let_in`), so that nothing is taken before signing in, nor for a session that never was.
 """
 
+import math
+import os
 import threading
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from app.services.access import Access, read_access
 from core.errors import ImageError
 from core.imagery.limits import MEGABYTE
+from core.imagery.sniff import pixels_of
 
 _MOST_SESSIONS = 10_000
 Still = Callable[[Sequence[str]], Sequence[str]]
@@ -134,3 +139,19 @@ class SessionPixels:
 
 
 OPEN_PIXELS = OpenPixels()
+
+
+def megapixels(files: Iterable[Path]) -> int:
+    """What picture files say of their sizes, together; rounded up."""
+    return math.ceil(sum(map(pixels_of, files)) / 1e6)
+
+
+def bytes_below(root: Path) -> int:
+    """Bytes of all files below a folder; 0 where there is none."""
+    taken = 0
+    for folder, _, names in os.walk(root):
+        for name in names:
+            # It may be removed meanwhile.
+            with suppress(OSError):
+                taken += (Path(folder) / name).lstat().st_size
+    return taken

@@ -21,8 +21,8 @@ from typing import Any
 import psutil
 
 from app.services.access import Access, opened_path, read_access
-from app.services.amounts import bytes_below
 from app.services.names import shown, size_text
+from app.services.uploads import bytes_below
 from core import paths
 from core.data.opened import is_file_inside
 from core.errors import DatasetNotFoundError, ImageError

@@ -11,7 +11,7 @@ from app.components.empty import empty_state
 from app.components.guard import page, plainly
 from app.components.map_results import results
 from app.components.sign_in import person
-from app.services import access, amounts, artifacts, mapping, visitors, workspaces
+from app.services import access, artifacts, mapping, uploads, visitors, workspaces
 from app.services.artifacts import Model
 from app.services.errors import ImageError
 from app.services.forms import parse_bands
@@ -271,7 +271,7 @@ def _start_with(key: str, options: list[str], default: str) -> None:
 
 def _start(workspace: Workspace, choice: mapping.Choice) -> None:
     allowed = access.read_access()
-    pixels = amounts.megapixels(own.path for own in workspace.pictures)
+    pixels = uploads.megapixels(own.path for own in workspace.pictures)
     access.RATES.take(person(), "megapixels", allowed.megapixels_an_hour, pixels)
     access.RATES.take(person(), "predictions", allowed.predictions_an_hour, len(workspace.pictures))
     mapping.Order(workspace, list(workspace.pictures), choice)

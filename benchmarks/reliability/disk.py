@@ -20,7 +20,7 @@ from core.errors import DiskFullError
 from core.events import Event
 from core.runs.store.records import RunState
 from core.train.checkpointing import TrainState, load_state, read_verified, save_state
-from core.train.optim import build_optimiser
+from core.train.schedule import build_optimiser
 
 _MEGABYTE = 1_000_000
 

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 from core.config import FAMILIES, DataConfig, Kind, ModelConfig, RunConfig, TrainConfig
 from core.config.fields import Setting, settings_of
-from core.config.model import BASE
+from core.config.run import BASE
 from core.errors import ConfigError
 
 _DATA = ("dataset", "root", "split", "skip_bad_pairs")

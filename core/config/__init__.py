@@ -2,8 +2,7 @@
 
 from core.config.data import DataConfig
 from core.config.distill import DistillConfig
-from core.config.model import FAMILIES, ModelConfig
-from core.config.run import Kind, RunConfig
+from core.config.run import FAMILIES, Kind, ModelConfig, RunConfig
 from core.config.train import TrainConfig
 
 __all__ = [

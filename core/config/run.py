@@ -1,17 +1,45 @@
-"""All settings of one run, to and from JSON."""
+"""All settings of one run and which network it trains, to and from JSON."""
 
 import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from core.config.data import DataConfig
 from core.config.distill import DistillConfig
-from core.config.model import ModelConfig
+from core.config.fields import Setting, setting
 from core.config.train import TrainConfig
 from core.errors import ConfigError
 from core.typed import build
 
+FAMILIES = ("compact", "unet")
+"""Architectures of which a `base` makes every size; the first is the usual one."""
+
+BASE = Setting(
+    "Base width",
+    "Width of a compact or a unet: parameters and work grow with its square. 4 has about 120,000 parameters.",
+    low=2,
+    high=64,
+    name="base",
+)
+"""The one argument that every family has."""
+
 Kind = Literal["train", "distill"]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """An architecture by its key in `core.models.MODELS`, and its arguments (plain JSON values)."""
+
+    architecture: str = setting("compact", "Architecture", "The kind of network: compact, unet or smp.")
+    arguments: dict[str, Any] = field(default_factory=lambda: {"base": 4})
+
+    def problems(self) -> list[str]:
+        """A sentence when the width of a family is out of range."""
+        if self.architecture not in FAMILIES:
+            return []
+        base = self.arguments.get("base")
+        problem = BASE.problem(base if isinstance(base, int) and not isinstance(base, bool) else f"{base}")
+        return [problem] if problem else []
 
 
 @dataclass(frozen=True)

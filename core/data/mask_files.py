@@ -13,7 +13,7 @@ from rasterio.windows import Window
 from core import geo
 from core.data.readers.source import Labels
 from core.image import encode_png
-from core.imagery.geotiff import settings
+from core.imagery.tiff_picture import settings
 
 UNLABELLED = 255
 WHOLE_PIXELS = 25_000_000
@@ -22,7 +22,11 @@ _ROWS = 512
 
 
 def count_codes(codes: NDArray[np.int32]) -> dict[int, int]:
-    """How many pixels hold each code. Equal neighbours are counted together, which is most of a mask."""
+    """How many pixels hold each code. Equal neighbours are counted together, which is most of a mask.
+
+    Args:
+        codes: (H, W), or of any other shape.
+    """
     flat = codes.reshape(-1)
     starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1]))) if flat.size else np.zeros(0, np.int64)
     lengths = np.diff(np.append(starts, flat.size))

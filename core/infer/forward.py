@@ -1,4 +1,8 @@
-"""The forward pass over windows of a picture: input prepared, resampled to the model's ground resolution and back."""
+"""The forward pass over windows of a picture, and the class of the highest score.
+
+Input is prepared, resampled to the model's ground resolution and back. The class is found several times as fast as by
+an argmax over channels (docs/LOG.md).
+"""
 
 import ctypes
 from collections.abc import Iterator, Sequence
@@ -16,6 +20,8 @@ from core.out_of_memory import device_full, is_out_of_memory
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """Of `mallopt` in glibc's malloc.h."""
+_ROWS = 32
+"""So many rows at a time stay in the processor's cache."""
 
 
 class WindowModel:
@@ -102,3 +108,42 @@ def keep_freed_memory() -> bool:
             taken = library.mallopt(_MMAP_MAX, 0), library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
             return all(taken)
     return False
+
+
+def likeliest(scores: Tensor | NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The class of the highest score for every pixel; the first of equal ones, as argmax gives it.
+
+    Args:
+        scores: (C, H, W) in any layout and of any range, on any device, C at most 256.
+
+    Returns:
+        Class indices (H, W).
+    """
+    if isinstance(scores, Tensor):
+        if scores.device.type != "cpu":
+            return _on_device(scores).cpu().numpy()
+        scores = scores.detach().numpy()
+    classes = np.zeros(scores.shape[1:], np.uint8)
+    for y in range(0, len(classes), _ROWS):
+        _fill(classes[y : y + _ROWS], np.ascontiguousarray(scores[:, y : y + _ROWS]))
+    return classes
+
+
+def _fill(classes: NDArray[np.uint8], scores: NDArray[np.float32]) -> None:
+    """Channel by channel against the best so far. A later class has a higher number, so a maximum keeps it."""
+    best, higher = scores[0].copy(), np.empty(classes.shape, np.bool_)
+    for index in range(1, len(scores)):
+        np.greater(scores[index], best, out=higher)
+        numbered = higher.view(np.uint8)
+        numbered *= np.uint8(index)
+        np.maximum(classes, numbered, out=classes)
+        np.maximum(best, scores[index], out=best)
+
+
+def _on_device(scores: Tensor) -> Tensor:
+    best = scores[0].clone()
+    classes = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
+    for index in range(1, len(scores)):
+        classes.masked_fill_(scores[index] > best, index)
+        torch.maximum(best, scores[index], out=best)
+    return classes

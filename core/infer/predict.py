@@ -11,8 +11,7 @@ from torch import nn
 
 from core.errors import ImageError
 from core.events import Cancelled, CancelledError, OnProgress, Progress
-from core.infer.forward import WindowModel, evaluating
-from core.infer.likeliest import likeliest
+from core.infer.forward import WindowModel, evaluating, likeliest
 from core.infer.tiling import OVERLAP, TILE, Tiling, Window, shares, windows
 from core.normalise import Normaliser
 
@@ -69,15 +68,13 @@ def predict(
     progress: OnProgress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Prediction:
-    """Segment a picture, on the device of `normaliser`, in float32, in eval mode.
-
-    A picture no larger than `tile` goes whole, a larger one in blended windows.
+    """Segment a picture, in float32 and in eval mode.
 
     Args:
         model: Maps (B, 3, h, w) to logits (B, C, h, w).
         image: uint8 (H, W, 3), red, green and blue.
-        normaliser: What the model's input is made with.
-        tile: Side of a window in pixels.
+        normaliser: What the model's input is made with; the model runs on its device.
+        tile: Side of a window in pixels. A picture no larger goes whole, a larger one in blended windows.
         overlap: Pixels that neighbours share, from 0 to below `tile`.
         batch: Windows of one forward pass.
         full: Every window is `tile` large, where the picture is, and neighbours share more than `overlap`.
@@ -96,17 +93,15 @@ def predict(
     placed = sorted(windows(height, width, tile=tile, overlap=overlap, full=full), key=_size_of)
     weights = shares(placed, height, width, overlap=overlap)
     window_model = WindowModel(model, normaliser, Tiling())
-    result, done = None, 0
+    result: NDArray[np.float32] | None = None
+    done = 0
     with evaluating(model), torch.inference_mode():
         model.to(normaliser.device)
         for group in _alike(placed, batch):
             if cancelled is not None and cancelled():
                 raise CancelledError
             found = _probabilities(window_model, image, group)
-            if result is None:
-                result = found[0] if len(placed) == 1 else np.zeros((found.shape[1], height, width), np.float32)
-            if len(placed) > 1:
-                _blend(result, found, group, weights)
+            result = _blended(result, found, group, weights, (height, width))
             done += len(group)
             if progress is not None:
                 progress(Progress(done, len(placed)))
@@ -143,12 +138,20 @@ def _probabilities(window_model: WindowModel, image: NDArray[np.uint8], group: S
     return found
 
 
-def _blend(
-    result: NDArray[np.float32],
+def _blended(
+    result: NDArray[np.float32] | None,
     found: NDArray[np.float32],
     group: Sequence[Window],
     weights: Iterator[NDArray[np.float32]],
-) -> None:
+    size: tuple[int, int],
+) -> NDArray[np.float32]:
+    """`result` (C, H, W), or zeros of this `size`, and what was found in a group of windows, (B, C, h, w), added."""
+    if found.shape[2:] == size:
+        whole: NDArray[np.float32] = found[0]
+        return whole
+    if result is None:
+        result = np.zeros((found.shape[1], *size), np.float32)
     for window, probabilities in zip(group, found, strict=True):
         rows, columns = window.slices
         result[:, rows, columns] += probabilities * next(weights)
+    return result

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.infer.likeliest import likeliest
+from core.infer.forward import likeliest
 from core.infer.tiling import Window, axis_shares, spans
 
 NO_DATA = 255

@@ -4,9 +4,9 @@ from typing import Any
 
 from torch import Tensor
 
-from core.losses.kinds import FeatureLoss
+from core.losses.features import FeatureLoss
 from core.losses.masks import common_grid, weighted_mean
-from core.losses.precision import over_root, without_autocast
+from core.losses.sums import over_root, without_autocast
 
 NO_LENGTH = 1e-24
 

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.losses.kinds import FeatureLoss
+from core.losses.features import FeatureLoss
 from core.losses.masks import common_grid, weighted_mean
-from core.losses.precision import at_least_single, over_root
+from core.losses.sums import at_least_single, over_root
 
 NO_LENGTH = 1e-24
 

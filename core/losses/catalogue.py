@@ -26,8 +26,8 @@ class Loss:
             (gradients on the shipped scenes at temperature 2), rounded; for the channel-wise loss it is the paper's.
         colour: Of its line in charts, as `#rrggbb`, told apart from the others on a light and on a dark page.
         temperature: What the temperature does in it, one sentence.
-        factory: `module:attribute`, imported on first use. For `logits` a function (`core.losses.kinds.LogitLoss`),
-            for `features` a class (`core.losses.kinds.FeatureLoss`).
+        factory: `module:attribute`, imported on first use. For `logits` a function (`core.losses.features.LogitLoss`),
+            for `features` a class (`core.losses.features.FeatureLoss`).
     """
 
     name: str

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from core.losses.features import FeatureLoss
 from core.losses.hints import Projection
-from core.losses.kinds import FeatureLoss
 from core.losses.masks import common_grid, shares, weighted_mean
-from core.losses.precision import at_least_single
+from core.losses.sums import at_least_single
 
 
 def channel_wise_kl(*, student: Tensor, teacher: Tensor, temperature: float, valid: Tensor | None = None) -> Tensor:

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from core.losses.across import across
 from core.losses.masks import shares
-from core.losses.precision import at_least_single, over_root
+from core.losses.sums import across, at_least_single, over_root
 
 NO_VARIANCE = 1e-8
 

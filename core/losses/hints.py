@@ -4,9 +4,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.losses.kinds import FeatureLoss
+from core.losses.features import FeatureLoss
 from core.losses.masks import common_grid, weighted_mean
-from core.losses.precision import at_least_single
+from core.losses.sums import at_least_single
 
 
 class Projection(nn.Module):

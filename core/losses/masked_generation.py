@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.losses.features import FeatureLoss
 from core.losses.hints import Projection, feature_hint
-from core.losses.kinds import FeatureLoss
-from core.losses.precision import at_least_single
+from core.losses.sums import at_least_single
 
 
 class Generator(nn.Module):

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.losses.across import across, mean_across
-from core.losses.precision import at_least_single
+from core.losses.sums import across, at_least_single, mean_across
 
 
 def weighted_mean(values: Tensor, weights: Tensor | None) -> Tensor:

@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.losses.masks import weighted_mean
-from core.losses.precision import at_least_single
+from core.losses.sums import at_least_single
 
 
 def soft_target_kl(*, student: Tensor, teacher: Tensor, temperature: float, valid: Tensor | None = None) -> Tensor:

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from core.losses.precision import at_least_single, over_root
 from core.losses.soft_targets import soft_target_kl
+from core.losses.sums import at_least_single, over_root
 
 NO_VARIANCE = 1e-8
 

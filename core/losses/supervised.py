@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.losses.across import across
-from core.losses.precision import at_least_single
+from core.losses.sums import across, at_least_single
 
 
 def cross_entropy(*, logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:

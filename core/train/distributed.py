@@ -1,6 +1,6 @@
 """The processes that train one model together, a device each: what they exchange, and which of them reports.
 
-Every device works out the loss of the whole batch from its own share of the views (`core.losses.across`); the gradient
+Every device works out the loss of the whole batch from its own share of the views (`core.losses.sums`); the gradient
 of such a sum flows to all of them. So the gradients of the devices are averaged, as in DistributedDataParallel, and the
 model that results is the one that a single device would make of the whole batch.
 

@@ -15,11 +15,10 @@ from core.errors import CheckpointError
 from core.events import COLLAPSED, Cancelled, CancelledError, Emit, Event, MessageEvent, StepEvent
 from core.models.tap import Tap
 from core.train.batches import Batch, epoch_batches
-from core.train.budget import Budget
 from core.train.checkpointing import TrainState, load_state, save_state
 from core.train.compiling import PLAIN, fastest, run_modes
 from core.train.distributed import share_statistics
-from core.train.optim import CLIMB, build_optimiser, learning_rate
+from core.train.schedule import CLIMB, Budget, build_optimiser, learning_rate
 from core.train.step import Stepper
 from core.train.task import Outcome, Task
 from core.train.validate import Validation, epoch_event, validate

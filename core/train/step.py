@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from core.config import RunConfig
 from core.data.scene import TEACHABLE
 from core.device import autocast
-from core.losses import across
+from core.losses import sums
 from core.losses.features import FeatureTerms
 from core.losses.objective import distillation_terms, total
 from core.losses.supervised import supervised
@@ -106,7 +106,7 @@ class Stepper:
         """
         if self.group.size == 1:
             return self._terms(batch, output)
-        with across.devices(self.group.add):
+        with sums.devices(self.group.add):
             return self._terms(batch, output)
 
     def _terms(self, batch: Batch, output: TeacherOutput | None) -> dict[str, Tensor]:

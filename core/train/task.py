@@ -20,10 +20,18 @@ from core.train.step import TeacherOutput
 
 @dataclass(frozen=True)
 class Task:
-    """A run with everything built. `teacher_outputs` gives the teacher's output for a batch; None: labels only.
+    """A run with everything built.
 
-    `features` are losses on features with what they learn, and `layer` the student's module that they look at.
-    The devices in `group` share each batch; the first of them alone validates, saves and reports.
+    Attributes:
+        sampler: Cuts views from the training scenes.
+        dtype: Of autocast.
+        views: How many there are in an epoch.
+        view_epochs: After so many epochs the same views come again. None: never.
+        teacher_outputs: Gives the teacher's output for a batch. None: labels only.
+        features: Losses on features, with what they learn.
+        layer: The student's module whose output these take. None: the usual one.
+        compile: Whether modes of torch.compile are tried.
+        group: The devices that share each batch; the first of them alone validates, saves and reports.
     """
 
     config: RunConfig

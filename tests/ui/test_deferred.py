@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app import web_deferred
+from app import web_routes
 from app.services import deferred
 from app.services.deferred import Deferred, Offer
 from app.services.visitors import COOKIE, SECURE_COOKIE, new_id
@@ -38,8 +38,8 @@ def kept(clock: Clock) -> Deferred:
 
 @pytest.fixture
 def served(kept: Deferred, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    monkeypatch.setattr(web_deferred, "DEFERRED", kept)
-    with TestClient(Starlette(routes=web_deferred.routes("/maps"))) as client:
+    monkeypatch.setattr(web_routes, "DEFERRED", kept)
+    with TestClient(Starlette(routes=web_routes.routes("/maps"))) as client:
         yield client
 
 
@@ -126,7 +126,7 @@ def test_many_threads_may_offer_and_fetch() -> None:
 def test_the_address_answers_the_browser_that_it_was_made_for(kept: Deferred, served: TestClient, cookie: str) -> None:
     visitor = new_id()
     offer = kept.offer(b"planes", identity="a", visitor=visitor)
-    address = f"/maps/{web_deferred.address(offer)}"
+    address = f"/maps/{web_routes.address(offer)}"
     mine = served.get(address, headers={"Cookie": f"{cookie}={visitor}"})
     assert (mine.status_code, mine.content) == (200, b"planes")
     assert mine.headers["content-type"] == "application/octet-stream"
@@ -140,10 +140,10 @@ def test_the_address_answers_the_browser_that_it_was_made_for(kept: Deferred, se
 
 def test_the_whole_as_a_range_is_not_packed_again(kept: Deferred, served: TestClient) -> None:
     offer = kept.offer(b"planes", identity="a", visitor=None)
-    answer = served.get(f"/maps/{web_deferred.address(offer)}", headers={"Range": "bytes=0-"})
+    answer = served.get(f"/maps/{web_routes.address(offer)}", headers={"Range": "bytes=0-"})
     assert (answer.status_code, answer.content) == (206, b"planes")
     assert answer.headers["content-range"] == "bytes 0-5/6"
-    other = served.get(f"/maps/{web_deferred.address(offer)}", headers={"Range": "bytes=2-3"})
+    other = served.get(f"/maps/{web_routes.address(offer)}", headers={"Range": "bytes=2-3"})
     assert (other.status_code, other.content) == (200, b"planes")
 
 

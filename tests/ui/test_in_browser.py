@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from app import web_runtime
+from app import web_routes
 from app.services import exports
 
 from .conftest import ANYBODY, World, make_model, words
@@ -76,10 +76,10 @@ def test_what_the_browser_gets(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_answer_is_isolated_and_files_have_their_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ort.wasm.min.mjs", "ort.wasm"):
         (tmp_path / name).write_text("x")
-    mount = web_runtime.routes()[0]
+    mount = web_routes.routes()[1]
     monkeypatch.setattr(mount.app, "all_directories", [tmp_path])
     page = Route("/page", lambda _: PlainTextResponse("ok"))
-    client = TestClient(Starlette(routes=[page, mount], middleware=web_runtime.MIDDLEWARE))
+    client = TestClient(Starlette(routes=[page, mount], middleware=web_routes.MIDDLEWARE))
     for address, kind in (
         ("/page", "text/plain"),
         ("/onnxruntime-web/ort.wasm.min.mjs", "text/javascript"),

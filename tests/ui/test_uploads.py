@@ -14,9 +14,8 @@ from PIL import Image
 
 from app import web_limits
 from app.services.access import Access, Person, Rates
-from app.services.amounts import megapixels
 from app.services.errors import ImageError, RunError
-from app.services.uploads import OpenPixels, SessionPixels, Uploads
+from app.services.uploads import OpenPixels, SessionPixels, Uploads, megapixels
 from app.services.workspaces import open_workspace
 from app.web_limits import person_address
 from core import paths

@@ -48,7 +48,11 @@ class Labels:
 
     @classmethod
     def of(cls, codes: NDArray[np.int32]) -> "Labels":
-        """Those of an array (H, W) in memory."""
+        """Those of an array in memory.
+
+        Args:
+            codes: (H, W).
+        """
         return cls(codes.shape[0], codes.shape[1], lambda top, bottom: codes[top:bottom])
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from core.errors import ConfigError
 from core.events import CancelledError
 from core.imagery.ground import ground_ratio
-from core.infer.likeliest import likeliest
+from core.infer.forward import likeliest
 from core.infer.predict import predict
 from core.infer.stitching import NO_DATA
 from core.infer.stream import fitting_tile, segment

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from core.losses.catalogue import Loss
-from core.losses.kinds import FeatureLoss
+from core.losses.features import FeatureLoss
 
 ON_LOGITS = Loss(
     name="made_up_logits",

@@ -10,8 +10,7 @@ import torch
 from core.cli.main import parser
 from core.config import DistillConfig, RunConfig
 from core.losses.catalogue import DEFAULT, LOSSES, Loss, in_words, uses_features
-from core.losses.features import FeatureTerms
-from core.losses.kinds import FeatureLoss
+from core.losses.features import FeatureLoss, FeatureTerms
 from core.losses.objective import distillation_terms
 from core.paths import ROOT
 from tests.architecture import modules

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.losses.masks import common_grid, shares, weighted_mean
-from core.losses.precision import over_root
+from core.losses.sums import over_root
 from tests.unit.losses.tensors import enlarged, normal, some
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from core.config import DistillConfig, ModelConfig
 from core.events import Event, StepEvent
-from core.losses import across
+from core.losses import sums
 from core.losses.catalogue import LOSSES, names
 from core.losses.features import FeatureTerms
 from core.losses.supervised import cross_entropy, dice
@@ -87,7 +87,7 @@ def gradients(group: Group) -> dict[str, tuple[Tensor, Tensor]]:
     found = {}
     for name in ("cross_entropy", "dice", *names()):
         student = logits[mine].requires_grad_()
-        with across.devices(group.add) if group.size > 1 else nullcontext():
+        with sums.devices(group.add) if group.size > 1 else nullcontext():
             loss = _loss(name, group, student=student, teacher=answers[mine], labels=labels[mine])
         loss.backward()  # type: ignore[no-untyped-call]
         assert student.grad is not None
@@ -167,7 +167,7 @@ def broken(stack: ExitStack, part: str) -> None:
     elif part == "statistics":
         stack.enter_context(mock.patch.object(loop, "share_statistics"))
     elif part == "losses":
-        stack.enter_context(mock.patch.object(step.across, "devices", return_value=nullcontext()))
+        stack.enter_context(mock.patch.object(step.sums, "devices", return_value=nullcontext()))
 
 
 def do(group: Group, work: str, *, without: str = "", **settings: Any) -> Any:

@@ -14,7 +14,7 @@ from core.config import TrainConfig
 from core.errors import CheckpointError, DiskFullError
 from core.events import Emit
 from core.train.checkpointing import CHECKSUM, TrainState, add_checksum, load_state, read_verified, save_state
-from core.train.optim import build_optimiser
+from core.train.schedule import build_optimiser
 
 
 class Run:

@@ -17,7 +17,7 @@ from core.losses.supervised import supervised
 from core.normalise import Normaliser
 from core.train.batches import Batch, epoch_batches
 from core.train.loop import Task
-from core.train.optim import build_optimiser
+from core.train.schedule import build_optimiser
 from core.train.step import FrozenTeacher, Stepper, TeacherOutput
 
 CPU = torch.device("cpu")

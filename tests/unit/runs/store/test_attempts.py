@@ -17,7 +17,7 @@ from core.runs.recorder import Recorder
 from core.runs.store.run_files import append_line, atomic_write
 from core.runs.store.run_store import RunStore, attempts
 from core.train.checkpointing import TrainState, save_state
-from core.train.optim import build_optimiser
+from core.train.schedule import build_optimiser
 from tests.unit.runs.conftest import claimed, miss_heartbeats
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from core.config import ModelConfig, TrainConfig
 from core.models import build_model
-from core.train.optim import build_optimiser, learning_rate
+from core.train.schedule import build_optimiser, learning_rate
 
 Schedule = Literal["one-cycle", "cosine"]
 PEAK = 0.02
