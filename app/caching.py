@@ -109,7 +109,7 @@ def forget_maps() -> None:
 
 
 def _count(what: str, count: int = 1) -> None:
-    """Against the hour of who looks; where a cache has the answer, nothing is counted. Raises `RunStateError`."""
+    """Against the hour of the visitor; where a cache has the answer, nothing is counted. Raises `RunStateError`."""
     if is_drawing():
         access.RATES.take(person(), what, getattr(access.read_access(), f"{what}_an_hour"), count)
 
@@ -209,7 +209,7 @@ def student_size(base: int, outputs: int) -> estimates.Size:
 
 @st.cache_data(max_entries=64, ttl=30, show_spinner=False)
 def check(request: launch.Request) -> launch.Check:
-    """What is wrong with what is asked for; looked at again after half a minute, because disks and models change."""
+    """What is wrong with what is asked for; checked again after half a minute, because disks and models change."""
     return launch.check(request)
 
 

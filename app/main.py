@@ -33,7 +33,7 @@ def warm_up() -> None:
 
 
 def compute_first_comparison() -> None:
-    """While the first visitor's browser still loads the page, the models look at what it will show."""
+    """While the first visitor's browser still loads the page, the models predict what it will show."""
     from app import caching
 
     try:
@@ -59,8 +59,8 @@ async def keep_worker() -> None:
         try:
             await asyncio.to_thread(keeper.check)
         except TerrastillError as error:
-            # The pages say the same to the visitor; the next look may find the store again.
-            logging.getLogger("terrastill.app").warning("The worker was not looked after: %s", error)
+            # The pages say the same to the visitor; the next check may find the store again.
+            logging.getLogger("terrastill.app").warning("The worker could not be checked: %s", error)
 
 
 @asynccontextmanager

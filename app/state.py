@@ -144,7 +144,7 @@ def linked(name: str) -> str:
 
 
 def place_from_link() -> tuple[float, float]:
-    """Where to look: fractions of the picture's width and height, the middle where the link says nothing."""
+    """Which place is shown: fractions of the picture's width and height, the middle where the link says nothing."""
     numbers = _numbers(PLACE)
     if len(numbers) == 2:
         return min(numbers[0], 1000) / 1000, min(numbers[1], 1000) / 1000

@@ -136,7 +136,7 @@ class UploadGuard:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 if status < 300:
-                    # Before the page can hear of it.
+                    # Before the page is told.
                     UPLOADS.keep(session, file)
             await send(message)
 

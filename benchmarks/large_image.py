@@ -3,7 +3,7 @@
     python benchmarks/large_image.py [--side 4096] [--models teacher student] [--threads 1] [--json]
     python benchmarks/large_image.py --memory [--side 20000] [--sparse]
 
-Speed: a seeded GeoTIFF (a shipped scene, repeated and mirrored) from the door for strangers to the mask on disk, in
+Speed: a seeded GeoTIFF (a shipped scene, repeated and mirrored) from the confined process to the mask on disk, in
 megapixels of the picture a second, and the model alone on ready tensors, at the size of window at which it is fastest.
 They take turns in one process. `ratio_clock` is what a person waits for: reading and writing go on beside the model
 where there is a second core. Other work on the machine spoils it, so two more are told: `ratio_first` counts the

@@ -46,7 +46,7 @@ class DataError(TerrastillError):
 
 
 class DatasetNotFoundError(DataError):
-    """A dataset is not where it was looked for."""
+    """A dataset is not where it was searched."""
 
 
 class PairError(_ListedError, DataError):

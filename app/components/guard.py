@@ -14,7 +14,7 @@ from app.services.errors import TerrastillError
 class plainly(AbstractContextManager[None, bool]):  # noqa: N801
     """Show what a `TerrastillError` says, one line for each problem, and let the rest of the page stand.
 
-    `ask`: only for who may still look. The page's frame asks by itself, and says how to sign in.
+    `ask`: only for who may still view. The page's frame asks by itself, and says how to sign in.
     """
 
     def __init__(self, *, ask: bool = True) -> None:

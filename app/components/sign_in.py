@@ -8,7 +8,7 @@ from app.visitor import is_known, person
 
 __all__ = ["person", "signed_in", "stop_if_signed_out"]
 
-_ENDED = "You are no longer signed in, or may not look at this server any more: reload this page."
+_ENDED = "You are no longer signed in, or may not see this server any more: reload this page."
 
 
 def signed_in() -> bool:

@@ -81,7 +81,7 @@ class Access:
 
     @property
     def asks(self) -> bool:
-        """Whether people have to sign in: a list of who may look says so too."""
+        """Whether people have to sign in: a list of who may view says so too."""
         return self.sign_in or self.may_view is not None
 
 

@@ -102,9 +102,9 @@ def training_seconds(
 
 
 def _teacher_passes(distill: DistillConfig, epochs: int) -> int:
-    """How often the teacher passes at each view of an epoch, over the whole run.
+    """How often the teacher predicts each view of an epoch, over the whole run.
 
-    The pictures themselves are about as much to look at as an epoch of the views that fit them side by side.
+    The pictures themselves take about as long as an epoch of the views that fit them side by side.
     """
     passes = _MIRROR_IMAGES if distill.average_flips else 1
     if distill.cache_pictures:

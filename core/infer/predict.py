@@ -94,7 +94,6 @@ def predict(
     weights = shares(placed, height, width, overlap=overlap)
     window_model = WindowModel(model, normaliser, Tiling())
     result: NDArray[np.float32] | None = None
-    done = 0
     with evaluating(model), torch.inference_mode():
         model.to(normaliser.device)
         for group in _alike(placed, batch):
@@ -102,9 +101,8 @@ def predict(
                 raise CancelledError
             found = _probabilities(window_model, image, group)
             result = _blended(result, found, group, weights, (height, width))
-            done += len(group)
             if progress is not None:
-                progress(Progress(done, len(placed)))
+                progress(Progress(placed.index(group[-1]) + 1, len(placed)))
     assert result is not None
     return Prediction(result)
 

@@ -1,4 +1,4 @@
-"""Channel-wise distillation: where in the picture each channel looks (Shu et al., arXiv 2011.13256)."""
+"""Channel-wise distillation: where in the picture each channel is strong (Shu et al., arXiv 2011.13256)."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """The teacher's outputs for whole training pictures, on disk; those for a view are cut out of them as labels are.
 
-A teacher looks at every picture once (four times with `average_flips`), however many epochs follow, and the student
+A teacher predicts every picture once (four times with `average_flips`), however many epochs follow, and the student
 never sees a view twice. The price: the teacher did not see the view's own scale, crop and colours (as in ReLabel, arXiv
 2101.05022). `teacher_cache` keeps to the very views. What is known of that price stands in docs/RESULTS.md.
 """

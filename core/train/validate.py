@@ -78,7 +78,7 @@ def asking(cancelled: Cancelled) -> OnProgress:
 
 
 def _preview_crop(scenes: Sequence[Scene]) -> tuple[np.ndarray, np.ndarray]:
-    """The middle of the scene that holds most classes, so that a person has something to look at."""
+    """The middle of the scene that holds most classes, so that a person has something to see."""
 
     def middle(scene: Scene) -> tuple[slice, slice]:
         top, left = max(0, scene.height - _PREVIEW_SIDE) // 2, max(0, scene.width - _PREVIEW_SIDE) // 2

@@ -1,6 +1,6 @@
 """The teacher's outputs for exactly the views that the student will see, on disk, so that it runs once a view.
 
-Logits, and features where a loss asks for them: those always in half precision, of the one module that it looks at. The
+Logits, and features where a loss asks for them: those always in half precision, of the one module that it takes. The
 first `cache_views` epochs of views are stored, as `cache_form` says, and replayed in turn. What it costs in
 accuracy is that a student sees that many epochs of different views and no more; it was not measured. `picture_cache`
 asks less of the teacher and gives new views for ever, but its outputs are not for the very views.

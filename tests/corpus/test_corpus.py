@@ -1,4 +1,4 @@
-"""Every file of the corpus is read right or refused in one sentence: in this process, and by the door for strangers."""
+"""Every file of the corpus is read right or refused in one sentence: here and in the confined process."""
 
 import resource
 import time
@@ -63,7 +63,7 @@ def test_a_hostile_file_is_refused_in_a_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if "scans" in sample.name or "nine_and_nine" in sample.name:
-        pytest.skip("takes the limits of the child process: see the test of the door")
+        pytest.skip("takes the limits of the child process: see the test of the confined process")
     refusal = None
     try:
         picture = open_here(sample.data, limits=LIMITS)

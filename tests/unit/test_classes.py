@@ -1,4 +1,4 @@
-"""A class map is refused at the door, not found wrong in the middle of a run."""
+"""A class map is refused when it is made, not found wrong in the middle of a run."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The door for pictures: every kind is read as its pixels say, everything else is refused with one sentence."""
+"""Reading pictures: every kind is read as its pixels say, everything else is refused with one sentence."""
 
 import io
 import struct

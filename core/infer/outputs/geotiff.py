@@ -112,7 +112,7 @@ class ProbabilityWriter:
 
 
 def _writing(target: Path, needs: int = _LITTLE) -> geo.calls:
-    advice = "choose another folder, or look whether its disk is in order"
+    advice = "choose another folder, or check whether its disk is in order"
     return geo.calls(f"{target.name} cannot be written: {advice}.", target=target, needs=needs)
 
 

@@ -23,7 +23,7 @@ from core.infer.outputs.polygons import PolygonSettings, Regions, regions
 
 _FIELDS = ("class", "name", "colour", "area_px", "area_m2")
 _LAYER = "classes"
-_FAILED = "cannot be written: choose another folder, or look whether its disk is in order."
+_FAILED = "cannot be written: choose another folder, or check whether its disk is in order."
 _LITTLE, _ROW_BYTES = 512 * 1024, 200
 _NO_SYSTEM = (
     "Its coordinate system cannot be written into a GeoPackage: the polygons have its coordinates, and no system."

@@ -1,4 +1,4 @@
-"""A run learns, keeps its best weights, tells what it does, hears a stop, and lasts as long as it was given."""
+"""A run learns, keeps its best weights, tells what it does, stops when asked, and lasts as long as it was given."""
 
 from collections.abc import Callable
 from dataclasses import replace
