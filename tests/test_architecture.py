@@ -25,6 +25,7 @@ BASE = (
     "core.errors",
     "core.config",
     "core.classes",
+    "core.class_mapping",
     "core.losses.catalogue",
     "core.paths",
     "core.files",

@@ -37,6 +37,14 @@ def add(verbs: Any) -> None:
         help=f"a distillation loss with its weight, as often as needed (default: {usual}): "
         f"{', '.join(catalogue.LOSSES)}",
     )
+    group.add_argument(
+        "--map-classes",
+        nargs="+",
+        default=[],
+        metavar="TEACHER=OWN",
+        help="which of the teacher's classes stand for which of the data's, where they differ; several may stand for "
+        "one, and CLASS= stands for none",
+    )
     add_settings(group, DataConfig, _MORE_DATA)
     group.add_argument(
         "--control", action="store_true", help="afterwards train the same student on labels alone, as long"
@@ -62,7 +70,11 @@ def _config(args: argparse.Namespace) -> RunConfig:
         data=data_config(args, **settings_from(args, DataConfig, _MORE_DATA), **view_settings(args)),
         model=model_config(args),
         train=train_config(args),
-        distill=DistillConfig(**settings_from(args, DistillConfig), losses=_losses(args.losses) or _DEFAULT.losses),
+        distill=DistillConfig(
+            **settings_from(args, DistillConfig),
+            losses=_losses(args.losses) or _DEFAULT.losses,
+            map_classes=_mapped(args.map_classes),
+        ),
     )
 
 
@@ -76,3 +88,16 @@ def _losses(items: list[str]) -> dict[str, float]:
         except ValueError as error:
             raise ConfigError(f"--loss takes NAME=WEIGHT with a number, not {item!r}.") from error
     return weights
+
+
+def _mapped(items: list[str]) -> dict[str, str]:
+    """TEACHER=OWN as often as it was said. Raises `ConfigError`."""
+    found: dict[str, str] = {}
+    for item in items:
+        theirs, equals, own = item.partition("=")
+        if not theirs or not equals:
+            raise ConfigError(f"--map-classes takes TEACHER=OWN, not {item!r}. Names with = go into --config FILE.")
+        if theirs in found:
+            raise ConfigError(f"--map-classes names {theirs} twice: a class of the teacher stands for one at most.")
+        found[theirs] = own
+    return found

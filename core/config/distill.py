@@ -13,7 +13,8 @@ class DistillConfig:
     """What the student learns: total = alpha · supervised + (1 − alpha) · Σ weight · loss, at `temperature`.
 
     `losses` gives each distillation loss (`core.losses.catalogue`) its weight (why the default is what it is:
-    docs/RESULTS.md).
+    docs/RESULTS.md). `map_classes` says which of the teacher's classes stand for which of the data's
+    (`core.class_mapping`); it is empty where both know the same.
     """
 
     teacher: str = setting(
@@ -76,6 +77,8 @@ class DistillConfig:
         "The teacher's logits are averaged over the four mirror images of a view: steadier, at four times its cost.",
     )
 
+    map_classes: dict[str, str] = field(default_factory=dict)
+
     @property
     def uses_features(self) -> bool:
         return catalogue.uses_features(self.losses)
@@ -84,6 +87,8 @@ class DistillConfig:
         found = [*self._loss_problems(), *problems_of(self)]
         if not self.teacher:
             found.append("A distillation needs a teacher: choose a model.")
+        if not all(isinstance(name, str) for pair in self.map_classes.items() for name in pair):
+            found.append("Classes are mapped by their names.")
         if self.cache_pictures and (self.cache_views or self.uses_features):
             found.append(
                 "Stored pictures go with losses on logits alone, and not with stored views: choose one of them."

@@ -6,6 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from core import checkpoint
+from core.class_mapping import class_mapping
 from core.classes import ClassMap, in_short
 from core.config import DataConfig, DistillConfig, RunConfig
 from core.data import open_dataset, open_split
@@ -60,7 +61,7 @@ def check_settings(config: RunConfig, *, runs: Path) -> list[str]:
     warnings: list[str] = []
     if not problems:
         class_map = dataset_of(config.data).classes
-        problems += [problem for found in (_device(config), _disk(config, runs, class_map)) for problem in found]
+        problems += [problem for found in (_device(config), _disk(config, runs)) for problem in found]
         problems += _teacher(config, runs, class_map, warnings)
     if problems:
         raise ConfigError(problems)
@@ -80,12 +81,13 @@ def _device(config: RunConfig) -> list[str]:
     return []
 
 
-def _disk(config: RunConfig, runs: Path, class_map: ClassMap) -> list[str]:
+def _disk(config: RunConfig, runs: Path) -> list[str]:
     """The run's files, and the teacher's cached answers where it asks for them."""
     needed = _SPARE_BYTES
     if config.distill is not None and (config.distill.cache_views or config.distill.cache_pictures):
         views = config.data.views_per_epoch or _USUAL_VIEWS
         try:
+            outputs = checkpoint.load_card(checkpoint.resolve(config.distill.teacher, runs=runs)).classes.outputs
             features = _stored_features(config, config.distill, runs)
         except CheckpointError:
             return []  # Reported once, where the teacher is checked.
@@ -95,7 +97,7 @@ def _disk(config: RunConfig, runs: Path, class_map: ClassMap) -> list[str]:
             # Pictures take about as much as an epoch of the views that fit them side by side.
             epochs=config.distill.cache_views or 1,
             views=views,
-            outputs=class_map.outputs,
+            outputs=outputs,
             crop=config.data.crop,
             form=config.distill.cache_form,
             features=features,
@@ -139,9 +141,12 @@ def _teacher(config: RunConfig, runs: Path, class_map: ClassMap, warnings: list[
     sides = [(config.data.crop, config.data.crop)]
     if wrong := answering_problem(teacher, sides, outputs=card.classes.outputs, whose="The teacher"):
         return [wrong]
-    if card.classes.scored_names != class_map.scored_names:
-        names = in_short(card.classes.scored_names)
-        return [f"The teacher knows the classes {names}, not those of the data: choose another teacher."]
+    try:
+        mapping = class_mapping(card.classes.scored_names, class_map.scored_names, config.distill.map_classes)
+    except ConfigError as error:
+        return list(error.problems)
+    if mapping.changes:
+        warnings.append(str(mapping))
     if student >= card.parameters:
         warnings.append(
             f"The student ({student:,} parameters) is not smaller than its teacher ({card.parameters:,}): nothing is "
@@ -168,10 +173,11 @@ def _load(name: str, runs: Path) -> checkpoint.Loaded:
 def _on_pictures(config: RunConfig, split: Split, class_map: ClassMap, runs: Path) -> list[str]:
     """Whether student and teacher can answer the validation pictures, in the sizes in which these come to them."""
     sizes = sizes_seen(split.val)
-    models = [("This network", initial_model(config, class_map, runs))]
+    models = [("This network", initial_model(config, class_map, runs), class_map.outputs)]
     if config.distill is not None:
-        models.append(("The teacher", _load(config.distill.teacher, runs).model))
-    found = [answering_problem(model, sizes, outputs=class_map.outputs, whose=whose) for whose, model in models]
+        teacher = _load(config.distill.teacher, runs)
+        models.append(("The teacher", teacher.model, teacher.card.classes.outputs))
+    found = [answering_problem(model, sizes, outputs=outputs, whose=whose) for whose, model, outputs in models]
     return [problem for problem in found if problem]
 
 

@@ -1,6 +1,7 @@
 """The teacher's part in a run: who it is, what it scores, and how its answers reach the student."""
 
 import hashlib
+from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -8,10 +9,10 @@ from pathlib import Path
 import torch
 
 from core import checkpoint
-from core.checkpoint import Loaded
-from core.classes import ClassMap, in_short
-from core.config import RunConfig
-from core.errors import ConfigError
+from core.checkpoint import Loaded, ModelCard
+from core.class_mapping import ClassMapping, class_mapping
+from core.classes import ClassMap
+from core.config import DistillConfig, RunConfig
 from core.evaluate import evaluate
 from core.events import Cancelled, CancelledError, Emit, MessageEvent, TeacherEvent
 from core.losses import catalogue
@@ -19,8 +20,10 @@ from core.losses.features import FeatureTerms
 from core.models.tap import Tap, channels, feature_shape
 from core.normalise import Normaliser
 from core.train import picture_cache, view_cache
+from core.train.batches import Batch
+from core.train.mapped_teacher import MappedModel, MappedOutputs
 from core.train.picture_cache import PictureCache
-from core.train.step import FrozenTeacher
+from core.train.step import FrozenTeacher, TeacherOutput
 from core.train.task import Task
 from core.train.validate import asking
 from core.train.view_cache import ViewCache
@@ -43,8 +46,10 @@ def with_teacher(
     """The task with a source of teacher logits: its cache, or the teacher itself at every step."""
     distill = task.config.distill
     assert distill is not None
-    loaded = load_teacher(distill.teacher, task.class_map, task.normaliser.device, runs)
-    card = loaded.card
+    loaded = load_teacher(distill.teacher, task.normaliser.device, runs)
+    card, mapping = loaded.card, mapping_of(distill, loaded.card, task.class_map)
+    if mapping.changes:
+        emit(MessageEvent(str(mapping)))
     normaliser = Normaliser.of(card.mean, card.std, task.normaliser.device)
     tap = Tap(loaded.model, distill.teacher_layer) if distill.uses_features else None
     teacher = FrozenTeacher(
@@ -55,25 +60,33 @@ def with_teacher(
         tap=tap,
         average_flips=distill.average_flips,
     )
-    teaching = Teaching(loaded, _teacher_score(task, loaded, emit, cancelled))
+    teaching = Teaching(loaded, _teacher_score(task, loaded, mapping, emit, cancelled))
     if tap is not None:
         task = _with_features(task, loaded)
     if not distill.cache_views and not distill.cache_pictures:
         resources.enter_context(tap or nullcontext())
-        return replace(task, teacher_outputs=lambda batch: teacher.output(batch.images)), teaching
+        live = _mapped(lambda batch: teacher.output(batch.images), mapping)
+        return replace(task, teacher_outputs=live), teaching
     cache: ViewCache | PictureCache | None
     if distill.cache_pictures:
-        cache = _picture_cache(task, teacher, folder, emit, cancelled)
+        cache = _picture_cache(task, teacher, card.classes.outputs, folder, emit, cancelled)
     else:
         with tap or nullcontext():
-            cache = _view_cache(task, teacher, folder, emit, cancelled)
+            cache = _view_cache(task, teacher, card.classes.outputs, folder, emit, cancelled)
     if cache is None:
         raise CancelledError
     view_epochs = cache.epochs if isinstance(cache, ViewCache) else None
     task = replace(
-        task, config=_less(task.config, cache.seconds), teacher_outputs=cache.output, view_epochs=view_epochs
+        task,
+        config=_less(task.config, cache.seconds),
+        teacher_outputs=_mapped(cache.output, mapping),
+        view_epochs=view_epochs,
     )
     return task, replace(teaching, cache_seconds=cache.seconds)
+
+
+def _mapped(source: Callable[[Batch], TeacherOutput], mapping: ClassMapping) -> Callable[[Batch], TeacherOutput]:
+    return MappedOutputs(source, mapping) if mapping.changes else source
 
 
 def _less(config: RunConfig, seconds: float) -> RunConfig:
@@ -84,13 +97,13 @@ def _less(config: RunConfig, seconds: float) -> RunConfig:
     return replace(config, train=replace(config.train, match_seconds=max(1.0, budget - seconds)))
 
 
-def _teacher_score(task: Task, loaded: Loaded, emit: Emit, cancelled: Cancelled) -> float:
+def _teacher_score(task: Task, loaded: Loaded, mapping: ClassMapping, emit: Emit, cancelled: Cancelled) -> float:
     """The teacher's mIoU-5 on the pictures that the student is validated on; the first device computes it for all."""
     if not task.group.leads:
         return 0.0
     card = loaded.card
     report = evaluate(
-        loaded.model,
+        MappedModel(loaded.model, mapping) if mapping.changes else loaded.model,
         task.validation,
         task.class_map,
         normaliser=Normaliser.of_card(card, task.normaliser.device),
@@ -112,21 +125,20 @@ def _with_features(task: Task, loaded: Loaded) -> Task:
     return replace(task, features=features.to(task.normaliser.device), layer=distill.student_layer)
 
 
-def load_teacher(name: str, class_map: ClassMap, device: torch.device, runs: Path) -> Loaded:
-    """A teacher by name. Raises `ConfigError` when its classes are not those of the data."""
-    loaded = checkpoint.load(checkpoint.resolve(name, runs=runs), device=device)
-    if loaded.card.classes.scored_names != class_map.scored_names:
-        raise ConfigError(
-            f"The teacher {name} knows the classes {in_short(loaded.card.classes.scored_names)}; the data has "
-            f"{in_short(class_map.scored_names)}. Choose a teacher of the same classes."
-        )
-    return loaded
+def load_teacher(name: str, device: torch.device, runs: Path) -> Loaded:
+    """A teacher by name. Raises `CheckpointError`."""
+    return checkpoint.load(checkpoint.resolve(name, runs=runs), device=device)
+
+
+def mapping_of(distill: DistillConfig, card: ModelCard, class_map: ClassMap) -> ClassMapping:
+    """What the teacher's classes stand for in the data. Raises `ConfigError`."""
+    return class_mapping(card.classes.scored_names, class_map.scored_names, distill.map_classes)
 
 
 def _picture_cache(
-    task: Task, teacher: FrozenTeacher, folder: Path, emit: Emit, cancelled: Cancelled
+    task: Task, teacher: FrozenTeacher, outputs: int, folder: Path, emit: Emit, cancelled: Cancelled
 ) -> PictureCache | None:
-    config, outputs = task.config, task.class_map.outputs
+    config = task.config
     assert config.distill is not None
     form = config.distill.cache_form
     size = picture_cache.bytes_needed(task.sampler.scenes, outputs=outputs, form=form)
@@ -145,14 +157,16 @@ def _picture_cache(
     )
 
 
-def _view_cache(task: Task, teacher: FrozenTeacher, folder: Path, emit: Emit, cancelled: Cancelled) -> ViewCache | None:
+def _view_cache(
+    task: Task, teacher: FrozenTeacher, outputs: int, folder: Path, emit: Emit, cancelled: Cancelled
+) -> ViewCache | None:
     config, tap = task.config, teacher.tap
     assert config.distill is not None
     shape = feature_shape(teacher.model, tap.layer, size=config.data.crop) if tap else None
     size = view_cache.bytes_needed(
         epochs=config.distill.cache_views,
         views=task.views,
-        outputs=task.class_map.outputs,
+        outputs=outputs,
         crop=config.data.crop,
         form=config.distill.cache_form,
         features=shape,
@@ -166,7 +180,7 @@ def _view_cache(task: Task, teacher: FrozenTeacher, folder: Path, emit: Emit, ca
         epochs=config.distill.cache_views,
         views=task.views,
         batch_size=config.train.images_per_step,
-        outputs=task.class_map.outputs,
+        outputs=outputs,
         form=config.distill.cache_form,
         identity=_identity(teacher, config)
         | {

@@ -21,10 +21,14 @@ from core.train.distributed import ALONE, Group
 
 
 class TeacherOutput(NamedTuple):
-    """A teacher's output for a batch: logits (B, C, H, W), and features (B, D, h, w) where a loss asks for them."""
+    """A teacher's output for a batch: logits (B, C, H, W), and features (B, D, h, w) where a loss asks for them.
+
+    `word` bool (B, H, W) is where its logits count; None: everywhere.
+    """
 
     logits: Tensor
     features: Tensor | None = None
+    word: Tensor | None = None
 
 
 class FrozenTeacher:
@@ -124,7 +128,7 @@ class Stepper:
             student=logits,
             teacher=output.logits.to(device, non_blocking=True).contiguous(),
             labels=labels,
-            valid=valid,
+            valid=valid if output.word is None else valid & output.word.to(device),
             ignore_index=self.ignore_index,
             alpha=distill.alpha,
             temperature=distill.temperature,
@@ -201,5 +205,7 @@ def _cut(batch: Batch, parts: int, devices: int) -> list[Batch]:
 def _cut_answer(output: TeacherOutput | None, parts: int) -> list[TeacherOutput | None]:
     if output is None or parts == 1:
         return [output] * parts
-    features = [None] * parts if output.features is None else output.features.chunk(parts)
-    return [TeacherOutput(*pair) for pair in zip(output.logits.chunk(parts), features, strict=True)]
+    features, words = (
+        [None] * parts if values is None else values.chunk(parts) for values in (output.features, output.word)
+    )
+    return [TeacherOutput(*part) for part in zip(output.logits.chunk(parts), features, words, strict=True)]

@@ -81,3 +81,21 @@ def test_only_labelled_pictures_can_keep_their_labels(home: Path) -> None:
 
 def messages(collector: EventCollector) -> list[str]:
     return [event.text for event in collector.of(MessageEvent)]
+
+
+@pytest.mark.parametrize("stored", [{}, {"cache_pictures": True}, {"cache_views": 1}])
+def test_a_teacher_of_other_classes_teaches_by_a_mapping(home: Path, stored: dict[str, object]) -> None:
+    own_dataset(home, names=("Ground", "House", "Pond"))
+    save_model(home / "taught" / "student", base=4)
+    mapped = {"Building": "House", "Land": "Ground", "Road": "Ground", "Vegetation": "Ground", "Water": ""}
+    distill = DistillConfig(teacher="taught", map_classes=mapped, **stored)  # type: ignore[arg-type]
+    config = RunConfig.from_json(replace(CONFIG, kind="distill", distill=distill).to_json())
+    told = (
+        "The teacher's Land, Road and Vegetation stand for Ground, Building stands for House. Where it finds Water, it "
+        "has no word: the student learns from labels alone. It knows nothing of Pond: only labels teach that."
+    )
+    assert told in check(config, runs=home)
+    collector = EventCollector()
+    run(config, home, "student", collector)
+    assert told in messages(collector)
+    assert checkpoint.load(home / "student" / "student").card.classes.scored_names == ("Ground", "House", "Pond")
