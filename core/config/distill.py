@@ -1,5 +1,6 @@
 """What a student learns from its teacher."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +12,8 @@ from core.typed import is_number
 @dataclass(frozen=True)
 class DistillConfig:
     """What the student learns: total = alpha · supervised + (1 − alpha) · Σ weight · loss, at `temperature`.
+
+    Alpha goes from `alpha` to `alpha_end` over the run (`alpha_at`).
 
     `losses` gives each distillation loss (`core.losses.catalogue`) its weight (why the default is what it is:
     docs/RESULTS.md). `map_classes` says which of the teacher's classes stand for which of the data's
@@ -35,6 +38,16 @@ class DistillConfig:
         low=0,
         high=1,
         step=0.1,
+    )
+    alpha_end: float | None = setting(
+        None,
+        "Alpha at the end",
+        "The share of the labels that a run ends with, reached along half a cosine: with 1 the teacher leads at first "
+        "and the labels in the end.",
+        low=0,
+        high=1,
+        step=0.1,
+        empty="as at the start",
     )
     cache_views: int = setting(
         0,
@@ -82,6 +95,11 @@ class DistillConfig:
     @property
     def uses_features(self) -> bool:
         return catalogue.uses_features(self.losses)
+
+    def alpha_at(self, done: float) -> float:
+        """The share of the labels when `done` of the run's steps, from 0 to 1, are behind it."""
+        end = self.alpha if self.alpha_end is None else self.alpha_end
+        return end + (self.alpha - end) * (1 + math.cos(math.pi * done)) / 2
 
     def problems(self) -> list[str]:
         found = [*self._loss_problems(), *problems_of(self)]

@@ -118,9 +118,10 @@ class _Trainer:
                 raise CancelledError
             output = task.teacher_outputs(batch) if task.teacher_outputs else None
             position = progress.epoch * self.steps + progress.step
-            rate = learning_rate(task.config.train, position, progress.epochs * self.steps)
+            steps = progress.epochs * self.steps
+            rate = learning_rate(task.config.train, position, steps)
             self.group.seed_apart(task.config.train.seed, position)
-            terms = self.stepper.step(batch, output, rate)
+            terms = self.stepper.step(batch, output, rate, position / max(1, steps - 1))
             if self.average:
                 self.average.update_parameters(task.model)
             sums = {name: sums.get(name, 0) + term for name, term in terms.items()}

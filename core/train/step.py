@@ -98,22 +98,23 @@ class Stepper:
     tap: Tap | None = None
     group: Group = ALONE
 
-    def terms(self, batch: Batch, output: TeacherOutput | None) -> dict[str, Tensor]:
+    def terms(self, batch: Batch, output: TeacherOutput | None, done: float = 0.0) -> dict[str, Tensor]:
         """Named, weighted losses of this batch with the model as it is.
 
         Args:
             batch: Views and labels.
             output: The teacher's. None: labels alone.
+            done: The share of the run that is over, from 0 to 1.
 
         Returns:
             A scalar () for each term.
         """
         if self.group.size == 1:
-            return self._terms(batch, output)
+            return self._terms(batch, output, done)
         with sums.devices(self.group.add):
-            return self._terms(batch, output)
+            return self._terms(batch, output, done)
 
-    def _terms(self, batch: Batch, output: TeacherOutput | None) -> dict[str, Tensor]:
+    def _terms(self, batch: Batch, output: TeacherOutput | None, done: float) -> dict[str, Tensor]:
         device, distill = self.normaliser.device, self.config.distill
         labels = batch.labels.to(device, non_blocking=True)
         valid = labels != self.ignore_index
@@ -130,7 +131,7 @@ class Stepper:
             labels=labels,
             valid=valid if output.word is None else valid & output.word.to(device),
             ignore_index=self.ignore_index,
-            alpha=distill.alpha,
+            alpha=distill.alpha_at(done),
             temperature=distill.temperature,
             dice_share=dice_share,
             weights=distill.losses,
@@ -158,13 +159,16 @@ class Stepper:
         beside = self.features.parameters() if self.features else ()
         return [*self.model.parameters(), *beside]
 
-    def step(self, batch: Batch, output: TeacherOutput | None, learning_rate: float) -> dict[str, Tensor]:
+    def step(
+        self, batch: Batch, output: TeacherOutput | None, learning_rate: float, done: float = 0.0
+    ) -> dict[str, Tensor]:
         """Update the model once, without waiting for the device.
 
         Args:
             batch: Views and labels.
             output: The teacher's. None: labels alone.
             learning_rate: At least 0.
+            done: The share of the run's steps before this one, of all but the last: from 0 to 1.
 
         Returns:
             A detached scalar () for each term, averaged over the parts of the batch.
@@ -175,7 +179,7 @@ class Stepper:
         parts = self.config.train.accumulate
         summed: dict[str, Tensor] = {}
         for part, output_part in zip(_cut(batch, parts, self.group.size), _cut_answer(output, parts), strict=True):
-            terms = {name: term / parts for name, term in self.terms(part, output_part).items()}
+            terms = {name: term / parts for name, term in self.terms(part, output_part, done).items()}
             self.scaler.scale(total(terms)).backward()  # type: ignore[no-untyped-call]
             summed = {name: summed.get(name, 0) + term.detach() for name, term in terms.items()}
         self.group.average_gradients(self.parameters)

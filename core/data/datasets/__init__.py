@@ -5,6 +5,7 @@ from core.config import DataConfig
 from core.data import named
 from core.data.dataset import Dataset
 from core.data.datasets.dubai import DUBAI
+from core.data.datasets.mixture import MIXTURE
 from core.data.datasets.own_folder import OWN_FOLDER
 from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.errors import ConfigError
@@ -14,6 +15,7 @@ DATASETS: dict[str, Dataset] = {
     for dataset in (
         SHIPPED_SCENES,
         DUBAI,
+        MIXTURE,
         OWN_FOLDER,
     )
 }

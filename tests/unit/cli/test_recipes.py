@@ -52,7 +52,7 @@ def test_no_recipe_and_no_shipped_card_names_a_path(folder: Path) -> None:
 def test_a_recipe_begins_with_what_is_shipped_or_with_another_recipe(name: str) -> None:
     config = RECIPES[name]
     assert config.train.start_from in {None, *SHIPPED, *RECIPES}
-    assert config.distill is None or config.distill.teacher in SHIPPED
+    assert config.distill is None or config.distill.teacher in {*SHIPPED, *RECIPES}
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -65,6 +65,8 @@ def test_every_recipe_can_start_once_those_before_it_have_run(name: str, tmp_pat
         kind = RECIPES[first].kind
         assert f"`python -m core {kind} --config docs/recipes/{first}.json` makes it." in str(error.value)
         leave_run(tmp_path, "20260101-000000-0000", RECIPES[first])
+    if config.distill is not None and config.distill.teacher not in SHIPPED:
+        leave_run(tmp_path, "20260101-000000-0001", RECIPES[config.distill.teacher])
     check_settings(config, runs=tmp_path)
 
 

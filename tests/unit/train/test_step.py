@@ -227,3 +227,19 @@ def test_a_picture_without_a_mask_teaches_no_label(make_task: MakeTask, sampler:
     for name in ("cross_entropy", "dice"):
         torch.testing.assert_close(found[name], unlabelled[name])
     assert not torch.equal(found["soft_targets"], unlabelled["soft_targets"])
+
+
+def test_the_teacher_leads_at_first_and_the_labels_in_the_end(make_task: MakeTask, sampler: ViewSampler) -> None:
+    """Between the two shares the alpha follows half a cosine; a run that ends at 1 is then one on labels alone."""
+    task = make_task(distill=DistillConfig(alpha=0.2, alpha_end=1.0, losses={"soft_targets": 1.0}), dice=0.0)
+    task.model.eval()
+    batch, (frozen, _) = batch_of(sampler), teacher()
+    answers, stepper = frozen.output(batch.images), stepper_of(task)
+    first, middle = (stepper.terms(batch, answers, done) for done in (0.0, 0.5))
+    assert set(stepper.terms(batch, answers, 1.0)) == {"cross_entropy"}
+    torch.testing.assert_close(middle["cross_entropy"] / first["cross_entropy"], torch.tensor(0.6 / 0.2))
+    torch.testing.assert_close(first["soft_targets"] / middle["soft_targets"], torch.tensor(0.8 / 0.4))
+
+
+def test_without_an_end_the_share_of_the_labels_stays() -> None:
+    assert {DistillConfig(alpha=0.3).alpha_at(done) for done in (0.0, 0.4, 1.0)} == {0.3}
