@@ -1,4 +1,4 @@
-"""`python -m tools.average teacher-third teacher-fifth --shares 0.5 0.5 --name teacher --out DIR`: one model of several.
+"""`python -m tools.average teacher-third teacher-fifth --name teacher`: one model of several.
 
 Networks that were trained on from one another often hold what both know when their weights are averaged (arXiv
 2109.01903). The model is scored on the validation pictures of the dataset that the last one was trained on.
