@@ -16,6 +16,9 @@ from core.models.unet import UNet
 
 MODELS: dict[str, Callable[..., nn.Module]] = {"compact": Compact, "unet": UNet, "smp": build_smp}
 
+HEADS = ("head.", "network.segmentation_head.")
+"""How the names of the last layer begin, which alone depends on the classes: one of them in each architecture."""
+
 
 def build_model(config: ModelConfig, *, outputs: int) -> nn.Module:
     """A fresh model with one logit channel for each of `outputs` classes. Raises `ModelError` on an unknown name."""
@@ -31,6 +34,16 @@ def without_pretraining(config: ModelConfig) -> ModelConfig:
     """The same architecture, built without fetching weights: what a model card holds."""
     arguments: dict[str, Any] = {key: value for key, value in config.arguments.items() if key != "weights"}
     return ModelConfig(config.architecture, arguments)
+
+
+def with_weights(model: nn.Module, trained: nn.Module) -> nn.Module:
+    """`model` with the weights of `trained`, the same network for other classes; its last layer stays as it is.
+
+    So what a network has learnt of pictures serves any class map.
+    """
+    kept = {key: value for key, value in trained.state_dict().items() if not key.startswith(HEADS)}
+    model.load_state_dict(model.state_dict() | kept)
+    return model
 
 
 def count_parameters(model: nn.Module) -> int:

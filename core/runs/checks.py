@@ -17,7 +17,7 @@ from core.data.splits import Split
 from core.device import autocast_dtype, choose, share_of
 from core.errors import CheckpointError, ConfigError, DeviceError, ModelError
 from core.files import size_text
-from core.models import build_model, count_parameters, without_pretraining
+from core.models import build_model, count_parameters, with_weights, without_pretraining
 from core.models.tap import feature_shape
 from core.runs.trial import answering_problem, sizes_seen, training_problem
 from core.train.view_cache import bytes_needed
@@ -124,7 +124,7 @@ def _stored_features(config: RunConfig, distill: DistillConfig, runs: Path) -> t
 def _teacher(config: RunConfig, runs: Path, class_map: ClassMap, warnings: list[str]) -> list[str]:
     """Problems with the teacher and the student beside it; a student that saves nothing is a warning."""
     try:
-        if wrong := _start(config, runs, class_map):
+        if wrong := _start(config, runs):
             return [wrong]
         model = initial_model(config, class_map, runs)
         student = count_parameters(model)
@@ -158,12 +158,15 @@ def _teacher(config: RunConfig, runs: Path, class_map: ClassMap, warnings: list[
 def initial_model(config: RunConfig, class_map: ClassMap, runs: Path) -> nn.Module:
     """What a run begins with: a fresh model, or one with the weights that `start_from` names.
 
-    Raises `ModelError`, and `CheckpointError` where there are no such weights. `check_settings` has seen that they are
-    of this model.
+    Where these know other classes, the last layer is fresh. Raises `ModelError`, and `CheckpointError` where there are
+    no such weights. `check_settings` has seen that they are of this model.
     """
     if config.train.start_from is None:
         return build_model(config.model, outputs=class_map.outputs)
-    return _load(config.train.start_from, runs).model.train()
+    found = _load(config.train.start_from, runs)
+    if found.card.classes.scored_names == class_map.scored_names:
+        return found.model.train()
+    return with_weights(build_model(without_pretraining(config.model), outputs=class_map.outputs), found.model).train()
 
 
 def _load(name: str, runs: Path) -> checkpoint.Loaded:
@@ -181,14 +184,11 @@ def _on_pictures(config: RunConfig, split: Split, class_map: ClassMap, runs: Pat
     return [problem for problem in found if problem]
 
 
-def _start(config: RunConfig, runs: Path, class_map: ClassMap) -> str | None:
+def _start(config: RunConfig, runs: Path) -> str | None:
     """Why this model cannot begin with the weights it should start from. Raises `CheckpointError`."""
     if config.train.start_from is None:
         return None
     card = checkpoint.load_card(checkpoint.resolve(config.train.start_from, runs=runs))
-    if card.classes.scored_names != class_map.scored_names:
-        names = in_short(card.classes.scored_names)
-        return f"The model to start from knows the classes {names}, not those of the data: choose another one."
     if card.model != without_pretraining(config.model):
         return f"The model to start from is another network ({card.model.architecture} {card.model.arguments})."
     return None

@@ -6,7 +6,7 @@ from torch import nn
 
 from core.config import ModelConfig
 from core.errors import ModelError
-from core.models import MODELS, build_model, count_macs, count_parameters
+from core.models import HEADS, MODELS, build_model, count_macs, count_parameters, with_weights
 
 
 def test_an_unknown_architecture_names_those_that_exist() -> None:
@@ -68,3 +68,20 @@ def test_counting_leaves_the_model_as_it_was() -> None:
 def test_parameters_are_counted_whether_they_learn_or_not() -> None:
     model = nn.Linear(3, 2).requires_grad_(False)
     assert count_parameters(model) == 3 * 2 + 2
+
+
+SMP = {"architecture": "Unet", "encoder": "tu-tf_efficientnet_lite0", "decoder_channels": [32, 16, 8, 8, 8]}
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("compact", {"base": 2}), ("unet", {"base": 2}), ("smp", SMP)])
+def test_with_weights_for_other_classes_the_head_is_fresh_and_the_rest_equal(
+    name: str, arguments: dict[str, object]
+) -> None:
+    config = ModelConfig(name, arguments)
+    trained, model = build_model(config, outputs=5), build_model(config, outputs=3)
+    fresh = {key: value.clone() for key, value in model.state_dict().items()}
+    found = with_weights(model, trained).state_dict()
+    heads = {key for key in found if key.startswith(HEADS)}
+    assert heads
+    for key, value in found.items():
+        assert torch.equal(value, (fresh if key in heads else trained.state_dict())[key]), key

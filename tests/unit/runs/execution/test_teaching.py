@@ -9,6 +9,7 @@ import torch
 
 from core import checkpoint
 from core.config import DistillConfig, RunConfig
+from core.data.datasets.dubai import AERIAL
 from core.errors import ConfigError
 from core.events import EpochEvent, MessageEvent
 from core.losses.catalogue import LOSSES
@@ -156,6 +157,20 @@ def test_a_run_begins_with_the_weights_it_names(labels: RunConfig, runs: Path, c
     run(labels, runs, "fresh")
     assert not torch.equal(weights(runs, "fresh"), weights(runs, "first"))
     assert len(caught) == 2
+
+
+def test_a_run_begins_with_what_a_model_of_other_classes_knows(labels: RunConfig, runs: Path) -> None:
+    """Its last layer is fresh, also where there are as many classes of other names."""
+    renamed = replace(AERIAL, names=(*"ABCDE", "Unlabeled"))
+    fewer = replace(AERIAL, names=(*"ABC", "Unlabeled"), colours=AERIAL.colours[:4], ignore_index=3)
+    for name, classes in (("same", AERIAL), ("renamed", renamed), ("fewer", fewer)):
+        save_model(runs / name / "student", base=2, classes=classes)
+        config = replace(labels, train=replace(labels.train, start_from=name))
+        execution.check(config, runs=runs)
+        begun = checks.initial_model(config, AERIAL, runs).state_dict()
+        stored = checkpoint.load(runs / name / "student").model.state_dict()
+        equal = {key for key, value in begun.items() if torch.equal(value, stored[key])}
+        assert set(begun) - equal == (set() if name == "same" else {"head.weight", "head.bias"})
 
 
 def test_another_network_to_start_from_is_refused_before_queueing(labels: RunConfig, runs: Path) -> None:
