@@ -36,7 +36,7 @@ def add(verbs: Any) -> None:
     add_json(check)
     check.set_defaults(run=_check)
     importing = actions.add_parser("import", help="take a folder or zip of images and labels as a dataset of its own")
-    importing.add_argument("source", type=Path, metavar="SRC", help="a folder or zip in any format of docs/DATASETS.md")
+    importing.add_argument("source", type=Path, metavar="SRC", help="a folder or zip in any format of docs/FORMATS.md")
     importing.add_argument("--name", required=True, help="what the dataset is called: letters, digits, - and _")
     add_choices(importing)
     importing.add_argument("--title", help="what menus call it (default: its name)")

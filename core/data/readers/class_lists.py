@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.classes import Colour
-from core.data.readers.files import MOST_SETTINGS_BYTES, Tree, read_json, read_text, read_yaml
+from core.data.readers.files import MOST_SETTINGS_BYTES, Tree, read_text
 from core.data.readers.source import Listed
 from core.errors import DataError
 
@@ -20,7 +20,7 @@ _TITLE = ("name", "title", "label", "class", "category", "class_name", "class_na
 _VALUE = ("id", "index", "value", "code", "class_id", "label_id", "trainid", "pixel", "pixel_value", "gray", "grey")
 _COLOUR = ("color", "colour", "rgb", "hex", "color_hex_code")
 _LONGEST_NAME = 100
-_MOST = 1000
+_MOST, _MOST_FILES, _LONGEST_LINE = 1000, 50, 300
 
 
 def find_list(tree: Tree) -> tuple[list[Listed], str]:
@@ -28,12 +28,12 @@ def find_list(tree: Tree) -> tuple[list[Listed], str]:
 
     What looks like one and cannot be read is passed over. Gives an empty list and an empty name where there is none.
     """
-    for path in sorted(tree.files, key=lambda path: len(path.parts)):
-        read = _READERS.get(path.suffix.lower())
-        if read is None or not _NAMES.match(path.stem) or path.stat().st_size > MOST_SETTINGS_BYTES:
+    named = [path for path in tree.files if path.suffix.lower() in _READERS and _NAMES.match(path.stem)]
+    for path in sorted(named, key=lambda path: len(path.parts))[:_MOST_FILES]:
+        if path.stat().st_size > MOST_SETTINGS_BYTES:
             continue
         try:
-            found = _tidy(read(path))
+            found = _tidy(_READERS[path.suffix.lower()](tree, path))
         except DataError:
             continue
         if found:
@@ -143,7 +143,7 @@ def _of_csv(path: Path) -> list[Listed]:
 def _of_text(path: Path) -> list[Listed]:
     """`labelmap.txt` of CVAT, or a line a class: `Water`, `3 Water`, `3: Water`, `0 0 255 Water`, `Water 0,0,255`."""
     lines = [line.strip() for line in read_text(path).splitlines() if line.strip() and not line.startswith("#")]
-    if len(lines) > _MOST:
+    if len(lines) > _MOST or any(len(line) > _LONGEST_LINE for line in lines):
         return []
     if all(re.fullmatch(r"[^:]+:\d+,\d+,\d+:.*", line) for line in lines):
         return read_label_map(path)
@@ -172,11 +172,12 @@ def _tidy(found: Iterable[Listed]) -> list[Listed]:
     return kept if len(kept) <= _MOST else []
 
 
-_READERS: dict[str, Callable[[Path], list[Listed]]] = {
-    ".json": lambda path: listed_names(read_json(path, MOST_SETTINGS_BYTES)),
-    ".yaml": lambda path: listed_names(read_yaml(path)),
-    ".yml": lambda path: listed_names(read_yaml(path)),
-    ".csv": _of_csv,
-    ".txt": _of_text,
-    ".names": _of_text,
+def _of_document(tree: Tree, path: Path) -> list[Listed]:
+    return listed_names(tree.document(path))
+
+
+_READERS: dict[str, Callable[[Tree, Path], list[Listed]]] = {
+    **dict.fromkeys((".json", ".yaml", ".yml"), _of_document),
+    ".csv": lambda _, path: _of_csv(path),
+    **dict.fromkeys((".txt", ".names"), lambda _, path: _of_text(path)),
 }

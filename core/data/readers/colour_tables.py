@@ -1,6 +1,6 @@
 """Colours of masks that are published with the name of what they mean, so that masks without a list still get names."""
 
-from core.classes import ClassMap
+from core.classes import ClassMap, Colour
 from core.data.datasets import DATASETS
 
 _Table = dict[int, str]
@@ -47,6 +47,24 @@ _PUBLISHED: dict[str, _Table] = {
     },
 }
 """By the title of the dataset: name by colour (0xRRGGBB)."""
+
+
+VOC_NAMES = (
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
+    "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+VOC_VOID: Colour = (224, 224, 192)
+
+
+def voc_colour(number: int) -> Colour:
+    """The colour of a class of Pascal VOC: three bits of the number a step, the highest bit of each channel first."""
+    red = green = blue = 0
+    for step in range(8):
+        three = number >> 3 * step
+        red, green, blue = (
+            channel | (three >> bit & 1) << 7 - step for channel, bit in ((red, 0), (green, 1), (blue, 2))
+        )
+    return red, green, blue
 
 
 def tables() -> dict[str, _Table]:

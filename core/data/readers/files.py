@@ -17,18 +17,22 @@ from core.data.folder import Pair, Read
 from core.data.opened import called, is_file_inside, is_inside
 from core.errors import DataError, DatasetNotFoundError, ImageError
 from core.files import size_text
+from core.imagery.confined_picture import ConfinedPicture
 from core.imagery.decode import open_here
 from core.imagery.labels import StoredMask
-from core.imagery.limits import MEGABYTE, Limits
+from core.imagery.limits import MEGABYTE, Info, Limits, Transform
 from core.imagery.sniff import FIRST_BYTES, picture_kind
 
 MOST_FILES = 200_000
 MOST_DEPTH = 16
 MOST_TEXT_BYTES = 300 * MEGABYTE
 MOST_SETTINGS_BYTES = MEGABYTE
+MOST_YAML_BYTES = 100_000
+"""YAML is slow to read: a megabyte takes half a minute."""
 OTHER_PICTURES = (".bmp", ".gif", ".webp", ".jp2", ".heic", ".avif", ".ppm", ".pgm", ".tga")
 """Endings of pictures that are not read, so that a person is told of them."""
 _WHOLE_PIXELS = 25_000_000
+_PROBED = 50
 _ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", *OTHER_PICTURES)
 
 
@@ -46,6 +50,7 @@ class Tree:
 
     def __init__(self, root: Path, *, opened: Path | None = None, decoder: "Decoder | None" = None) -> None:
         self.decoder = decoder or Decoder()
+        self._documents: dict[Path, Any] = {}
         self.root, self._opened, self._count = root, opened, 0
         if not is_inside(root, opened) or not root.is_dir():
             raise DatasetNotFoundError(f"There is no folder {root if opened is None else 'there'}: check the path.")
@@ -67,6 +72,19 @@ class Tree:
         """Files with one of these endings, in small or capital letters."""
         return [path for path in self.files if path.name.lower().endswith(endings)]
 
+    def largest(self, *endings: str) -> list[Path]:
+        """Files with one of these endings, the largest first, and no more than `_PROBED`."""
+        return sorted(self.ending(*endings), key=lambda path: -path.stat().st_size)[:_PROBED]
+
+    def document(self, path: Path) -> Any:
+        """What a JSON or YAML file holds, read once; None where it holds neither."""
+        if path not in self._documents:
+            try:
+                self._documents[path] = read_yaml(path) if path.suffix.lower() in (".yaml", ".yml") else read_json(path)
+            except DataError:
+                self._documents[path] = None
+        return self._documents[path]
+
     def find(self, name: str, *, near: Path | None = None, stem: bool = False) -> Path | None:
         """The picture that a name inside a file means: the one whose path ends as the name does, or the nearest.
 
@@ -76,11 +94,15 @@ class Tree:
             stem: whether the ending does not count.
 
         Returns:
-            A picture of the source, or None.
+            A picture of the source, or None. Label Studio puts eight digits and a hyphen before the names of uploads,
+            and names files of its server's own disk behind `?d=`: both are seen through.
         """
-        parts = _parts(name)
+        parts = _parts(name.rpartition("?d=")[2])
         if not parts:
             return None
+        return self._find(parts, near, stem) or self._find([*parts[:-1], uploaded(parts[-1])], near, stem)
+
+    def _find(self, parts: list[str], near: Path | None, stem: bool) -> Path | None:
         known = self._by_stem if stem else self._by_name
         last = PurePosixPath(parts[-1]).stem if stem else parts[-1]
         there = known.get(last.lower(), [])
@@ -115,11 +137,13 @@ class Tree:
 
 @dataclass(frozen=True)
 class Looked:
-    """What is known of a picture that can be decoded: its size, upright, and its ground resolution."""
+    """What is known of a picture that can be decoded: its size, upright, and where it lies, as in `Info`."""
 
     height: int
     width: int
     metres_per_pixel: float | None = None
+    crs: str | None = None
+    transform: Transform | None = None
 
 
 class Decoder:
@@ -129,8 +153,16 @@ class Decoder:
         """A label mask as it is stored."""
         return image.read_mask(path)
 
+    def __init__(self) -> None:
+        self._looked: dict[Path, Looked] = {}
+
     def look(self, path: Path) -> Looked:
-        """Size and ground resolution of a picture; what can be decoded in one piece is decoded whole."""
+        """Size and ground resolution of a picture; what can be decoded in one piece is decoded whole, once."""
+        if path not in self._looked:
+            self._looked[path] = self._decode(path)
+        return self._looked[path]
+
+    def _decode(self, path: Path) -> Looked:
         return _look(path, path.name)
 
     def look_at(self, data: bytes, name: str) -> Looked:
@@ -142,6 +174,7 @@ class ConfinedDecoder(Decoder):
     """The same in a process that can do no harm, for the folders of visitors (`core.data.confined`)."""
 
     def __init__(self, read: Read) -> None:
+        super().__init__()
         self._read = read
 
     def mask(self, path: Path) -> StoredMask:
@@ -149,7 +182,10 @@ class ConfinedDecoder(Decoder):
         assert stored.values is not None
         return StoredMask(stored.values, stored.palette, stored.labelled)
 
-    def look(self, path: Path) -> Looked:
+    def _decode(self, path: Path) -> Looked:
+        if is_tiff(path):
+            with ConfinedPicture(path, limits=Limits().huge()) as picture:
+                return _told(picture.info)
         return Looked(*self._read(Pair(path.stem, path, None, "", None)).image.shape[:2])
 
     def look_at(self, data: bytes, name: str) -> Looked:  # noqa: ARG002
@@ -170,7 +206,22 @@ def _look(source: Path | bytes, name: str) -> Looked:
     except (ImageError, MemoryError) as error:
         reason = "needs more memory than there is: crop it." if isinstance(error, MemoryError) else error
         raise ImageError(f"{name} {reason}") from error
-    return Looked(info.height, info.width, info.metres_per_pixel)
+    return _told(info)
+
+
+def _told(info: Info) -> Looked:
+    return Looked(info.height, info.width, info.metres_per_pixel, info.crs, info.transform)
+
+
+def uploaded(name: str) -> str:
+    """The name of a file before it was uploaded to Label Studio: without the digits that it puts in front."""
+    return re.sub(r"^[0-9a-f]{8}-(?=.)", "", name)
+
+
+def is_tiff(path: Path) -> bool:
+    """By its first bytes."""
+    with path.open("rb") as file:
+        return picture_kind(file.read(FIRST_BYTES)) == "TIFF"
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -205,8 +256,15 @@ def read_json(path: Path, most: int = MOST_TEXT_BYTES) -> Any:
 
 def read_yaml(path: Path) -> Any:
     """What a YAML file holds: plain values, nothing that runs. Raises `DataError`."""
+    text = read_text(path, MOST_YAML_BYTES)
     try:
-        return yaml.safe_load(read_text(path))
+        depth = 0
+        # Event by event: a text that is nested deeply, or whose references make it grow, is refused before it is built.
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MOST_DEPTH or isinstance(event, yaml.AliasEvent):
+                raise DataError(f"{path.name} is nested too deeply or refers to itself: write it plainly.")
+        return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DataError(f"{path.name} is no YAML, or is cut short: export it again.") from error
 

@@ -70,7 +70,7 @@ def read_pictures(
         listed, name = find_list(tree)
     kinds = sorted({kind for masks in pairs.masks.values() for _, kind in masks if kind}, key=natural)
     by_class = len(kinds) > 1 and _one_a_class(tree, pairs)
-    misfits = [Misfit("lonely", tree.relative(path)) for path in pairs.lonely]
+    misfits = [Misfit("task" if task_of(path.stem) else "lonely", tree.relative(path)) for path in pairs.lonely]
     misfits += [Misfit("format", tree.relative(path), path.suffix[1:].upper()) for path in others]
     if by_class:
         codes = {kind: at for at, kind in enumerate(kinds, start=1)}

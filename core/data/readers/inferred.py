@@ -17,7 +17,7 @@ _LITTLE_OUTSIDE = 0.01
 _BLUR, _BINARY_SHARE = 32, 0.8
 _NEAR = 12
 _VOID = re.compile(
-    r"^(?:un-?label+ed|un-?classified|un-?known|ignored?|void|no[-_ ]?data|not[-_ ]?label+ed|don'?t[-_ ]?care|none)$",
+    r"^_*(?:un-?(?:label+ed|classified|known)|ignored?|void|no[-_ ]?data|not[-_ ]?label+ed|don'?t[-_ ]?care|none)_*$",
     re.IGNORECASE,
 )
 _BACKGROUND = re.compile(r"^[_ ]*background[_ ]*$", re.IGNORECASE)
@@ -185,8 +185,7 @@ def _names_of_values(
             ]
         return numbered, []
     by_colour = {entry.colour: entry.name for entry in listed if entry.colour}
-    found = {code: by_colour[colour] for code, colour in colours.items() if colour in by_colour and code in present}
-    if found:
+    if found := _names_of_palette(by_colour, present, colours):
         return found, []
     if listed and len(present - {_IGNORED}) <= len(listed) + 1:
         most = max(present - {_IGNORED}, default=0)
@@ -194,6 +193,20 @@ def _names_of_values(
         if most - first < len(listed):
             return {first + at: entry.name for at, entry in enumerate(listed)}, []
     return {}, []
+
+
+def _names_of_palette(
+    by_colour: Mapping[Colour, str], present: set[int], colours: Mapping[int, Colour | None]
+) -> dict[int, str]:
+    """Names of values whose colour in the palette is listed, and of the first value of a colour that is not used."""
+    known = {code: None if colour is None else by_colour.get(colour) for code, colour in colours.items()}
+    found = {code: name for code, name in known.items() if name is not None and code in present}
+    met = {colours[code] for code in found}
+    for code, colour in sorted(colours.items()) if found else ():
+        if colour is not None and colour in by_colour and colour not in met:
+            found[code] = by_colour[colour]
+            met.add(colour)
+    return found
 
 
 def _by_colour(source: Source, present: dict[int, int]) -> tuple[list[SourceClass], dict[int, int], list[str]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from core.data.readers.files import Tree, natural, read_json
 from core.errors import DataError
 
-_NAME = re.compile(r"^(?:.*-)?task-(\d+)-annotation-\d+-by-.*?-tag-(.+)-\d+$")
+# Behind the name of who labelled comes that of the control of the labelling page, which is hardly ever hyphenated.
+_NAME = re.compile(r"^(?:.*-)?task-(\d+)-annotation-\d+-by-[\w@.]*-[^-]+-(.+)-\d+$")
 _MOST_BYTES = 100_000_000
 
 
@@ -48,17 +49,7 @@ def _by_export(tree: Tree, path: Path) -> dict[int, Path]:
         data = task.get("data", task) if isinstance(task, dict) else None
         if isinstance(data, dict) and isinstance(task.get("id"), int):
             names = (value for value in data.values() if isinstance(value, str))
-            picture = next((there for name in names if (there := picture_of(tree, name)) is not None), None)
+            picture = next((there for name in names if (there := tree.find(name)) is not None), None)
             if picture is not None:
                 found[task["id"]] = picture
     return found
-
-
-def picture_of(tree: Tree, name: str) -> Path | None:
-    """The picture that a task names. Uploads have eight digits and a hyphen in front, which files at home have not."""
-    # Files of the server's own disk are named behind a question mark: /data/local-files/?d=fields/a.png
-    plain_path = name.rpartition("?d=")[2].split("?")[0].replace("\\", "/")
-    last = plain_path.rstrip("/").rpartition("/")[2]
-    plain = re.sub(r"^[0-9a-f]{8}-", "", last)
-    tries = (last, plain)
-    return next((found for text in tries if text and (found := tree.find(text)) is not None), None)

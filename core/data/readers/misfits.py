@@ -7,7 +7,7 @@ from typing import Any
 
 from core.data.readers.source import Misfit
 
-KINDS = ("size", "shape", "picture", "labels", "lonely", "format", "absent", "twice", "stray")
+KINDS = ("size", "shape", "picture", "labels", "lonely", "task", "vectors", "format", "absent", "twice", "stray")
 _LEAVE = "leave {them} out with --skip, or {mend}"
 
 
@@ -76,6 +76,8 @@ _WORDS = {
     "picture": ("{n} picture{s} cannot be read{another}{reason}", "export {them} again"),
     "labels": ("The labels of {n} picture{s} cannot be used{another}{reason}", "export {them} again"),
     "lonely": ("{n} mask{s} {have} no picture ({name})", "add the pictures under the same names"),
+    "task": ("{n} mask{s} {are} of tasks whose picture{s} no file names ({name})", "put the JSON export beside {them}"),
+    "vectors": ("{n} file{s} of polygons cannot be read{another}{reason}", "export {them} again"),
     "format": ("{n} picture{s} {are} {reason}, which is not read ({name})", "convert {them} to PNG or TIFF"),
     "absent": ("{n} picture{s} {are} named and not there ({name})", "add {them}"),
     "twice": ("{n} picture{s} {have} the name of another one ({name})", "rename {them}"),

@@ -56,6 +56,11 @@ def part_of(path: str) -> Part | None:
     return None
 
 
+def may_be_pictures(tree: Tree) -> list[Path]:
+    """Pictures of a tree that lie in no folder of masks."""
+    return [path for path in tree.pictures if _by_folder(tree.relative(path)) in ("", "image")]
+
+
 def pair_up(tree: Tree, pictures: Sequence[Path]) -> Pairs:
     """Images and their masks among these pictures of a tree."""
     roles = _roles(tree, pictures)
