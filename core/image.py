@@ -47,11 +47,11 @@ def read_rgb(source: Path | bytes) -> NDArray[np.uint8]:
     return _colours(source)[0]
 
 
-def read_mask(source: Path | bytes) -> StoredMask:
+def read_mask(source: Path | bytes, *, most: int = 255) -> StoredMask:
     """A label mask as it is stored, and where the file says that nobody labelled.
 
     That is: a no-data value, a mask inside the file, full transparency, -9999 and the like (`core.imagery.labels`).
-    RGBA comes without its alpha, 1-bit as 0 and 1.
+    RGBA comes without its alpha, 1-bit as 0 and 1. Numbers up to `most` are read, as int32 where one is above 255.
     Raises `ImageError` like `read_rgb`, and for values that no class index can be.
     """
     try:
@@ -59,11 +59,11 @@ def read_mask(source: Path | bytes) -> StoredMask:
             # GDAL takes longer to import than all the rest.
             from core.imagery.tiff_picture import read_tiff_mask
 
-            found = read_tiff_mask(source, _limits())
+            found = read_tiff_mask(source, _limits(), most=most)
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found = _flat_mask(source)
+                found = _flat_mask(source, most)
     except (ImageError, Image.DecompressionBombError) as error:
         raise _named(source, error) from error
     except DAMAGE as error:
@@ -140,7 +140,7 @@ def _colour_mask(source: Path | bytes) -> StoredMask:
     return StoredMask(rgb, labelled=valid)
 
 
-def _flat_mask(source: Path | bytes) -> StoredMask | None:
+def _flat_mask(source: Path | bytes, most: int) -> StoredMask | None:
     """The mask in a PNG or JPEG of one channel; None for colours."""
     with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as stored:
         if wrong := check_size(*stored.size, MAX_PIXELS, advice=_ADVICE):
@@ -155,7 +155,8 @@ def _flat_mask(source: Path | bytes) -> StoredMask | None:
     if picture.mode not in ("1", "L", "LA") and not picture.mode.startswith("I"):
         return None
     values = np.asarray(picture.getchannel("L") if picture.mode == "LA" else picture)
-    return to_stored(values // grey_spread(source) if picture.mode == "L" else values, _opaque(picture))
+    whole = values // grey_spread(source) if picture.mode == "L" else values
+    return to_stored(whole, _opaque(picture), most=most)
 
 
 def _are_numbers(values: NDArray[np.uint8]) -> bool:

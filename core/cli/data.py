@@ -26,9 +26,13 @@ def add(verbs: Any) -> None:
     download.add_argument("--source", metavar="URL", help="another copy of the same files")
     download.set_defaults(run=_download)
     info = actions.add_parser("info", help="count images, classes and splits of a dataset")
+    info.add_argument("name", nargs="?", metavar="NAME", help="the same as --dataset")
     add_data(info)
     add_json(info)
     info.set_defaults(run=_info)
+    listing = actions.add_parser("list", help="list the datasets that can be named, imported ones among them")
+    add_json(listing)
+    listing.set_defaults(run=_list)
     check = actions.add_parser("check", help="say what a folder or zip holds, its classes, and what does not fit")
     check.add_argument("source", type=Path, nargs="?", metavar="SRC", help="the same as --data")
     check.add_argument("--data", metavar="SRC", type=Path, help="a folder or zip of images and labels")
@@ -65,6 +69,8 @@ def _info(args: argparse.Namespace) -> int:
 
     from core.data import open_split
 
+    if args.name is not None:
+        args.dataset = args.name
     data, split = open_split(data_config(args))
     dataset, masks = data.dataset, [scene.mask for scene in data.scenes if scene.mask is not None]
     names = dataset.classes.names
@@ -83,6 +89,40 @@ def _info(args: argparse.Namespace) -> int:
     say(f"  {sizes['train']} train, {sizes['val']} validate, {sizes['test']} test. {split.note}")
     if dataset.licence:
         say(f"  {dataset.title}, by {dataset.attribution}. Licence: {dataset.licence}.")
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    from core.data import named
+    from core.data.datasets import known
+
+    imported = set(named.names())
+    found = known()
+    told = [
+        {
+            "name": name,
+            "title": dataset.title,
+            "classes": list(dataset.classes.scored_names),
+            "here": dataset.is_here(),
+            "imported": name in imported,
+            "licence": dataset.licence,
+        }
+        for name, dataset in found.items()
+        if not dataset.needs_root
+    ]
+    warn(
+        [
+            f"the dataset {name} cannot be read: python -m core data info {name} says why."
+            for name in sorted(imported - set(found))
+        ]
+    )
+    if args.json:
+        say_json(told)
+        return 0
+    width = max(len(str(each["name"])) for each in told)
+    for each in told:
+        state = "imported" if each["imported"] else "here" if each["here"] else "not here"
+        say(f"{each['name']:<{width}}  {state:<8}  {len(each['classes']):>3} classes  {each['title']}")
     return 0
 
 

@@ -34,6 +34,8 @@ def to_stored(
     values: NDArray[np.generic],
     labelled: NDArray[np.bool_] | None = None,
     palette: NDArray[np.uint8] | None = None,
+    *,
+    most: int = 255,
 ) -> StoredMask:
     """A mask of whole numbers, floats among them as long as they are whole.
 
@@ -43,9 +45,10 @@ def to_stored(
         values: (H, W) of any type.
         labelled: Boolean (H, W): False where the file says that there is no data. None: it says so nowhere.
         palette: Colours uint8 (N, 3) by value.
+        most: The largest number that is read. Above 255: of masks whose numbers are codes that a person maps.
 
     Returns:
-        Indices (H, W).
+        Indices (H, W); int32 where one is above 255.
 
     Raises:
         ImageError: There are fractions, or values that no class index can be.
@@ -59,13 +62,14 @@ def to_stored(
         known &= ~_is_no_data(values)
     whole = _rounded(values, known)
     if known.any():
-        least, most = whole[known].min(), whole[known].max()
-        if least < 0 or most > 255:
+        least, largest = whole[known].min(), whole[known].max()
+        if least < 0 or largest > most:
             raise ImageError(
-                f"holds values that are no class indices ({least:,} to {most:,}): a mask has whole numbers from 0 to "
-                "255, and a no-data value where nobody labelled."
+                f"holds values that are no class indices ({least:,} to {largest:,}): a mask has whole numbers from 0 "
+                "to 255, and a no-data value where nobody labelled."
             )
-    stored = np.where(known, whole, UNLABELLED).astype(np.uint8)
+    stored: Any = np.where(known, whole, UNLABELLED)
+    stored = stored.astype(np.int32 if stored.max(initial=0) > 255 else np.uint8)
     return StoredMask(stored, palette, None if known.all() else known)
 
 

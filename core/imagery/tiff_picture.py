@@ -230,8 +230,8 @@ def _info(pixels: Pixels, layout: Layout, said: list[str]) -> Info:
     return replace(info, metres_per_pixel=metres_per_pixel(info))
 
 
-def read_tiff_mask(source: Path | bytes, limits: Limits) -> StoredMask | None:
-    """The values of a TIFF of one band, which may have transparency beside it; None for colours.
+def read_tiff_mask(source: Path | bytes, limits: Limits, *, most: int = 255) -> StoredMask | None:
+    """The values of a TIFF of one band up to `most`, which may have transparency beside it; None for colours.
 
     Raises `ImageError` whose message is the end of a sentence.
     """
@@ -241,10 +241,10 @@ def read_tiff_mask(source: Path | bytes, limits: Limits) -> StoredMask | None:
         layout = read_layout(memory, most_pages=limits.pages)
         check_layout(layout, limits, len(data))
         with open_tiff(memory) as file:
-            return _values(file, layout)
+            return _values(file, layout, most)
 
 
-def _values(file: DatasetReader, layout: Layout) -> StoredMask | None:
+def _values(file: DatasetReader, layout: Layout, most: int) -> StoredMask | None:
     bands, _ = judge_alpha(file, choose_bands(file, layout, None))
     if len(bands.numbers) > 1:
         if file.dtypes[0] != "uint8":
@@ -253,4 +253,4 @@ def _values(file: DatasetReader, layout: Layout) -> StoredMask | None:
     found, valid = Pixels(file, bands, labels=True).read(Window(0, 0, file.width, file.height))
     orientation = turned(file, layout)
     palette = colour_table(file, bands.numbers[0], layout)
-    return to_stored(turn(found[0], orientation), turn(valid, orientation), palette)
+    return to_stored(turn(found[0], orientation), turn(valid, orientation), palette, most=most)

@@ -7,7 +7,7 @@ from torch import nn
 
 from core import checkpoint
 from core.class_mapping import class_mapping
-from core.classes import ClassMap, in_short
+from core.classes import ClassMap
 from core.config import DataConfig, DistillConfig, RunConfig
 from core.data import open_dataset, open_split
 from core.data.datasets import dataset_of

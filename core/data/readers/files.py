@@ -33,6 +33,7 @@ OTHER_PICTURES = (".bmp", ".gif", ".webp", ".jp2", ".heic", ".avif", ".ppm", ".p
 """Endings of pictures that are not read, so that a person is told of them."""
 _WHOLE_PIXELS = 25_000_000
 _PROBED = 50
+MOST_CODE = 65_534
 _ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", *OTHER_PICTURES)
 
 
@@ -150,8 +151,8 @@ class Decoder:
     """Pictures and masks, decoded in this process. Each method raises `DataError`: a sentence with the file's name."""
 
     def mask(self, path: Path) -> StoredMask:
-        """A label mask as it is stored."""
-        return image.read_mask(path)
+        """A label mask as it is stored; its numbers may be codes of a land-cover nomenclature."""
+        return image.read_mask(path, most=MOST_CODE)
 
     def __init__(self) -> None:
         self._looked: dict[Path, Looked] = {}

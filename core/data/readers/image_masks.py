@@ -13,7 +13,7 @@ from core.data.readers.class_lists import find_list
 from core.data.readers.files import OTHER_PICTURES, Tree, natural
 from core.data.readers.label_studio_names import task_of, task_pictures
 from core.data.readers.part_lists import listed_parts
-from core.data.readers.roles import Pairs, pair_up, part_of
+from core.data.readers.roles import Pairs, key_of, only_folder, pair_up, part_of
 from core.data.readers.source import (
     OUTSIDE,
     UNLABELLED,
@@ -82,7 +82,7 @@ def read_pictures(
     meaning = _meaning(tree, list(chosen.values()))
     labels = {image: _of_mask(tree, mask, meaning) for image, mask in chosen.items()}
     colours = () if meaning.palette is None else _palette_classes(meaning.palette)
-    single = kinds[0] if len(kinds) == 1 else _single(listed)
+    single = kinds[0] if len(kinds) == 1 else _single(listed) or only_folder(tree, list(chosen.values()))
     found, list_of = _pictures(tree, pairs, labels), tuple(listed)
     return Source(title, found, meaning.coding, colours, list_of, name, single, tuple(notes), tuple(misfits))
 
@@ -182,8 +182,9 @@ def _one_each(tree: Tree, pairs: Pairs, notes: list[str]) -> dict[Path, Path]:
 
 
 def _kind_of_place(tree: Tree, mask: Path) -> str:
-    """The folder of a mask without its numbers and parts, and its ending: masks of one kind have one."""
-    return re.sub(r"\d+", "", f"{tree.relative(mask).rpartition('/')[0]}|{mask.suffix}").lower()
+    """The folder of a mask without its numbers, the word in its name and its ending: alike for masks of one kind."""
+    word = mask.stem.lower().replace(key_of(mask.stem), "")
+    return re.sub(r"\d+", "", f"{tree.relative(mask).rpartition('/')[0]}|{word}|{mask.suffix}").lower()
 
 
 def _meaning(tree: Tree, masks: Sequence[Path]) -> _Meaning:

@@ -20,12 +20,13 @@ Role = Literal["image", "mask", "aside", ""]
 _IMAGE_WORDS = frozenset((
     "image", "images", "img", "imgs", "im", "rgb", "rgbs", "sat", "satellite", "photo", "photos", "picture", "pictures",
     "ortho", "orthos", "orthophoto", "orthophotos", "aerial", "jpegimages", "leftimg", "input", "inputs", "original",
-    "originals", "source", "raw", "scene", "scenes",
+    "originals", "source", "raw", "scene", "scenes", "leftimg8bit",
 ))  # fmt: skip
 _MASK_WORDS = frozenset((
     "mask", "masks", "label", "labels", "lbl", "lbls", "gt", "gts", "groundtruth", "truth", "ann", "anns", "annotation",
     "annotations", "annot", "seg", "segs", "segmentation", "segmentations", "segmap", "semantic", "semseg", "target",
     "targets", "indexmask", "indexmasks", "labelids", "classmask", "pngmask", "labelled", "labeled",
+    "gtfine", "gtcoarse", "labeltrainids", "instanceids", "color", "colour",
 ))  # fmt: skip
 _FOLDER_WORDS: dict[str, Role] = {"x": "image", "y": "mask", "gray": "mask"}
 """Words that tell something as the name of a folder alone."""
@@ -89,14 +90,26 @@ def key_of(stem: str) -> str:
     """What is left of a name without the words that say what it is: `a_mask`, `mask_a`, `A_sat` and `a.png` are `a`."""
     words = _IMAGE_WORDS | _MASK_WORDS
     text = _without_ending(stem).lower()
-    for _ in range(2):
+    for _ in range(3):
         head = re.match(r"^([a-z]+)[ _.-]+(?=.)", text)
-        tail = re.search(r"(?<=.)[ _.-]+([a-z]+)$", text)
+        tail = re.search(r"(?<=.)[ _.-]+([a-z]+(?:8bit)?)$", text)
         if tail and tail[1] in words:
             text = text[: tail.start()]
         elif head and head[1] in words:
             text = text[head.end() :]
     return text
+
+
+def only_folder(tree: Tree, masks: Sequence[Path]) -> str:
+    """The name of the one folder that all these masks lie in, where it is in a folder of masks; else an empty text."""
+    names = {tuple(tree.relative(path).split("/")[-3:-1]) for path in masks}
+    above, last = next(iter(names)) if len(names) == 1 and len(next(iter(names))) == 2 else ("", "")
+    told = (
+        set(_words(above)) & _MASK_WORDS
+        and not (set(_words(last)) & (_MASK_WORDS | _IMAGE_WORDS))
+        and not split_of(last)
+    )
+    return last if told and _words(last) else ""
 
 
 def looks_like_labels(tree: Tree, path: Path) -> bool:

@@ -66,6 +66,11 @@ def test_import_makes_a_dataset_that_other_commands_take(
     told = json.loads(out)
     assert (code, err, told["labelled"]) == (0, "", 3)
     assert [each["name"] for each in told["classes"]] == ["Building", "Land", "Vegetation", "Water"]
+    assert run("data", "info", "mine")[1] == run("data", "info", "--dataset", "mine")[1]
+    listed = {each["name"]: each for each in json.loads(run("data", "list", "--json")[1])}
+    assert listed["mine"]["classes"] == ["Building", "Land", "Vegetation", "Water"]
+    assert (listed["mine"]["imported"], listed["samples"]["imported"]) == (True, False)
+    assert "mine     imported    4 classes  mine" in run("data", "list")[1]
     code, out, _ = run("data", "info", "--dataset", "mine", "--split", "by-image", "--json")
     known = json.loads(out)
     assert (code, known["images"], known["licence"]) == (0, 3, "CC0")

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 
 from core.data.importing import Choices, opened_source, survey
 from core.errors import ConfigError, DataError
+from core.imagery.archives import ZipLimits, unpack
 from tests.unit.data.readers.brought import HEIGHT, WIDTH, Pixels, photo, save, take, truth
 
 COLOURS = np.array([(60, 16, 152), (132, 41, 246), (110, 193, 228), (254, 221, 58)], np.uint8)
@@ -92,6 +95,8 @@ LAYOUTS = [
     ("Tile 1/images/{s}.jpg", "Tile 1/masks/{s}.png"),
     ("images/top_{s}_RGB.tif", "labels/top_{s}_label.tif"),
     ("images/{s}.jpg", "masks/{s}.jpg.png"),
+    ("leftImg8bit/train/{s}_leftImg8bit.png", "gtFine/train/{s}_gtFine_labelIds.png"),
+    ("train/train-org-img/{s}.jpg", "train/train-label-img/{s}_lab.png"),
 ]
 
 
@@ -165,6 +170,41 @@ def test_binary_masks_are_background_and_one_class(tmp_path: Path, values: tuple
     found = take(tmp_path / "in")
     assert found.names == ["Background", "Foreground"]
     assert np.array_equal(found.masks["a"], mask)
+
+
+def test_codes_of_a_nomenclature_are_classes(tmp_path: Path) -> None:
+    mask = truth(0, 4)
+    codes = np.array([111, 112, 311, 523], np.uint16)
+    stored = codes[mask]
+    stored[:8] = 65535
+    save(tmp_path / "in" / "images" / "a.png", photo(0))
+    save(tmp_path / "in" / "masks" / "a.tif", stored)
+    (tmp_path / "in" / "legend.csv").write_text("code,label\n111,Urban\n112,Suburb\n311,Wood\n523,Sea\n")
+    found = take(tmp_path / "in", wanted={"112": "Urban"})
+    assert found.names == ["Urban", "Wood", "Sea"]
+    wanted = np.array([0, 0, 1, 2], np.uint8)[mask]
+    wanted[:8] = 255
+    assert np.array_equal(found.masks["a"], wanted)
+
+
+def test_of_several_masks_a_picture_those_of_numbers_are_taken(tmp_path: Path) -> None:
+    masks = [truth(at, 4) for at in range(2)]
+    for at, mask in enumerate(masks):
+        save(tmp_path / "in" / "images" / f"s{at}.png", photo(at))
+        save(tmp_path / "in" / "masks" / f"s{at}_color.png", COLOURS[mask])
+        save(tmp_path / "in" / "masks" / f"s{at}_labelIds.png", mask)
+    found = take(tmp_path / "in")
+    assert found.names == [f"Class {at}" for at in range(4)]
+    assert all(np.array_equal(found.masks[f"s{at}"], mask) for at, mask in enumerate(masks))
+
+
+def test_a_binary_mask_is_called_as_its_folder_or_its_list_says(tmp_path: Path) -> None:
+    for folder in ("by-folder", "by-list"):
+        save(tmp_path / folder / "images" / "a.png", photo(0))
+        save(tmp_path / folder / "masks" / ("roofs" if folder == "by-folder" else "") / "a.png", truth(0, 2) * 255)
+    (tmp_path / "by-list" / "classes.txt").write_text("background\nbuilding\n")
+    assert take(tmp_path / "by-folder", "by-folder").names == ["Background", "roofs"]
+    assert take(tmp_path / "by-list", "by-list").names == ["background", "building"]
 
 
 def test_a_binary_mask_that_jpeg_blurred_is_binary_still(tmp_path: Path) -> None:
@@ -252,6 +292,40 @@ def test_a_zip_is_read_as_its_folder(tmp_path: Path) -> None:
     save(tmp_path / "in" / "set" / "masks" / "a.png", mask)
     packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "in"))
     assert np.array_equal(take(packed).masks["a"], mask)
+
+
+def _zip(path: Path, entries: dict[str, bytes], *, link: bool = False) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in entries.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = (0o120777 if link else 0o100644) << 16
+            archive.writestr(info, data, zipfile.ZIP_DEFLATED)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("names", "link"),
+    [(["../out.png"], False), (["/out.png"], False), (["a/../../out.png"], False), (["C:\\out.png"], False),
+     (["l"], True), (["a", "a/b"], False)],
+)  # fmt: skip
+def test_a_hostile_zip_is_one_sentence_and_writes_nothing_outside(tmp_path: Path, names: list[str], link: bool) -> None:
+    packed = _zip(tmp_path / "bad.zip", dict.fromkeys(names, b"/etc/passwd"), link=link)
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(DataError) as caught:
+        take(packed)
+    assert str(caught.value).startswith("bad.zip ")
+    assert "\n" not in str(caught.value)
+    assert {path for path in tmp_path.rglob("*") if "home" not in path.parts} == before
+
+
+def test_a_zip_that_grows_without_end_is_stopped(tmp_path: Path) -> None:
+    packed = _zip(tmp_path / "bad.zip", {f"{at}.bin": b"\0" * 3_000_000 for at in range(3)})
+    limits = ZipLimits(entries=10, total_bytes=4_000_000, entry_bytes=4_000_000, ratio=1100, directory_bytes=10**6)
+    (tmp_path / "into").mkdir()
+    with pytest.raises(DataError, match="unpacks to more than it may"):
+        unpack(packed, tmp_path / "into", limits=limits)
+    with pytest.raises(DataError, match="holds more than 2 files"):
+        unpack(packed, tmp_path / "into", limits=replace(limits, entries=2))
 
 
 def test_what_a_person_brought_stays_as_it_was(tmp_path: Path) -> None:
