@@ -98,7 +98,7 @@ def _list(args: argparse.Namespace) -> int:
 
     imported = set(named.names())
     found = known()
-    told = [
+    told: list[dict[str, Any]] = [
         {
             "name": name,
             "title": dataset.title,
