@@ -118,6 +118,15 @@ class ExitWatch:
         return killed or (code != 0 and mentions_out_of_memory("\n".join(lines)))
 
 
+def too_large(kind: str) -> str:
+    """The message for a quick run (a value of `RunKind`) that ran out of memory: it is not tried again."""
+    work, advice = {
+        "prediction": ("segmented", "choose smaller pictures or fewer outputs, and try again."),
+        "benchmark": ("measured", "choose smaller pictures, smaller batches or fewer models, and measure again."),
+    }[kind]
+    return f"Memory ran out while this was {work}: {advice}"
+
+
 def plan_retry(config: "RunConfig", device: str, reductions: int) -> tuple["RunConfig | None", str]:
     """What follows for a run that ran out of memory.
 

@@ -73,6 +73,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.runs.recorder": (*STORE, "core.image", "core.imagery", "core.data", "core.events"),
     "core.runs.tracking": (*STORE, *TRACKING, "core.events"),
     **dict.fromkeys(EXECUTION, (*TASKS, *EXECUTION, *STORE, "core.runs.worker.processes")),
+    "core.runs.executors": (*TASKS, *STORE, "core.runs.executors", "core.runs.worker.run_process"),
     **dict.fromkeys(("core.runs.worker", "core.runs.cluster"), (*TASKS, "core.runs")),
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
@@ -87,6 +88,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
 }
 SERVICES_MAY_NOT = (
     "core.runs.execution",
+    "core.runs.executors",
     "core.runs.worker.queue_worker",
     "core.runs.worker.command",
     "core.cli",
@@ -245,6 +247,8 @@ def test_the_tree_is_really_read() -> None:
         ("core.somewhere", ""),
         ("app.services.runs", "from core.runs.execution import execute"),
         ("app.services.runs", "from core.runs.worker import queue_worker"),
+        ("app.services.runs", "from core.runs.executors.predicting import execute"),
+        ("core.runs.executors.predicting", "from core.runs.worker.queue_worker import Worker"),
         ("app.services.runs", "import streamlit"),
         ("app.services.runs", "from app import state"),
         ("app.views.compare", "from core.data.datasets.dubai import DUBAI"),

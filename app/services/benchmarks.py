@@ -1,19 +1,13 @@
-"""Benchmarks: started as a process of their own, followed by what they write, and read back when they are done."""
+"""Benchmarks: queued as runs of their own kind, followed, and read back when they are done."""
 
-import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
-
-from app.services import access
+from app.services import access, progress, workers
 from app.services.access import Person
 from app.services.artifacts import require_known
+from app.services.stores import open_store
 from core.benchmark import results
 from core.benchmark.plan import Plan
 from core.benchmark.results import Result as Result
@@ -21,15 +15,14 @@ from core.benchmark.results import Row as Row
 from core.benchmark.runtimes import RUNTIMES
 from core.config import DataConfig
 from core.data.datasets import known
-from core.errors import BenchmarkError
 from core.events import Progress
-from core.runs.worker.processes import start as start_process
+from core.runs.store.records import JobRequest, RunKind, RunState
 
 SIZES, BATCHES = (256, 512, 1024), (1, 4, 16)
 CAREFUL = {"Quick": (0.1, 8, 6.0), "Careful": (0.03, 20, 30.0)}
 """How well a median must be known (half its interval at 95 %), fewest repeats, most seconds a case."""
-_children: list[subprocess.Popen[bytes]] = []
-"""What this server started; asked from time to time, so that none stays a zombie."""
+_KIND = (RunKind.BENCHMARK,)
+_STOPPED = "The benchmark was stopped before it was finished; nothing was kept."
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Job:
-    """A benchmark that is not in the list of results yet: at work, or failed with the last line of its log."""
+    """A benchmark that is not in the list of results yet: at work, or ended with a problem."""
 
     id: str
     running: bool
@@ -80,8 +73,7 @@ def start(
     labelled: str,
     care: str,
 ) -> str:
-    """Start it in the background and give its id. Raises `BenchmarkError` while another one runs, `ConfigError` and
-    `CheckpointError`."""
+    """Queue it and give its id. Raises `RunStateError` while another one runs, `ConfigError` and `CheckpointError`."""
     require_known(teacher, *models)
     confidence, fewest, seconds = CAREFUL[care]
     plan = Plan(
@@ -98,47 +90,34 @@ def start(
     )
     plan.cases()
     with access.launching(who, 1):
-        return _launch(plan)
+        return _launch(plan, who)
 
 
-def _launch(plan: Plan) -> str:
-    if (now := job()) is not None and now.running:
-        raise BenchmarkError("Another benchmark is running, and two would spoil each other: stop it, or wait for it.")
+def _launch(plan: Plan, who: Person) -> str:
     _tidy()
-    made = results.new_id()
-    folder = _jobs() / made
-    folder.mkdir(parents=True)
-    (folder / "plan.json").write_text(json.dumps(plan.to_json()), encoding="utf-8")
-    command = [sys.executable, "-m", "core", "benchmark", "--id", made, "--config", str(folder / "plan.json")]
-    try:
-        with (folder / "log.txt").open("ab") as log:
-            process = start_process([*command, "--progress", str(folder / "progress.json")], log)
-        _children.append(process)
-    except OSError as error:
-        raise BenchmarkError(f"The benchmark could not be started ({error.strerror or error}).") from error
-    (folder / "pid").write_text(str(process.pid), encoding="utf-8")
-    return made
+    job = JobRequest(RunKind.BENCHMARK, {"plan": plan.to_json()}, "Benchmark")
+    made = open_store().add_job(job, most=1, launched_by=who.key)
+    workers.ensure_worker()
+    return made.id
 
 
 def job() -> Job | None:
-    """The benchmark that was started last, until its result is in the list."""
-    folders = sorted(_jobs().glob("*/plan.json"))
-    if not folders or (results.folder() / f"{folders[-1].parent.name}.json").is_file():
+    """The benchmark that was started last, until its result is in the list. Raises `StoreError`."""
+    store = open_store()
+    record = next(iter(store.list(kinds=_KIND)), None)
+    if record is None or record.state == RunState.DONE:
         return None
-    folder = folders[-1].parent
-    running = _alive(folder)
-    problem = None if running else _last_line(folder / "log.txt")
-    return Job(folder.name, running, _progress(folder), problem)
+    problem = _STOPPED if record.state == RunState.CANCELLED else record.error
+    running = not record.state.final
+    return Job(record.id, running, progress.read_job(record.id).progress, None if running else problem)
 
 
 def cancel(job_id: str, who: Person) -> None:
     """Ask it to stop; it does so before its next pass. Raises `RunStateError` when this person may not cancel."""
-    access.require(who, "cancel")
-    if job_id not in {plan.parent.name for plan in _jobs().glob("*/plan.json")}:
-        return
-    folder = _jobs() / job_id
-    if _alive(folder):
-        os.killpg(int((folder / "pid").read_text()), signal.SIGTERM)
+    record = next((one for one in open_store().list(kinds=_KIND) if one.id == job_id), None)
+    access.require(who, "cancel", launched_by=record.launched_by if record else "")
+    if record is not None and not record.state.final:
+        open_store().request_cancel(job_id)
 
 
 def dismiss(who: Person) -> None:
@@ -148,11 +127,10 @@ def dismiss(who: Person) -> None:
 
 
 def _tidy() -> None:
-    for plan in _jobs().glob("*/plan.json"):
-        if not _alive(plan.parent):
-            for file in plan.parent.iterdir():
-                file.unlink(missing_ok=True)
-            plan.parent.rmdir()
+    """Remove the runs of benchmarks that ended; their results stay."""
+    for record in open_store().list(kinds=_KIND):
+        if record.state.final:
+            open_store().delete(record.id)
 
 
 def found() -> list[Result]:
@@ -195,40 +173,3 @@ def runtime_title(name: str) -> str:
 def runtime_symbol(name: str) -> str:
     """Its mark in charts, by Plotly's name; a circle for one that is gone."""
     return RUNTIMES[name].symbol if name in RUNTIMES else "circle"
-
-
-def _jobs() -> Path:
-    return results.folder() / "jobs"
-
-
-def _progress(folder: Path) -> Progress:
-    try:
-        data = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
-        return Progress(data["done"], data["total"], data["doing"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return Progress(0, 1)
-
-
-def _alive(folder: Path) -> bool:
-    """Whether the process that was started for this folder still runs; its number may belong to another by now."""
-    _children[:] = [child for child in _children if child.poll() is None]
-    try:
-        pid = int((folder / "pid").read_text())
-    except (OSError, ValueError):
-        return False
-    if any(child.pid == pid for child in _children):
-        return True  # Just started, it has no command line yet.
-    try:
-        command = psutil.Process(pid).cmdline()
-    except psutil.Error:
-        return False
-    return any(folder.name in argument for argument in command)
-
-
-def _last_line(log: Path) -> str:
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        lines = []
-    said = (lines or ["It ended without a word."])[-1]
-    return said.removeprefix("terrastill: ")

@@ -1,5 +1,6 @@
 """What a run has written so far: curves, previews, log. Read from its folder, so it works while the run goes on."""
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +10,9 @@ from app.services.stores import open_store
 from core.config import DataConfig
 from core.data.datasets import dataset_of
 from core.errors import ConfigError, DataError
-from core.events import COLLAPSED
+from core.events import COLLAPSED, Progress
 from core.runs.recorder import read_events
-from core.runs.store.run_files import last_lines
+from core.runs.store.run_files import PROGRESS_FILE, last_lines
 
 LARGEST_CURVE = 1500
 
@@ -42,6 +43,25 @@ class RunProgress:
     teacher_miou5: float | None = None
     warnings: list[str] = field(default_factory=list)
     activity: str = ""
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """How far a quick run is; `seconds_left` of what it does now, None where that cannot be told."""
+
+    progress: Progress
+    seconds_left: float | None = None
+
+
+def read_job(run_id: str) -> JobProgress:
+    """How far a prediction or a benchmark is; one that has not begun is "Starting"."""
+    try:
+        told = json.loads((open_store().folder(run_id) / PROGRESS_FILE).read_text(encoding="utf-8"))
+        now = Progress(told["done"], told["total"], told["doing"])
+        left = told["seconds"] / now.done * (now.total - now.done) if now.done else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return JobProgress(Progress(0, 1, "Starting"))
+    return JobProgress(now, left)
 
 
 def read_progress(run_id: str) -> RunProgress:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from app.services import access, artifacts
 from app.services.access import Person
 from app.services.artifacts import architecture
-from app.services.stores import open_store
+from app.services.stores import open_store, training_run
 from core.config import RunConfig
 from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.errors import RunStateError
@@ -79,7 +79,7 @@ def list_runs() -> list[Run]:
 def cancel(run_id: str, who: Person) -> None:
     """Stop a run, and with it a control that waits for it. Raises `RunError`, also when this person may not."""
     store = open_store()
-    access.require(who, "cancel", launched_by=store.get(run_id).launched_by)
+    access.require(who, "cancel", launched_by=training_run(run_id).launched_by)
     store.request_cancel(run_id)
     for record in store.list([RunState.QUEUED]):
         if record.config.control_of == run_id:
@@ -92,7 +92,7 @@ def retry(run_id: str, who: Person) -> None:
     Raises `DatasetNotFoundError` and `CheckpointError` for what a visitor may not open.
     """
     store = open_store()
-    config, known = store.get(run_id).config, store.list()
+    config, known = training_run(run_id).config, store.list()
     require_opened(config)
     if config.control_of and config.train.match_seconds is None:
         _require_unfinished(next((record for record in known if record.id == config.control_of), None))
@@ -127,12 +127,14 @@ def _require_unfinished(run: RunRecord | None) -> None:
 def pin(run_id: str, pinned: bool, who: Person) -> None:
     """Keep a run from being pruned, or no longer. Raises `RunError`, also when this person may not launch."""
     access.require(who, "launch")
+    training_run(run_id)
     open_store().pin(run_id, pinned)
 
 
 def delete(run_id: str, who: Person) -> None:
     """Remove a run and all its files; its control stays. Raises `RunError` while it is running, or may not."""
     access.require(who, "delete")
+    training_run(run_id)
     store = open_store()
     if any(record.config.control_of == run_id for record in store.list(ACTIVE_STATES)):
         raise RunStateError("Its control has not finished: cancel or delete the control first.")

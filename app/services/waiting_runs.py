@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.services import access, progress, run_settings
 from app.services.access import Person
 from app.services.runs import Run
-from app.services.stores import open_store
+from app.services.stores import open_store, training_run
 from core.errors import RunStateError
 from core.runs.store.records import RunState
 from core.runs.worker.processes import count_slots
@@ -96,7 +96,7 @@ def move_to_front(run_id: str, who: Person) -> None:
     Raises `RunError`, also when this person may not launch.
     """
     access.require(who, "launch")
-    store = open_store()
+    store, _ = open_store(), training_run(run_id)
     moved = store.prioritise(run_id)
     for record in store.list([RunState.QUEUED]):
         if record.config.control_of == run_id:
@@ -109,12 +109,11 @@ def copy_link(run_id: str) -> dict[str, str]:
     Raises `RunStateError` for a run that the form cannot hold, `DatasetNotFoundError` for pictures of a folder that is
     not opened.
     """
-    store = open_store()
-    config = store.get(run_id).config
+    store, config = open_store(), training_run(run_id).config
     if config.control_of:
         config = store.get(config.control_of).config
     if not run_settings.fits_form(config):
         raise RunStateError("This run was started from the command line with settings that the form does not have.")
-    root = access.below_opened(config.data.root) if config.data.dataset == "folder" and config.data.root else None
+    root = access.below_opened(config.data.root) if config.data.root else None
     link = run_settings.to_link(run_settings.with_values(config, {"root": root}))
     return link | {"name": f"{config.name[:64]}, copy"}

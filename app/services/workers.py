@@ -1,4 +1,4 @@
-"""The process that trains: whether one is alive, and starting one. It outlives the page and the server."""
+"""The worker, which carries out runs: whether one is alive, and starting one. It outlives the page and the server."""
 
 import logging
 import os
@@ -15,8 +15,8 @@ from app.services.access import Person
 from app.services.stores import open_store
 from core import paths
 from core.errors import StoreError
-from core.runs.store.records import RunState
-from core.runs.worker import machine_lock
+from core.runs.store.records import RunKind, RunState
+from core.runs.worker import machine_lock, standby
 from core.runs.worker.processes import SPARE_BYTES, start
 
 _LOG = logging.getLogger("terrastill.app")
@@ -97,6 +97,15 @@ def ensure_worker() -> bool:
     return True
 
 
+def expect_prediction() -> None:
+    """A visitor has brought pictures: the worker is there, and imports what segmenting needs, before they ask for it.
+
+    Raises `StoreError`.
+    """
+    standby.expect_prediction(open_store().home)
+    ensure_worker()
+
+
 def start_worker(who: Person) -> bool:
     """The same where a visitor asks for it. Raises `RunStateError` when this person may not launch."""
     access.require(who, "launch")
@@ -104,8 +113,8 @@ def start_worker(who: Person) -> bool:
 
 
 def resume_queue() -> bool:
-    """Start a worker when runs wait or were interrupted and nobody works on them."""
-    waiting = open_store().list([RunState.QUEUED, RunState.RUNNING])
+    """Start a worker when runs of any kind wait or were interrupted and nobody works on them."""
+    waiting = open_store().list([RunState.QUEUED, RunState.RUNNING], kinds=tuple(RunKind))
     return bool(waiting) and ensure_worker()
 
 

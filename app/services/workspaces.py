@@ -10,10 +10,10 @@ import os
 import re
 import secrets
 import shutil
-import subprocess
 import tempfile
 import threading
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,17 @@ import psutil
 
 from app.services.access import Access, opened_path, read_access
 from app.services.names import shown, size_text
+from app.services.stores import open_store
 from app.services.uploads import bytes_below
 from core import paths
 from core.data.opened import is_file_inside
-from core.errors import DatasetNotFoundError, ImageError
+from core.errors import DatasetNotFoundError, ImageError, RunNotFoundError, StoreError
 from core.files import write_aside
 from core.imagery import archives
 from core.imagery.limits import MEGABYTE
 from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
+from core.runs.store.records import MACHINE, RunKind, RunRecord, RunState
+from core.runs.store.run_files import announce_job
 
 UPLOAD_MEGABYTES = 200
 TOGETHER_MEGABYTES = 2000
@@ -69,14 +72,13 @@ class Workspace:
     record: dict[str, Any] | None = None
     order: Any = None
     used_at: float = 0.0
-    processes: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
         if self.kept:
             self._restore()
         else:
-            self._end = weakref.finalize(self, _remove, self.folder, self.processes)
+            self._end = weakref.finalize(self, _remove, self.folder)
 
     def add(self, name: str, data: bytes) -> None:
         """Take in an upload: a picture, or a zip of pictures. Raises `ImageError`, and keeps nothing, if it is none."""
@@ -144,14 +146,15 @@ class Workspace:
     def delete(self) -> None:
         """Remove pictures and results now, and end what still works on them."""
         with self._lock:
-            if self.order is not None:
-                self.order.cancel()
             self.pictures.clear()
             self.order = self.record = None
-            _remove(self.folder, self.processes)
-            self.processes.clear()
+            _remove(self.folder)
 
     close = delete
+
+    def forget_runs(self, *, but: str) -> None:
+        """Remove the runs on these pictures, ending what still works, except the one of this id."""
+        _forget_runs(self.folder, but=but)
 
     def _stored(self, label: str, data: bytes) -> list[Own]:
         self._make_folder()
@@ -244,7 +247,9 @@ def open_workspace(name: str | None = None, *, now: float = 0.0) -> Workspace:
 
 
 def sweep(now: float) -> int:
-    """Remove the folders that were not used for a day before `now`; gives how many."""
+    """Remove the folders that were not used for a day before `now`, and runs whose folder is gone; gives how many."""
+    with suppress(StoreError):
+        _forget_lost_runs()
     with _LOCK:
         over = [folder for folder in _root().glob("*") if _KEPT_NAME.fullmatch(folder.name) and _is_over(folder, now)]
         for folder in over:
@@ -256,37 +261,75 @@ def sweep_sessions() -> int:
     """At the start of a server: remove the folders of sessions of servers that ended; gives how many."""
     left = [folder for folder in _root().glob("*-*") if not _lives(folder.name.split("-")[0])]
     for folder in left:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
     return len(left)
 
 
 def _is_over(folder: Path, now: float) -> bool:
     """Whether a kept folder was not used for a day, and nothing works in it."""
-    known = _KEPT.get(folder)
-    if known is not None and any(process.poll() is None for process in known.processes):
-        return False
     state = folder / _STATE
     try:
         used = (state if state.is_file() else folder).stat().st_mtime
     except FileNotFoundError:
         return False
-    return now - used > KEPT_SECONDS
+    return now - used > KEPT_SECONDS and not _is_busy(folder)
 
 
 def _forget(folder: Path) -> None:
     if (known := _KEPT.pop(folder, None)) is not None:
         known.delete()
     else:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
 
 
-def _remove(folder: Path, processes: "list[subprocess.Popen[bytes]]") -> None:
-    """End what still writes into the folder, then remove it. The decoder under a process ends with its pipe."""
-    for process in processes:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-    shutil.rmtree(folder, ignore_errors=True)
+def _remove(folder: Path) -> None:
+    """Remove a visitor's folder, and the runs on what lies in it.
+
+    A process that works on them loses its run and is ended by its worker. What it still writes until then finds no
+    folder: this one has another name before it is emptied.
+    """
+    if not folder.is_dir():
+        return
+    with suppress(StoreError):
+        _forget_runs(folder)
+    aside = folder.with_name(f".deleted-{secrets.token_hex(8)}")
+    with suppress(OSError):
+        folder.rename(aside)
+    for left in (aside, folder):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_busy(folder: Path) -> bool:
+    """Whether a run on a folder waits or works. While nobody can say, it is left alone."""
+    try:
+        return any(not run.state.final for run in _runs_on(folder))
+    except StoreError:
+        return True
+
+
+def _runs_on(folder: Path) -> list[RunRecord]:
+    known = open_store(folder.parent.parent).list(kinds=(RunKind.PREDICTION,))
+    return [run for run in known if run.launched_by == folder.name]
+
+
+def _forget_runs(folder: Path, *, but: str = "") -> None:
+    for run in _runs_on(folder):
+        if run.id != but:
+            _delete_run(run, folder.parent.parent)
+
+
+def _forget_lost_runs() -> None:
+    """Predictions of this machine whose pictures are gone: a server may have been killed between the two."""
+    for run in open_store().list(kinds=(RunKind.PREDICTION,)):
+        if run.device == MACHINE and not (_root() / run.launched_by).is_dir():
+            _delete_run(run, paths.home())
+
+
+def _delete_run(run: RunRecord, home: Path) -> None:
+    with suppress(RunNotFoundError):
+        open_store(home).delete(run.id, running=True)
+    if run.state == RunState.RUNNING:
+        announce_job(home)
 
 
 def _root() -> Path:

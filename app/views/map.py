@@ -11,7 +11,7 @@ from app.components.empty import empty_state
 from app.components.guard import page, plainly
 from app.components.map_results import results
 from app.components.sign_in import person
-from app.services import access, artifacts, mapping, uploads, visitors, workspaces
+from app.services import access, artifacts, mapping, uploads, visitors, workers, workspaces
 from app.services.artifacts import Model
 from app.services.errors import ImageError
 from app.services.forms import parse_bands
@@ -50,6 +50,8 @@ def main() -> None:
     with plainly():
         _bring(workspace)
     _list(workspace)
+    if workspace.pictures:
+        workers.expect_prediction()
     choice = _choose(models)
     _remember(workspace)
     order = mapping.current(workspace)

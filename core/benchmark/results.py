@@ -85,8 +85,12 @@ class Listing:
     unreadable: list[str] = field(default_factory=list)
 
 
+FOLDER = "benchmarks"
+"""Below the folder of all runs."""
+
+
 def folder() -> Path:
-    return paths.home() / "benchmarks"
+    return paths.home() / FOLDER
 
 
 def new_id() -> str:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import signal
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +39,6 @@ def add(verbs: Any) -> None:
     )
     verb.add_argument("--split", default="val", help="which part of it: train, val (default) or test")
     verb.add_argument("--config", type=Path, metavar="FILE", help="a plan as JSON, instead of all above")
-    verb.add_argument("--id", help=argparse.SUPPRESS)
-    verb.add_argument("--progress", type=Path, help=argparse.SUPPRESS)
     add_device(verb)
     add_json(verb)
     verb.set_defaults(run=run)
@@ -51,22 +48,18 @@ def run(args: argparse.Namespace) -> int:
     from core.benchmark import results
     from core.benchmark.measure import run as measure
     from core.events import CancelledError, Progress
-    from core.files import write_aside
 
     plan = _read(args.config) if args.config else _plan(args)
     stop: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
 
     def emit(progress: Progress) -> None:
-        if args.progress:
-            text = json.dumps(asdict(progress))
-            write_aside(args.progress, lambda path: path.write_text(text, encoding="utf-8"))
-        elif not args.json:
+        if not args.json:
             complain(f"{progress.done + 1} of {progress.total}: {progress.doing}")
 
     try:
         files = results.folder() / "files"
-        found = measure(plan, folder=files, emit=emit, cancelled=lambda: bool(stop), benchmark_id=args.id)
+        found = measure(plan, folder=files, emit=emit, cancelled=lambda: bool(stop))
     except CancelledError as error:
         raise BenchmarkError("The benchmark was stopped before it was finished; nothing was kept.") from error
     finally:

@@ -17,6 +17,8 @@ def add(verbs: Any) -> None:
     )
     verb.add_argument("deed", nargs="?", choices=["list", *_DEEDS, "prune"], default="list")
     verb.add_argument("ids", nargs="*", metavar="ID", help="runs, by their ids")
+    kinds = ("training", "prediction", "benchmark")
+    verb.add_argument("--kind", choices=kinds, default=kinds[0], help="which runs are listed (default: training)")
     verb.add_argument("--keep-days", type=float, help="prune: delete what ended longer ago")
     verb.add_argument("--keep-gb", type=float, help="prune: delete the oldest above so much disk")
     verb.add_argument("--check", action="store_true", help="prune: only say what would be deleted")
@@ -27,6 +29,7 @@ def add(verbs: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Raises `RunError` for an id that is none, or a deed that does not fit the run's state."""
     from core.errors import ConfigError
+    from core.runs.store.records import RunKind
     from core.runs.store.run_store import RunStore
 
     store = RunStore()
@@ -35,11 +38,11 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f"Name the run to {args.deed}: python -m core runs shows their ids.")
         for run_id in args.ids:
             _do(store, args.deed, run_id)
-        records = [record for record in store.list() if record.id in args.ids]
+        records = [record for record in store.list(kinds=tuple(RunKind)) if record.id in args.ids]
     elif args.deed == "prune":
         records = _prune(store, args)
     else:
-        records = store.list()
+        records = store.list(kinds=(RunKind(args.kind),))
     if args.json:
         say_json({"runs": [_facts(record) for record in records]})
         return 0

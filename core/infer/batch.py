@@ -1,16 +1,9 @@
-"""Many pictures, one after another: `python -m core predict`, and the process behind the app's page for own images.
+"""Many pictures, one after another: `python -m core predict`, and the runs behind the app's page for own images.
 
-Started as `python -m core.infer.batch REPORT` it reads an `Order` as JSON from stdin, keeps REPORT (JSON) up to date,
-and stops at SIGTERM or when the process that started it is gone. A picture that is refused does not stop the others.
+A picture that is refused does not stop the others.
 """
 
-import json
-import os
-import signal
-import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,17 +11,14 @@ from typing import Any
 from core import checkpoint, device
 from core.checkpoint import Loaded
 from core.errors import DiskFullError, ImageError, TerrastillError
-from core.events import Cancelled, CancelledError, OnProgress, Progress
-from core.files import write_aside
+from core.events import Cancelled, OnProgress
 from core.imagery.confined_picture import ConfinedPicture
 from core.imagery.limits import Limits
 from core.infer.forward import keep_freed_memory
 from core.infer.outputs.polygons import PolygonSettings
 from core.infer.picture import PictureOutputs, Wanted, check_comparable, predict_picture
 from core.infer.tiling import Tiling
-from core.out_of_memory import PREDICTING, set_kill_priority
 
-_REPORT_SECONDS = 0.4
 _LONGEST_REASON = 160
 
 
@@ -58,8 +48,8 @@ class Order:
     ground: float | None = None
 
     @classmethod
-    def from_json(cls, text: str) -> "Order":
-        data = json.loads(text)
+    def from_json(cls, data: dict[str, Any]) -> "Order":
+        """From JSON values, as the store keeps them."""
         return cls(
             items=tuple(Item(**item) for item in data["items"]),
             model=data["model"],
@@ -154,64 +144,3 @@ def failure_sentence(name: str, error: Exception) -> str:
         return f"{failed}: {error.strerror or type(error).__name__}. Check the folder for results, and its rights."
     first = (str(error).splitlines() or [""])[0][:_LONGEST_REASON]
     return f"{failed} ({type(error).__name__}: {first}). Try another model, or save the picture anew."
-
-
-class ProgressFile:
-    """How far the order is, in a JSON file that is replaced as a whole."""
-
-    def __init__(self, path: Path, of: int, now: Callable[[], float] = time.monotonic) -> None:
-        self._path, self._now = path, now
-        self._written_at = -1.0
-        self._started = now()
-        self.state: dict[str, Any] = {"state": "running", "at": 0, "of": of, "results": []}
-        self.state |= asdict(Progress(0, 0))
-
-    def begin(self, at: int, name: str) -> None:
-        self._started = self._now()
-        self.write(at=at, doing=name, done=0, total=0, seconds_left=None)
-
-    def progress(self, now: Progress) -> None:
-        """At most a few times a second; the time left is that of this picture."""
-        passed = self._now() - self._started
-        if now.done < now.total and self._now() - self._written_at < _REPORT_SECONDS:
-            return
-        seconds_left = passed / now.done * (now.total - now.done)
-        self.write(done=now.done, total=now.total, seconds_left=seconds_left)
-
-    def write(self, **changes: Any) -> None:
-        """Change some fields and write the file. On a full disk it is written when there is space again."""
-        self.state |= changes
-        self._written_at = self._now()
-        with suppress(DiskFullError):
-            write_aside(self._path, lambda aside: aside.write_text(json.dumps(self.state), encoding="utf-8"))
-
-
-def run(order: Order, report: ProgressFile, cancelled: Cancelled) -> None:
-    """Do every item and report it; how the order ended is the report's last `state`."""
-    try:
-        report.write(doing="Loading the model")
-        predictor = BatchPredictor(order)
-        for at, item in enumerate(order.items):
-            report.begin(at, item.name)
-            result = predictor.predict(item, progress=report.progress, cancelled=cancelled)
-            report.write(results=[*report.state["results"], result.to_json()])
-        report.write(state="done", at=len(order.items), done=1, total=1)
-    except CancelledError:
-        report.write(state="cancelled")
-    except TerrastillError as error:
-        report.write(state="failed", error=str(error))
-    except OSError as error:
-        report.write(state="failed", error=f"The results cannot be written ({error.strerror or error}).")
-
-
-def main() -> None:
-    set_kill_priority(PREDICTING)
-    order = Order.from_json(sys.stdin.read())
-    parent, asked = os.getppid(), []
-    signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
-    report = ProgressFile(Path(sys.argv[1]), len(order.items))
-    run(order, report, lambda: bool(asked) or os.getppid() != parent)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,14 +1,17 @@
-"""A benchmark as the page starts it: a process of its own that can be followed, stopped, and read back."""
+"""A benchmark as the page starts it: a run of its own kind that can be followed, stopped, and read back."""
 
+import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from app.services import benchmarks
+from app.services.stores import open_store
 from core import paths
-from core.errors import BenchmarkError, CheckpointError
+from core.errors import CheckpointError, RunStateError
 from tests.ui.conftest import ANYBODY
 
 pytestmark = [pytest.mark.slow]
@@ -29,6 +32,15 @@ def start(**changes: object) -> str:
     return benchmarks.start(ANYBODY, **{**settings, **changes})  # type: ignore[arg-type]
 
 
+@pytest.fixture(autouse=True)
+def _worker_ends() -> Iterator[None]:
+    """With the test: it was started by the service."""
+    yield
+    for worker in open_store().workers():
+        os.kill(worker.pid, signal.SIGTERM)
+    wait_until(lambda: not open_store().workers())
+
+
 @pytest.fixture
 def shipped() -> Path:
     model = paths.CHECKPOINTS / "student-2.json"
@@ -43,7 +55,7 @@ def test_it_runs_beside_the_page_and_its_result_is_read_back() -> None:
     job = benchmarks.job()
     assert job is not None
     assert job.id == made
-    with pytest.raises(BenchmarkError, match="Another benchmark is running"):
+    with pytest.raises(RunStateError, match="Another benchmark is running"):
         start()
     wait_until(lambda: benchmarks.job() is None)
     (result,) = benchmarks.found()
@@ -72,7 +84,7 @@ def test_a_model_that_is_not_in_the_list_is_refused_before_a_process_starts() ->
     assert benchmarks.job() is None
 
 
-def test_a_failure_is_told_in_the_last_words_of_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where a model goes away between the choice and the start."""
     monkeypatch.setattr(benchmarks, "require_known", lambda *_: None)
     start(models=["nobody"], teacher="nobody")

@@ -2,23 +2,26 @@
 
 import asyncio
 import gc
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app.services import mapping, visitors, workspaces
+from app.services import mapping, visitors, workers, workspaces
 from app.services.errors import ImageError
 from app.services.mapping import Choice, Order
+from app.services.stores import open_store
 from app.services.workspaces import KEPT_SECONDS, Workspace
 from core import paths
+from core.runs.store.records import MACHINE, RunKind
 from tests.ui.conftest import words
-from tests.ui.test_map import finish, png
+from tests.ui.orders import claim, complete, finish, predictions, real_worker, report
+from tests.ui.test_map import png
 
 View = Callable[..., AppTest]
 NOW = 1_700_000_000.0
@@ -26,8 +29,10 @@ ID = "a" * 43
 
 
 @pytest.fixture(autouse=True)
-def _servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every test is a server of its own."""
+def _servers(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test is a server of its own, without a worker unless it is slow."""
+    if request.node.get_closest_marker("slow") is None:
+        monkeypatch.setattr(workers, "ensure_worker", lambda: False)
     monkeypatch.setattr(workspaces, "_KEPT", {})
     yield
     for found in list(workspaces._KEPT.values()):
@@ -39,11 +44,7 @@ def open_kept(visitor: str = ID, now: float = NOW) -> Workspace:
 
 
 def restart() -> None:
-    """The server ends and starts again: its processes end, and what is in memory is gone."""
-    for found in workspaces._KEPT.values():
-        for process in found.processes:
-            process.kill()
-            process.wait()
+    """The server ends and starts again: what is in memory is gone."""
     workspaces._KEPT.clear()
     gc.collect()
     workspaces.sweep_sessions()
@@ -107,14 +108,46 @@ def test_delete_removes_images_results_and_what_works_on_them() -> None:
     kept = open_kept()
     kept.add("roof.png", png(100))
     order = Order(kept, list(kept.pictures), Choice("student"))
-    order.look()
-    (process,) = kept.processes
+    held = claim()
+    report(order, {"name": "roof.png", "error": None})
     kept.delete()
-    assert process.poll() is not None
+    assert predictions() == []
+    assert open_store().heartbeat(held.id, "w", 0.5, attempt=held.attempt) is None, "its process must stop"
+    assert list(open_store().home.glob("*-*-*")) == [], "neither the run's folder nor its report"
     assert not kept.folder.exists()
+    assert list(kept.folder.parent.iterdir()) == []
     assert mapping.current(kept) is None
     restart()
     assert mapping.current(open_kept()) is None
+
+
+@pytest.mark.slow
+def test_a_process_that_works_on_deleted_images_is_ended_and_leaves_nothing() -> None:
+    kept = open_kept()
+    kept.add("large.png", png(4000))
+    order = Order(kept, list(kept.pictures), Choice("teacher"))
+    with real_worker() as worker:
+        until = time.monotonic() + 100
+        while (order.look().progress.total or 0) < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert order.look().state == "running"
+        (child,) = [one for one in psutil.Process(worker).children() if "--execute" in one.cmdline()]
+        kept.delete()
+        child.wait(30)
+        assert not kept.folder.exists()
+        assert list(kept.folder.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_runs_go_with_their_images_and_not_while_they_work(active: bool) -> None:
+    kept = open_kept()
+    kept.add("roof.png", png())
+    order = Order(kept, list(kept.pictures), Choice("student"))
+    if not active:
+        complete(order)
+    restart()
+    assert workspaces.sweep(NOW + KEPT_SECONDS + 5000) == (0 if active else 1)
+    assert len(predictions()) == (1 if active else 0)
 
 
 def test_a_waiting_order_that_was_deleted_never_starts() -> None:
@@ -122,30 +155,40 @@ def test_a_waiting_order_that_was_deleted_never_starts() -> None:
     for kept in (first, second):
         kept.add("roof.png", png())
     running, waiting = (Order(kept, list(kept.pictures), Choice("student")) for kept in (first, second))
+    assert claim().id == running.run_id
     assert (running.look().state, waiting.look().state) == ("running", "waiting")
     second.delete()
     first.delete()
-    assert waiting.look().state == "cancelled"
+    assert open_store().claim("w", [MACHINE], RunKind.PREDICTION) is None
     assert not second.folder.exists()
 
 
-def test_an_order_that_a_restart_ended_is_told_with_what_was_done_by_then() -> None:
+def test_an_order_goes_on_while_the_server_is_restarted() -> None:
+    """The worker is no part of the server."""
     kept = open_kept()
     kept.add("roof.png", png())
     order = Order(kept, list(kept.pictures), Choice("student", bands=(3, 2, 1)))
-    report = kept.folder / f"{order.folder.name}.json"
+    held = claim()
     done = {"name": "roof.png", "error": None}
-    for state, expected in (("running", "failed"), ("cancelled", "failed"), ("done", "done")):
-        report.write_text(json.dumps({"state": state, "results": [done]}))
-        restart()
-        found = mapping.current(open_kept())
-        assert found.ended
-        told = found.look()
-        assert (told.state, told.results) == (expected, (done,))
-        assert (told.error is None) == (expected == "done")
-        assert (found.choice, found.folder) == (order.choice, order.folder)
-        assert [own.name for own in found.pictures] == ["roof.png"]
-    order.cancel()
+    report(order, done)
+    restart()
+    found = mapping.current(open_kept())
+    assert (found.ended, found.look().results) == (False, (done,))
+    open_store().fail(held.id, "w", "The disk is full.", attempt=1)
+    told = found.look()
+    assert (told.state, told.error, told.results) == ("failed", "The disk is full.", (done,))
+    assert (found.choice, found.folder) == (order.choice, order.folder)
+    assert [own.name for own in found.pictures] == ["roof.png"]
+
+
+def test_a_run_that_somebody_removed_is_told_in_a_sentence() -> None:
+    kept = open_kept()
+    kept.add("roof.png", png())
+    order = Order(kept, list(kept.pictures), Choice("student"))
+    open_store().delete(order.run_id)
+    restart()
+    told = mapping.current(open_kept()).look()
+    assert (told.state, told.error) == ("failed", mapping._GONE)
 
 
 def test_an_order_that_the_visitor_cancelled_is_still_cancelled_after_a_restart() -> None:
@@ -160,7 +203,10 @@ def test_an_order_that_the_visitor_cancelled_is_still_cancelled_after_a_restart(
 def test_results_are_found_after_a_restart() -> None:
     kept = open_kept()
     kept.add("roof.png", png(64))
-    before = finish(Order(kept, list(kept.pictures), Choice("student")))
+    order = Order(kept, list(kept.pictures), Choice("student"))
+    with real_worker():
+        before = finish(order)
+    assert before.state == "done"
     restart()
     found = mapping.current(open_kept())
     assert found.look() == before
@@ -273,8 +319,7 @@ def test_why_an_image_failed_is_told_whole_and_beside_what_worked(view: View, mo
     none = {"notes": [], "seconds": 0.0, "files": [], "areas": [], "differences": [], "metres_per_pixel": None}
     good = {**none, "name": "roof.png", "error": None, "width": 40, "height": 40}
     bad = {**none, "name": "half.png", "error": why, "width": 0, "height": 0}
-    report = kept.folder / f"{order.folder.name}.json"
-    report.write_text(json.dumps({"state": "done", "results": [good, bad]}))
+    complete(order, good, bad)
     restart()
     page = view("map")
     assert not page.exception

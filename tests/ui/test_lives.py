@@ -14,6 +14,7 @@ from core import paths
 from core.errors import ImageError
 from core.imagery.confined_picture import ConfinedPicture
 from core.out_of_memory import DECODING, PREDICTING, TRAINING
+from tests.ui.orders import finish, real_worker
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="Linux alone tells")
 SCENE = paths.SAMPLES / "images"
@@ -38,25 +39,23 @@ def test_the_decoding_process_is_killed_first_and_that_is_one_sentence() -> None
             picture.read(0, 0, 8, 8)
 
 
+@pytest.mark.slow
 def test_the_predicting_process_is_killed_first_and_the_visitor_reads_why() -> None:
     scene = next(iter(sorted(SCENE.iterdir())))
     workspace = open_workspace()
     workspace.folder.mkdir(parents=True)
     order = mapping.Order(workspace, [Own("a.png", scene, 1)], mapping.Choice("student"))
-    deadline = time.monotonic() + 120
-    while not workspace.processes and time.monotonic() < deadline:
-        # An order that another test left behind may come first.
-        order.look()
-        time.sleep(0.05)
-    (process,) = workspace.processes
-    while _score(process.pid) != PREDICTING and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert _score(process.pid) == PREDICTING > _score(os.getpid())
-    process.send_signal(signal.SIGKILL)
-    process.wait(timeout=60)
-    found = order.look()
+    with real_worker() as worker:
+        deadline = time.monotonic() + 120
+        while PREDICTING not in map(_score, _children(worker)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        (process,) = _children(worker)
+        assert _score(process) == PREDICTING > _score(worker) == _score(os.getpid())
+        os.kill(process, signal.SIGKILL)
+        found = finish(order)
     assert found.state == "failed"
     assert "Memory ran out" in (found.error or "")
+    workspace.close()
 
 
 def test_training_is_killed_after_decoding_and_before_the_worker() -> None:

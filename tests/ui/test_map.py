@@ -2,10 +2,8 @@
 
 import gc
 import io
-import json
 import os
 import shutil
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,14 +15,17 @@ import rasterio
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.services import map_views, mapping, names, palettes, workspaces
+from app.services import launch, map_views, mapping, names, palettes, runs, waiting_runs, workers, workspaces
 from app.services.access import Access, Person
 from app.services.errors import ImageError, RunError
 from app.services.mapping import Choice, Order
+from app.services.stores import open_store
 from app.services.workspaces import Workspace
 from core import paths
+from core.errors import RunNotFoundError
 from core.infer import batch
 from tests.ui.conftest import CLASSES, words
+from tests.ui.orders import claim, finish, predictions, real_worker
 
 View = Callable[..., AppTest]
 ANYBODY = Person("session")
@@ -141,14 +142,6 @@ def test_only_the_operators_folder_is_opened_wherever_links_lead(workspace: Work
         workspace.add_path("a.png", Access())
 
 
-def finish(order: Order, seconds: float = 100) -> mapping.OrderState:
-    until = time.monotonic() + seconds
-    while (found := order.look()).state in ("waiting", "running"):
-        assert time.monotonic() < until
-        time.sleep(0.1)
-    return found
-
-
 def wait_behind(order: Order) -> None:
     """Another visitor's order waits while this one runs, and can be cancelled."""
     other = workspaces.open_workspace()
@@ -160,14 +153,21 @@ def wait_behind(order: Order) -> None:
     other.close()
 
 
+@pytest.fixture
+def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody takes what is queued, unless the test does."""
+    monkeypatch.setattr(workers, "ensure_worker", lambda: False)
+
+
 @pytest.mark.slow
 def test_an_order_segments_what_it_can_and_says_why_not_the_rest(workspace: Workspace) -> None:
-    """The real process, with the shipped student: a good picture, a damaged one; a second order waits behind."""
+    """The real worker, with the shipped student: a good picture, a damaged one; a second order waits behind."""
     workspace.add("roof.png", png(100))
     workspace.add("half.png", png(100)[:200])
     order = Order(workspace, list(workspace.pictures), Choice("student", geojson=True))
-    wait_behind(order)
-    found = finish(order)
+    with real_worker():
+        wait_behind(order)
+        found = finish(order)
     assert (found.state, found.error) == ("done", None)
     good, bad = found.results
     assert good["error"] is None
@@ -231,40 +231,91 @@ def test_a_large_part_is_shrunk_with_its_mask(tmp_path: Path) -> None:
     assert ((view.photo[..., 0] >= 128) == (view.mask == 1)).mean() > 0.99
 
 
+@pytest.mark.usefixtures("no_worker")
 def test_an_order_ends_with_its_session_and_can_be_cancelled(workspace: Workspace) -> None:
     workspace.add("roof.png", png(100))
     order = Order(workspace, list(workspace.pictures), Choice("student"))
-    order.look()
-    (process,) = workspace.processes
     order.cancel()
-    assert finish(order).state == "cancelled"
+    assert order.look().state == "cancelled"
     again = Order(workspace, list(workspace.pictures), Choice("student"))
-    again.look()
-    process = workspace.processes[-1]
-    assert process.poll() is None
+    held = claim()
+    assert (held.id, again.look().state) == (again.run_id, "running")
+    again.cancel()
+    after = open_store().heartbeat(held.id, "w", 0.5, attempt=1)
+    assert after is not None
+    assert after.cancel_requested
     workspace.close()
-    assert process.poll() is not None
+    assert predictions() == []
+    assert open_store().heartbeat(held.id, "w", 0.5, attempt=1) is None, "its process must stop"
     assert not workspace.folder.exists()
+    assert not open_store().folder(held.id).exists()
 
 
+@pytest.mark.usefixtures("no_worker")
+def test_nothing_of_an_order_that_is_replaced_stays(workspace: Workspace) -> None:
+    workspace.add("roof.png", png(100))
+    first = Order(workspace, list(workspace.pictures), Choice("student"))
+    claim()
+    second = Order(workspace, list(workspace.pictures), Choice("student"))
+    assert [run.id for run in predictions()] == [second.run_id]
+    assert [folder.name for folder in workspace.folder.glob("out-*")] == [second.folder.name]
+    assert first.look().state == "failed"
+
+
+@pytest.mark.usefixtures("no_worker")
 def test_an_order_whose_folder_is_gone_holds_up_nobody(workspace: Workspace) -> None:
+    """The sweep forgets it; until then its run fails (tests/unit/runs/executors/test_predicting.py)."""
     swept = workspaces.open_workspace()
     swept.add("roof.png", png(100))
     first = Order(swept, list(swept.pictures), Choice("student"))
     shutil.rmtree(swept.folder)
     workspace.add("roof.png", png(101))
     order = Order(workspace, list(workspace.pictures), Choice("student"))
-    assert finish(order).state == "done"
+    assert order.look().ahead == 1
+    workspaces.sweep(0.0)
+    assert order.look().ahead == 0
     assert first.ended
+    assert not order.ended
 
 
+@pytest.mark.usefixtures("no_worker")
+def test_no_other_visitor_is_shown_an_order(workspace: Workspace, view: View) -> None:
+    """Not on the page of runs, nor by its address; and nobody cancels, retries, pins, copies or deletes it there."""
+    workspace.add("secret roof.png", png(100))
+    order = Order(workspace, list(workspace.pictures), Choice("student"))
+    open_store().add(launch.Request().config)
+    assert [run.id for run in runs.list_runs()] != []
+    assert order.run_id not in {run.id for run in runs.list_runs()}
+    page = view("runs", run=order.run_id)
+    assert not page.exception
+    assert "That run is gone" in words(page)
+    assert order.run_id not in words(page)
+    claim()
+    stranger = Person("198.51.100.1")
+    for attempt in (
+        lambda: runs.cancel(order.run_id, stranger),
+        lambda: runs.retry(order.run_id, stranger),
+        lambda: runs.pin(order.run_id, True, stranger),
+        lambda: runs.delete(order.run_id, stranger),
+        lambda: waiting_runs.move_to_front(order.run_id, stranger),
+        lambda: waiting_runs.copy_link(order.run_id),
+    ):
+        with pytest.raises(RunNotFoundError, match="There is no run"):
+            attempt()
+    assert open_store().get(order.run_id).cancel_requested is False
+    assert workers.worker_state().current == ()
+    assert not workers.training()
+
+
+@pytest.mark.usefixtures("no_worker")
 def test_the_queue_is_bounded(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mapping, "MOST_WAITING", 1)
     workspace.add("roof.png", png())
     first = Order(workspace, list(workspace.pictures), Choice("student"))
     with pytest.raises(RunError, match="try again"):
         Order(workspace, list(workspace.pictures), Choice("student"))
-    first.cancel()
+    assert first.look().state == "running"
+    assert [folder.name for folder in workspace.folder.glob("out-*")] == [first.folder.name]
 
 
 def test_an_empty_page_says_what_to_do(view: View) -> None:
@@ -288,15 +339,14 @@ def test_results_are_shown_with_areas_and_downloads(view: View) -> None:
     assert "1 image" in words(page)
     page.button(key="segment").click().run()
     assert not page.exception
-    finish(mapping.current(page.session_state["session_workspace"]))
+    with real_worker():
+        finish(mapping.current(page.session_state["session_workspace"]))
     page.run()
     assert not page.exception
     assert [header.value for header in page.subheader] == ["Results"]
     assert list(page.dataframe[0].value["Class"]) == ["Building", "Land", "Road", "Vegetation", "Water"]
     assert page.dataframe[0].value["Pixels"].sum() == 64 * 64
     assert "does not know where it lies" in words(page)
-    report = json.loads(next(page.session_state["session_workspace"].folder.glob("out-*.json")).read_text())
-    assert report["state"] == "done"
     page.session_state["session_workspace"].close()
 
 
@@ -310,6 +360,6 @@ def test_what_is_measured_goes_from_the_page_to_the_process(view: View) -> None:
     assert not page.exception
     order = mapping.current(page.session_state["session_workspace"])
     assert (order.choice.ground, order.choice.smallest_area, order.choice.smooth) == (0.3, 5.0, 0.0)
-    sent = batch.Order.from_json(json.dumps(mapping._order(order.pictures, order.choice, order.folder)))
+    sent = batch.Order.from_json(open_store().get(order.run_id).job)
     assert (sent.ground, sent.polygons.smallest_area, sent.polygons.smooth) == (0.3, 5.0, 0.0)
     page.session_state["session_workspace"].close()

@@ -175,6 +175,9 @@ def test_a_visitor_retries_no_run_that_reads_what_is_not_opened(opened: Path) ->
 def test_a_copy_names_its_folder_below_the_opened_one_or_is_refused(opened: Path) -> None:
     assert waiting_runs.copy_link(queued(dataset="folder", root=str(opened / "mine")))["root"] == "mine"
     refusal(lambda: waiting_runs.copy_link(queued(dataset="folder", root=str(opened.parent / "secret"))))
+    # Other datasets may lie in a folder of their own too.
+    assert waiting_runs.copy_link(queued(dataset="dubai", root=str(opened / "mine")))["root"] == "mine"
+    refusal(lambda: waiting_runs.copy_link(queued(dataset="dubai", root=str(opened.parent / "secret"))))
 
 
 @pytest.mark.parametrize("name", ["../secret/model", "/etc/passwd", "", "checkpoints/teacher"])

@@ -12,7 +12,7 @@ from core import paths
 from core.errors import RunStateError
 from core.runs.cluster.placement import GPU, ClusterSlots, MachineShare
 from core.runs.cluster.ray_cluster import NO_START, Cluster, RemoteProcess
-from core.runs.store.records import RunRecord
+from core.runs.store.records import QUICK_KINDS, RunKind, RunRecord
 from core.runs.store.run_files import LineWriter
 from core.runs.store.run_store import RunStore
 from core.runs.worker.processes import Process, format_slots
@@ -57,11 +57,17 @@ class RayWorker(Worker):
                 run = child.record
                 self.store.heartbeat(run.id, self.id, run.progress, attempt=run.attempt)
 
-    def _free(self) -> list[str]:
-        return self._placements.free()
+    def _free(self, kind: RunKind) -> list[str]:
+        return super()._free(kind) if kind in QUICK_KINDS else self._placements.free()
 
     def _start(self, record: RunRecord) -> None:
-        """Place a claimed run; requeue it while no machine is free, and fail it where none is large enough."""
+        """Place a claimed run; requeue it while no machine is free, and fail it where none is large enough.
+
+        Quick runs go on beside this worker, where the pictures of visitors lie.
+        """
+        if record.kind in QUICK_KINDS:
+            super()._start(record)
+            return
         devices = record.config.train.devices
         if record.device == GPU and devices > self._placements.largest():
             message = f"It wants {devices} GPUs of one machine, and the largest here has {self._placements.largest()}: "
@@ -77,6 +83,8 @@ class RayWorker(Worker):
         self._release_placements()
 
     def _launch(self, record: RunRecord, log: LineWriter) -> Process:
+        if record.kind in QUICK_KINDS:
+            return super()._launch(record, log)
         placement = self._taken[_key(record)]
         log(f"Placed on {placement.machine.name}.")
         return self._cluster.start(self._command(record)[1:], log.path, placement)
@@ -92,6 +100,9 @@ class RayWorker(Worker):
 
     def _report_end(self, child: Child, code: int) -> None:
         process, run = child.process, child.record
+        if run.kind in QUICK_KINDS:
+            super()._report_end(child, code)
+            return
         assert isinstance(process, RemoteProcess)
         if process.lost:
             self._placements.avoid(self._taken[_key(run)].machine, self._now() + _AVOID_SECONDS)

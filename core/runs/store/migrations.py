@@ -9,6 +9,7 @@ from sqlalchemy.schema import CreateColumn
 from core.runs.store.tables import RUNS, SCHEMA, WORKERS
 
 _ADDED: dict[int, tuple[tuple[Table, tuple[str, ...]], ...]] = {
+    4: ((RUNS, ("kind", "job")),),
     3: ((RUNS, ("launched_by",)),),
     2: ((RUNS, ("priority", "pinned", "beats", "narrowed")), (WORKERS, ("memory", "born"))),
 }

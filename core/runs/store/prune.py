@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core import paths
 from core.errors import ConfigError, RunError
-from core.runs.store.records import RunRecord, RunState
+from core.runs.store.records import RunKind, RunRecord, RunState
 from core.runs.store.run_files import folder_bytes
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class KeepLimits:
 
 
 def candidates(store: "RunStore", limits: KeepLimits, *, now: Callable[[], float] = time.time) -> list[RunRecord]:
-    """The runs that are over the limits, the longest ended first."""
-    known = store.list()
+    """The runs that are over the limits, the longest ended first. Predictions go with their visitor's pictures."""
+    known = store.list(kinds=(RunKind.TRAINING, RunKind.BENCHMARK))
     needed = _needed(known)
     ended = [run for run in known if run.state.final and not run.pinned and run.id not in needed]
     ended.sort(key=lambda run: run.finished_at or run.created_at)

@@ -1,5 +1,6 @@
 """What the store knows of a run and of a worker: plain frozen values. Pure Python."""
 
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,6 +10,51 @@ from core.config import RunConfig
 
 LAST_CHECKPOINT = "last.ckpt"
 """The folder inside a run's folder that holds everything needed to go on from."""
+
+
+class RunKind(StrEnum):
+    """What a run does: an executor for each in core/runs/executors/, and slots of the worker that no other kind takes.
+
+    A training run is shown to everybody who may look; a prediction to the visitor whose pictures it segments alone.
+    """
+
+    TRAINING = "training"
+    BENCHMARK = "benchmark"
+    PREDICTION = "prediction"
+
+    @property
+    def priority(self) -> int:
+        """What a run of this kind begins with: somebody sits before a prediction and waits."""
+        return {RunKind.TRAINING: 0, RunKind.BENCHMARK: 500, RunKind.PREDICTION: 1000}[self]
+
+    @property
+    def full(self) -> str:
+        """What is said when too many of this kind wait, `{most}` being how many may."""
+        return {
+            RunKind.TRAINING: "At most {most} runs wait here at a time: cancel one, or come back later.",
+            RunKind.BENCHMARK: "Another benchmark is running, and two would spoil each other: stop it, or wait for it.",
+            RunKind.PREDICTION: "Many people are segmenting pictures now: try again in a few minutes.",
+        }[self]
+
+
+QUICK_KINDS = (RunKind.PREDICTION, RunKind.BENCHMARK)
+"""Each has one slot of its own on every machine, so that it never waits behind a training run. It runs on the machine
+where it was queued: the pictures of a visitor lie there, and a benchmark measures that machine."""
+
+
+MACHINE_WIDTH = 32
+MACHINE = (platform.node() or "localhost")[:MACHINE_WIDTH]
+"""This machine, as its slots for quick runs are called."""
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """A quick run to be queued: its kind, its settings as JSON values, what it is called, and where it runs."""
+
+    kind: RunKind
+    settings: dict[str, Any]
+    name: str = ""
+    machine: str = MACHINE
 
 
 class RunState(StrEnum):
@@ -35,7 +81,9 @@ class RunRecord:
     requeued because its process died or sent no heartbeat for too long, `batch_reductions` how often its batch was
     reduced because memory ran out. `worker` names who holds it ("" when nobody does). `priority`: higher goes first; a
     pinned run is never pruned. `summary` is what `core.runs.execution.execute` gave back, empty until the run is done.
-    `launched_by` is the key of the visitor who launched it ("" for the command line).
+    `launched_by` is the key of the visitor who launched it ("" for the command line); of a prediction, the name of the
+    folder that holds the visitor's pictures. `config` are the settings of a training run; other kinds have theirs in
+    `job`, as JSON values, and of `config` only the name counts.
     """
 
     id: str
@@ -59,6 +107,8 @@ class RunRecord:
     launched_by: str = ""
     progress: float = 0.0
     summary: dict[str, Any] = field(default_factory=dict)
+    kind: RunKind = RunKind.TRAINING
+    job: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from core.errors import DiskFullError, StoreError
@@ -47,6 +48,27 @@ def make_run_folder(home: Path, config: str, now: float, token: Callable[[], str
             reason = f"No run can be kept in {home} ({error.strerror})"
             raise StoreError(f"{reason}: free some space, or set TERRASTILL_HOME to another folder.") from error
         return run_id
+
+
+PROGRESS_FILE = "progress.json"
+"""How far a quick run is, in the run's folder: `done`, `total`, `doing`, and the `seconds` since that began."""
+REPORT_FILE = "report.json"
+"""What came of each picture of a prediction that is finished, in the run's folder."""
+_ANNOUNCED = ".announced"
+
+
+def announce_job(home: Path) -> None:
+    """Say on this machine's disk that a quick run was queued, so that its worker does not sleep on. Only a hint."""
+    with suppress(OSError):
+        (home / _ANNOUNCED).write_bytes(b"")
+
+
+def last_announced(home: Path) -> int:
+    """When `announce_job` was last called, in nanoseconds of the disk's clock; 0 where it never was."""
+    try:
+        return (home / _ANNOUNCED).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 class LineWriter:

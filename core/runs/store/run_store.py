@@ -4,6 +4,8 @@ The contract that any database behind it must keep (tests/unit/runs/store/ runs 
 
 - Every change is one transaction that is on the disk when it is given back (SQLite: BEGIN IMMEDIATE, WAL,
   synchronous=FULL; PostgreSQL: its row is locked). A writer waits up to `BUSY_SECONDS`, then raises `StoreError`.
+- A run is of a kind: training, prediction or benchmark. All kinds keep this contract; `list`, `queue` and `claim` give
+  training runs unless they are asked for others, so that nobody is shown a visitor's predictions by mistake.
 - `claim` gives a queued run to exactly one worker: the highest priority first, then the oldest, that suits a free slot;
   a row that another is claiming is skipped (PostgreSQL: SKIP LOCKED). The row stays: a killed worker loses nothing. A
   control waits until the run it controls is in a final state (or deleted).
@@ -11,8 +13,8 @@ The contract that any database behind it must keep (tests/unit/runs/store/ runs 
   `abandon` work only for the holder of the run: worker and attempt must both match, and neither has a default. A
   process that lost its run gets None for its heartbeat and `RunStateError` for every other call, and must stop; it
   cannot change what a later attempt did. Nor can it write into the run's folder: core/runs/store/attempts.py.
-- A limit on how many runs wait is checked in the transaction that queues them (`add_all`, `retry_all`), so that it
-  holds however many people launch at once (PostgreSQL: an advisory lock keeps these transactions apart).
+- A limit on how many runs of a kind wait is checked in the transaction that queues them (`add_all`, `add_job`,
+  `retry_all`), so that it holds however many people launch at once (PostgreSQL: an advisory lock keeps these apart).
 - Whether a run is alive follows from its count of heartbeats, never from comparing clocks. An observer that has seen no
   new one for a lease, by its own monotonic clock, calls `reclaim` with the record that it saw, and that works only if
   there was none since.
@@ -34,32 +36,43 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Row, delete, func, select
+from sqlalchemy import URL, Connection, Row, delete, select, update
 
 from core import paths
 from core.config import RunConfig
 from core.errors import FencedError, RunNotFoundError, RunStateError, StoreError, TerrastillError
-from core.out_of_memory import plan_retry
+from core.out_of_memory import plan_retry, too_large
 from core.runs.store import attempts
 from core.runs.store.database import Database
-from core.runs.store.records import LAST_CHECKPOINT, RunRecord, RunState, WorkerRecord, choose_slot
+from core.runs.store.records import (
+    LAST_CHECKPOINT,
+    MACHINE_WIDTH,
+    QUICK_KINDS,
+    JobRequest,
+    RunKind,
+    RunRecord,
+    RunState,
+    WorkerRecord,
+)
 from core.runs.store.registry import WorkerRegistry
-from core.runs.store.run_files import make_run_folder, remove_folder
+from core.runs.store.run_files import announce_job, make_run_folder, remove_folder
 from core.runs.store.tables import (
     QUEUE_ORDER,
     RUNS,
     change,
+    claim_first,
     end_run,
     find,
     insert_run,
     read_settings,
     requeue,
-    startable,
+    require_room,
     to_run,
 )
 
 MAX_RESTARTS = 3
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
+_TRAINING = (RunKind.TRAINING,)
 _Runs = list[RunRecord]
 _Workers = list[WorkerRecord]
 
@@ -111,27 +124,37 @@ class RunStore:
         with self._database.read() as connection:
             return to_run(find(connection, run_id, lock=False))
 
-    def list(self, states: Iterable[RunState] | None = None) -> _Runs:
-        """The runs in these states (None: all), newest first."""
-        query = select(RUNS).order_by(RUNS.c.sequence.desc())
+    def list(self, states: Iterable[RunState] | None = None, *, kinds: Sequence[RunKind] = _TRAINING) -> _Runs:
+        """The runs of these kinds in these states (None: all), newest first."""
+        query = select(RUNS).where(RUNS.c.kind.in_(kinds)).order_by(RUNS.c.sequence.desc())
         if states is not None:
             query = query.where(RUNS.c.state.in_(tuple(states)))
         with self._database.read() as connection:
             return [to_run(row) for row in connection.execute(query)]
 
-    def queue(self) -> _Runs:
+    def queue(self, *, kinds: Sequence[RunKind] = _TRAINING) -> _Runs:
         """The queued runs, the next one first. A control is listed at its turn, though it may still have to wait."""
-        query = select(RUNS).where(RUNS.c.state == RunState.QUEUED).order_by(*QUEUE_ORDER)
+        query = select(RUNS).where(RUNS.c.state == RunState.QUEUED, RUNS.c.kind.in_(kinds)).order_by(*QUEUE_ORDER)
         with self._database.read() as connection:
             return [to_run(row) for row in connection.execute(query)]
 
     def add(self, config: RunConfig, *, worker: str | None = None, priority: int = 0) -> RunRecord:
         """Queue a run and make its folder; with `worker` it is that worker's at once. Raises `ConfigError`."""
-        run_id = self._new_folder(config)
+        run_id = self._new_folder(config.validate().to_json())
         if worker is not None:
             attempts.take(self.folder(run_id), 1)
         with self._database.write() as connection:
             return insert_run(connection, run_id, config, self._now(), worker=worker, priority=priority)
+
+    def add_job(self, job: JobRequest, *, most: int | None = None, launched_by: str = "") -> RunRecord:
+        """Queue a quick run. Raises `RunStateError` when more than `most` of its kind would be queued and running."""
+        settings = json.dumps({"kind": job.kind})
+        with self._database.write(alone=True) as connection:
+            require_room(connection, job.kind, 1, most)
+            run_id, config = self._new_folder(settings), RunConfig(kind="train", name=job.name)
+            made = insert_run(connection, run_id, config, self._now(), launched_by=launched_by, job=job)
+        announce_job(self.home)
+        return made
 
     def add_all(
         self,
@@ -149,20 +172,18 @@ class RunStore:
             most: How many runs may be queued and running then. No other `add_all` or `retry_all` counts meanwhile.
             launched_by: Who launches them, for `RunRecord.launched_by`.
 
-        Raises:
-            ConfigError: Settings that are out of range.
-            RunStateError: They would be more than `most`.
+        Raises `ConfigError` for settings that are out of range, `RunStateError` when they would be more than `most`.
         """
         made: list[str] = []
         try:
             with self._database.write(alone=True) as connection:
-                self._require_room(connection, len(configs) * (1 if control is None else 2), most)
+                require_room(connection, RunKind.TRAINING, len(configs) * (1 if control is None else 2), most)
                 for config in configs:
-                    made.append(self._new_folder(config))
+                    made.append(self._new_folder(config.validate().to_json()))
                     insert_run(connection, made[-1], config, self._now(), launched_by=launched_by)
                     if control is not None:
                         partner = control(config, made[-1])
-                        made.append(self._new_folder(partner))
+                        made.append(self._new_folder(partner.validate().to_json()))
                         insert_run(connection, made[-1], partner, self._now(), launched_by=launched_by)
                 return [to_run(find(connection, run_id)) for run_id in made]
         except TerrastillError:
@@ -189,7 +210,7 @@ class RunStore:
     def retry_all(self, run_ids: Sequence[str], *, most: int | None = None) -> _Runs:
         """The same for several, or for none of them. Raises `RunStateError`, also when more than `most` would wait."""
         with self._database.write(alone=most is not None) as connection:
-            self._require_room(connection, len(run_ids), most)
+            require_room(connection, RunKind.TRAINING, len(run_ids), most)
             return [self._retry(connection, run_id) for run_id in run_ids]
 
     def _retry(self, connection: Connection, run_id: str) -> RunRecord:
@@ -207,8 +228,8 @@ class RunStore:
             if row.state != RunState.QUEUED:
                 raise RunStateError(f"Run {run_id} is {row.state}: only a waiting run can be moved in the queue.")
             if priority is None:
-                waiting = select(RUNS.c.priority).where(RUNS.c.state == RunState.QUEUED, RUNS.c.id != run_id)
-                priority = max(connection.scalars(waiting).all(), default=-1) + 1
+                others = RUNS.c.state == RunState.QUEUED, RUNS.c.kind == row.kind, RUNS.c.id != run_id
+                priority = max(connection.scalars(select(RUNS.c.priority).where(*others)).all(), default=-1) + 1
             return change(connection, run_id, priority=priority)
 
     def pin(self, run_id: str, pinned: bool = True) -> RunRecord:
@@ -217,15 +238,16 @@ class RunStore:
             find(connection, run_id)
             return change(connection, run_id, pinned=pinned)
 
-    def delete(self, run_id: str, *, to_prune: bool = False) -> None:
+    def delete(self, run_id: str, *, to_prune: bool = False, running: bool = False) -> None:
         """Remove a run with its folder; links are removed themselves, never followed. Not while it is running.
 
-        `to_prune` also spares what is pinned or was queued again meanwhile. Raises `RunStateError`.
+        `to_prune` also spares what is pinned or was queued again meanwhile; `running` removes even then: the process
+        holds it no longer, and its worker ends it. Raises `RunStateError`.
         """
         folder, aside = self.folder(run_id), self.home / f".deleted-{run_id}"
         with self._database.write() as connection:
             row = find(connection, run_id)
-            if row.state == RunState.RUNNING:
+            if row.state == RunState.RUNNING and not running:
                 raise RunStateError(f"Run {run_id} is running: cancel it first, then delete it.")
             if to_prune and (row.pinned or not RunState(row.state).final):
                 raise RunStateError(f"Run {run_id} is pinned or waits in the queue: it is not pruned.")
@@ -251,10 +273,24 @@ class RunStore:
         """The workers that are alive."""
         return self._workers.alive()
 
-    def claim(self, worker: str, devices: Sequence[str]) -> RunRecord | None:
-        """Take the first queued run that suits one of the free slots in `devices` (best first), or None."""
+    def waiting_kinds(self) -> set[RunKind]:
+        """The kinds of which a run is queued: what a worker asks before it opens a transaction that locks."""
+        with self._database.read() as connection:
+            query = select(RUNS.c.kind).where(RUNS.c.state == RunState.QUEUED).distinct()
+            return {RunKind(kind) for kind in connection.scalars(query)}
+
+    def adopt_jobs(self, machine: str) -> None:
+        """Let `machine` do the quick runs that wait for one whose worker is gone: it may never come back."""
+        alive = {machine, *(worker.host[:MACHINE_WIDTH] for worker in self.workers())}
+        lost = RUNS.c.state == RunState.QUEUED, RUNS.c.kind.in_(QUICK_KINDS), RUNS.c.wanted.not_in(alive)
+        with self._database.write() as connection:
+            connection.execute(update(RUNS).where(*lost).values(wanted=machine, device=machine))
+
+    def claim(self, worker: str, devices: Sequence[str], kind: RunKind = RunKind.TRAINING) -> RunRecord | None:
+        """Take the first queued run of a kind that suits one of the free slots in `devices` (best first), or None."""
         while True:
-            record = self._claim_row(worker, devices)
+            with self._database.write() as connection:
+                record = claim_first(connection, kind, worker, devices, self._now())
             if record is None:
                 return None
             try:
@@ -271,31 +307,10 @@ class RunStore:
                 continue
             return record
 
-    def _claim_row(self, worker: str, devices: Sequence[str]) -> RunRecord | None:
-        with self._database.write() as connection:
-            for run_id, wanted in connection.execute(startable(RUNS.c.id, RUNS.c.wanted)).all():
-                slot = choose_slot(wanted, devices)
-                if slot is None:
-                    continue
-                # One row is locked at a time: whoever claims beside us skips it and takes the next.
-                waiting = select(RUNS).where(RUNS.c.id == run_id, RUNS.c.state == RunState.QUEUED)
-                row = connection.execute(waiting.with_for_update(skip_locked=True)).one_or_none()
-                if row is None:
-                    continue
-                if problem := read_settings(row)[1]:
-                    end_run(connection, row, RunState.FAILED, self._now(), error=problem)
-                    continue
-                now = self._now()
-                times = {"heartbeat_at": now, "started_at": row.started_at or now, "beats": row.beats + 1}
-                holder = {"worker": worker, "device": slot, "attempt": row.attempt + 1}
-                return change(connection, run_id, state=RunState.RUNNING, error=None, **holder, **times)
-        return None
-
     def heartbeat(self, run_id: str, worker: str, progress: float, *, attempt: int) -> RunRecord | None:
         """Record that a run is alive. Gives its record, with `cancel_requested`; None when this attempt lost the run.
 
-        After None the process must stop: the run was reclaimed, is over, was claimed by another attempt, or is deleted.
-        Raises `StoreError`.
+        After None the process must stop: another attempt has the run, or it is over or deleted. Raises `StoreError`.
         """
         try:
             with self._held(run_id, worker, attempt) as (connection, row):
@@ -328,13 +343,15 @@ class RunStore:
         """Memory ran out, whoever reports it (core/out_of_memory.py): the first time → queued, then → failed.
 
         It is queued with its batch in at least twice as many parts; a batch of single images cannot be reduced, and
-        fails at once. A run that was asked to cancel → cancelled. No restart is counted.
+        fails at once, as quick runs do. A run that was asked to cancel → cancelled. No restart is counted.
         """
         with self._held(run_id, worker, attempt) as (connection, row):
             attempts.close(self.folder(run_id), attempt)
             if row.cancel_requested:
                 return end_run(connection, row, RunState.CANCELLED, self._now())
             config, problem = read_settings(row)
+            if row.kind != RunKind.TRAINING:
+                return end_run(connection, row, RunState.FAILED, self._now(), error=too_large(row.kind))
             smaller, message = plan_retry(config, row.device, row.narrowed)
             if smaller is None or problem:
                 return end_run(connection, row, RunState.FAILED, self._now(), error=problem or message)
@@ -360,16 +377,9 @@ class RunStore:
             attempts.close(self.folder(record.id), record.attempt)
             return self._restart(connection, row, reason)
 
-    def _new_folder(self, config: RunConfig) -> str:
-        """Make the folder of a new run, and give its id. Raises `ConfigError`, `DiskFullError` and `StoreError`."""
-        return make_run_folder(self.home, config.validate().to_json(), self._now(), self._token)
-
-    @staticmethod
-    def _require_room(connection: Connection, more: int, most: int | None) -> None:
-        """Raises `RunStateError` when `more` runs in the queue would be more than `most`."""
-        active = RUNS.c.state.in_((RunState.QUEUED, RunState.RUNNING))
-        if most is not None and connection.scalars(select(func.count()).where(active)).one() + more > most:
-            raise RunStateError(f"At most {most} runs wait here at a time: cancel one, or come back later.")
+    def _new_folder(self, settings: str) -> str:
+        """Make the folder of a new run, and give its id. Raises `DiskFullError` and `StoreError`."""
+        return make_run_folder(self.home, settings, self._now(), self._token)
 
     @contextmanager
     def _held(self, run_id: str, worker: str, attempt: int) -> Iterator[tuple[Connection, Row[Any]]]:

@@ -1,6 +1,7 @@
 """The tables of the run store, the order of its queue, and a row as a record."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -19,16 +20,17 @@ from sqlalchemy import (
     Text,
     exists,
     false,
+    func,
     insert,
     select,
     update,
 )
 
 from core.config import RunConfig
-from core.errors import ConfigError, RunNotFoundError
-from core.runs.store.records import RunRecord, RunState, WorkerRecord
+from core.errors import ConfigError, RunNotFoundError, RunStateError
+from core.runs.store.records import JobRequest, RunKind, RunRecord, RunState, WorkerRecord, choose_slot
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 METADATA = MetaData()
 # Four columns have an older name than the field of the record: lapses, beats, narrowed and beat_at.
@@ -60,6 +62,8 @@ RUNS = Table(
     Column("beats", BigInteger, nullable=False, default=0, server_default="0"),
     Column("narrowed", Integer, nullable=False, default=0, server_default="0"),
     Column("launched_by", String(200), nullable=False, default="", server_default=""),
+    Column("kind", String(16), nullable=False, default=RunKind.TRAINING, server_default="training"),
+    Column("job", Text, nullable=False, default="{}", server_default="{}"),
     Index("runs_by_state", "state", "sequence"),
     sqlite_autoincrement=True,
 )
@@ -98,12 +102,19 @@ def change(connection: Connection, run_id: str, **values: Any) -> RunRecord:
     return to_run(find(connection, run_id))
 
 
-def startable(*columns: Any) -> Select[Any]:
-    """The queued runs that may start, in the order in which they will. A control waits for the run it controls."""
+def startable(kind: RunKind, *columns: Any) -> Select[Any]:
+    """The queued runs of a kind that may start, in the order in which they will. A control waits for its run."""
     controlled = RUNS.alias()
     unfinished = controlled.c.state.in_((RunState.QUEUED, RunState.RUNNING))
     waits = exists().where(controlled.c.id == RUNS.c.control_of, unfinished)
-    return select(*columns).where(RUNS.c.state == RunState.QUEUED, ~waits).order_by(*QUEUE_ORDER)
+    return select(*columns).where(RUNS.c.state == RunState.QUEUED, RUNS.c.kind == kind, ~waits).order_by(*QUEUE_ORDER)
+
+
+def require_room(connection: Connection, kind: RunKind, more: int, most: int | None) -> None:
+    """Raises `RunStateError` when `more` runs of a kind in the queue would be more than `most` queued and running."""
+    active = RUNS.c.state.in_((RunState.QUEUED, RunState.RUNNING)), RUNS.c.kind == kind
+    if most is not None and connection.scalars(select(func.count()).where(*active)).one() + more > most:
+        raise RunStateError(kind.full.format(most=most))
 
 
 def insert_run(
@@ -115,8 +126,12 @@ def insert_run(
     worker: str | None = None,
     priority: int = 0,
     launched_by: str = "",
+    job: JobRequest | None = None,
 ) -> RunRecord:
-    """Add a queued run; with `worker`, one that this worker runs in attempt 1. `now`: Unix seconds."""
+    """Add a queued run; with `worker`, one that this worker runs in attempt 1. `now`: Unix seconds.
+
+    With `job` it is of that kind, at the kind's priority.
+    """
     row: dict[str, Any] = {
         "id": run_id,
         "name": config.name or run_id,
@@ -129,11 +144,39 @@ def insert_run(
         "control_of": config.control_of,
         "created_at": now,
     }
+    if job is not None:
+        row |= {"kind": job.kind, "job": json.dumps(job.settings), "priority": job.kind.priority}
+        row |= {"wanted": job.machine, "device": job.machine}
     if worker is not None:
         row |= {"state": RunState.RUNNING, "worker": worker, "attempt": 1, "beats": 1}
         row |= {"started_at": now, "heartbeat_at": now}
     connection.execute(insert(RUNS).values(**row))
     return to_run(find(connection, run_id))
+
+
+def claim_first(
+    connection: Connection, kind: RunKind, worker: str, devices: Sequence[str], now: float
+) -> RunRecord | None:
+    """Give the first startable run of a kind that suits one of the free slots to `worker`; None where there is none.
+
+    One whose settings cannot be read fails. `now`: Unix seconds.
+    """
+    for run_id, wanted in connection.execute(startable(kind, RUNS.c.id, RUNS.c.wanted)).all():
+        slot = choose_slot(wanted, devices)
+        if slot is None:
+            continue
+        # One row is locked at a time: whoever claims beside us skips it and takes the next.
+        waiting = select(RUNS).where(RUNS.c.id == run_id, RUNS.c.state == RunState.QUEUED)
+        row = connection.execute(waiting.with_for_update(skip_locked=True)).one_or_none()
+        if row is None:
+            continue
+        if problem := read_settings(row)[1]:
+            end_run(connection, row, RunState.FAILED, now, error=problem)
+            continue
+        times = {"heartbeat_at": now, "started_at": row.started_at or now, "beats": row.beats + 1}
+        holder = {"worker": worker, "device": slot, "attempt": row.attempt + 1}
+        return change(connection, run_id, state=RunState.RUNNING, error=None, **holder, **times)
+    return None
 
 
 def requeue(connection: Connection, row: Row[Any], **values: Any) -> RunRecord:
@@ -186,6 +229,8 @@ def to_run(row: Row[Any]) -> RunRecord:
         launched_by=row.launched_by,
         progress=row.progress,
         summary=json.loads(row.summary),
+        kind=RunKind(row.kind),
+        job=json.loads(row.job),
     )
 
 

@@ -7,22 +7,26 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from core import paths
 from core.errors import ConfigError, RunStateError, TerrastillError
-from core.out_of_memory import TRAINING, set_kill_priority
+from core.out_of_memory import PREDICTING, TRAINING, set_kill_priority
 from core.runs.store.prune import KeepLimits
-from core.runs.store.records import RunRecord
+from core.runs.store.records import RunKind, RunRecord
 from core.runs.store.run_store import RunStore
 from core.runs.worker.heartbeats import WINDOW_SECONDS
 from core.runs.worker.processes import find_devices, format_slots, parse_slots
 from core.runs.worker.queue_worker import Command, Worker, print_line
+from core.runs.worker.standby import wait_for_run, write_into
 
 
 def main(argv: Sequence[str]) -> int:
     """Work on the queue, or be the process of one run. 0: stopped as asked, or another worker is there; 1: failed."""
     args = _arguments().parse_args(argv)
     store = RunStore(home=args.home)
+    if args.standby:
+        return _stand_by(store)
     if args.execute:
         if not args.worker or args.attempt is None:
             raise ConfigError("--execute needs --worker and --attempt: the worker that holds the run, and the attempt.")
@@ -34,12 +38,13 @@ def main(argv: Sequence[str]) -> int:
         limits.gigabytes if args.keep_gb is None else args.keep_gb,
     )
     command = partial(_command, store.home)
+    options: dict[str, Any] = {"window": args.window, "limits": limits, "lock": args.lock}
+    options["standby"] = _standby(store.home)
     if args.engine == "ray":
         from core.runs.cluster.ray_worker import serve as serve_cluster
 
-        options = {"window": args.window, "limits": limits, "lock": args.lock}
         return serve_cluster(store, address=args.address, cpus=args.run_cpus, command=command, **options)
-    return serve(store, command=command, slots=args.slots, window=args.window, limits=limits, lock=args.lock)
+    return serve(store, command=command, slots=args.slots, **options)
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -71,6 +76,7 @@ def _arguments() -> argparse.ArgumentParser:
         "--keep-days", type=float, help="each night, delete runs that ended longer ago; not pinned ones"
     )
     parser.add_argument("--keep-gb", type=float, help="each night, delete the oldest ended runs above so much disk")
+    parser.add_argument("--standby", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--execute", metavar="ID", help=argparse.SUPPRESS)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--attempt", type=int, help=argparse.SUPPRESS)
@@ -86,10 +92,11 @@ def serve(
     window: float = WINDOW_SECONDS,
     limits: KeepLimits | None = None,
     lock: int | None = None,
+    standby: Sequence[str] = (),
     pause: float = 0.5,
 ) -> int:
     """Be this machine's worker until a signal; returns at once when there is another. Raises `ConfigError`."""
-    worker = Worker(store, command=command, window=window, limits=limits)
+    worker = Worker(store, command=command, window=window, limits=limits, standby=standby)
     try:
         worker.register(lock)
     except RunStateError as error:
@@ -108,21 +115,41 @@ def serve(
     return 0
 
 
+def _standby(home: Path) -> list[str]:
+    return [sys.executable, "-m", "core.runs.worker.command", "--home", str(home), "--standby"]
+
+
 def _command(home: Path, record: RunRecord) -> list[str]:
     holder = ["--worker", record.worker, "--attempt", str(record.attempt)]
     return [sys.executable, "-m", "core.runs.worker.command", "--home", str(home), "--execute", record.id, *holder]
+
+
+def _stand_by(store: RunStore) -> int:
+    """Be the process that waits for the next prediction, and then that of its run."""
+    from core.runs.executors.table import executor
+
+    set_kill_priority(PREDICTING)
+    executor(RunKind.PREDICTION)
+    found = wait_for_run()
+    if found is not None:
+        write_into(store.folder(found[0]) / "log.txt")
+        _execute(store, *found)
+    return 0
 
 
 def _execute(store: RunStore, run_id: str, worker: str, attempt: int) -> None:
     """The process of a run. Heavy modules are imported only once signals are handled."""
     from core.runs.worker.run_process import hold, perform
 
-    set_kill_priority(TRAINING)
+    # What a quick run reads besides the store lies below the same folder.
+    os.environ["TERRASTILL_HOME"] = str(store.home)
+    kind = store.get(run_id).kind
+    set_kill_priority(PREDICTING if kind == RunKind.PREDICTION else TRAINING)
     heartbeat = hold(store, run_id, worker, attempt)
     from core.events import CancelledError
-    from core.runs import execution
+    from core.runs.executors.table import executor
 
-    perform(store, heartbeat, execute=execution.execute, stopped=CancelledError)
+    perform(store, heartbeat, execute=executor(kind), stopped=CancelledError)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from core.runs.store.records import RunRecord, WorkerRecord
+from core.runs.store.records import QUICK_KINDS, RunRecord, WorkerRecord
 from core.runs.store.registry import process_exists
 
 INLINE = "inline"
@@ -19,6 +19,9 @@ WINDOW_SECONDS = 120.0
 ORPHAN_SECONDS = 30.0
 """The lease of a run whose worker is gone, in seconds: it saves, and releases itself."""
 _WORKER_SECONDS = 20.0
+_QUICK_FACTOR = 10.0
+"""A step of a quick run, polygons of a large picture say, may take minutes without a heartbeat. Its worker sees when
+its process ends."""
 
 _Key = TypeVar("_Key")
 
@@ -52,7 +55,9 @@ class HeartbeatMonitor:
         if rest.isdecimal():
             here = host == self._host
             return self.orphaned if here and not process_exists(int(rest)) else self.window
-        return self.window if run.worker in alive else self.orphaned
+        if run.worker not in alive:
+            return self.orphaned
+        return self.window * (_QUICK_FACTOR if run.kind in QUICK_KINDS else 1.0)
 
     def _unchanged(self, memory: dict[str, tuple[_Key, float]], seen: dict[str, _Key]) -> dict[str, float]:
         """For how many seconds each value has stayed the same; what is missing now is forgotten."""

@@ -13,7 +13,8 @@ import psutil
 
 from core import paths
 from core.errors import ConfigError
-from core.out_of_memory import mentions_out_of_memory
+from core.out_of_memory import mentions_out_of_memory, too_large
+from core.runs.store.records import QUICK_KINDS, RunKind
 
 SPARE_BYTES = 200_000_000
 """With less disk than this no run is started: it could not save."""
@@ -80,8 +81,13 @@ def start(command: Sequence[str], output: _Open, *, hand_over: Sequence[int] = (
     )
 
 
-def exit_message(code: int, lines: Sequence[str]) -> str:
-    """A sentence that says why a process ended, from its exit code and the last lines of its log."""
+def exit_message(code: int, lines: Sequence[str], kind: RunKind = RunKind.TRAINING) -> str:
+    """A sentence that says why a process ended, from its exit code and the last lines of its log.
+
+    The log of a quick run is shown to nobody on a page, so nothing of it is quoted.
+    """
+    if kind in QUICK_KINDS:
+        return _quick_message(code, lines, kind)
     text = "\n".join(lines)
     if mentions_out_of_memory(text):
         return "Memory ran out: choose a smaller batch size, a smaller crop or a smaller student, then retry."
@@ -94,6 +100,16 @@ def exit_message(code: int, lines: Sequence[str]) -> str:
         return f"The run's process ended with signal {-code}: its log may say why, then retry."
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
     return f"The run's process stopped with an error ({last or f'exit code {code}'}): its log has the whole of it."
+
+
+def _quick_message(code: int, lines: Sequence[str], kind: RunKind) -> str:
+    text = "\n".join(lines).lower()
+    if code == -signal.SIGKILL or mentions_out_of_memory(text):
+        return too_large(kind)
+    if any(sign.lower() in text for sign, _ in _CAUSES):
+        return "The disk is full: free some space, and try again."
+    work = {RunKind.PREDICTION: "segments", RunKind.BENCHMARK: "measures"}[kind]
+    return f"The process that {work} stopped unexpectedly; the server's log may say why."
 
 
 def find_devices() -> list[str]:

@@ -1,5 +1,8 @@
 """The worker: claims runs from the store and starts a process for each, one in a slot at a time.
 
+Every kind of run has slots of its own: training runs one a device, each quick kind one. So a picture that somebody
+brings never waits behind a training run, and is claimed before all others.
+
 It never imports torch and never uses a device: it stays small, and a run that crashes cannot end it.
 core/runs/worker/command.py is its command line.
 """
@@ -17,16 +20,19 @@ from dataclasses import dataclass
 from core.errors import DiskFullError, FencedError, RunError, RunNotFoundError, RunStateError
 from core.out_of_memory import ExitWatch
 from core.runs.store.prune import KeepLimits, Nightly, prune
-from core.runs.store.records import RunRecord, RunState
-from core.runs.store.run_files import LineWriter, last_lines
+from core.runs.store.records import MACHINE, QUICK_KINDS, RunKind, RunRecord, RunState
+from core.runs.store.run_files import LineWriter, last_announced, last_lines
 from core.runs.store.run_store import RunStore
 from core.runs.worker import machine_lock
 from core.runs.worker.heartbeats import WINDOW_SECONDS, HeartbeatMonitor
 from core.runs.worker.processes import DISK_FULL, SPARE_BYTES, Process, exit_message, format_slots, start
+from core.runs.worker.standby import Standby
 
 PATIENCE_SECONDS = 20.0
 """How long a run that was asked to stop may take before it is killed, in seconds."""
 _HEARTBEAT_SECONDS = 5.0
+_ANNOUNCED_SECONDS = 0.02
+"""How often it is looked whether a quick run was queued meanwhile: one question to the file system."""
 
 Command = Callable[[RunRecord], list[str]]
 
@@ -54,7 +60,8 @@ class Child:
 
 
 class Worker:
-    """`slots` names a device for each run that may go on at once. `command` gives the command line of a run's process.
+    """`slots` names a device for each training run that may go on at once. `command` gives the command line of a run's
+    process, `standby` that of one that waits for a prediction (none: there is no such process).
 
     `now` gives monotonic seconds. After `window` seconds without a heartbeat a run is killed and started again.
     """
@@ -69,6 +76,7 @@ class Worker:
         patience: float = PATIENCE_SECONDS,
         spare: int = SPARE_BYTES,
         limits: KeepLimits | None = None,
+        standby: Sequence[str] = (),
         now: Callable[[], float] = time.monotonic,
         watch_exit: Callable[[], ExitWatch] = ExitWatch,
         report: Callable[[str], None] = print_line,
@@ -80,6 +88,7 @@ class Worker:
         self._limits, self._nightly = limits or KeepLimits(), Nightly()
         self._monitor = HeartbeatMonitor(window=window, now=now)
         self._children: list[Child] = []
+        self._standby = Standby(store.home, standby)
         self._lock: int | None = None
         self._stopping = self._full = False
         self._sent_at = float("-inf")
@@ -93,6 +102,7 @@ class Worker:
             others = [f" (process {one.pid})" for one in self.store.workers()]
             raise RunStateError(f"A worker is already running here{''.join(others[:1])}: nothing to start.")
         self.store.register_worker(self.id, os.getpid(), format_slots(self.slots))
+        self.store.adopt_jobs(MACHINE)
 
     def request_stop(self) -> None:
         """From a signal: the loop ends at its next turn. A second call kills the runs without waiting."""
@@ -103,12 +113,15 @@ class Worker:
     def loop(self, *, pause: float = 0.5) -> None:
         """Work until asked to stop, then stop the runs and requeue them."""
         while not self._stopping:
+            announced = last_announced(self.store.home)
             try:
                 self.run_once()
             except (RunError, DiskFullError) as error:
                 # The runs in progress need their worker: it goes on with its next turn.
                 self._report(str(error))
-            time.sleep(pause)
+            until = time.monotonic() + pause
+            while time.monotonic() < until and last_announced(self.store.home) == announced:
+                time.sleep(min(pause, _ANNOUNCED_SECONDS))
         self.close()
 
     def run_once(self) -> None:
@@ -118,11 +131,14 @@ class Worker:
         for child in self._children:
             self._stop_if_asked(child)
         self.collect_ended()
-        while (free := self._free()) and self._has_disk():
-            record = self.store.claim(self.id, free)
-            if record is None:
-                break
-            self._start(record)
+        waiting = self.store.waiting_kinds()
+        for kind in (*QUICK_KINDS, RunKind.TRAINING):
+            while kind in waiting and (free := self._free(kind)) and self._has_disk():
+                record = self.store.claim(self.id, free, kind)
+                if record is None:
+                    break
+                self._start(record)
+        self._standby.keep(busy=not self._free(RunKind.PREDICTION))
         if self._limits and self._nightly.due():
             for record in prune(self.store, self._limits):
                 self._report(f"Run {record.id} ({record.name}) was old and made room.")
@@ -130,6 +146,7 @@ class Worker:
     def close(self) -> None:
         """Ask every run to stop, wait, kill what is left, requeue all, and remove this worker."""
         self._stopping = True
+        self._standby.end()
         for child in self._children:
             child.process.terminate()
         stop_requested_at = self._now()
@@ -149,16 +166,20 @@ class Worker:
     def _send_heartbeat(self) -> None:
         if self._now() - self._sent_at >= _HEARTBEAT_SECONDS:
             self._sent_at = self._now()
-            memory = sum(child.process.memory() for child in self._children)
+            memory = self._standby.memory() + sum(child.process.memory() for child in self._children)
             self.store.worker_heartbeat(self.id, os.getpid(), format_slots(self.slots), memory=memory)
 
     def _reclaim_expired(self) -> None:
-        for record in self._monitor.expired(self.store.list([RunState.RUNNING]), self.store.workers()):
+        running = self.store.list([RunState.RUNNING], kinds=tuple(RunKind))
+        expired = self._monitor.expired(running, self.store.workers())
+        for record in expired:
             reason = "The run sent no heartbeat for too long."
             after = self.store.reclaim(record, reason)
             if after is not None:
                 self._report(f"Run {record.id}: {reason} Now {after.state}.")
                 LineWriter(self.store.folder(record.id) / "log.txt")(f"{reason} Now {after.state}.")
+        if expired:
+            self.store.adopt_jobs(MACHINE)
 
     def _stop_if_asked(self, child: Child) -> None:
         """Kill a process that lost its run, or that does not stop after a cancel."""
@@ -167,6 +188,9 @@ class Worker:
             if child.process.poll() is None:
                 child.process.kill()
         elif record.cancel_requested:
+            if child.stop_requested_at is None and record.kind in QUICK_KINDS:
+                # Somebody waits for it to end; a training run reads the request with its next heartbeat.
+                child.process.terminate()
             child.stop_requested_at = child.stop_requested_at or self._now()
             if self._now() - child.stop_requested_at > self._patience:
                 child.process.kill()
@@ -192,7 +216,7 @@ class Worker:
             message = "The process was ended:"
         else:
             lines = last_lines(child.log.path, start=child.log_start)
-            message = exit_message(code, lines)
+            message = exit_message(code, lines, run.kind)
             if child.watch.ended_out_of_memory(code, lines):
                 after = self.store.reduce_batch(run.id, self.id, attempt=attempt)
                 message = after.error or message
@@ -212,10 +236,12 @@ class Worker:
         mine = record.state == RunState.RUNNING and record.worker == self.id and record.attempt == child.record.attempt
         return record if mine else None
 
-    def _free(self) -> list[str]:
-        free = list(self.slots)
+    def _free(self, kind: RunKind) -> list[str]:
+        """The free slots for runs of a kind; a quick kind has one, which is called as this machine is."""
+        free = [MACHINE] if kind in QUICK_KINDS else list(self.slots)
         for child in self._children:
-            free.remove(child.record.device)
+            if child.record.kind == kind:
+                free.remove(child.record.device)
         return free
 
     def _has_disk(self) -> bool:
@@ -245,4 +271,5 @@ class Worker:
 
     def _launch(self, record: RunRecord, log: LineWriter) -> Process:
         """Begin the process of a claimed run. Raises `OSError`."""
-        return start(self._command(record), log)
+        waiting = self._standby.take(record) if record.kind == RunKind.PREDICTION else None
+        return waiting or start(self._command(record), log)

@@ -1,33 +1,39 @@
 """One run in a process of its own: it sends heartbeats, stops when asked, and reports its end to the store."""
 
+import json
 import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.config import RunConfig
 from core.errors import DiskFullError, FencedError, RunStateError, StoreError, TerrastillError
-from core.events import Cancelled, Emit, EpochEvent, Event, MessageEvent, StepEvent
+from core.events import Cancelled, EpochEvent, Event, MessageEvent, Progress, StepEvent
 from core.files import staged
 from core.out_of_memory import is_out_of_memory, plan_retry
 from core.runs.recorder import Recorder
 from core.runs.store import attempts
-from core.runs.store.records import RunRecord, RunState
+from core.runs.store.records import RunKind, RunRecord, RunState
+from core.runs.store.run_files import PROGRESS_FILE, LineWriter, atomic_write
 from core.runs.store.run_store import RunStore
 from core.runs.tracking.dispatch import Tracking
 
 HEARTBEAT_SECONDS = 1.0
 """The least time between two heartbeats, which also read whether the run was cancelled."""
+_PROGRESS_SECONDS = 0.4
 
 
 class Execute(Protocol):
-    """Does the work of a run and gives its summary as JSON values (`core.runs.execution.execute`, or a test's own)."""
+    """Does the work of a run and gives its summary as JSON values: one of core/runs/executors/, or a test's own.
+
+    The first argument are the settings: a `RunConfig` for training, JSON values for a quick run. `emit` takes the
+    events of training, and `Progress` of a quick run.
+    """
 
     def __call__(
-        self, config: RunConfig, folder: Path, *, emit: Emit, cancelled: Cancelled, runs: Path, resume: bool = True
+        self, settings: Any, folder: Path, /, *, emit: Any, cancelled: Cancelled, runs: Path
     ) -> dict[str, Any]: ...
 
 
@@ -73,6 +79,11 @@ class Heartbeat:
         self._progress = progress_after(event, self._progress)
         self._send()
 
+    def on_progress(self, progress: Progress) -> None:
+        """The same for a quick run."""
+        self._progress = progress.share
+        self._send()
+
     def cancelled(self) -> bool:
         """Whether the job must stop: it was cancelled, the worker stops or is gone, or another has the run."""
         self._send()
@@ -92,15 +103,15 @@ class Heartbeat:
 
 
 def hold(store: RunStore, run_id: str, worker: str, attempt: int) -> Heartbeat:
-    """Make this process the one of a claimed run: at a low priority, and ready for signals.
+    """Make this process the one of a claimed run: ready for signals, and at a low priority where it trains.
 
     Raises `RunStateError` when the run has been taken back meanwhile.
     """
-    parent = os.getppid()
-    if os.name == "posix":
+    parent, found = os.getppid(), store.get(run_id)
+    if os.name == "posix" and found.kind == RunKind.TRAINING:
         # The app must stay quick while a run uses every core.
         os.nice(10)
-    record = store.heartbeat(run_id, worker, store.get(run_id).progress, attempt=attempt)
+    record = store.heartbeat(run_id, worker, found.progress, attempt=attempt)
     if record is None:
         raise RunStateError(f"Run {run_id} was taken back before its process began: nothing is left to do here.")
     heartbeat = Heartbeat(store, record, orphaned=lambda: os.getppid() != parent)
@@ -118,7 +129,8 @@ def perform(store: RunStore, heartbeat: Heartbeat, *, execute: Execute, stopped:
     folder = store.folder(held.id)
     with staged(folder, attempts.stage(folder, held.attempt)):
         try:
-            _perform(store, _EventSink(store, heartbeat, folder), execute, stopped)
+            sink = _EventSink if held.kind == RunKind.TRAINING else _ProgressSink
+            _perform(store, sink(store, heartbeat, folder), execute, stopped)
         except RunStateError:
             # A later attempt has the run now: this process ends without writing anything.
             heartbeat.mark_lost()
@@ -129,15 +141,74 @@ def perform(store: RunStore, heartbeat: Heartbeat, *, execute: Execute, stopped:
         attempts.close(folder, held.attempt)
 
 
-class _EventSink:
-    """Passes the events of a job to the folder, the store and the trackers; it is an `Emit`."""
+class _Sink(Protocol):
+    """Takes what a job tells, into the run's folder and the store."""
+
+    heartbeat: Heartbeat
+    settings: Any
+    folder: Path
+
+    def begin(self, text: str) -> None: ...
+
+    def emit(self, event: Any) -> None: ...
+
+    def log(self, text: str) -> None: ...
+
+    def end_tracking(self, state: RunState, summary: dict[str, Any] | None = None) -> None: ...
+
+
+class _ProgressSink:
+    """Passes the progress of a quick run to the store, and to `progress.json` in its folder, for the page.
+
+    Nothing of it goes to a tracker: the pictures are a visitor's.
+    """
 
     def __init__(self, store: RunStore, heartbeat: Heartbeat, folder: Path) -> None:
-        self.heartbeat, self._store = heartbeat, store
+        del store
+        self.heartbeat, self.folder, self.settings = heartbeat, folder, heartbeat.record.job
+        self._log = LineWriter(folder / "log.txt")
+        self._doing: str | None = None
+        self._began_at = self._written_at = time.monotonic()
+
+    def begin(self, text: str) -> None:
+        self.log(text)
+
+    def emit(self, progress: Progress) -> None:
+        """At most a few times a second, unless something else begins; `seconds` are those since it began."""
+        now = time.monotonic()
+        if progress.doing != self._doing:
+            self._doing, self._began_at = progress.doing, now
+        elif now - self._written_at < _PROGRESS_SECONDS and progress.done < progress.total:
+            return
+        self._written_at = now
+        text = json.dumps({**asdict(progress), "seconds": now - self._began_at})
+        atomic_write(self.folder / PROGRESS_FILE, text.encode())
+        self.heartbeat.on_progress(progress)
+
+    def log(self, text: str) -> None:
+        self._log(f"{time.strftime('%H:%M:%S')}  {text}")
+
+    def end_tracking(self, state: RunState, summary: dict[str, Any] | None = None) -> None:
+        """There is none."""
+
+
+class _EventSink:
+    """Passes the events of a training run to the folder, the store and the trackers."""
+
+    def __init__(self, store: RunStore, heartbeat: Heartbeat, folder: Path) -> None:
+        held = heartbeat.record
+        self.heartbeat, self.folder, self._store = heartbeat, folder, store
+        self.settings = replace(held.config, train=replace(held.config.train, device=held.device))
         self._tracking = Tracking.from_environment(heartbeat.record, folder)
         self.recorder = Recorder(folder, heartbeat.record.config)
 
-    def __call__(self, event: Event) -> None:
+    def begin(self, text: str) -> None:
+        self.emit(MessageEvent(text))
+
+    def log(self, text: str) -> None:
+        self.recorder.log(text)
+
+    def emit(self, event: Event) -> None:
         self.recorder(event)
         self.heartbeat.on_event(event)
         if not self.heartbeat.lost:
@@ -151,19 +222,18 @@ class _EventSink:
             self._tracking.end(RunState.CANCELLED if stopped else state, self.recorder, summary)
 
 
-def _perform(store: RunStore, sink: _EventSink, execute: Execute, stopped: type[Exception]) -> None:
-    heartbeat, recorder = sink.heartbeat, sink.recorder
+def _perform(store: RunStore, sink: _Sink, execute: Execute, stopped: type[Exception]) -> None:
+    heartbeat = sink.heartbeat
     held = heartbeat.record
-    config = replace(held.config, train=replace(held.config.train, device=held.device))
-    sink(MessageEvent(f"Started on {held.device}, attempt {held.attempt}."))
+    sink.begin(f"Started on {held.device}, attempt {held.attempt}.")
     try:
-        summary = execute(config, recorder.folder, emit=sink, cancelled=heartbeat.cancelled, runs=store.home)
+        summary = execute(sink.settings, sink.folder, emit=sink.emit, cancelled=heartbeat.cancelled, runs=store.home)
     except stopped:
         if heartbeat.lost:
             return
         sink.end_tracking(RunState.QUEUED)
         after = store.release(held.id, held.worker, attempt=held.attempt)
-        recorder.log("Stopped as asked." if after.state.final else "Stopped to go on later.")
+        sink.log("Stopped as asked." if after.state.final else "Stopped to go on later.")
     except (DiskFullError, FencedError):
         raise
     except (TerrastillError, MemoryError, RuntimeError, OSError) as error:
@@ -173,28 +243,28 @@ def _perform(store: RunStore, sink: _EventSink, execute: Execute, stopped: type[
             _reduce_batch(store, sink, error)
         elif isinstance(error, TerrastillError):
             sink.end_tracking(RunState.FAILED)
-            recorder.log(f"Failed: {error}")
+            sink.log(f"Failed: {error}")
             store.fail(held.id, held.worker, str(error), attempt=held.attempt)
         else:
             raise
     else:
         sink.end_tracking(RunState.DONE, summary)
         store.finish(held.id, held.worker, summary, attempt=held.attempt)
-        recorder.log("Done.")
+        sink.log("Done.")
 
 
-def _reduce_batch(store: RunStore, sink: _EventSink, error: Exception) -> None:
+def _reduce_batch(store: RunStore, sink: _Sink, error: Exception) -> None:
     """Memory ran out: the store decides whether there is another attempt, and the log says so."""
-    held, recorder = sink.heartbeat.record, sink.recorder
+    held = sink.heartbeat.record
     if isinstance(error, TerrastillError):
-        recorder.log(str(error))
+        sink.log(str(error))
     again, _ = plan_retry(held.config, held.device, held.batch_reductions)
     sink.end_tracking(RunState.QUEUED if again else RunState.FAILED)
     after = store.reduce_batch(held.id, held.worker, attempt=held.attempt)
     if after.state == RunState.QUEUED:
-        recorder.log(f"Warning: {after.error} It is tried once more, the same batch in twice as many parts.")
+        sink.log(f"Warning: {after.error} It is tried once more, the same batch in twice as many parts.")
     else:
-        recorder.log(f"Failed: {after.error}" if after.error else "Stopped as asked.")
+        sink.log(f"Failed: {after.error}" if after.error else "Stopped as asked.")
 
 
 def progress_after(event: Event, before: float) -> float:

@@ -35,11 +35,10 @@ def test_the_table_gives_ratios_to_the_teacher(run: Run, model_path: Path) -> No
 
 def test_a_plan_may_come_from_a_file(run: Run, model_path: Path, tmp_path: Path) -> None:
     plan = {"models": [str(model_path)], "runtimes": ["pytorch"], "sizes": [16], "fewest": 5, "most": 5, "cold": False}
-    file, progress = tmp_path / "plan.json", tmp_path / "progress.json"
+    file = tmp_path / "plan.json"
     file.write_text(json.dumps(plan))
-    code, out, _ = run("benchmark", "--config", file, "--id", "mine", "--progress", progress, "--json")
-    assert (code, json.loads(out)["id"]) == (0, "mine")
-    assert json.loads(progress.read_text())["doing"] == "Done"
+    code, out, _ = run("benchmark", "--config", file, "--json")
+    assert (code, json.loads(out)["plan"]["sizes"]) == (0, [16])
     code, _, err = run("benchmark", "--config", tmp_path / "none.json")
     assert code == 1
     assert "cannot be read" in err

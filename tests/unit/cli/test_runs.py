@@ -6,7 +6,7 @@ import os
 import pytest
 
 from core.config import RunConfig
-from core.runs.store.records import RunState
+from core.runs.store.records import JobRequest, RunKind, RunState
 from core.runs.store.run_store import RunStore
 
 from .conftest import Run
@@ -29,6 +29,14 @@ def test_it_lists_all_runs_newest_first(store: RunStore, run: Run) -> None:
     assert [line.split()[0] for line in out.splitlines()] == ids[::-1]
     facts = json.loads(run("runs", "--json")[1])["runs"]
     assert [(fact["id"], fact["state"], fact["pinned"]) for fact in facts] == [(i, "queued", False) for i in ids[::-1]]
+
+
+def test_other_kinds_are_listed_to_who_asks_and_cancelled_by_their_id(store: RunStore, run: Run) -> None:
+    photo = store.add_job(JobRequest(RunKind.PREDICTION, {}, "1 image")).id
+    assert run("runs") == (0, "No runs.\n", "")
+    assert run("runs", "--kind", "prediction")[1].split()[0] == photo
+    assert "cancelled" in run("runs", "cancel", photo)[1]
+    assert store.get(photo).state == RunState.CANCELLED
 
 
 def test_what_it_does_is_done(store: RunStore, run: Run) -> None:

@@ -9,11 +9,14 @@ from sqlalchemy import Column, MetaData, NullPool, Table, create_engine, insert,
 
 from core.config import RunConfig
 from core.errors import StoreError
-from core.runs.store.records import RunState
+from core.runs.store.records import RunKind, RunState
 from core.runs.store.run_store import RunStore
 from core.runs.store.tables import RUNS, SCHEMA, WORKERS
 
-NEW_SINCE_1 = {"runs": {"priority", "pinned", "beats", "narrowed", "launched_by"}, "workers": {"memory", "born"}}
+NEW_SINCE_1 = {
+    "runs": {"priority", "pinned", "beats", "narrowed", "launched_by", "kind", "job"},
+    "workers": {"memory", "born"},
+}
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def test_a_store_of_version_1_goes_on(old_store: str, tmp_path: Path) -> None:
     (run,) = store.list()
     assert (run.name, run.state, run.attempt, run.restarts, run.progress) == ("old", RunState.RUNNING, 4, 1, 0.5)
     assert (run.priority, run.pinned, run.heartbeats, run.batch_reductions) == (0, False, 0, 0)
-    assert run.launched_by == ""
+    assert (run.launched_by, run.kind, run.job) == ("", RunKind.TRAINING, {})
     assert run.summary == {"best_miou5": 0.5}
     after = store.heartbeat(run.id, "w", 0.6, attempt=4)
     assert after is not None
