@@ -1,7 +1,7 @@
 """What teachers are worth: runs on equal wall-clock, and tables of their gains over controls.
 
     python benchmarks/gains.py screen --minutes 15 [--family compact] [--base 4] [--batch 8] [--losses soft_targets …]
-    python benchmarks/gains.py seeds --config docs/recipes/student.json [--seeds 0 1 2]
+    python benchmarks/gains.py seeds --config docs/recipes/few-labels.json [--seeds 0 1 2]
     python benchmarks/gains.py table [--json]
 
 `screen` trains one student a loss, each at its usual weight, and one on labels alone, all for as many minutes, the

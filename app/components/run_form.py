@@ -31,7 +31,7 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
         _PRESETS,
         name=state.PRESET,
         on_change=_apply_preset,
-        help="Quick: a first look, two minutes on two processor cores and as much for its control. "
+        help="Quick: a first look, three minutes on two processor cores with its control. "
         "Full: what a useful student needs, hours without a GPU.",
     )
     left, right = st.columns(2, gap="medium")
@@ -41,6 +41,7 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
         values["epochs"] = _number("epochs")
     with right:
         values |= _dataset(datasets)
+        values["labelled"] = _labelled()
         values["alpha"] = _number("alpha")
         seed, seeds = st.columns(2)
         with seed:
@@ -50,6 +51,8 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
     losses = loss_form()
     values["losses"] = losses.weights
     control = _toggle_of(_REQUEST["control"], launch.Request().control, key="control")
+    if told := launch.given(with_values(_preset(), values), control=control):
+        say.caption(told)
     with st.expander("More settings"):
         values |= _more(losses)
     return launch.Request(with_values(_preset(), values), seeds=count, control=control), losses
@@ -127,6 +130,16 @@ def _dataset(choices: list[DatasetChoice]) -> dict[str, str | None]:
     if chosen.missing:
         say.warning(chosen.missing, icon=":material/download:")
     return {"dataset": name, "root": root or None}
+
+
+def _labelled() -> int | None:
+    setting = setting_of("labelled")
+    return linked_number(
+        f"{setting.title} (empty: {setting.empty})",
+        name=link_name("labelled"),
+        default=value_of(_preset(), "labelled"),
+        step=1,
+    )
 
 
 def _more(losses: LossForm) -> dict[str, Any]:

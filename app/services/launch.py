@@ -12,6 +12,7 @@ from core import paths
 from core.config import RunConfig
 from core.config.fields import problems_of, setting
 from core.data.datasets import dataset_of
+from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.errors import CheckpointError, ConfigError, DatasetNotFoundError
 
 _LONGEST_NAME = 71
@@ -78,6 +79,19 @@ def to_configs(request: Request) -> list[RunConfig]:
         name = first.name[: _LONGEST_NAME - len(ending)] + ending
         configs.append(replace(first, name=name, train=replace(first.train, seed=seed)))
     return configs
+
+
+def given(config: RunConfig, *, control: bool) -> str:
+    """What the student and its control learn from, in a sentence; empty where all pictures have labels."""
+    few = config.data.labelled
+    if few is None or few < 1:
+        return ""
+    pictures = "1 training picture keeps its" if few == 1 else f"{few} training pictures keep their"
+    told = f"{pictures} labels: the student learns from these, and from the teacher's answers to all pictures"
+    told += f"; its control from {'this one' if few == 1 else 'these'} alone." if control else "."
+    if config.distill is not None and (config.distill.teacher, config.data.dataset) == ("teacher", SHIPPED_SCENES.name):
+        told += " The shipped teacher has seen none of them: it learned from Dubai and other synthetic scenes."
+    return told
 
 
 def data_key(request: Request) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from core.config.run import BASE
 
 QUICK = RunConfig(
     kind="distill",
-    data=DataConfig(crop=128, views_per_epoch=256),
+    data=DataConfig(crop=128, views_per_epoch=256, labelled=2),
     train=TrainConfig(epochs=16),
     distill=DistillConfig(cache_views=4),
 )
@@ -24,12 +24,12 @@ FULL = RunConfig(
     distill=DistillConfig(cache_pictures=True, cache_views=20, cache_form="uint8"),
 )
 PRESETS: dict[str, RunConfig] = {"quick": QUICK, "full": FULL}
-"""`quick` is a first look: two minutes on two processor cores, and as much for its control; `full` is what a useful
-student needs."""
+"""`quick` is a first look, where a teacher pays: two of the pictures have labels. `full` is what a useful student
+needs."""
 
 FORM = (
     *("teacher", "temperature", "alpha", "losses", "cache_pictures", "cache_views", "cache_form", "average_flips"),
-    *("dataset", "root", "split", "crop", "views_per_epoch"),
+    *("dataset", "root", "split", "labelled", "crop", "views_per_epoch"),
     *("base", "epochs", "batch_size", "learning_rate", "ema", "seed", "device", "name"),
 )
 """Every setting that the form holds, by the name of its field."""
@@ -41,6 +41,8 @@ SET_BY_PRESET = tuple(name for name in FORM if name not in _OWN)
 _PARTS: dict[str, type] = {"data": DataConfig, "train": TrainConfig, "distill": DistillConfig}
 _IN_LINK = {"views_per_epoch": "views"}
 _NOTHING = "none"
+_MAY_BE_EMPTY = ("views_per_epoch", "labelled")
+"""Numbers of the form that a person may clear."""
 
 
 def setting_of(name: str) -> Setting:
@@ -89,7 +91,7 @@ def fits_form(config: RunConfig) -> bool:
 def to_link(config: RunConfig) -> dict[str, str]:
     """The settings of a distillation as query parameters of Distill, without its losses and its name."""
     values = {name: value_of(config, name) for name in FORM if name not in ("losses", "name")}
-    known = {name: value for name, value in values.items() if value is not None or name == "views_per_epoch"}
+    known = {name: value for name, value in values.items() if value is not None or name in _MAY_BE_EMPTY}
     return {link_name(name): _as_text(value, fraction=name in _FRACTIONS) for name, value in known.items()}
 
 

@@ -185,3 +185,13 @@ def test_names_of_seeds_stay_within_bounds_and_differ_in_seed_alone(control: boo
     assert len({record.config.train.seed for record in records}) == 5
     launch.launch(ask(control=False), ANYBODY)
     assert open_store().list()[0].name == "Compact 4 from teacher"
+
+
+def test_the_quick_preset_says_what_student_and_control_are_given(view: View, world: World) -> None:
+    """The full one has labels for everything, and nothing to tell."""
+    page = view("distill")
+    assert "2 training pictures keep their labels: the student learns from these" in words(page)
+    assert held(launched(page, world), "labelled") == (2,)
+    full = view("distill", preset="full")
+    assert "keep their labels" not in words(full)
+    assert held(launched(full, world), "labelled") == (None,)
