@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from core.benchmark import results
-from core.benchmark.plan import Plan
 from core.benchmark.measure import run as measure
+from core.benchmark.plan import Plan
 from core.events import Cancelled, CancelledError, OnProgress
 
 
