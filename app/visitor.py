@@ -31,9 +31,12 @@ def is_known(access: Access | None = None) -> bool:
 
 
 def let_in(shown: bool) -> None:
-    """Say whether pages are shown to this session: from now on it may upload, or no longer.
+    """Note whether pages are shown to this session: from now on it may upload, or no longer.
 
     Streamlit's own handler of uploads refuses sessions that do not exist, and no more.
+
+    Args:
+        shown: Whether its person may see pages.
     """
     if not streamlit_private.is_drawing():
         return
@@ -51,5 +54,12 @@ def forget_upload(file_id: str) -> None:
 
 
 def hold_pixels(megapixels: float) -> None:
-    """Count a decoded upload to this session. Raises `ImageError` when all sessions together hold too many."""
+    """Count a decoded upload to this session, which keeps the last two.
+
+    Args:
+        megapixels: Of the picture, above 0.
+
+    Raises:
+        ImageError: All sessions together hold too many.
+    """
     OPEN_PIXELS.hold(st.session_state.setdefault(_KEEPER, SessionPixels()), megapixels)

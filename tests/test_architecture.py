@@ -52,6 +52,9 @@ TRACKING = ("core.runs.tracking",)
 SERVER = ("app.web_routes", "app.web_modules", "app.web_security", "app.web_limits")
 PAGES = ("app.streamlit_private", "app.visitor", "app.services", "app.state", "app.caching", "app.components", *SERVER)
 
+# What pages read of core themselves: it takes the standard library alone, and a service would only repeat it.
+PLAIN = ("core.config", "core.losses.catalogue", "core.imagery.band_names")
+
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.
 ROOMS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(BASE, BASE),
@@ -83,7 +86,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "app.caching": ("app.services", "app.visitor", "app.streamlit_private"),
     **dict.fromkeys(SERVER, ("app.services",)),
     "app.services": ("core", "app.services"),
-    **dict.fromkeys(("app.components", "app.views"), (*PAGES, "core.config")),
+    **dict.fromkeys(("app.components", "app.views"), (*PAGES, *PLAIN)),
     "tools": ("core", "tools"),
 }
 SERVICES_MAY_NOT = (

@@ -153,6 +153,11 @@ def _git(*arguments: str) -> bytes:
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
 
 
+def _holds_code(tree: ast.Module) -> bool:
+    """Whether there is more than a docstring, which is all that many packages have."""
+    return any(not isinstance(node, ast.Expr) for node in tree.body)
+
+
 def measure(texts: Mapping[str, str]) -> tuple[dict[str, str], dict[str, list[str]]]:
     """The figures by their titles, and the names behind them."""
     trees = {path: ast.parse(text) for path, text in texts.items()}
@@ -163,8 +168,8 @@ def measure(texts: Mapping[str, str]) -> tuple[dict[str, str], dict[str, list[st
     for title, found in (("modules", circles(edges)), ("folders", circles(folders(edges)))):
         figures[f"import circles between {title}"] = str(len(found))
         behind[f"circles between {title}"] = [" ↔ ".join(group) for group in found]
-    lengths = [text.count("\n") for text in texts.values() if text.strip()]
-    figures["files that are not empty"] = str(len(lengths))
+    lengths = [text.count("\n") for path, text in texts.items() if _holds_code(trees[path])]
+    figures["files that hold code"] = str(len(lengths))
     figures[f"share of files under {SHORT} lines"] = f"{100 * sum(n < SHORT for n in lengths) / len(lengths):.0f} %"
     figures["median lines of a file"] = f"{statistics.median(lengths):g}"
     return figures, behind

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from app.services.distill_losses import LOSSES
 from app.services.names import in_chart
+from core.losses.catalogue import LOSSES
 
 # Mid-tones that stand on a light and on a dark page alike, and apart from each other; lines on features are dashed.
 _GREEN, _ORANGE, _VIOLET = "#2a9479", "#d9782d", "#7c7ce0"

@@ -9,8 +9,8 @@ from streamlit.delta_generator import DeltaGenerator
 from app import state
 from app.components import say
 from app.components.forecast import loss_cost
-from app.services.distill_losses import LOSSES, Loss, default_weights, usual_weights
 from app.services.names import plain
+from core.losses.catalogue import LOSSES, Loss, default_weights, usual_weights
 
 _CHOSEN = "losses_chosen"
 

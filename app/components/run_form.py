@@ -11,11 +11,11 @@ from app.components.loss_form import LossForm, loss_form
 from app.services import launch
 from app.services.artifacts import Model
 from app.services.datasets import DatasetChoice
-from app.services.distill_losses import uses_features
 from app.services.names import plain
 from app.services.run_settings import PRESETS, SET_BY_PRESET, link_name, setting_of, value_of, with_values
 from core.config import RunConfig
 from core.config.fields import Setting, settings_of
+from core.losses.catalogue import uses_features
 
 _PRESETS = {"quick": "Quick", "full": "Full"}
 _SPLITS = {"by-image": "By source image", "leaky-patches": "Random patches (leaks, for comparison only)"}

@@ -11,9 +11,9 @@ from app.components import say
 from app.components.forecast import duration
 from app.components.guard import plainly
 from app.services import runs
-from app.services.distill_losses import in_words
 from app.services.names import plain
 from app.services.runs import Run
+from core.losses.catalogue import in_words
 
 STATES: dict[str, tuple[str, say.BadgeColour, str]] = {
     "queued": ("Queued", "gray", ":material/schedule:"),

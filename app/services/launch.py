@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from app.services import access, distill_losses
+from app.services import access
 from app.services.access import Person
 from app.services.run_settings import QUICK
 from app.services.runs import require_opened
@@ -14,6 +14,7 @@ from core.config.fields import problems_of, setting
 from core.data.datasets import dataset_of
 from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.errors import CheckpointError, ConfigError, DatasetNotFoundError
+from core.losses.catalogue import uses_features
 
 _LONGEST_NAME = 71
 """So that the control's name stays within the 80 characters of a run's name."""
@@ -56,7 +57,7 @@ def to_config(request: Request) -> RunConfig:
     config = request.config
     train, distill, data = config.train, config.distill, config.data
     assert distill is not None
-    pictures = distill.cache_pictures and not distill_losses.uses_features(distill.losses)
+    pictures = distill.cache_pictures and not uses_features(distill.losses)
     views = 0 if pictures else min(distill.cache_views, max(train.epochs, 0))
     root, opened = access.opened_path(data.root or "") if dataset_of(data).needs_root else (None, None)
     return replace(

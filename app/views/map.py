@@ -14,10 +14,10 @@ from app.components.sign_in import person
 from app.services import access, artifacts, mapping, uploads, visitors, workers, workspaces
 from app.services.artifacts import Model
 from app.services.errors import ImageError
-from app.services.forms import parse_bands
 from app.services.names import plain, size_text
 from app.services.workspaces import Workspace
 from app.visitor import forget_upload
+from core.imagery.band_names import parse_bands
 
 _SESSION, _ROUND = "session_workspace", "map_round"
 # What is found again after a reload.
@@ -220,7 +220,7 @@ def _choose(models: dict[str, Model]) -> mapping.Choice | None:
             gpkg="gpkg" in extras,
             probabilities="probabilities" in extras,
             flips=flips,
-            bands=parse_bands(text),
+            bands=parse_bands(text.strip() or None),
             ground=ground,
             smallest_area=smallest,
             smooth=smooth,

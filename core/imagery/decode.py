@@ -22,9 +22,15 @@ if TYPE_CHECKING:
 def open_here(
     source: Path | bytes, *, limits: Limits | None = None, bands: tuple[int, ...] | None = None
 ) -> "FlatPicture | TiffPicture":
-    """Open a PNG, JPEG or TIFF. `bands` are the numbers of red, green and blue, or of one grey band, from 1.
+    """Open a PNG, JPEG or TIFF in this process.
 
-    Raises `ImageError` whose message is the end of a sentence that starts with the name of the file.
+    Args:
+        source: A file, or its bytes.
+        limits: On bytes, pixels, bands and pages. None: the usual ones.
+        bands: Numbers of red, green and blue, or of one grey band, from 1. None: as the file says.
+
+    Raises:
+        ImageError: It is refused. The message is the end of a sentence that starts with the name of the file.
     """
     limits = limits or Limits()
     try:

@@ -187,6 +187,11 @@ def default_weights() -> dict[str, float]:
     return {DEFAULT: LOSSES[DEFAULT].weight}
 
 
+def usual_weights() -> dict[str, float]:
+    """The weight that each loss starts with when it is chosen."""
+    return {loss.name: loss.weight for loss in LOSSES.values()}
+
+
 def names(kind: Kind | None = None) -> tuple[str, ...]:
     """The names of all losses, or of those of one kind, in the order of the catalogue."""
     return tuple(loss.name for loss in LOSSES.values() if kind in (None, loss.kind))

@@ -21,7 +21,15 @@ HEADS = ("head.", "network.segmentation_head.")
 
 
 def build_model(config: ModelConfig, *, outputs: int) -> nn.Module:
-    """A fresh model with one logit channel for each of `outputs` classes. Raises `ModelError` on an unknown name."""
+    """A fresh model with random weights, but for those that an encoder brings along.
+
+    Args:
+        config: The architecture and its arguments.
+        outputs: How many logit channels it gives: one for each scored class.
+
+    Raises:
+        ModelError: There is no such architecture, or it does not take these arguments.
+    """
     if config.architecture not in MODELS:
         raise ModelError(f"There is no architecture {config.architecture}; there are {', '.join(MODELS)}.")
     try:
@@ -51,7 +59,12 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def count_macs(model: nn.Module, *, size: int = 256) -> int:
-    """Multiply-accumulates of one forward pass over one picture of `size` x `size` pixels."""
+    """Multiply-accumulates of one forward pass over one picture.
+
+    Args:
+        model: Comes back in the mode that it was in.
+        size: Of the picture, `size` x `size` pixels.
+    """
     modes = [(module, module.training) for module in model.modules()]
     device = next(model.parameters()).device
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:

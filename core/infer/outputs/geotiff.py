@@ -26,8 +26,7 @@ from core import geo
 from core.classes import ClassMap, Colour
 from core.files import write_aside
 from core.imagery.limits import Info
-from core.infer.outputs.complete import check_whole, check_whole_png
-from core.infer.outputs.overviews import BLOCK, Smaller, with_overviews
+from core.infer.outputs.overviews import BLOCK, Smaller, check_whole, check_whole_png, with_overviews
 from core.infer.stitching import NO_DATA, Strip
 
 _LEVEL = 3

@@ -10,7 +10,7 @@ import pytest
 import rasterio
 
 from core.errors import DiskFullError
-from core.infer.outputs.complete import check_whole, check_whole_png
+from core.infer.outputs.overviews import check_whole, check_whole_png
 from core.paths import ROOT
 
 SCRIPT = """
