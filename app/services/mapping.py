@@ -25,7 +25,7 @@ from core.config.fields import settings_of
 from core.errors import RunNotFoundError, RunStateError, StoreError, TerrastillError
 from core.events import Progress
 from core.imagery.limits import LEAST_METRES, MOST_METRES, Limits
-from core.infer.outputs.polygons import PolygonSettings
+from core.infer.outputs.mask_polygons import PolygonSettings
 from core.runs.store.records import JobRequest, RunKind, RunRecord, RunState
 from core.runs.store.run_files import REPORT_FILE, announce_job
 

@@ -12,7 +12,7 @@ from core.errors import ConfigError
 
 if TYPE_CHECKING:
     from core.infer.batch import Result
-    from core.infer.outputs.polygons import PolygonSettings
+    from core.infer.outputs.mask_polygons import PolygonSettings
     from core.infer.picture import Wanted
 
 _FILES = {
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _polygons(args: argparse.Namespace) -> "PolygonSettings":
-    from core.infer.outputs.polygons import PolygonSettings
+    from core.infer.outputs.mask_polygons import PolygonSettings
 
     given = {"smallest_area": args.smallest_area, "smooth": args.smooth}
     return PolygonSettings(**{name: value for name, value in given.items() if value is not None})

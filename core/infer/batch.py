@@ -15,7 +15,7 @@ from core.events import Cancelled, OnProgress
 from core.imagery.confined_picture import ConfinedPicture
 from core.imagery.limits import Limits
 from core.infer.forward import keep_freed_memory
-from core.infer.outputs.polygons import PolygonSettings
+from core.infer.outputs.mask_polygons import PolygonSettings
 from core.infer.picture import PictureOutputs, Wanted, check_comparable, predict_picture
 from core.infer.tiling import Tiling
 

@@ -23,7 +23,7 @@ from core.imagery.ground import ground_ratio
 from core.infer.outputs.areas import Area, AreaCounter, to_csv
 from core.infer.outputs.difference import difference_names, write_difference
 from core.infer.outputs.geotiff import MaskWriter, ProbabilityWriter, gdal, to_cog, to_png
-from core.infer.outputs.polygons import PolygonSettings
+from core.infer.outputs.mask_polygons import PolygonSettings
 from core.infer.outputs.thumbnail import Thumbnail
 from core.infer.outputs.vectors import ClassColours, write_geojson, write_gpkg
 from core.infer.stitching import Strip

@@ -16,9 +16,14 @@ _NOTHING = math.log(1e-6)
 
 
 def in_own_classes(logits: Tensor, mapping: ClassMapping) -> Tensor:
-    """A teacher's logits (B, C, H, W) as those of the data's classes (B, D, H, W): logs of summed probabilities.
+    """A teacher's logits as those of the data's classes: logarithms of summed probabilities.
 
-    Classes that stand for none of the data's have no part in it.
+    Args:
+        logits: (B, C, H, W), of the teacher's classes.
+        mapping: Which of them stand for which of the data's; those that stand for none have no part in it.
+
+    Returns:
+        (B, D, H, W), float32.
     """
     logits = logits.float()
     groups = [[at for at, to in enumerate(mapping.to) if to == number] for number in range(len(mapping.own))]
@@ -28,7 +33,16 @@ def in_own_classes(logits: Tensor, mapping: ClassMapping) -> Tensor:
 
 
 def has_word(logits: Tensor, labels: Tensor, mapping: ClassMapping) -> Tensor:
-    """Where (B, H, W) the teacher may speak, by its own logits (B, C, H, W) and the labels (B, H, W) of the data."""
+    """Where the teacher may speak.
+
+    Args:
+        logits: Its own, (B, C, H, W).
+        labels: Of the data, (B, H, W).
+        mapping: Which of its classes stand for one of the data's.
+
+    Returns:
+        Boolean (B, H, W).
+    """
     stands = torch.tensor([to is not None for to in mapping.to], device=logits.device)
     found = stands[logits.argmax(dim=1)]
     for number in mapping.unknown:
@@ -57,5 +71,12 @@ class MappedModel(nn.Module):
         self.model, self.mapping = model, mapping
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Logits (B, D, H, W) of the data's classes."""
+        """One forward pass.
+
+        Args:
+            pixels: (B, 3, H, W), normalised.
+
+        Returns:
+            Logits (B, D, H, W) of the data's classes.
+        """
         return in_own_classes(self.model(pixels), self.mapping)

@@ -13,9 +13,18 @@ _DAMAGED = "its run lengths do not fill its picture: export it again"
 
 
 def coco_mask(counts: str | Sequence[Any], height: int, width: int) -> NDArray[np.bool_]:
-    """The mask (H, W) of a `segmentation` with `counts`, which run down the columns, unset pixels first.
+    """The mask of a `segmentation` with `counts`, which run down the columns, unset pixels first.
 
-    Raises `DataError` where they do not fill the picture.
+    Args:
+        counts: Run lengths, or the text that packs them.
+        height: H, in pixels.
+        width: W, in pixels.
+
+    Returns:
+        Boolean (H, W).
+
+    Raises:
+        DataError: They do not fill the picture.
     """
     _check_size(height, width)
     lengths = _coco_counts(counts) if isinstance(counts, str) else [_length(count) for count in counts]
@@ -27,12 +36,21 @@ def coco_mask(counts: str | Sequence[Any], height: int, width: int) -> NDArray[n
 
 
 def brush_mask(packed: Sequence[Any], height: int, width: int) -> NDArray[np.bool_]:
-    """The mask (H, W) of a `rle` of Label Studio: RGBA bytes of which the alpha is the mask.
+    """The mask of a `rle` of Label Studio: RGBA bytes of which the alpha is the mask.
 
     A stream of bits: how many bytes (32), the bits of a byte less one (5), four widths less one (4 each); then runs:
     whether one value is repeated (1), which of the widths (2), the length less one in so many bits, then its values.
 
-    Raises `DataError` where it does not fill the picture.
+    Args:
+        packed: The bytes, 0 to 255.
+        height: H, in pixels.
+        width: W, in pixels.
+
+    Returns:
+        Boolean (H, W).
+
+    Raises:
+        DataError: It does not fill the picture.
     """
     _check_size(height, width)
     try:

@@ -19,7 +19,7 @@ from core.errors import GeoError
 from core.files import write_aside
 from core.imagery.limits import Info
 from core.infer.outputs.globe import ToGlobe
-from core.infer.outputs.polygons import PolygonSettings, Regions, regions
+from core.infer.outputs.mask_polygons import PolygonSettings, Regions, regions
 
 _FIELDS = ("class", "name", "colour", "area_px", "area_m2")
 _LAYER = "classes"

@@ -23,7 +23,7 @@ from core.events import CancelledError
 from core.imagery.geodesy import to_degrees
 from core.infer.outputs.areas import AreaCounter
 from core.infer.outputs.difference import difference
-from core.infer.outputs.polygons import PolygonSettings, polygons
+from core.infer.outputs.mask_polygons import PolygonSettings, polygons
 from core.infer.picture import Wanted, output_files, predict_picture
 from core.infer.stitching import NO_DATA
 from core.infer.tiling import Tiling

@@ -20,7 +20,7 @@ import numpy as np
 from core.errors import TerrastillError
 from core.infer.picture import Wanted, predict_picture
 from core.infer.tiling import Tiling
-from core.infer.outputs.polygons import PolygonSettings
+from core.infer.outputs.mask_polygons import PolygonSettings
 from tests.unit.infer.rasters import UTM, Held
 from tests.unit.infer.test_picture import loaded
 

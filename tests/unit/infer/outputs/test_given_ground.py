@@ -10,7 +10,7 @@ import rasterio
 from core.errors import ConfigError
 from core.imagery.limits import Info
 from core.infer.outputs.areas import AreaCounter, to_csv
-from core.infer.outputs.polygons import PolygonSettings, regions
+from core.infer.outputs.mask_polygons import PolygonSettings, regions
 
 PLAIN = Info("PNG", 30, 20)
 

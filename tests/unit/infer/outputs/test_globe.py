@@ -10,7 +10,7 @@ from core.imagery.geodesy import PixelAreas, to_degrees
 from core.imagery.ground import zone
 from core.imagery.limits import Info
 from core.infer.outputs.globe import Globe, ToGlobe
-from core.infer.outputs.polygons import PolygonSettings, polygons
+from core.infer.outputs.mask_polygons import PolygonSettings, polygons
 
 GEOSTATIONARY = CRS.from_proj4("+proj=geos +h=35785831 +lon_0=0 +sweep=y").to_wkt()
 WORLD = 20_037_508.342789244

@@ -14,7 +14,7 @@ from core.errors import CheckpointError, RunError
 from core.events import CancelledError, Progress
 from core.image import encode_png
 from core.imagery.limits import Limits
-from core.infer.outputs.polygons import PolygonSettings
+from core.infer.outputs.mask_polygons import PolygonSettings
 from core.runs.executors import benchmarking
 from core.runs.executors.predicting import execute
 from core.runs.executors.table import EXECUTORS

@@ -31,9 +31,9 @@ def test_a_photo_is_claimed_while_training_runs_wait_and_work(store: RunStore, c
     assert (claimed.id, claimed.job, claimed.device) == (photo.id, PHOTO.settings, MACHINE)
     assert store.claim("w", [MACHINE], RunKind.PREDICTION) is None
     store.finish(photo.id, "w", {}, attempt=1)
-    following = store.claim("w", ["cpu"])
-    assert following is not None
-    assert following.kind == RunKind.TRAINING
+    second = store.claim("w", ["cpu"])
+    assert second is not None
+    assert second.kind == RunKind.TRAINING
 
 
 def test_a_training_run_takes_no_slot_of_a_quick_kind_and_the_reverse(store: RunStore, config: RunConfig) -> None:

@@ -95,16 +95,16 @@ def test_a_killed_one_is_failed_with_a_sentence(store: RunStore, worker: Worker,
 def test_one_whose_worker_was_killed_is_taken_up_by_the_next(store: RunStore, clock: Clock) -> None:
     photo = store.add_job(PHOTO)
     assert store.claim("killed", [store.get(photo.id).device], RunKind.PREDICTION)
-    following = Worker(store, command=lambda _: SLEEP, spare=0, now=clock, report=lambda _: None)
-    following.run_once()
+    second = Worker(store, command=lambda _: SLEEP, spare=0, now=clock, report=lambda _: None)
+    second.run_once()
     assert store.get(photo.id).worker == "killed"
     clock.pass_(31)
-    following.run_once()
+    second.run_once()
     after = store.get(photo.id)
-    assert (after.state, after.worker, after.attempt, after.restarts) == ("running", following.id, 2, 1)
+    assert (after.state, after.worker, after.attempt, after.restarts) == ("running", second.id, 2, 1)
     for _ in range(2):
-        following.request_stop()
-    following.close()
+        second.request_stop()
+    second.close()
 
 
 def test_a_long_step_of_a_quick_run_is_no_hang(store: RunStore, worker: Worker, clock: Clock) -> None:
@@ -117,7 +117,7 @@ def test_a_long_step_of_a_quick_run_is_no_hang(store: RunStore, worker: Worker, 
     assert store.get(photo.id).attempt == 1
 
 
-def test_the_queue_is_looked_at_as_soon_as_a_photo_is_queued(store: RunStore) -> None:
+def test_the_queue_is_read_as_soon_as_a_photo_is_queued(store: RunStore) -> None:
     """Not after the pause: a worker that would sleep for a minute has begun within seconds."""
     made = Worker(store, command=lambda _: SLEEP, spare=0, report=lambda _: None, watch_exit=ExitWatch)
     turns: list[float] = []

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from core.errors import ConfigError
 from core.imagery.geodesy import PixelAreas
 from core.imagery.limits import Info
-from core.infer.outputs.polygons import Ground, PolygonSettings, polygons, without_spots
+from core.infer.outputs.mask_polygons import Ground, PolygonSettings, polygons, without_spots
 from core.infer.stitching import NO_DATA
 
 PLAIN = Info("TIFF", 60, 60, (), "EPSG:4326", (1, 0, 10, 0, -1, 70))
