@@ -143,10 +143,11 @@ def test_folders_named_after_parts_are_the_split(tmp_path: Path, images: str, la
 
 
 def test_lists_of_names_are_the_split(tmp_path: Path) -> None:
+    """What two lists name is not trained on."""
     for at in range(4):
         save(tmp_path / "in" / "images" / f"s{at}.png", photo(at))
         save(tmp_path / "in" / "masks" / f"s{at}.png", truth(at, 3))
-    for name, stems in (("train", "s0\ns1"), ("val", "images/s2.png\n"), ("test", "s3\n")):
+    for name, stems in (("train", "s0\ns1\ns2"), ("val", "images/s2.png\n"), ("test", "s3\n")):
         (tmp_path / "in" / f"{name}.txt").write_text(stems)
     assert take(tmp_path / "in").parts == {"s0": "train", "s1": "train", "s2": "val", "s3": "test"}
 
