@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,17 @@ def stands_by(worker: int) -> bool:
     """Whether the worker's waiting process has imported everything: it sleeps, and its memory no longer grows."""
     import psutil
 
-    found = [child for child in psutil.Process(worker).children() if "--standby" in child.cmdline()]
-    if not found:
-        return False
-    before, used = found[0].memory_info().rss, sum(found[0].cpu_times()[:2])
+    def seen() -> tuple[int, float] | None:
+        for child in psutil.Process(worker).children():
+            # One that has just ended is still listed.
+            with suppress(psutil.Error):
+                if "--standby" in child.cmdline():
+                    return int(child.memory_info().rss), float(sum(child.cpu_times()[:2]))
+        return None
+
+    before = seen()
     time.sleep(1.0)
-    return bool(before == found[0].memory_info().rss and sum(found[0].cpu_times()[:2]) == used)
+    return before is not None and before == seen()
 
 
 def measure(turns: int, training: bool) -> dict[str, list[float]]:
