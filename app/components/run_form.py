@@ -1,5 +1,6 @@
 """The settings of a distillation as widgets. Titles, ranges and help stand on the fields of core/config/."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -11,7 +12,7 @@ from app.components.loss_form import LossForm, loss_form
 from app.services import launch
 from app.services.artifacts import Model
 from app.services.datasets import DatasetChoice
-from app.services.names import plain
+from app.services.names import plain, shown
 from app.services.run_settings import PRESETS, SET_BY_PRESET, link_name, setting_of, value_of, with_values
 from core.config import RunConfig
 from core.config.fields import Setting, settings_of
@@ -40,14 +41,16 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
         values["temperature"] = _number("temperature")
         values["epochs"] = _number("epochs")
     with right:
-        values |= _dataset(datasets)
+        values |= dataset_field(datasets)
         values["labelled"] = _labelled()
         values["alpha"] = _number("alpha")
         seed, seeds = st.columns(2)
         with seed:
             values["seed"] = _number("seed")
         with seeds:
-            count = _number_of(_REQUEST["seeds"], launch.Request().seeds, key="seeds")
+            count = number_field(_REQUEST["seeds"], launch.Request().seeds, key="seeds")
+    own = next((choice.classes for choice in datasets if choice.name == values["dataset"]), ())
+    values["map_classes"] = _mapping(models[values["teacher"]], own, key=f"{values['teacher']}_{values['dataset']}")
     losses = loss_form()
     values["losses"] = losses.weights
     control = _toggle_of(_REQUEST["control"], launch.Request().control, key="control")
@@ -77,10 +80,12 @@ def student_slider() -> int:
 
 def _number(name: str, *, label: str | None = None, disabled: bool = False) -> Any:
     """A setting of the form that is a number."""
-    return _number_of(setting_of(name), value_of(_preset(), name), key=link_name(name), label=label, disabled=disabled)
+    return number_field(
+        setting_of(name), value_of(_preset(), name), key=link_name(name), label=label, disabled=disabled
+    )
 
 
-def _number_of(setting: Setting, default: Any, *, key: str, label: str | None = None, disabled: bool = False) -> Any:
+def number_field(setting: Setting, default: Any, *, key: str, label: str | None = None, disabled: bool = False) -> Any:
     """A number without hard limits: what is out of range is refused in words, with the range."""
     value = st.number_input(
         setting.label if label is None else plain(label),
@@ -115,7 +120,31 @@ def _teacher(models: dict[str, Model]) -> str:
     )
 
 
-def _dataset(choices: list[DatasetChoice]) -> dict[str, str | None]:
+def _mapping(teacher: Model, own: Sequence[str], *, key: str) -> dict[str, str]:
+    """A menu for each of the teacher's classes where the data has others: which of the data's it stands for."""
+    theirs = [name for name, _ in teacher.classes[: teacher.ignore_index]]
+    if not own or set(own) == set(theirs):
+        return {}
+    by_name = {name.lower(): name for name in own}
+    chosen = {}
+    with st.expander("The data has other classes than the teacher: say what stands for what", expanded=True):
+        say.caption(
+            "Several may stand for one: what the teacher gives to them is summed. Where it finds one without a "
+            "counterpart, the student learns from labels alone."
+        )
+        for number, name in enumerate(theirs):
+            options = ["", *own]
+            chosen[name] = st.selectbox(
+                plain(name),
+                options,
+                index=options.index(by_name.get(name.lower(), "")),
+                format_func=lambda option: shown(option) if option else "No counterpart",
+                key=f"map_classes_{key}_{number}",
+            )
+    return chosen
+
+
+def dataset_field(choices: list[DatasetChoice]) -> dict[str, str | None]:
     titles = {choice.name: choice.title for choice in choices}
     name = linked_select(setting_of("dataset").title, list(titles), name="dataset", title=titles.__getitem__)
     chosen = next(choice for choice in choices if choice.name == name)

@@ -74,6 +74,8 @@ def _waiting(run: Run, partner: Run | None, known: Mapping[str, Run]) -> None:
     sentence = "Waiting for the worker."
     if run.control_of and partner is not None and partner.active:
         sentence = "Starts when the distillation it controls for is done, with the same training time."
+    elif (teacher := known.get(run.teacher or "")) is not None and teacher.active:
+        sentence = "Starts when its teacher is trained."
     turn = waiting_runs.turns(list(known.values())).get(run.id)
     place = "" if turn is None else f" {_place(turn, absent=absent)}"
     say.info(f"{sentence}{' No worker is running.' if absent else ''}{place}", icon=":material/schedule:")
@@ -95,12 +97,17 @@ def _place(turn: waiting_runs.Turn, *, absent: bool) -> str:
 def _verdict(run: Run, partner: Run | None, known: Mapping[str, Run]) -> None:
     if verdict := verdicts.verdict(run, known.values()):
         box = {"good": say.success, "bad": say.warning, "open": say.info}[verdict.tone]
-        box(verdict.sentence, icon=":material/balance:")
+        box(f"{verdict.sentence}{_on_test(run)}", icon=":material/balance:")
     elif run.state == "done" and run.best_miou5 is not None:
-        text = f"Best validation mIoU {100 * run.best_miou5:.1f} %."
+        text = f"Best validation mIoU {100 * run.best_miou5:.1f} %.{_on_test(run)}"
         if partner is not None and partner.active and not run.control_of:
             text += " The gain shows when the control is done too."
         say.info(text, icon=":material/flag:")
+
+
+def _on_test(run: Run) -> str:
+    """The score on the test part, where there is one; it chose nothing."""
+    return "" if run.test_miou5 is None else f" On the test pictures: {100 * run.test_miou5:.1f} %."
 
 
 def _progress_text(run: Run, found: RunProgress) -> str:

@@ -47,6 +47,7 @@ class DatasetChoice:
     title: str
     missing: str | None = None
     needs_root: bool = False
+    classes: tuple[str, ...] = ()
 
 
 def scene_names() -> list[str]:
@@ -102,7 +103,13 @@ def _choice(dataset: Dataset) -> DatasetChoice:
     missing = None
     if not dataset.needs_root and not dataset.is_here():
         missing = f"{dataset.remedy[:1].upper()}{dataset.remedy[1:]}, then reload this page."
-    return DatasetChoice(dataset.name, title, missing, dataset.needs_root)
+    return DatasetChoice(dataset.name, title, missing, dataset.needs_root, dataset.classes.scored_names)
+
+
+def class_names(name: str) -> tuple[str, ...]:
+    """The classes of a dataset; none where it is not known."""
+    dataset = known().get(name)
+    return () if dataset is None else dataset.classes.scored_names
 
 
 def split_summary(data: dict[str, Any]) -> dict[str, Any]:

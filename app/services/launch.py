@@ -9,7 +9,7 @@ from app.services.run_settings import QUICK
 from app.services.runs import require_opened
 from app.services.stores import open_store
 from core import paths
-from core.config import RunConfig
+from core.config import DataConfig, RunConfig
 from core.config.fields import problems_of, setting
 from core.data.datasets import dataset_of
 from core.data.datasets.shipped_scenes import SHIPPED_SCENES
@@ -59,14 +59,22 @@ def to_config(request: Request) -> RunConfig:
     assert distill is not None
     pictures = distill.cache_pictures and not uses_features(distill.losses)
     views = 0 if pictures else min(distill.cache_views, max(train.epochs, 0))
-    root, opened = access.opened_path(data.root or "") if dataset_of(data).needs_root else (None, None)
     return replace(
         config,
         name=config.name.strip() or f"Compact {config.model.arguments['base']} from {distill.teacher}",
-        data=replace(data, root=None if root is None else str(root), opened=None if opened is None else str(opened)),
+        data=opened_data(data),
         train=replace(train, validate_every=max(1, train.epochs // 50)),
         distill=replace(distill, cache_pictures=pictures, cache_views=views),
     )
+
+
+def opened_data(data: DataConfig) -> DataConfig:
+    """The same pictures, their folder below the one that the operator opened.
+
+    Raises `DatasetNotFoundError` for a folder that is not, `ConfigError` for an unknown dataset.
+    """
+    root, opened = access.opened_path(data.root or "") if dataset_of(data).needs_root else (None, None)
+    return replace(data, root=None if root is None else str(root), opened=None if opened is None else str(opened))
 
 
 def to_configs(request: Request) -> list[RunConfig]:

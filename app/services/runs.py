@@ -44,6 +44,7 @@ class Run:
     pinned: bool = False
     priority: int = 0
     copyable: bool = False
+    test_miou5: float | None = None
 
     @property
     def control_of(self) -> str | None:
@@ -166,6 +167,7 @@ def _run(record: RunRecord, control: str | None) -> Run:
         settings_key=settings_key(config),
         pinned=record.pinned,
         priority=record.priority,
+        test_miou5=summary.get("test_miou5"),
         copyable=config.model.architecture == "compact"
         and (config.distill is not None or config.control_of is not None),
     )

@@ -47,7 +47,7 @@ def forecast(
     heapq.heapify(free)
     starts: dict[str, float | None] = {}
     for run in waiting:
-        start = max(heapq.heappop(free), ends.get(run.control_of or "", 0.0))
+        start = max(heapq.heappop(free), ends.get(run.control_of or run.teacher or "", 0.0))
         need = needs[run.id]
         ends[run.id] = start + (_INFINITE if need is None else need)
         heapq.heappush(free, ends[run.id])

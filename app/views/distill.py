@@ -1,6 +1,6 @@
 """Distill: choose a teacher, a student and how it learns; see what it will cost; launch."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import streamlit as st
 
@@ -9,12 +9,17 @@ from app.components import say
 from app.components.empty import empty_state
 from app.components.forecast import size_figures, time_figures
 from app.components.guard import page, plainly, show_problems
+from app.components.linked import linked_segments
 from app.components.loss_form import LossForm, show_costs
 from app.components.run_form import run_form, student_slider
 from app.components.sign_in import person
-from app.services import artifacts, datasets, estimates, launch, workers
+from app.components.teacher_form import teacher_form
+from app.services import artifacts, datasets, estimates, launch, teachers, workers
 from app.services.artifacts import Model
 from app.services.run_settings import value_of, with_values
+from core.config import DataConfig
+
+_GOALS = {"student": "Distill", "teacher": "Train a teacher"}
 
 
 def main() -> None:
@@ -22,6 +27,9 @@ def main() -> None:
     st.caption(
         "Train a small student to answer as its teacher does. It runs in the background; you can close this page."
     )
+    if linked_segments("What to train", _GOALS, name="goal") == "teacher":
+        _teacher()
+        return
     models = artifacts.models()
     if not models:
         empty_state(
@@ -37,13 +45,44 @@ def main() -> None:
         _before_launch(request, models[value_of(request.config, "teacher")], losses)
 
 
+def _teacher() -> None:
+    """A teacher of the classes of one's own labels, and a student behind it."""
+    form, side = st.columns([1.5, 1], gap="medium")
+    with form:
+        request = teacher_form(datasets.training_choices())
+    with side, st.container(border=True):
+        found = teachers.check(request)
+        show_problems(found.problems)
+        ready = not found.problems and _can_be_read(request.config.data)
+        label = "Launch the teacher" if request.student is None else "Launch both"
+        if st.button(
+            label, type="primary", icon=":material/rocket_launch:", disabled=not ready, width="stretch", key="launch"
+        ):
+            with plainly():
+                run_id = teachers.launch(request, person())
+                workers.ensure_worker()
+                st.switch_page("views/runs.py", query_params={state.RUN: run_id})
+
+
+def _can_be_read(data: DataConfig) -> bool:
+    """Read the data, which is kept, and say how it is parted; what is wrong with it is shown here."""
+    with plainly(), st.spinner("Reading the data …"):
+        found = caching.split_summary(asdict(launch.opened_data(data)))
+        say.caption(found["note"])
+        for warning in found["warnings"]:
+            say.warning(warning)
+        return True
+    return False
+
+
 def _before_launch(request: launch.Request, teacher: Model, losses: LossForm) -> None:
     """Size, problems and the launch button first, once the data is read; the estimate, which may take seconds, last."""
     base = student_slider()
     request = replace(request, config=with_values(request.config, {"base": base}))
     size = None
     with plainly():
-        size = caching.student_size(base, teacher.ignore_index)
+        own = datasets.class_names(request.config.data.dataset)
+        size = caching.student_size(base, len(own) or teacher.ignore_index)
         size_figures(size, teacher)
     found = caching.check(request)
     estimate = st.container()

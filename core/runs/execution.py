@@ -21,6 +21,7 @@ from core.data.splits import Split
 from core.data.transforms import ViewSampler
 from core.device import autocast_dtype, choose, describe, share_of
 from core.errors import ConfigError
+from core.evaluate import evaluate
 from core.events import Cancelled, CancelledError, Emit, MessageEvent
 from core.files import discard
 from core.models import can_compile, count_macs, count_parameters, without_pretraining
@@ -34,6 +35,7 @@ from core.train.compiling import keep_in_float32
 from core.train.distributed import Group
 from core.train.loop import fit
 from core.train.task import Outcome, Task
+from core.train.validate import asking
 
 __all__ = ["MEAN", "STD", "check", "execute", "load_teacher"]
 
@@ -80,7 +82,7 @@ def carry_out(
     if not group.leads:
         return {}
     task.model.load_state_dict(outcome.weights)
-    summary = _summary(config, outcome, teaching, split)
+    summary = _summary(config, outcome, teaching, split) | _test_score(task, split, emit, cancelled)
     card = checkpoint.save(folder / "student", task.model, _card(replace(task, config=config), outcome, summary, split))
     # Last: a run that is stopped before its model is saved would have to fill the cache again.
     for leftover in folder.glob(f"{CACHE}.*"):
@@ -202,6 +204,19 @@ def _summary(config: RunConfig, outcome: Outcome, teaching: Teaching | None, spl
         "split": split.rule,
         "leaks": split.leaks,
     }
+
+
+def _test_score(task: Task, split: Split, emit: Emit, cancelled: Cancelled) -> dict[str, Any]:
+    """The mean over the classes on the test pictures, which neither trained the model nor chose its weights."""
+    ignored = task.class_map.ignore_index
+    scenes = [scene for scene in split.test if scene.mask is not None and (scene.mask != ignored).any()]
+    if not scenes:
+        return {}
+    found = evaluate(
+        task.model, scenes, task.class_map, normaliser=task.normaliser, progress=asking(cancelled)
+    ).scores.miou5
+    emit(MessageEvent(f"On the {len(scenes)} test pictures its mIoU is {100 * found:.1f} %."))
+    return {"test_miou5": found, "test_images": len(scenes)}
 
 
 def _card(task: Task, outcome: Outcome, summary: dict[str, Any], split: Split) -> ModelCard:

@@ -103,7 +103,10 @@ def change(connection: Connection, run_id: str, **values: Any) -> RunRecord:
 
 
 def startable(kind: RunKind, *columns: Any) -> Select[Any]:
-    """The queued runs of a kind that may start, in the order in which they will. A control waits for its run."""
+    """The queued runs of a kind that may start, in the order in which they will.
+
+    A control waits for the run it controls, and a student for the run that trains its teacher.
+    """
     controlled = RUNS.alias()
     unfinished = controlled.c.state.in_((RunState.QUEUED, RunState.RUNNING))
     waits = exists().where(controlled.c.id == RUNS.c.control_of, unfinished)
@@ -141,7 +144,8 @@ def insert_run(
         "launched_by": launched_by,
         "wanted": config.train.device,
         "device": config.train.device,
-        "control_of": config.control_of,
+        # The run that this one waits for.
+        "control_of": config.control_of or (config.distill.teacher[:40] if config.distill else None),
         "created_at": now,
     }
     if job is not None:

@@ -11,7 +11,9 @@ from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig
 from core.data import open_split
 from core.data.scene import TEACHABLE
 from core.data.transforms import ViewSampler
+from core.evaluate import evaluate
 from core.events import EpochEvent, MessageEvent
+from core.normalise import Normaliser
 from core.runs.checks import check
 from tests.unit.event_collector import EventCollector
 from tests.unit.own_dataset import own_dataset
@@ -77,6 +79,18 @@ def test_only_labelled_pictures_can_keep_their_labels(home: Path) -> None:
     collector = EventCollector()
     run(replace(CONFIG, data=replace(DATA, labelled=1)), home, "few", collector)
     assert "1 of 2 training pictures keep their labels." in messages(collector)
+
+
+def test_the_test_pictures_are_scored_in_the_end(home: Path) -> None:
+    own_dataset(home)
+    collector = EventCollector()
+    summary = run(CONFIG, home, "one", collector)
+    loaded = checkpoint.load(home / "one" / "student")
+    card, (_, split) = loaded.card, open_split(DATA)
+    assert [scene.name for scene in split.test] == ["d"]
+    report = evaluate(loaded.model, split.test, card.classes, normaliser=Normaliser.of_card(card, "cpu"))
+    assert (summary["test_miou5"], summary["test_images"]) == (pytest.approx(report.scores.miou5), 1)
+    assert any(text.startswith("On the 1 test pictures its mIoU is ") for text in messages(collector))
 
 
 def messages(collector: EventCollector) -> list[str]:

