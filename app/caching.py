@@ -26,7 +26,10 @@ from app.services import (
     map_views,
     overlays,
     picture_collections,
+    picture_use,
+    scene_figures,
     softening,
+    speeds,
     workers,
 )
 from app.services.access import Person
@@ -67,15 +70,66 @@ def loaded(model: Model) -> Any:
     return inference.load(model.name)
 
 
-@st.cache_data(max_entries=32, ttl=600, show_spinner=False, hash_funcs=_KEYS)
-def speeds(models: tuple[Model, ...]) -> dict[str, inference.Speed]:
-    """Latency by model name, measured in turns for this set of models; anew after ten minutes, on a quieter machine."""
-    _count("comparisons", len(models))
-    ready = {model.name: loaded(model) for model in models}
-    before = workers.training()
-    found = inference.measure_speed(ready)
-    busy = before or workers.training()
-    return {name: replace(speed, busy=busy) for name, speed in found.items()}
+@st.cache_data(max_entries=64, ttl=60, show_spinner=False, hash_funcs=_KEYS)
+def kept_speeds(models: tuple[Model, ...]) -> dict[str, dict[str, speeds.Speed]]:
+    """The kept figures by model and runtime, as they are; looked up again after a minute."""
+    return {model.name: speeds.kept(model) for model in models}
+
+
+def kept_results(models: dict[str, Model]) -> list[benchmarks.Result]:
+    """What pages show of all shipped models, as a result of a benchmark; none where nothing was measured."""
+    shown = [model for model in models.values() if not model.from_run]
+    shown.sort(key=lambda model: model.name != artifacts.USUAL_TEACHER)
+    found = kept_speeds(tuple(shown))
+    made = speeds.kept_result([(model, found[model.name]) for model in shown]) if shown else None
+    return [] if made is None else [made]
+
+
+def measured_speeds(models: tuple[Model, ...], runtimes: tuple[str, ...] = (speeds.USUAL,)) -> dict[str, speeds.Speed]:
+    """The kept figure of each model in the first of `runtimes`; what is missing is measured now, which takes seconds.
+
+    Raises `BenchmarkError` and `RunStateError`.
+    """
+    found = kept_speeds(models)
+    wanted = [found[model.name].get(name) for model in models for name in runtimes]
+    if any(one is None or one.disturbed for one in wanted):
+        _count("comparisons", len(models))
+        speeds.measure(models, runtimes, training=workers.training())
+        kept_speeds.clear()
+        found = kept_speeds(models)
+    return {model.name: found[model.name][runtimes[0]] for model in models if runtimes[0] in found[model.name]}
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_KEYS)
+def drawn_split(model: Model) -> dict[str, str]:
+    """Use by name of picture, for cards that do not list their pictures."""
+    return picture_use.drawn_split(model)
+
+
+def use_of(picture: Picture, model: Model) -> picture_use.Use:
+    """What a picture was for a model: training, validation, test, or none of its data."""
+    return picture_use.use_of(picture, model, drawn=drawn_split(model))
+
+
+def test_scenes(*, teacher: Model, student: Model) -> list[Picture]:
+    """The shipped scenes that the student never saw, and the teacher neither where there are such."""
+    if teacher.classes != datasets.shipped_classes():
+        return []
+    unseen = [one for one in map(scene, datasets.scene_names()) if picture_use.is_test(use_of(one, student))]
+    by_both = [one for one in unseen if use_of(one, teacher) != "train"]
+    return by_both or unseen
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_KEYS)
+def pair_figures(*, teacher: Model, student: Model) -> scene_figures.PairFigures | None:
+    """How the two do on the scenes that they never saw, and which of these is typical; None where there are none."""
+    pictures = test_scenes(teacher=teacher, student=student)
+    if not pictures:
+        return None
+    found = scene_figures.measured(
+        pictures, teacher=teacher, student=student, masks=lambda one: (mask(one, teacher), mask(one, student))
+    )
+    return scene_figures.summary(found, student)
 
 
 def _kept(work: Callable[..., _T], *, entries: int) -> Callable[..., _T]:
@@ -126,13 +180,14 @@ def mask(picture: Picture, model: Model) -> Mask:
 
 def _quality(picture: Picture, model: Model, teacher: Model) -> inference.Quality:
     reference = None if model.identity == teacher.identity else mask(picture, teacher)
-    return inference.quality(
+    found = inference.quality(
         mask(picture, model),
         reference=reference,
         truth=picture.mask,
         classes=model.classes,
         ignore_index=model.ignore_index,
     )
+    return replace(found, learned=use_of(picture, model) == "train")
 
 
 def _payload(picture: Picture, models: tuple[Model, ...]) -> overlays.Packed:
@@ -173,11 +228,13 @@ payload = _kept(_payload, entries=24)
 
 
 def compute_first_comparison() -> None:
-    """Make what the first page shows before somebody waits for it: the first scene, by the usual models."""
+    """Make what the first page shows before somebody waits for it: the typical scene, by the usual models."""
     models, names = artifacts.models(), datasets.scene_names()
     shown = [models[name] for name in (artifacts.USUAL_TEACHER, *artifacts.USUAL_STUDENTS) if name in models]
-    if shown and names:
-        payload(scene(names[0]), tuple(shown))
+    if not shown or not names:
+        return
+    found = pair_figures(teacher=shown[0], student=shown[1]) if len(shown) > 1 else None
+    payload(scene(found.typical if found else names[0]), tuple(shown))
 
 
 @st.cache_data(max_entries=4, ttl=600, show_spinner=False, hash_funcs=_KEYS)

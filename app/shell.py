@@ -14,19 +14,19 @@ brand()
 
 def compare_by_name() -> None:
     """Streamlit serves the first page at the root alone; who writes its name arrives there too, link and all."""
-    st.switch_page("views/compare.py", query_params=st.query_params.to_dict())
+    st.switch_page("views/compare/page.py", query_params=st.query_params.to_dict())
 
 
 page = st.navigation(
     [
-        st.Page("views/compare.py", title="Compare", icon=":material/compare:", url_path="start", default=True),
+        st.Page("views/compare/page.py", title="Compare", icon=":material/compare:", url_path="start", default=True),
         st.Page("views/gallery.py", title="Gallery", icon=":material/grid_view:", url_path="gallery"),
         st.Page("views/temperature.py", title="Temperature", icon=":material/thermostat:", url_path="temperature"),
         st.Page("views/map.py", title="Your images", icon=":material/map:", url_path="images"),
         st.Page("views/distill.py", title="Distill", icon=":material/science:", url_path="distill"),
         st.Page("views/runs.py", title="Runs", icon=":material/monitoring:", url_path="runs"),
         st.Page("views/benchmark.py", title="Benchmark", icon=":material/speed:", url_path="benchmark"),
-        st.Page("views/business.py", title="Cost", icon=":material/payments:", url_path="cost"),
+        st.Page("views/cost/page.py", title="Cost", icon=":material/payments:", url_path="cost"),
         st.Page("views/browser.py", title="In your browser", icon=":material/web:", url_path="browser"),
         st.Page(compare_by_name, title="Compare", url_path="compare", visibility="hidden"),
     ]

@@ -85,6 +85,10 @@ def open_viewer(page: Page, world: World, *, theme: str = LIGHT, **session: Any)
     data = base64.b64encode(blob(world, **{"opacity": 100, **session})).decode()
     open_alone(page, _PAGE.format(theme=theme, css=css, module=module, data=data))
     page.locator(".numbers .where").wait_for()
+    # Where there is no room for one line of them, most tools wait behind a button.
+    tools = page.get_by_role("button", name="Tools")
+    if tools.is_visible():
+        tools.click()
 
 
 def open_alone(page: Page, html: str) -> None:
@@ -105,11 +109,15 @@ def open_alone(page: Page, html: str) -> None:
 
 
 def seen(page: Page, panel: int, across: float, down: float) -> tuple[int, int, int]:
-    """The colour that a panel shows at a point, given as fractions of its canvas."""
+    """The colour that a panel shows at a point, given as fractions of its canvas.
+
+    `panel` is its place in the scene; side by side, the known mask (the first there) stands behind the models.
+    """
     script = """async ([panel, across, down]) => {
         await new Promise(requestAnimationFrame);
         await new Promise(requestAnimationFrame);
-        const canvas = document.querySelectorAll('.frame > canvas')[panel];
+        const drawn = document.querySelectorAll('.frame > canvas');
+        const canvas = drawn[(panel + drawn.length - 1) % drawn.length];
         const at = [Math.floor(across * canvas.width), Math.floor(down * canvas.height)];
         return [...canvas.getContext('2d').getImageData(...at, 1, 1).data.slice(0, 3)];
     }"""

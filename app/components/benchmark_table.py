@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.components import say
 from app.services.benchmarks import Result, Row, runtime_title, timings
+from app.services.speeds import KEPT
 
 _MISSING = "–"
 
@@ -69,6 +70,8 @@ def benchmark_table(rows: Sequence[Row], titles: Mapping[str, str]) -> None:
 
 def result_title(result: Result) -> str:
     """For menus: `24 Nov 20:53 · student, student-2`."""
+    if result.id == KEPT:
+        return "What every page shows"
     began = datetime.datetime.fromtimestamp(result.created_at)
     return f"{began.strftime('%d %b %H:%M')} · {', '.join(result.plan.models)}"
 
@@ -90,6 +93,8 @@ def busy_note(result: Result) -> str | None:
     """A warning where others worked on the machine when the benchmark began."""
     if result.load_before is None or result.load_before < 0.5:
         return None
+    if result.id == KEPT:
+        return "The machine was busy while some of this was measured: it is measured again when it is idle."
     return (
         f"The machine was busy (load {result.load_before:.1f} before it began): times are longer than on an idle one; "
         "the ratios hold better, because all models took turns."

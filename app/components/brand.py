@@ -11,7 +11,8 @@ _NAME = """<text x="42" y="27" font-family="'Source Sans', 'Helvetica Neue', Ari
  font-weight="650" fill="#2a9479">Terrastill</text></svg>"""
 
 _MEASURES = """<style>
-[data-testid="stMainBlockContainer"] { padding: 3.25rem 2rem 4rem; max-width: 1680px; }
+[data-testid="stMainBlockContainer"] { padding: 3.25rem 2rem 4rem; max-width: 2400px; }
+@media (max-height: 960px) { [data-testid="stHeading"] h1 { font-size: 1.9rem; padding: 0 0 0.25rem; } }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 3.5rem 1rem 3rem; } }
 </style>"""
 

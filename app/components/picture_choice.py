@@ -18,14 +18,19 @@ _LIMIT = f"PNG, JPEG or TIFF, at most {datasets.UPLOAD_MEGABYTES} MB and {datase
 _SCENE, _SET = "scene", "set"
 
 
-def choose_picture(first: DeltaGenerator, second: DeltaGenerator, wide: DeltaGenerator) -> OpenPicture:
-    """The source in `first`, the picture in `second`, an uploader in `wide`. Opening it may take time."""
+def choose_picture(
+    first: DeltaGenerator, second: DeltaGenerator, wide: DeltaGenerator, *, usual: str | None = None
+) -> OpenPicture:
+    """The source in `first`, the picture in `second`, an uploader in `wide`. Opening it may take time.
+
+    `usual` is the shipped scene that is shown where nobody chose; the first one where it is None.
+    """
     with first:
         source = _choose_source()
     with wide if source == _UPLOAD else second:
         if source == _UPLOAD:
             return _uploaded()
-        return _of_collection() if source == _SET else _shipped()
+        return _of_collection() if source == _SET else _shipped(usual)
 
 
 def scene_title(name: str) -> str:
@@ -41,8 +46,8 @@ def _choose_source() -> str:
     return linked_segments("Image", {**titles, _UPLOAD: "Upload"}, name=state.SOURCE)
 
 
-def _shipped() -> OpenPicture:
-    name = linked_select("Scene", datasets.scene_names(), name=state.SCENE, title=scene_title)
+def _shipped(usual: str | None) -> OpenPicture:
+    name = linked_select("Scene", datasets.scene_names(), name=state.SCENE, default=usual, title=scene_title)
     return lambda: caching.scene(name)
 
 

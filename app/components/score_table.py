@@ -12,8 +12,9 @@ import streamlit as st
 
 from app.components import say
 from app.services.artifacts import Model
-from app.services.inference import LATENCY_SIZE, Quality, Speed
+from app.services.inference import Quality
 from app.services.names import cell, in_html
+from app.services.speeds import SIDE, Speed
 
 Row = dict[str, Any]
 
@@ -68,7 +69,7 @@ def table_rows(
         row: Row = {
             "Model": model.title,
             "Architecture": model.architecture,
-            "Faster": ratio(speeds[reference.name].latency_ms, speeds[model.name].latency_ms) if speeds else None,
+            "Faster": _faster(speeds, reference.name, model.name),
             "Smaller": ratio(reference.parameters, model.parameters),
             "Less work": ratio(reference.macs_256, model.macs_256),
             "Agreement": percent(quality.agreement),
@@ -76,7 +77,7 @@ def table_rows(
         if quality.per_class:
             row["mIoU"] = percent(quality.miou5)
             row |= {name: percent(value) for name, value in quality.per_class.items()}
-        rows.append(row | _measures(model, speeds[model.name] if speeds else None))
+        rows.append(row | _measures(model, (speeds or {}).get(model.name)))
     return rows
 
 
@@ -137,6 +138,12 @@ def _cell(name: str, value: float | None) -> str:
     return "–" if value is None else _FORMATS[name].format(value)
 
 
+def _faster(speeds: Mapping[str, Speed] | None, reference: str, name: str) -> float | None:
+    if not speeds or reference not in speeds or name not in speeds:
+        return None
+    return ratio(speeds[reference].latency_ms, speeds[name].latency_ms)
+
+
 def percent(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
@@ -146,14 +153,18 @@ def ratio(reference: float, value: float) -> float | None:
 
 
 def _footnote(speeds: Mapping[str, Speed] | None, *, known: bool) -> str:
-    notes = [f"MACs and latency for one {LATENCY_SIZE} × {LATENCY_SIZE} picture."]
+    notes = ["MACs for one 256 × 256 picture."]
     if speeds:
         speed = next(iter(speeds.values()))
-        notes.append(f"Latency: median of {speed.repeats} warm runs on {speed.device}, the models taking turns.")
-        if speed.busy:
-            notes.append("Measured while a run was training: slower than usual.")
+        width = max(one.half_width for one in speeds.values())
+        notes.append(
+            f"Latency: one {SIDE} × {SIDE} picture in {speed.where}, median of {speed.repeats} warm runs or more, "
+            f"± {max(1, round(100 * width))} % at most; measured once on this machine and kept."
+        )
+        if any(one.disturbed for one in speeds.values()):
+            notes.append("The machine was busy meanwhile: slower than usual. It is measured again when it is idle.")
     else:
-        notes.append("Latency is being measured.")
+        notes.append("Latency is being measured." if speeds is None else "Latency could not be measured.")
     notes.append("Agreement: share of pixels with the teacher's class.")
     notes.append(
         "IoU on this image; unlabelled pixels are left out."

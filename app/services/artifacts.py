@@ -1,21 +1,33 @@
 """Trained models as the app shows them: names, sizes, scores from their cards, and the student as one download."""
 
+import functools
+import hashlib
 import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from core import paths
-from core.cards import available, load_card, resolve
+from core.cards import ModelCard, available, beside, load_card, resolve
 from core.config import ModelConfig
 from core.errors import CheckpointError
 
 MOST_STUDENTS = 3
 """How many Compare shows beside a teacher."""
-USUAL_TEACHER, USUAL_STUDENTS = "teacher", ("student", "student-control")
+USUAL_TEACHER, USUAL_STUDENTS = "teacher", ("student",)
 """What is shown where nobody chose."""
 _FAMILIES = {"compact": "Compact", "unet": "U-Net"}
 _KNOWN_ENCODERS = {"tu-tf_efficientnet_lite0": "EfficientNet-Lite0"}
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """What a card says of the pictures of its model: the name of the dataset, the rule of the split, and digests of
+    pictures (`core.data.scene.digest`) by use (`train`, `val`, `test`); none of these in older cards."""
+
+    dataset: str = ""
+    split: str = ""
+    pictures: tuple[tuple[str, frozenset[str]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,7 @@ class Model:
     teacher: str | None
     miou5: float | None
     from_run: bool
+    trained_on: TrainedOn = TrainedOn()
 
     @property
     def label(self) -> str:
@@ -80,7 +93,35 @@ def describe(name: str, stem: Path) -> Model:
         teacher=card.teacher,
         miou5=_miou5(card.metrics),
         from_run=not shipped,
+        trained_on=_trained_on(card),
     )
+
+
+def control_of(model: Model, known: dict[str, Model]) -> str | None:
+    """The model of the same kind that had no teacher, on the same data: of a shipped one, by its name."""
+    name = f"{model.name}-control"
+    return name if not model.from_run and name in known else None
+
+
+def weights(model: Model) -> str:
+    """12 hexadecimal digits that change with the weights, as benchmarks write them; empty where there are none."""
+    return _weights(model.name, model.identity)
+
+
+@functools.lru_cache(maxsize=4096)
+def _weights(name: str, identity: str) -> str:
+    del identity
+    try:
+        return hashlib.sha256(beside(resolve(name, runs=paths.home()), ".safetensors").read_bytes()).hexdigest()[:12]
+    except (OSError, CheckpointError):
+        return ""
+
+
+def _trained_on(card: ModelCard) -> TrainedOn:
+    listed = card.data.get("pictures")
+    listed = listed if isinstance(listed, dict) else {}
+    found = tuple((use, frozenset(map(str, names))) for use, names in listed.items() if isinstance(names, list))
+    return TrainedOn(str(card.data.get("dataset", "")), str(card.data.get("split", "")), found)
 
 
 def architecture(model: ModelConfig) -> str:

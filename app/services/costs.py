@@ -9,7 +9,7 @@ from core.infer.tiling import OVERLAP, TILE
 
 @dataclass(frozen=True)
 class AreaToMap:
-    """`area_km2` at `resolution_m` metres a pixel; windows share `overlap` of each side (0 to below 1).
+    """`area_km2` at `resolution_m` metres a pixel, `times` a year; windows share `overlap` of each side (0 to below 1).
 
     `price_an_hour` of one machine in any currency; `machines` work at once.
     """
@@ -19,11 +19,12 @@ class AreaToMap:
     overlap: float = OVERLAP / TILE
     price_an_hour: float = 0.1
     machines: int = 1
+    times: int = 1
 
     @property
     def megapixels(self) -> float:
-        """All that has to go through a model, what windows share counted twice."""
-        return self.area_km2 / self.resolution_m**2 / (1 - self.overlap) ** 2
+        """All that has to go through a model in a year, what windows share counted twice."""
+        return self.times * self.area_km2 / self.resolution_m**2 / (1 - self.overlap) ** 2
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,43 @@ class Cost:
     kilowatt_hours: float | None
     cheaper: float | None
     miou5: float | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One reason why a task costs less: `factor` times less than without it, other things being equal."""
+
+    title: str
+    between: str
+    factor: float
+
+
+def alike(rows: Sequence[Row], *, teacher: str | None) -> list[str]:
+    """Runtimes in which the teacher and another model were both measured, in the order of the rows."""
+    measured = [row for row in rows if row.megapixels_per_second]
+    by_teacher = [row.runtime for row in measured if row.model == teacher]
+    others = {row.runtime for row in measured if row.model != teacher}
+    return [runtime for runtime in dict.fromkeys(by_teacher) if runtime in others]
+
+
+def steps(rows: Sequence[Row], *, teacher: str, student: str) -> list[Step]:
+    """What a saving is made of: the smaller network in the same runtime, then the export, then INT8; each where both
+    sides of it were measured. The teacher exported and quantised is last: what one gets without distilling."""
+    speed = {
+        (row.model, row.runtime): row.megapixels_per_second for row in rows if row.megapixels_per_second is not None
+    }
+    wanted = [
+        ("Distilling: the smaller network", (teacher, "pytorch"), (student, "pytorch")),
+        ("Exporting it to ONNX", (student, "pytorch"), (student, "onnx")),
+        ("Quantising it to INT8", (student, "onnx"), (student, "onnx-int8")),
+        ("All of it together", (teacher, "pytorch"), (student, "onnx-int8")),
+        ("Without distilling: the teacher in INT8", (teacher, "pytorch"), (teacher, "onnx-int8")),
+    ]
+    return [
+        Step(title, f"{runtime_title(one[1])} → {runtime_title(other[1])}", speed[other] / speed[one])
+        for title, one, other in wanted
+        if speed.get(one) and speed.get(other)
+    ]
 
 
 def cost(task: AreaToMap, row: Row) -> tuple[float, float, float | None]:

@@ -28,7 +28,9 @@ class Picture:
     """`image` uint8 (H, W, 3); `mask` class indices (H, W) where it is known; `sha256` of the file's bytes.
 
     `ground` is in metres a pixel, where the file says so.
-    `private` pictures are a visitor's own: nothing that comes of them may be kept for others.
+    `private` pictures are a visitor's own: nothing that comes of them may be kept for others. `dataset` is the name of
+    the one that it belongs to, empty for an upload, and `use` what that dataset keeps it for (`train`, `val` or
+    `test`), where it says so.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Picture:
     mask: NDArray[np.uint8] | None
     private: bool = False
     ground: float | None = None
+    dataset: str = ""
+    use: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,12 @@ def scene_names() -> list[str]:
     return sorted(file.stem for file in folder.glob("*.*")) if folder.is_dir() else []
 
 
+def shipped_classes() -> tuple[tuple[str, tuple[int, int, int]], ...]:
+    """What the masks of the shipped scenes tell apart."""
+    classes = SHIPPED_SCENES.classes
+    return tuple(zip(classes.names, classes.colours, strict=True))
+
+
 def load_scene(name: str) -> Picture:
     """A shipped scene with its mask. Raises `DataError`."""
     from core.data.folder import load_pair
@@ -66,7 +76,7 @@ def load_scene(name: str) -> Picture:
         raise ImageError(f"There is no shipped scene {name}: choose another one.")
     scene, _ = load_pair(pair, SHIPPED_SCENES.classes)
     digest = hashlib.sha256(pair.image.read_bytes()).hexdigest()
-    return Picture(name, digest, scene.image, scene.mask)
+    return Picture(name, digest, scene.image, scene.mask, dataset=SHIPPED_SCENES.name)
 
 
 def read_upload(name: str, data: bytes) -> Picture:

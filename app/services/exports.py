@@ -3,13 +3,9 @@
 import base64
 import hashlib
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
-
-import numpy as np
 
 from app.services import access, palettes
 from app.services.access import Person
@@ -24,7 +20,6 @@ RUNTIME = paths.ROOT / ".web" / "node_modules" / "onnxruntime-web" / "dist"
 RUNTIME_URL = "onnxruntime-web/"
 """Where `make web` puts the runtime of the browser, and where the app serves it, relative to the app's address."""
 LARGEST_IN_BROWSER = 40_000_000
-_SIDE, _PASSES = 512, 7
 # One export at a time: torch's exporter keeps state of its own.
 _EXPORTING = threading.Lock()
 
@@ -60,7 +55,7 @@ def mask_model(model: Model) -> bytes:
 
 
 def for_browser(model: Model, who: Person) -> dict[str, Any]:
-    """Plain values for the component: the model, its classes, a picture to try, what the server takes for the same.
+    """Plain values for the component: the model, its classes, a picture to try.
 
     It counts against this person's hour: `RunStateError`.
     """
@@ -79,31 +74,7 @@ def for_browser(model: Model, who: Person) -> dict[str, Any]:
         "size": size_text(len(exported)),
         "classes": palettes.entries(model.classes)[: model.ignore_index],
         "sample": base64.b64encode(sample.read_bytes()).decode() if sample else "",
-        "server": server_speeds(model, exported),
     }
-
-
-def server_speeds(model: Model, exported: bytes) -> list[dict[str, Any]]:
-    """Milliseconds for one picture of 512² from bytes to classes, on this machine's processor, each in turn."""
-    from core import checkpoint
-    from core.export.parity import logits
-    from core.export.session import OnnxModel
-
-    loaded = checkpoint.load(resolve(model.name, runs=paths.home()))
-    session = OnnxModel(exported)
-    pictures = np.random.default_rng(0).integers(0, 256, (1, _SIDE, _SIDE, 3), dtype=np.uint8)
-    work: dict[str, Callable[[], object]] = {
-        "Server, ONNX Runtime": lambda: session.run(pictures),
-        "Server, PyTorch": lambda: logits(loaded.model, loaded.card, pictures).argmax(axis=1),
-    }
-    taken: dict[str, list[float]] = {name: [] for name in work}
-    for turn in range(_PASSES + 2):
-        for name, run in work.items():
-            begun = time.perf_counter()
-            run()
-            if turn >= 2:
-                taken[name].append(1000 * (time.perf_counter() - begun))
-    return [{"name": name, "ms": median(values)} for name, values in taken.items()]
 
 
 def _count(who: Person) -> None:

@@ -17,28 +17,8 @@ from core.metrics import confusion_matrix, scores
 if TYPE_CHECKING:
     from core.checkpoint import Loaded
 
-# One piece of work at a time on the device: two visitors at once would only slow each other and spoil the timings.
+# One piece of work at a time on the device: two visitors at once would only slow each other.
 _DEVICE = threading.Lock()
-
-MOST_REPEATS, FEWEST_REPEATS = 15, 3
-SPEED_SECONDS = 5.0
-"""About how long measuring may take: on a busy machine it is repeated less often."""
-LATENCY_SIZE = 256
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Of `repeats` warm passes over one picture of `LATENCY_SIZE`²: median (`latency_ms`) and 95th percentile.
-
-    `busy` while a run was training.
-    """
-
-    latency_ms: float
-    p95_ms: float
-    megapixels_per_second: float
-    device: str
-    repeats: int
-    busy: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,16 +34,20 @@ class Planes:
 
 @dataclass(frozen=True)
 class Quality:
-    """Fractions from 0 to 1. Scores are None where no mask is known; a class that does not occur has None."""
+    """Fractions from 0 to 1. Scores are None where no mask is known; a class that does not occur has None.
+
+    `learned`: the model was trained on this very picture, so its scores tell little.
+    """
 
     agreement: float | None
     miou5: float | None
     per_class: dict[str, float | None]
+    learned: bool = False
 
 
 def warm_up() -> None:
     """Import what takes seconds to import, before somebody waits for it."""
-    for name in ("core.infer.predict", "core.checkpoint", "core.benchmark.latency"):
+    for name in ("core.infer.predict", "core.checkpoint"):
         importlib.import_module(name)
 
 
@@ -110,23 +94,6 @@ def window_logits(
 
 def _bytes(shares: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.round(255 * shares).astype(np.uint8)
-
-
-def measure_speed(models: dict[str, "Loaded"]) -> dict[str, Speed]:
-    """Latency of several models, measured in turns so that a machine that slows down slows all of them alike."""
-    from core.benchmark.latency import compare
-    from core.device import choose
-
-    with _DEVICE:
-        modules = {name: loaded.model for name, loaded in models.items()}
-        probe = compare(modules, size=LATENCY_SIZE, device=choose(), repeats=1, warmup=2)
-        turn = sum(latency.median_ms for latency in probe.values()) / 1000
-        repeats = min(MOST_REPEATS, max(FEWEST_REPEATS, int(SPEED_SECONDS / max(turn, 1e-6))))
-        found = compare(modules, size=LATENCY_SIZE, device=choose(), repeats=repeats, warmup=1)
-    return {
-        name: Speed(took.median_ms, took.p95_ms, took.megapixels_per_second, took.device, repeats)
-        for name, took in found.items()
-    }
 
 
 def quality(

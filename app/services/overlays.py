@@ -165,6 +165,8 @@ def _note(quality: Quality) -> str:
     parts = [f"mIoU {100 * quality.miou5:.1f} %"] if quality.miou5 is not None else []
     if quality.agreement is not None:
         parts.append(f"agrees {100 * quality.agreement:.1f} %")
+    if quality.learned:
+        parts.append("learned from this picture")
     return " · ".join(parts)
 
 

@@ -56,7 +56,8 @@ def open_picture(collection: str, name: str, folder: str = "") -> Picture:
     digest = hashlib.sha256(repr(scene.image.shape).encode())
     for values in (scene.image, scene.mask):
         digest.update(b"" if values is None else values.tobytes())
-    return Picture(name, digest.hexdigest(), scene.image, scene.mask)
+    use = pair.split or (dataset.split.use_of(pair.part) if dataset.split is not None else "")
+    return Picture(name, digest.hexdigest(), scene.image, scene.mask, dataset=dataset.name, use=use)
 
 
 def _pairs(collection: str, folder: str) -> list[Pair]:

@@ -10,17 +10,20 @@ from numpy.typing import NDArray
 from app.services import progress
 from app.services.artifacts import Model
 from app.services.benchmarks import Result, Row, runtime_title, timings
-from app.services.inference import Quality, Speed
+from app.services.inference import Quality
 from app.services.palettes import Classes, Palette, painted, repainted
 from app.services.plots import Series
 from app.services.report import Pictures, Plot, ReportLegend, ReportPicture, Section, Table, render, settings_table
 from app.services.runs import Run
+from app.services.speeds import SIDE, Speed
 from core import paths
 from core.cards import load_card, resolve
 from core.errors import CheckpointError
 
 _LARGEST = 1024
-_FIGURES = "Latency: one 256 × 256 picture. Agreement: pixels with the teacher's class."
+_FIGURES = (
+    f"Latency: one {SIDE} × {SIDE} picture, one thread of the processor. Agreement: pixels with the teacher's class."
+)
 _POINTS = "Every point is a file that was timed and scored as it is."
 
 
@@ -48,9 +51,7 @@ def of_comparison(
     rows = [_comparison_row(model, teacher, qualities[model.name], speeds) for model in models]
     sections = [
         Section("Masks", [Pictures(shown), ReportLegend(classes)]),
-        Section(
-            "Figures", [Table(rows, "Latency: one 256 × 256 picture. Agreement: pixels with the teacher's class.")]
-        ),
+        Section("Figures", [Table(rows, _FIGURES)]),
         *_cards([model.name for model in models]),
     ]
     return render(f"{', '.join(m.title for m in models[1:]) or teacher.title} on {picture_name}", sections)
@@ -126,7 +127,7 @@ def _benchmark_row(row: Row, titles: Mapping[str, str]) -> dict[str, Any]:
 def _comparison_row(
     model: Model, teacher: Model, quality: Quality, speeds: Mapping[str, Speed] | None
 ) -> dict[str, Any]:
-    speed, reference = (None, None) if not speeds else (speeds[model.name], speeds[teacher.name])
+    speed, reference = (None, None) if not speeds else (speeds.get(model.name), speeds.get(teacher.name))
     row: dict[str, Any] = {
         "Model": model.title,
         "Architecture": model.architecture,

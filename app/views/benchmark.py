@@ -20,6 +20,7 @@ from app.services import artifacts, benchmarks, report_contents
 from app.services.artifacts import Model
 from app.services.benchmarks import Result, Row
 from app.services.names import plain
+from app.services.speeds import KEPT
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def main() -> None:
     if not models:
         empty_state("No models yet", "Shipped models lie in `checkpoints/`. Put them back, or train one on Distill.")
         return
-    found = benchmarks.found()
+    found = [*caching.kept_results(models), *benchmarks.found()]
     working = benchmark_job()
     with st.expander("Measure", icon=":material/speed:", expanded=not found and not working):
         benchmark_form(models, caching.benchmark_choices(), busy=working)
@@ -57,7 +58,8 @@ def _result(found: Sequence[Result], models: Mapping[str, Model]) -> None:
         report_button(
             lambda: report_contents.of_benchmark(result, rows, titles), name=f"benchmark-{result.id}", key="report"
         )
-        _delete(result)
+        if result.id != KEPT:
+            _delete(result)
     if note := busy_note(result):
         say.warning(note)
     benchmark_table(rows, titles)
@@ -104,7 +106,7 @@ def _pareto(rows: Sequence[Row], titles: Mapping[str, str], result: Result) -> N
     ):
         teacher = result.plan.teacher
         link: dict[str, str | list[str]] = {state.STUDENTS: [model]} if model != teacher else {}
-        st.switch_page("views/compare.py", query_params={**link, **({state.TEACHER: teacher} if teacher else {})})
+        st.switch_page("views/compare/page.py", query_params={**link, **({state.TEACHER: teacher} if teacher else {})})
 
 
 def _delete(result: Result) -> None:

@@ -5,11 +5,15 @@ import streamlit as st
 from app import caching, state
 from app.components.empty import empty_state
 from app.components.export_button import export_button
-from app.components.guard import page
+from app.components.guard import page, plainly
 from app.components.in_browser import in_browser
 from app.components.linked import linked_select
 from app.components.palette_switch import palette_switch
 from app.services import artifacts, exports
+from app.services.artifacts import Model
+from app.services.benchmarks import runtime_title
+
+_RUNTIMES = ("onnx", "pytorch")
 
 
 def main() -> None:
@@ -39,7 +43,19 @@ def main() -> None:
         return
     with st.spinner("Exporting the model and comparing it with PyTorch …"):
         payload = caching.for_browser(models[name])
-    in_browser({**payload, "palette": palette})
+    in_browser({**payload, "palette": palette, "server": _server_speeds(models[name])})
+
+
+def _server_speeds(model: Model) -> list[dict[str, str | float]]:
+    """What this server takes for a picture of the same size: the figures that every page shows."""
+    with plainly(), st.spinner("Measuring the model on this server, once …"):
+        caching.measured_speeds((model,), _RUNTIMES)
+    found = caching.kept_speeds((model,))[model.name]
+    return [
+        {"name": f"Server, {runtime_title(name)} ({found[name].within})", "ms": found[name].latency_ms}
+        for name in _RUNTIMES
+        if name in found
+    ]
 
 
 page(main)

@@ -228,7 +228,7 @@ def _card(verdict: PairScores, class_name: str | None, link: dict[str, str]) -> 
         st.image(verdict.thumbnail, width="stretch", alt=f"{title}: {told}")
         say.titled(title, told, *_scores(verdict, class_name))
         if st.button("Open in the viewer", key=f"open {verdict.name}", width="stretch"):
-            st.switch_page("views/compare.py", query_params={**link, state.PICTURE: verdict.name})
+            st.switch_page("views/compare/page.py", query_params={**link, state.PICTURE: verdict.name})
 
 
 def _scores(verdict: PairScores, class_name: str | None) -> list[str]:

@@ -113,12 +113,12 @@ def _compare_picked(chosen: Sequence[Run]) -> None:
         link: dict[str, str | list[str]] = {state.STUDENTS: [run.id for run in chosen]}
         if teacher := next((run.teacher for run in chosen if run.teacher), None):
             link[state.TEACHER] = teacher
-        st.switch_page("views/compare.py", query_params=link)
+        st.switch_page("views/compare/page.py", query_params=link)
 
 
 def _use_student(run: Run) -> None:
     if st.button("Compare", icon=":material/compare:", key="compare", type="primary"):
-        st.switch_page("views/compare.py", query_params=_comparison(run))
+        st.switch_page("views/compare/page.py", query_params=_comparison(run))
     st.download_button(
         "Download student",
         data=lambda: artifacts.student_archive(run.id),

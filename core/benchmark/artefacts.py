@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from core import checkpoint
 from core.benchmark.runtimes import RUNTIMES, Run
-from core.cards import ModelCard
+from core.cards import ModelCard, beside
 from core.config import DataConfig
 from core.data.scene import Scene
 from core.device import choose
@@ -94,10 +94,15 @@ class Workshop:
 
     def _state(self, model: str) -> str:
         """Changes with the weights and with what INT8 is calibrated on: a file of other weights must not be timed."""
-        stem = checkpoint.resolve(model)
-        digest = hashlib.sha256(stem.with_name(stem.name + ".safetensors").read_bytes())
+        digest = hashlib.sha256(weights_digest(model).encode())
         digest.update(repr(self._calibration).encode())
         return digest.hexdigest()[:12]
+
+
+def weights_digest(model: str) -> str:
+    """12 hexadecimal digits that change with the weights of a model."""
+    stem = checkpoint.resolve(model)
+    return hashlib.sha256(beside(stem, ".safetensors").read_bytes()).hexdigest()[:12]
 
 
 def _as_name(model: str) -> str:

@@ -20,7 +20,7 @@ _POWERCAP = Path("/sys/class/powercap")
 def facts() -> dict[str, Any]:
     """Processor, cores, memory, graphics cards, system and versions, as plain JSON values."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "instructions": [flag for flag in _FLAGS if flag in _cpu_flags()],
         "cores": os.cpu_count() or 1,
         "memory_gb": _memory_gb(),
@@ -36,7 +36,7 @@ def load() -> float | None:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
-def _processor() -> str:
+def processor() -> str:
     for line in _lines(_CPUINFO):
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

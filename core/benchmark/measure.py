@@ -11,7 +11,7 @@ import numpy as np
 
 from core import checkpoint
 from core.benchmark import cold, machine, turns
-from core.benchmark.artefacts import Artefact, Workshop, score
+from core.benchmark.artefacts import Artefact, Workshop, score, weights_digest
 from core.benchmark.plan import Case, Plan
 from core.benchmark.results import Result, Row, new_id
 from core.benchmark.runtimes import Pictures
@@ -184,11 +184,13 @@ def _row(
     if artefact is not None:
         macs = round(artefact.card.macs_256 * case.batch * (case.size / 256) ** 2)
         known |= {"parameters": artefact.card.parameters, "macs": macs, "bytes": artefact.bytes}
+        known |= {"weights": weights_digest(artefact.model)}
     if timed is not None:
         spread, joules = timed[0].spread, timed[1]
         pixels = case.batch * case.size**2 / 1e6
         known |= {"p50_ms": spread.p50_ms, "p95_ms": spread.p95_ms, "low_ms": spread.low_ms, "high_ms": spread.high_ms}
         known |= {"repeats": spread.repeats, "cpu_ms": timed[0].cpu_ms, "joules_per_megapixel": joules}
+        known |= {"others": timed[0].others}
         known |= {"megapixels_per_second": pixels / max(spread.p50_ms / 1000, 1e-9)}
     if started is not None and case.size == job.plan.sizes[0]:
         known |= {"cold_ms": started.cold_ms, "peak_memory_mb": started.peak_memory_mb}

@@ -21,7 +21,9 @@ class Row:
 
     `low_ms` to `high_ms` holds the true median with 95 % confidence; `cpu_ms` is the processor's time, which does not
     grow when others work on the machine. `faster` and `smaller` are the teacher's latency
-    (in its first runtime, same settings) and bytes divided by this one's; `miou5` is of this very file.
+    (in its first runtime, same settings) and bytes divided by this one's; `miou5` is of this very file. `weights`
+    tells the weights that were measured: a name may get others. `others` is how many cores other processes kept busy
+    meanwhile, on average.
     """
 
     model: str
@@ -47,6 +49,8 @@ class Row:
     device_memory_mb: float | None = None
     joules_per_megapixel: float | None = None
     problem: str | None = None
+    weights: str = ""
+    others: float | None = None
 
     @property
     def half_width(self) -> float | None:

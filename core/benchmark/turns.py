@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import NormalDist, median
 from typing import TypeVar
 
+import psutil
+
 from core.benchmark.plan import Plan
 from core.events import Cancelled, CancelledError
 
@@ -63,11 +65,20 @@ def _percentile(ordered: Sequence[float], share: float) -> float:
 class Timed:
     """The spread of the passes, and the processor's time for a typical one, all threads together, in milliseconds.
 
-    Where one thread takes much longer than the processor's time, it waited for somebody else.
+    Where one thread takes much longer than the processor's time, it waited for somebody else. `others` is how many
+    cores other processes kept busy meanwhile, on average. They slow a pass even where nobody waits: two threads of one
+    core share its arithmetic, and the same pass then takes up to half as long again.
     """
 
     spread: Spread
     cpu_ms: float
+    others: float
+
+
+def busy_seconds() -> float:
+    """Seconds that all cores of this machine have worked since it started, together."""
+    now = psutil.cpu_times()
+    return float(now.user + now.system + getattr(now, "nice", 0.0))
 
 
 def take_turns(
@@ -77,6 +88,7 @@ def take_turns(
     cancelled: Cancelled = lambda: False,
     clock: Clock = time.perf_counter,
     cpu_clock: Clock = time.process_time,
+    machine_clock: Clock = busy_seconds,
 ) -> dict[Key, Timed]:
     """Time each of `work` as `plan` says. One that is known well goes on while another is not, so that a machine that
     slows down slows all of them alike; it leaves only after `plan.most` passes or `plan.seconds` of its own.
@@ -88,6 +100,7 @@ def take_turns(
     seconds: dict[Key, list[float]] = {key: [] for key in work}
     cpu_seconds: dict[Key, list[float]] = {key: [] for key in work}
     going = list(work)
+    begun, busy, own = clock(), machine_clock(), cpu_clock()
     while going:
         for key in going:
             if cancelled():
@@ -99,7 +112,9 @@ def take_turns(
         going = [key for key in going if not _exhausted(seconds[key], plan)]
         if all(_known(seconds[key], plan) for key in going):
             break
-    return {key: Timed(spread(taken), 1000 * median(cpu_seconds[key])) for key, taken in seconds.items()}
+    ours = cpu_clock() - own
+    others = max(0.0, machine_clock() - busy - ours) / max(clock() - begun, 1e-9)
+    return {key: Timed(spread(taken), 1000 * median(cpu_seconds[key]), others) for key, taken in seconds.items()}
 
 
 def _warm_up(run: Callable[[], object], clock: Clock) -> None:

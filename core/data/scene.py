@@ -1,5 +1,6 @@
 """One picture with its mask, in memory."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,18 @@ TEACHABLE = 256
 """In training labels: nobody labelled this pixel, because its picture has no mask; a teacher may speak about it.
 
 No class has this number, of which there are 255 at most, and neither has the ignored one."""
+
+
+def digest(image: NDArray[np.uint8]) -> str:
+    """What tells a picture by its size and pixels, whatever its file is called.
+
+    Args:
+        image: uint8 (H, W, C).
+
+    Returns:
+        12 hexadecimal digits.
+    """
+    return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from core.checkpoint import ModelCard
 from core.classes import ClassMap
 from core.config import RunConfig
 from core.data import open_split
-from core.data.scene import Scene
+from core.data.scene import Scene, digest
 from core.data.splits import Split
 from core.data.transforms import ViewSampler
 from core.device import autocast_dtype, choose, describe, share_of
@@ -41,6 +41,7 @@ __all__ = ["MEAN", "STD", "check", "execute", "load_teacher"]
 
 MEAN, STD = LITE_MEAN, LITE_STD
 """Every model of ours normalises its input in this one way."""
+_MOST_PICTURES = 20_000
 
 
 def execute(
@@ -83,7 +84,8 @@ def carry_out(
         return {}
     task.model.load_state_dict(outcome.weights)
     summary = _summary(config, outcome, teaching, split) | _test_score(task, split, emit, cancelled)
-    card = checkpoint.save(folder / "student", task.model, _card(replace(task, config=config), outcome, summary, split))
+    described = _card(replace(task, config=config), outcome, summary, split, runs)
+    card = checkpoint.save(folder / "student", task.model, described)
     # Last: a run that is stopped before its model is saved would have to fill the cache again.
     for leftover in folder.glob(f"{CACHE}.*"):
         discard(leftover)
@@ -219,7 +221,24 @@ def _test_score(task: Task, split: Split, emit: Emit, cancelled: Cancelled) -> d
     return {"test_miou5": found, "test_images": len(scenes)}
 
 
-def _card(task: Task, outcome: Outcome, summary: dict[str, Any], split: Split) -> ModelCard:
+def _pictures(task: Task, split: Split, runs: Path) -> dict[str, list[str]]:
+    """Digests of the pictures that were used to `train`, to validate (`val`), and kept to `test`, sorted.
+
+    Those that the model it started from learned from, and those without labels, are among the first. Empty where there
+    are too many for a card, and where patches of one picture were drawn apart.
+    """
+    everything = [*task.sampler.scenes, *split.val, *split.test]
+    if len(everything) > _MOST_PICTURES or split.rule == "leaky-patches":
+        return {}
+    used = {"train": task.sampler.scenes, "val": split.val, "test": split.test}
+    found = {use: {digest(scene.image) for scene in scenes} for use, scenes in used.items()}
+    if start := task.config.train.start_from:
+        earlier = checkpoint.load_card(checkpoint.resolve(start, runs=runs)).data.get("pictures") or {}
+        found["train"] |= set(earlier.get("train", []))
+    return {use: sorted(digests) for use, digests in found.items()}
+
+
+def _card(task: Task, outcome: Outcome, summary: dict[str, Any], split: Split, runs: Path) -> ModelCard:
     config = task.config
     return ModelCard(
         name=config.name or "student",
@@ -236,6 +255,7 @@ def _card(task: Task, outcome: Outcome, summary: dict[str, Any], split: Split) -
             "transfer": _named(config.data.transfer),
             "note": split.note,
             "training_images": len(split.train),
+            "pictures": _pictures(task, split, runs),
         },
         training=asdict(config.train)
         | {"seconds": summary["train_seconds"], "epochs": outcome.epochs, "best_epoch": outcome.best_epoch},

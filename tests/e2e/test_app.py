@@ -55,9 +55,10 @@ def shot(page: Page, name: str) -> None:
 
 def see_masks(page: Page) -> None:
     """Opacity, a class and another view change in the browser alone; the link follows and brings them back."""
-    masks(page, 4)
+    masks(page, 3)
     page.get_by_text("warm runs").wait_for()
     shot(page, "1-compare")
+    page.get_by_role("button", name="Tools").click()
     page.get_by_label("Opacity of the masks").fill("85")
     page.get_by_role("button", name="Road", exact=True).click()
     page.get_by_role("button", name="Disagreement").click()
@@ -66,7 +67,7 @@ def see_masks(page: Page) -> None:
     assert "opacity=85" in link
     shot(page, "2-disagreement")
     page.goto(link)
-    masks(page, 4)
+    masks(page, 3)
     expect(page.get_by_label("Opacity of the masks")).to_have_value("85")
     expect(page.get_by_role("button", name="Road", exact=True)).to_have_attribute("aria-pressed", "false")
 

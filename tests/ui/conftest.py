@@ -12,9 +12,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app.services import access, artifacts, datasets, estimates, inference, launch, softening, workers
+from app.services import access, artifacts, datasets, estimates, inference, launch, softening, speeds, workers
 from app.services.access import Person
-from app.services.artifacts import Model
+from app.services.artifacts import Model, TrainedOn
+from app.services.benchmarks import Row
 from app.services.datasets import Picture
 from app.services.run_settings import PRESETS, value_of, with_values
 from core.data.datasets.dubai import AERIAL
@@ -22,6 +23,13 @@ from core.losses.catalogue import LOSSES
 
 ANYBODY = Person("203.0.113.7")
 VIEWS = Path(__file__).resolve().parents[2] / "app" / "views"
+
+
+def file_of(name: str) -> Path:
+    """The script of a page: of its folder, where it has one."""
+    return VIEWS / name / "page.py" if (VIEWS / name).is_dir() else VIEWS / f"{name}.py"
+
+
 CLASSES = tuple(zip(AERIAL.names, AERIAL.colours, strict=True))
 TRUTH = np.array([[0, 1, 2, 3], [0, 1, 2, 5]], np.uint8)
 MASKS = {
@@ -45,6 +53,7 @@ def make_model(name: str, *, parameters: int = 100_000, **changes: Any) -> Model
         teacher=None,
         miou5=None,
         from_run=False,
+        trained_on=TrainedOn("dubai", "by-image"),
     )
     return replace(model, **changes)
 
@@ -60,9 +69,11 @@ def held(request: launch.Request, *names: str) -> tuple[Any, ...]:
     return tuple(value_of(request.config, name) for name in names)
 
 
-def make_speed(name: str) -> inference.Speed:
+def make_speed(name: str, **changes: Any) -> speeds.Speed:
     took = 8.0 if name == "teacher" else 2.0
-    return inference.Speed(took, took + 1, 65.536 / took / 1000, "a CPU", 15)
+    row = Row(name, "pytorch", 512, 1, 1, p50_ms=took, megapixels_per_second=262.144 / took / 1000)
+    made = speeds.Speed("pytorch", took, 0.02, took + 1, 262.144 / took / 1000, "a CPU", 15, False, row)
+    return replace(made, **changes)
 
 
 @dataclass
@@ -88,13 +99,13 @@ def _fresh_hour(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> World:
     """Replace what takes torch, files or processes. The caches start empty."""
     st.cache_data.clear()
     st.cache_resource.clear()
     made = World(models={name: make_model(name) for name in MASKS})
     made.models["teacher"] = make_model("teacher", parameters=2_000_000)
-    picture = Picture("scene_01", "a" * 64, np.zeros((2, 4, 3), np.uint8), TRUTH)
+    picture = Picture("scene_01", "a" * 64, np.zeros((2, 4, 3), np.uint8), TRUTH, dataset="samples")
 
     def predict_planes(loaded: str, _: Any) -> inference.Planes:
         made.predicted.append(loaded)
@@ -107,7 +118,14 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(inference, "load", lambda name: name)
     monkeypatch.setattr(inference, "predict_planes", predict_planes)
     monkeypatch.setattr(softening, "logits", lambda *_: np.zeros((5, 2, 4), np.float16))
-    monkeypatch.setattr(inference, "measure_speed", lambda models: {name: make_speed(name) for name in models})
+    kept: dict[str, speeds.Speed] = {}
+    monkeypatch.setattr(speeds, "kept", lambda model: {"pytorch": kept[model.name]} if model.name in kept else {})
+    monkeypatch.setattr(
+        speeds,
+        "measure",
+        lambda models, *_, **__: kept.update({model.name: make_speed(model.name) for model in models}),
+    )
+    monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setattr(
         estimates, "student_size", lambda base, **_: estimates.Size(base * 30_000, base * 30_000_000, base / 8)
     )
@@ -149,7 +167,7 @@ def view(world: World) -> Callable[..., AppTest]:
     del world
 
     def open_view(name: str, /, **query: str | list[str]) -> AppTest:
-        test = AppTest.from_file(str(VIEWS / f"{name}.py"), default_timeout=60)
+        test = AppTest.from_file(str(file_of(name)), default_timeout=60)
         for key, value in query.items():
             test.query_params[key] = value
         return test.run()

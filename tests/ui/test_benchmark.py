@@ -10,8 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.components.benchmark_table import table_rows
 from app.components.pareto import front, pareto_chart
-from app.services import benchmarks, costs
+from app.services import benchmarks, costs, speeds
 from app.services.benchmarks import Choices, Job, Result, Row
+from app.services.scenarios import SCENARIOS
 from core.benchmark.plan import Plan
 from core.errors import BenchmarkError
 from core.events import Progress
@@ -119,7 +120,7 @@ def test_a_result_is_shown_with_its_machine(bench: dict[str, object], view: View
 def test_nothing_measured_yet_says_what_to_do(bench: dict[str, object], view: View) -> None:
     bench["found"] = []
     assert "Nothing measured yet" in words(view("benchmark"))
-    test = view("business")
+    test = view("cost")
     assert "No speeds yet" in words(test)
     assert "Go to Benchmark" in [button.label for button in test.button]
 
@@ -190,9 +191,57 @@ def test_costs_are_sorted_and_refer_to_the_teacher() -> None:
 
 @pytest.mark.usefixtures("bench")
 def test_the_page_of_costs_answers_to_what_is_typed(view: View) -> None:
-    test = view("business")
+    test = view("cost")
     assert not test.exception
     first = test.dataframe[0].value
     assert "This machine does not report its energy." in words(test)
-    test.number_input(key="area").set_value(2000.0).run()
+    test.number_input(key="area").set_value(2 * test.number_input(key="area").value).run()
     assert test.dataframe[0].value["Price"][0] == pytest.approx(2 * first["Price"][0])
+
+
+PYTORCH = replace(STUDENT, runtime="pytorch", p50_ms=50.0, megapixels_per_second=5.24288)
+TEACHER_INT8 = replace(TEACHER, runtime="onnx-int8", p50_ms=200.0, megapixels_per_second=1.31072)
+
+
+def test_like_is_compared_with_like_unless_somebody_asks(bench: dict[str, object], view: View) -> None:
+    bench["found"] = [replace(RESULT, rows=(TEACHER, PYTORCH, STUDENT, INT8))]
+    test = view("cost")
+    assert not test.exception
+    assert list(test.dataframe[0].value["Runtime"]) == ["PyTorch", "PyTorch"]
+    assert test.dataframe[0].value["Costs less"][0] == pytest.approx(8)
+    test.segmented_control(key="runtime").set_value("all").run()
+    assert len(test.dataframe[0].value) == 4
+
+
+def test_a_saving_is_split_into_what_each_step_gave() -> None:
+    rows = (TEACHER, TEACHER_INT8, PYTORCH, STUDENT, replace(INT8, megapixels_per_second=26.2144))
+    found = [step.factor for step in costs.steps(rows, teacher="teacher", student="student")]
+    assert found == pytest.approx([8, 2.5, 2, 40, 2])
+    assert found[3] == pytest.approx(found[0] * found[1] * found[2])
+    assert [*costs.steps(rows[:1], teacher="teacher", student="student")] == []
+
+
+@pytest.mark.usefixtures("bench")
+def test_a_scenario_brings_its_numbers_and_they_can_be_changed(view: View) -> None:
+    test = view("cost")
+    first = next(iter(SCENARIOS.values()))
+    assert test.number_input(key="area").value == first.area_km2 > 10_000
+    test.number_input(key="area").set_value(5.0).run()
+    test.selectbox(key="map").set_value("switzerland").run()
+    assert test.number_input(key="area").value == SCENARIOS["switzerland"].area_km2
+    once = costs.AreaToMap(area_km2=10.0)
+    assert replace(once, times=3).megapixels == pytest.approx(3 * once.megapixels)
+
+
+def test_every_page_shows_the_kept_figure(bench: dict[str, object], view: View, world: World) -> None:
+    """Compare measures; Benchmark and Cost show the same number first."""
+    bench["found"] = []
+    speeds.measure(list(world.models.values()))
+    benchmark = view("benchmark")
+    assert not benchmark.exception
+    table = benchmark.dataframe[0].value
+    assert dict(zip(table["Model"], table["Median (ms)"], strict=True)) == {
+        model.label: speeds.kept(model)["pytorch"].latency_ms for model in world.models.values()
+    }
+    assert not any(button.key == "delete" for button in benchmark.button)
+    assert list(view("cost").dataframe[0].value["Costs less"]) == pytest.approx([4.0, 4.0, 1.0])

@@ -144,7 +144,7 @@ def test_a_card_leads_into_the_viewer(view: View, two: World) -> None:
     page.button(key="open b").click().run()
     assert two.switched == [
         (
-            "views/compare.py",
+            "views/compare/page.py",
             {
                 "from": "set",
                 "set": "samples",

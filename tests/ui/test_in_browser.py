@@ -63,7 +63,6 @@ def test_an_export_is_made_once_for_each_state_of_the_weights(monkeypatch: pytes
 
 def test_what_the_browser_gets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "mask_model", lambda _: b"onnx")
-    monkeypatch.setattr(exports, "server_speeds", lambda *_: [{"name": "Server", "ms": 3.0}])
     payload: dict[str, Any] = exports.for_browser(make_model("student"), ANYBODY)
     assert base64.b64decode(payload["model"]) == b"onnx"
     assert [item["name"] for item in payload["classes"]] == ["Building", "Land", "Road", "Vegetation", "Water"]

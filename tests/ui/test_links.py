@@ -11,7 +11,7 @@ from app.services import launch
 from app.services.run_settings import PRESETS
 from app.services.stores import open_store
 from core.config import DistillConfig, ModelConfig, RunConfig
-from tests.ui.conftest import VIEWS, World, ask, held, make_model, words
+from tests.ui.conftest import World, ask, file_of, held, make_model, words
 
 View = Callable[..., AppTest]
 
@@ -47,7 +47,7 @@ def _pages(path: str) -> None:
 
 
 def visit(name: str, /, **query: str | list[str]) -> AppTest:
-    page = AppTest.from_function(_pages, default_timeout=60, args=(str(VIEWS / f"{name}.py"),))
+    page = AppTest.from_function(_pages, default_timeout=60, args=(str(file_of(name)),))
     page.query_params.update(query)
     return page.run()
 

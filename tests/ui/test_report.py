@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from app.services import report_contents, runs
-from app.services.inference import Quality, Speed
+from app.services.inference import Quality
 from app.services.palettes import Palette
 from app.services.plots import Series, log_ticks, svg_plot, ticks
 from app.services.report import Pictures, ReportPicture, Section, Table, Text, render, settings_table
 from tests.ui.test_runs import add_pair, work
 
-from .conftest import MASKS, TRUTH, make_model
+from .conftest import MASKS, TRUTH, make_model, make_speed
 from .test_benchmark import RESULT
 
 
@@ -84,7 +84,7 @@ def of_comparison(palette: Palette) -> str:
         models=models,
         masks=MASKS,
         qualities={model.name: quality for model in models},
-        speeds={"teacher": Speed(8.0, 9.0, 8.2, "a CPU", 15), "student": Speed(2.0, 3.0, 32.8, "a CPU", 15)},
+        speeds={name: make_speed(name) for name in ("teacher", "student")},
         palette=palette,
     )
 

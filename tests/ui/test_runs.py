@@ -159,7 +159,7 @@ def test_the_gain_over_the_control_is_told_when_both_are_done(view: View, world:
     page = view("runs", run=run_id)
     page.button(key="compare").click().run()
     link = {"students": [run_id, control_id], "teacher": "teacher"}
-    assert world.switched == [("views/compare.py", link)]
+    assert world.switched == [("views/compare/page.py", link)]
 
 
 def test_a_finished_run_offers_its_student(view: View) -> None:

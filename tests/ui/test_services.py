@@ -5,7 +5,6 @@ import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 
 from app.components.charts import loss_chart, score_chart, smoothed
 from app.components.forecast import duration
-from app.services import artifacts, datasets, estimates, inference, launch, progress, runs, verdicts
+from app.services import artifacts, datasets, estimates, launch, progress, runs, verdicts
 from app.services.artifacts import short_count
 from app.services.inference import Quality, quality
 from app.services.run_settings import PRESETS
@@ -174,19 +173,3 @@ def test_durations_are_short(seconds: float, said: str) -> None:
 @pytest.mark.parametrize(("count", "said"), [(999, "999"), (121_713, "122 k"), (1_940_000, "1.94 M"), (6.1e9, "6.1 G")])
 def test_counts_are_short(count: float, said: str) -> None:
     assert short_count(count) == said
-
-
-@pytest.mark.parametrize(("seconds", "repeats"), [(0.001, 15), (1.0, 5), (30.0, 3)])
-def test_a_slow_machine_is_measured_less_often(monkeypatch: pytest.MonkeyPatch, seconds: float, repeats: int) -> None:
-    from core.benchmark import latency as benchmark
-
-    asked = []
-
-    def compare(models: dict[str, Any], **options: Any) -> dict[str, benchmark.Latency]:
-        asked.append(options["repeats"])
-        return {name: benchmark.Latency(1000 * seconds, 7, 0, 3, "a CPU", 1, 256, 1) for name in models}
-
-    monkeypatch.setattr(benchmark, "compare", compare)
-    speed = inference.measure_speed({"a": SimpleNamespace(model=None)})["a"]
-    assert asked == [1, repeats]
-    assert speed == inference.Speed(1000 * seconds, 7, 3, "a CPU", repeats)

@@ -8,15 +8,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import caching
 from app.components import run_live, run_table
-from app.services import inference, palettes, progress, runs, workers
+from app.services import palettes, progress, runs, speeds, workers
 from app.services.stores import open_store
 from core.errors import RunStateError
 from core.events import EpochEvent, MessageEvent, PreviewEvent
 from core.runs.recorder import Recorder
 from core.runs.store.records import RunState
-from tests.ui.conftest import ANYBODY, CLASSES, World, words
+from tests.ui.conftest import ANYBODY, CLASSES, World, make_speed, words
 from tests.ui.test_runs import DISTILL, WORKER, add_pair, buttons, finish, work
 
 View = Callable[..., AppTest]
@@ -133,31 +132,21 @@ def test_a_run_that_was_cancelled_in_the_queue_took_no_time(view: View) -> None:
 def test_latency_measured_beside_a_training_run_says_so_and_is_measured_again(
     view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = "Measured while a run was training: slower than usual."
-    now = [0.0]
-    monkeypatch.setattr("streamlit.runtime.caching.cache_utils.TTLCACHE_TIMER", lambda: now[0])
-    st.cache_data.clear()
+    said = "The machine was busy meanwhile"
+    busy = [True]
+    trained: list[bool] = []
+    monkeypatch.setattr(speeds, "kept", lambda model: {"pytorch": make_speed(model.name, disturbed=busy[0])})
+    monkeypatch.setattr(speeds, "measure", lambda *_, training: trained.append(training))
     run_id, _ = add_pair()
     work(run_id)
     assert said in words(view("compare"))
     finish(run_id)
-    now[0] = 599.0
     assert said in words(view("compare"))
-    now[0] = 601.0
+    assert trained == [True, False]
+    busy[0] = False
+    st.cache_data.clear()
     assert said not in words(view("compare"))
-
-
-def test_a_measurement_is_busy_when_a_run_starts_meanwhile(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_id, _ = add_pair()
-    models = tuple(world.models.values())
-    assert not any(speed.busy for speed in caching.speeds(models).values())
-
-    def measure(ready: dict[str, Any]) -> dict[str, inference.Speed]:
-        work(run_id)
-        return {name: inference.Speed(1.0, 1.5, 65.5, "a CPU", 3) for name in ready}
-
-    monkeypatch.setattr(inference, "measure_speed", measure)
-    assert all(speed.busy for speed in caching.speeds(models[:2]).values())
+    assert len(trained) == 2
 
 
 def test_a_control_without_its_distillation_shows_its_score(view: View) -> None:

@@ -155,7 +155,7 @@ def test_selected_runs_that_are_done_are_compared(view: View, world: World) -> N
     waiting = _add("waiting")
     page = _picked(view("runs"), run, control)
     page.button(key="compare_picked").click().run()
-    assert world.switched == [("views/compare.py", {"students": [run, control], "teacher": "teacher"})]
+    assert world.switched == [("views/compare/page.py", {"students": [run, control], "teacher": "teacher"})]
     assert _picked(view("runs"), run, waiting).button(key="compare_picked").disabled
     assert "compare_picked" not in [button.key for button in _picked(view("runs"), run).button]
 

@@ -33,22 +33,35 @@ export const controls = {
     });
     this.percent = element("output", {}, `${this.view.opacity} %`);
     const icon = (label, name, act) => button(label, act, { "aria-label": name, title: name });
-    const tools = group("Tools",
-      button("Region", () => this.arm(), {
-        "data-tool": "region", "aria-pressed": String(Boolean(this.armed)), title: "Draw a rectangle to measure",
-      }),
+    const whole = group("Screen",
       button("Full screen", () => this.fullscreen(), { "data-full-screen": true, "aria-pressed": String(this.full) }),
       this.full ? this.numbersButton() : null);
+    const tools = group("Measuring", button("Region", () => this.arm(), {
+      "data-tool": "region", "aria-pressed": String(Boolean(this.armed)), title: "Draw a rectangle to measure",
+    }));
+    // Where the bar would take two lines, what is not needed at first waits behind one button.
+    const more = button("Tools", () => this.unfold(), {
+      class: "opener fold", "aria-expanded": String(Boolean(this.unfolded)),
+    });
+    const named = (name, node) => (node.classList.add(name), node);
+    this.menus = [this.downloads(), menu("Keys", element("p", {}, KEYS))];
     // In the whole screen the bar is one line that scrolls: the way out stands where it is always seen.
-    return element("div", { class: "toolbar" }, this.full ? tools : null,
+    return element("div", { class: "toolbar" }, this.full ? whole : null,
       group("Layout", ...layouts.map(([name, label]) => pressed("layout", name, label))),
-      group("What the masks show", ...layers.map(([name, [label]]) => pressed("layer", name, label))),
-      element("label", { class: "opacity" }, "Opacity", this.slider, this.percent),
-      group("Zoom", icon("−", "Zoom out", () => this.panzoom.farther()),
-        icon("Fit", "Show the whole picture", () => this.panzoom.fit()),
-        icon("+", "Zoom in", () => this.panzoom.closer())),
-      this.full ? null : tools,
-      ...(this.menus = [this.downloads(), menu("Keys", element("p", {}, KEYS))]));
+      named("layers", group("What the masks show", ...layers.map(([name, [label]]) => pressed("layer", name, label)))),
+      ...(this.full ? [] : [named("whole", whole), more]),
+      ...[
+        element("label", { class: "opacity" }, "Opacity", this.slider, this.percent),
+        group("Zoom", icon("−", "Zoom out", () => this.panzoom.farther()),
+          icon("Fit", "Show the whole picture", () => this.panzoom.fit()),
+          icon("+", "Zoom in", () => this.panzoom.closer())),
+        tools, ...this.menus,
+      ].map((node) => named("later", node)));
+  },
+
+  unfold() {
+    this.unfolded = !this.unfolded;
+    this.build();
   },
 
   // In the whole screen the pictures have it to themselves, unless somebody wants the numbers beside them.

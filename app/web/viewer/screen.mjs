@@ -3,6 +3,8 @@
 import { filling } from "../shared/placing.mjs";
 
 const [GAP, CAPTION] = [8, 26];
+// Outside of the whole screen: between pictures, above each, below all of them; how wide each is at least.
+const [APART, TITLES, BELOW, LEAST] = [12, 48, 36, 280];
 
 export const screen = {
   get full() {
@@ -66,15 +68,40 @@ export const screen = {
     if (this.escape()) event.preventDefault();
   },
 
-  // In the whole screen the pictures share all the room there is; elsewhere they are as wide as their columns.
+  resized() {
+    if (this.scene) this.available = this.room();
+    this.draw();
+  },
+
+  // What the style sheet goes by.
+  label() {
+    const [full, unfolded] = [this.full, Boolean(this.unfolded)].map(String);
+    Object.assign(this.root.dataset, { full, unfolded, layer: this.view.layer });
+  },
+
+  // Height from the upper edge of the pictures to the lower edge of the window, as long as nothing is scrolled.
+  room() {
+    const overflows = (node) => node.scrollHeight > node.clientHeight;
+    const scrolls = (node) => overflows(node) && /auto|scroll/.test(getComputedStyle(node).overflowY);
+    let around = this.root;
+    while (around && !scrolls(around)) around = around.parentElement || around.getRootNode().host;
+    const above = this.stage.getBoundingClientRect().top + (around ? around.scrollTop : scrollY);
+    return Math.max(innerHeight - above - BELOW, Math.min(320, 0.75 * innerHeight));
+  },
+
+  // The pictures share all the room there is; as many at once as can be seen well, the rest a scroll away.
   sizeOf(surface) {
     const shape = this.scene.height / this.scene.width;
-    const width = surface.canvas.clientWidth;
-    if (!this.full) return { width, height: Math.min(width * shape, surface.panels ? Infinity : 0.74 * innerHeight) };
-    const box = { width: this.stage.clientWidth, height: this.stage.clientHeight };
-    const room = { gap: GAP, caption: CAPTION, least: this.before };
-    const { columns, height } = filling(this.surfaces.length, box, shape, room);
+    const { clientWidth: wide, clientHeight: high } = this.stage;
+    const box = this.full ? { width: wide, height: high } : { width: wide, height: this.available };
+    const least = Math.min(LEAST, (wide - APART) / 2, (this.available - TITLES) / Math.max(shape, 0.01));
+    const room = this.full
+      ? { gap: GAP, caption: CAPTION, least: this.before } : { gap: APART, caption: TITLES, least };
+    const { columns, width, height } = filling(this.surfaces.length, box, shape, room);
     this.stage.style.setProperty("--columns", columns);
-    return { width: surface.canvas.clientWidth, height };
+    const own = this.full ? null : Math.min(width, height / shape);
+    // Panes of the picture's own shape, as long as they do not fill the screen.
+    this.stage.style.setProperty("--pane", own ? `${own}px` : "1fr");
+    return { width: surface.canvas.clientWidth, height: own ? own * shape : height };
   },
 };

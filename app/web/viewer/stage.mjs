@@ -23,7 +23,7 @@ export const stage = {
       element("figcaption", {}, ...caption), frame);
     const made = { canvas, cross, frame, figure, panels, scratch: new OffscreenCanvas(1, 1) };
     if (!panels && this.view.layout === "swipe") frame.append((made.handle = this.divider(canvas)));
-    if (!panels || panels[0] === this.scene.panels[0]) {
+    if (!panels || panels[0] === this.shown[0]) {
       this.bar = element("span", { class: "bar", hidden: true });
       frame.append(this.minimap(), this.bar);
     }

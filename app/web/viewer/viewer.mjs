@@ -33,7 +33,7 @@ class Viewer {
     this.kept = new Map();
     this.surfaces = [];
     this.blinking = !matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.observer = new ResizeObserver(() => this.draw());
+    this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(root);
     this.tip = tip();
     this.menus = [];
@@ -41,6 +41,7 @@ class Viewer {
     const { signal } = this.ends;
     document.addEventListener("fullscreenchange", () => this.fullChanged(), { signal });
     document.addEventListener("keydown", (event) => this.escaped(event), { signal });
+    addEventListener("resize", () => this.resized(), { signal });
     addEventListener("scroll", () => this.tip.show(null), { signal, capture: true, passive: true });
     this.blinker = setInterval(() => this.blinking && this.view.layout === "blink" && this.swap(), BLINK_MS);
   }
@@ -123,12 +124,16 @@ class Viewer {
     const picture = element("div", { class: "picture" }, this.stage, this.readout);
     const body = element("div", { class: "body" }, picture, this.numbers);
     this.pointed = null;
-    this.root.dataset.full = String(this.full);
+    this.label();
     this.root.replaceChildren(this.toolbar(), this.legend(), body, this.tip);
-    const each = this.view.layout === "side" ? this.scene.panels.map((panel) => [panel]) : [null];
+    // The models first: the known mask is what they are held against.
+    const { panels } = this.scene;
+    this.shown = [...panels.filter((panel) => panel !== this.truth), ...panels.filter((panel) => panel === this.truth)];
+    const each = this.view.layout === "side" ? this.shown.map((panel) => [panel]) : [null];
     this.surfaces = each.map((panels) => this.surface(panels));
     this.stage.dataset.count = this.surfaces.length;
     this.stage.replaceChildren(...this.surfaces.map(({ figure }) => figure));
+    this.available = this.room();
     this.repaint();
     if (this.found) this.tabulate();
     const focusable = [...this.root.querySelectorAll("button, canvas, select, input, summary")];

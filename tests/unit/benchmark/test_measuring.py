@@ -103,6 +103,16 @@ def test_cases_take_turns_and_stop_when_all_are_known() -> None:
     assert found["a"].spread.p50_ms == pytest.approx(200)
 
 
+def test_what_others_did_meanwhile_is_told_without_our_own_share() -> None:
+    """Cores that the machine kept busy beside this process: half of one here, and none where only we worked."""
+    for beside in (0.0, 0.5):
+        clock, calls = Clock(), list[str]()
+        work = {"a": clock.work("a", lambda: 0.2, calls)}
+        clocks = {"cpu_clock": clock, "machine_clock": lambda clock=clock, beside=beside: (1 + beside) * clock.now}
+        found = turns.take_turns(work, PLAN, clock=clock, **clocks)
+        assert found["a"].others == pytest.approx(beside)
+
+
 def test_a_steady_case_goes_on_while_another_is_unsteady() -> None:
     clock, draw, calls = Clock(), random.Random(0), list[str]()
     work = {

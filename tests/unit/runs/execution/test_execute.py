@@ -13,6 +13,7 @@ from core import checkpoint
 from core.config import RunConfig
 from core.data import open_split
 from core.data.datasets.dubai import AERIAL
+from core.data.scene import digest
 from core.evaluate import evaluate
 from core.events import EpochEvent, MessageEvent, StepEvent, TeacherEvent
 from core.models import count_parameters
@@ -47,6 +48,19 @@ def test_the_card_says_what_was_done(labels: RunConfig, runs: Path) -> None:
     assert card.training["seconds"] == summary["train_seconds"] > 0
     assert card.training["epochs"] == 2
     assert str(runs.parent) not in card.to_json(), "a path of this machine went into the card"
+
+
+def test_the_card_lists_every_picture_by_its_pixels(labels: RunConfig, runs: Path) -> None:
+    run(labels, runs, "one")
+    listed = checkpoint.load_card(runs / "one" / "student").data["pictures"]
+    _, split = open_split(labels.data)
+    parts = {"train": split.train, "val": split.val, "test": split.test}
+    assert listed == {use: sorted(digest(scene.image) for scene in scenes) for use, scenes in parts.items()}
+    assert listed["train"]
+    restarted = replace(labels, train=replace(labels.train, start_from="one"), data=replace(labels.data, labelled=1))
+    run(restarted, runs, "two")
+    again = checkpoint.load_card(runs / "two" / "student").data["pictures"]
+    assert again["train"] == listed["train"], "what the model began from has learned from them"
 
 
 def test_a_distillation_learns_from_its_teacher(distilled: RunConfig, runs: Path) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.components import say
 from app.components.forecast import duration
-from app.services.costs import Cost
+from app.services.costs import Cost, Step
 from app.services.names import plain
 
 
@@ -21,6 +21,16 @@ def headline(rows: Sequence[Cost], teacher: str | None, titles: Mapping[str, str
         column.metric(plain(f"{titles.get(row.model, row.model)}, {row.runtime}"), duration(3600 * row.hours))
     saved = f"{reference.price - best.price:,.2f} saved"
     columns[2].metric("Costs less", f"{best.cheaper:.1f}×", plain(saved), delta_color="off", delta_arrow="off")
+
+
+def step_table(found: Sequence[Step]) -> None:
+    """Each reason by itself, so that distilling is not credited with what quantising does."""
+    say.table(
+        [{"What": step.title, "From → to": step.between, "Costs less": step.factor} for step in found],
+        hide_index=True,
+        column_config={"Costs less": st.column_config.NumberColumn(format="%.1f×")},
+        alt="What the saving is made of",
+    )
 
 
 def cost_table(rows: Sequence[Cost], titles: Mapping[str, str]) -> None:

@@ -1,0 +1,186 @@
+"""One truth for every number: what is kept of a model on this machine, and what a picture was for it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.services import picture_use, scene_figures, speeds
+from app.services.artifacts import Model, TrainedOn
+from app.services.datasets import Picture
+from core.benchmark import machine, results
+from core.benchmark.plan import Plan
+from core.benchmark.results import Result, Row
+from core.data.scene import digest
+from tests.ui.conftest import MASKS, TRUTH, make_model
+
+STUDENT = make_model("student")
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path))
+    monkeypatch.setattr(machine, "processor", lambda: "A CPU")
+    monkeypatch.setattr(speeds, "weights", lambda model: f"weights of {model.identity}")
+
+
+def keep(number: int, milliseconds: float, **changes: Any) -> None:
+    """A benchmark on this machine, the higher its number the newer."""
+    row = {"weights": "weights of student@1", "others": 0.0, "low_ms": milliseconds - 1, "high_ms": milliseconds + 1}
+    row |= {name: changes.pop(name) for name in list(changes) if name in Row.__dataclass_fields__}
+    case = {"model": "student", "runtime": "pytorch", "size": 512, "batch": 1, "threads": 1, "p50_ms": milliseconds}
+    facts = {"processor": changes.pop("processor", "A CPU")}
+    made = Result(f"2026-{number}", Plan(("student",), **changes), facts, (Row(**{**case, **row}),), load_before=0.0)
+    results.save(made)
+
+
+def kept_ms() -> float | None:
+    found = speeds.kept(STUDENT)
+    return found["pytorch"].latency_ms if "pytorch" in found else None
+
+
+def test_the_newest_figure_of_an_idle_machine_is_kept() -> None:
+    assert kept_ms() is None
+    keep(1, 40.0, others=1.5)
+    assert kept_ms() == 40
+    assert speeds.kept(STUDENT)["pytorch"].disturbed
+    keep(2, 30.0)
+    keep(3, 31.0)
+    keep(4, 90.0, others=0.8)
+    assert kept_ms() == 31
+    assert not speeds.kept(STUDENT)["pytorch"].disturbed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights": "others"},
+        {"size": 256},
+        {"threads": 2},
+        {"batch": 4},
+        {"processor": "Another"},
+        {"device": "cuda:0"},
+    ],
+)
+def test_a_figure_of_anything_else_is_not_taken_for_it(change: dict[str, Any]) -> None:
+    keep(1, 30.0, **change)
+    assert kept_ms() is None
+
+
+def test_only_what_is_missing_or_was_disturbed_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(speeds, "_run", lambda models, runtimes: asked.append([*models, *runtimes]))
+    monkeypatch.setattr(speeds, "_tried", {})
+    monkeypatch.setattr(speeds, "_idle", lambda: True)
+    speeds.measure([STUDENT])
+    assert asked == [["student", "pytorch"]]
+    keep(1, 40.0, others=2.0)
+    speeds.measure([STUDENT], training=True)
+    speeds.measure([STUDENT])
+    assert len(asked) == 1
+    monkeypatch.setattr(speeds, "_tried", {})
+    speeds.measure([STUDENT], training=True)
+    assert len(asked) == 1
+    speeds.measure([STUDENT])
+    assert len(asked) == 2
+    keep(2, 30.0)
+    monkeypatch.setattr(speeds, "_tried", {})
+    speeds.measure([STUDENT])
+    assert len(asked) == 2
+
+
+def test_a_figure_says_where_and_how_well_it_was_measured() -> None:
+    keep(1, 40.0)
+    found = speeds.kept(STUDENT)["pytorch"]
+    assert (found.where, found.within) == ("PyTorch, one thread of A CPU", "± 2 %")
+    long = replace(found, processor="Intel(R) Xeon(R) CPU @ 2.20GHz")
+    assert long.where == "PyTorch, one thread of Intel Xeon"
+
+
+def picture(value: int, **changes: Any) -> Picture:
+    made = Picture("scene_01", str(value), np.full((2, 4, 3), value, np.uint8), TRUTH, dataset="samples")
+    return replace(made, **changes)
+
+
+def trained_on(**uses: list[Picture]) -> Model:
+    listed = tuple((use, frozenset(digest(one.image) for one in pictures)) for use, pictures in uses.items())
+    return make_model("student", trained_on=TrainedOn("folder", "by-image", listed))
+
+
+def test_a_picture_is_known_by_its_pixels_whatever_it_is_called() -> None:
+    model = trained_on(train=[picture(1)], val=[picture(2)], test=[picture(3)])
+    found = {value: picture_use.use_of(picture(value, name="other", private=True), model) for value in (1, 2, 3, 4)}
+    assert found == {1: "train", 2: "val", 3: "test", 4: "new"}
+    assert [picture_use.is_test(use) for use in found.values()] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split", "shown", "expected"),
+    [
+        ("dubai", "by-image", picture(1), "new"),
+        ("dubai", "by-image", picture(1, dataset="dubai", use="train"), "train"),
+        ("dubai", "by-image", picture(1, dataset="dubai", use="val"), "val"),
+        ("dubai", "leaky-patches", picture(1, dataset="dubai", use="test"), "train"),
+        ("samples", "by-image", picture(1), "val"),
+        ("folder", "by-image", picture(1), ""),
+        ("", "", picture(1), ""),
+        ("dubai", "by-image", picture(1, dataset="", private=True), ""),
+    ],
+)
+def test_cards_that_list_nothing_are_read_by_their_dataset(
+    dataset: str, split: str, shown: Picture, expected: str
+) -> None:
+    model = make_model("student", trained_on=TrainedOn(dataset, split))
+    assert picture_use.use_of(shown, model, drawn={"scene_01": "val"}) == expected
+
+
+def test_what_is_said_of_a_picture_names_the_model() -> None:
+    told = picture_use.sentence("train", STUDENT)
+    assert told.startswith("Training picture of student: student learned from it")
+    assert picture_use.sentence("", STUDENT) == ""
+
+
+def test_the_typical_scene_is_the_one_of_median_agreement_and_pixels_count_alike() -> None:
+    figures = {
+        f"scene_{at}": scene_figures.SceneFigure(agreed, pixels, None, None)
+        for at, (agreed, pixels) in enumerate([(1, 10), (90, 100), (5, 10), (6, 10)])
+    }
+    found = scene_figures.summary(figures, STUDENT)
+    assert found.typical == "scene_2"
+    assert found.agreement == pytest.approx(102 / 130)
+    assert found.retained is None
+
+
+def test_scores_are_of_all_pixels_together_and_kept_on_disk() -> None:
+    asked = []
+
+    def masks(one: Picture) -> tuple[Any, Any]:
+        asked.append(one.name)
+        return MASKS["teacher"], MASKS["student"]
+
+    pictures = [picture(1), picture(2, name="scene_02")]
+    for _ in range(2):
+        found = scene_figures.measured(pictures, teacher=make_model("teacher"), student=STUDENT, masks=masks)
+    assert asked == ["scene_01", "scene_02"]
+    pair = scene_figures.summary(found, STUDENT)
+    assert (pair.teacher_miou5, pair.student_miou5) == (1.0, pytest.approx((1 / 2 + 2 / 3 + 1 + 1) / 4))
+    assert pair.retained == pair.student_miou5
+    other = make_model("student", identity="student@2")
+    scene_figures.measured(pictures, teacher=make_model("teacher"), student=other, masks=masks)
+    assert len(asked) == 4
+
+
+def test_a_damaged_file_of_figures_is_measured_anew(tmp_path: Path) -> None:
+    def masks(_: Picture) -> tuple[Any, Any]:
+        return MASKS["teacher"], MASKS["student"]
+
+    def once() -> Any:
+        return scene_figures.measured([picture(1)], teacher=make_model("teacher"), student=STUDENT, masks=masks)
+
+    first = once()
+    (file,) = (tmp_path / "scene-figures").glob("*.json")
+    for text in ("[]", "{", '{"schema": 1, "scenes": {"1": [1, 2]}}', '{"schema": 9}'):
+        file.write_text(text, encoding="utf-8")
+        assert once() == first
