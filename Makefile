@@ -6,6 +6,7 @@
 # make web    fetch ONNX Runtime Web, so that models can run in the visitor's browser (needs npm)
 #
 # PYTHON=python3.12 chooses the interpreter, PORT=8600 the app's port, ARGS='-k losses' goes to pytest,
+# JOBS=4 lets four files of tests run at once instead of two,
 # HOST=0.0.0.0 opens the app to other machines (docs/SECURITY.md says what else that takes),
 # CONSTRAINTS=constraints.txt installs the exact versions that the continuous integration uses.
 
@@ -13,6 +14,7 @@ PYTHON ?= python3
 HOST ?= localhost
 PORT ?= 8501
 ARGS ?=
+JOBS ?= 2
 CONSTRAINTS ?=
 
 VENV := .venv
@@ -27,7 +29,7 @@ app: $(VENV)/.app-installed
 	$(RUN) streamlit run app/main.py --server.address $(HOST) --server.port $(PORT)
 
 test: $(VENV)/.dev-installed
-	$(RUN) pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(RUN) pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 slow: $(VENV)/.dev-installed
 	$(RUN) pytest -m slow $(ARGS)
