@@ -172,6 +172,12 @@ def remember(key: str, value: Any) -> None:
     st.session_state[f"last_{key}"] = value
 
 
+def forget(*keys: str) -> None:
+    """Let widgets start from their defaults when their page is opened again."""
+    for key in keys:
+        st.session_state.pop(f"last_{key}", None)
+
+
 def last(key: str, otherwise: Any) -> Any:
     """What a widget held before its page was left."""
     return st.session_state.get(f"last_{key}", otherwise)

@@ -6,7 +6,12 @@ from tests.architecture import Module, modules, within
 from tests.markup import raw_texts
 
 # Each escapes what it is given; tests/ui/test_texts.py tries them. Everybody else goes through app.components.say.
-WRITERS_OF_MARKUP = ("app.components.say", "app.components.legend", "app.components.score_table")
+WRITERS_OF_MARKUP = (
+    "app.components.legend",
+    "app.components.say",
+    "app.components.score_table",
+    "app.views.compare.answer",
+)
 
 
 def test_no_text_from_outside_reaches_the_page_as_markup() -> None:

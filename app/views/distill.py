@@ -16,6 +16,7 @@ from app.components.sign_in import person
 from app.components.teacher_form import teacher_form
 from app.services import artifacts, datasets, estimates, launch, teachers, workers
 from app.services.artifacts import Model
+from app.services.names import plain
 from app.services.run_settings import value_of, with_values
 from core.config import DataConfig
 
@@ -56,7 +57,12 @@ def _teacher() -> None:
         ready = not found.problems and _can_be_read(request.config.data)
         label = "Launch the teacher" if request.student is None else "Launch both"
         if st.button(
-            label, type="primary", icon=":material/rocket_launch:", disabled=not ready, width="stretch", key="launch"
+            plain(label),
+            type="primary",
+            icon=":material/rocket_launch:",
+            disabled=not ready,
+            width="stretch",
+            key="launch",
         ):
             with plainly():
                 run_id = teachers.launch(request, person())

@@ -118,6 +118,8 @@ def _compare_picked(chosen: Sequence[Run]) -> None:
 
 def _use_student(run: Run) -> None:
     if st.button("Compare", icon=":material/compare:", key="compare", type="primary"):
+        # A picture of an earlier comparison may be one that this student trained on; Compare has a test scene.
+        state.forget(state.SOURCE, state.SCENE)
         st.switch_page("views/compare/page.py", query_params=_comparison(run))
     st.download_button(
         "Download student",

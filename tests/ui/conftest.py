@@ -99,7 +99,7 @@ def _fresh_hour(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """Replace what takes torch, files or processes. The caches start empty."""
     st.cache_data.clear()
     st.cache_resource.clear()
@@ -125,7 +125,6 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
         "measure",
         lambda models, *_, **__: kept.update({model.name: make_speed(model.name) for model in models}),
     )
-    monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setattr(
         estimates, "student_size", lambda base, **_: estimates.Size(base * 30_000, base * 30_000_000, base / 8)
     )

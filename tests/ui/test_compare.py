@@ -26,6 +26,7 @@ from app.services.datasets import Picture
 from app.services.deferred import DEFERRED
 from app.services.errors import ImageError
 from app.services.inference import Planes, Quality
+from app.views.compare.answer import StripFigure, answer
 from core.data.datasets.dubai import AERIAL
 from core.data.scene import digest
 from tests.ui.conftest import MASKS, TRUTH, World, as_read, make_model, make_speed, words
@@ -82,6 +83,15 @@ def test_the_answer_stands_above_the_picture_with_where_each_figure_is_from(view
     assert f"agrees on {100 * 7 / 8:.0f} %" in told
     # Scores are over all pixels of the scenes together; here both scenes are one and the same.
     assert f"{100 * (1 / 2 + 2 / 3 + 1 + 1) / 4:.0f} % of the teacher's score" in told
+
+
+def test_the_strip_shows_markup_as_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(st, "html", written.append)
+    strange = '<img src=x onerror="alert(1)">'
+    answer([StripFigure(strange, strange, strange)])
+    assert "<img" not in written[0]
+    assert 'onerror="' not in written[0]
 
 
 @pytest.mark.usefixtures("viewer_payloads")

@@ -204,7 +204,7 @@ def test_a_part_of_the_wrong_kind_is_refused_in_words(name: str, value: Any) -> 
 @pytest.mark.parametrize("cls", [DataConfig, DistillConfig, ModelConfig, TrainConfig])
 def test_every_setting_says_what_it_is(cls: type) -> None:
     described = settings_of(cls)
-    assert {field.name for field in fields(cls)} - set(described) <= {"arguments", "losses", "opened"}
+    assert {field.name for field in fields(cls)} - set(described) <= {"arguments", "losses", "map_classes", "opened"}
     for name, setting in described.items():
         assert setting.name == name
         assert setting.title[0].isupper()

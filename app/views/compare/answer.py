@@ -1,6 +1,7 @@
 """The answer in one strip: how much smaller and faster a student is than its teacher, and what it keeps."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -56,7 +57,7 @@ def items(
         found.append(StripFigure("… × faster", "being measured on this machine", "benchmark"))
     if pair is not None:
         scenes = f"{len(pair.scenes)} test scene{'s' if len(pair.scenes) > 1 else ''} that it never saw"
-        link = f"gallery?teacher={teacher.name}&student={student.name}"
+        link = f"gallery?{urlencode({'teacher': teacher.name, 'student': student.name})}"
         found.append(StripFigure(f"agrees on {100 * pair.agreement:.0f} %", f"of the pixels of {scenes}", link))
         if pair.retained is not None:
             scores = f"mIoU {100 * (pair.student_miou5 or 0):.1f} % against {100 * (pair.teacher_miou5 or 0):.1f} %"

@@ -120,7 +120,7 @@ class Worker:
                 # The runs in progress need their worker: it goes on with its next turn.
                 self._report(str(error))
             until = time.monotonic() + pause
-            while time.monotonic() < until and last_announced(self.store.home) == announced:
+            while not self._stopping and time.monotonic() < until and last_announced(self.store.home) == announced:
                 time.sleep(min(pause, _ANNOUNCED_SECONDS))
         self.close()
 

@@ -28,11 +28,17 @@ def picture(path: Path, side: int = 40) -> Path:
     return path
 
 
+def _take_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def command(*argv: object, **more: str) -> subprocess.Popen[bytes]:
-    """`python -m core predict …` in a process of its own."""
+    """`python -m core predict …` in a process of its own, which takes SIGINT even where the tests ignore it."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     asked = [sys.executable, "-m", "core", "predict", *map(str, argv)]
-    return subprocess.Popen(asked, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", **more}, **pipes)
+    return subprocess.Popen(
+        asked, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", **more}, preexec_fn=_take_interrupts, **pipes
+    )
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")

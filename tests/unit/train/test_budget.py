@@ -67,6 +67,7 @@ def test_one_slow_step_among_many_moves_the_length_little(
     assert outcome.epochs == 8
 
 
+@pytest.mark.slow
 def test_the_rate_climbs_as_in_a_run_of_that_length_from_the_first_steps_on(
     make_task: MakeTask, collector: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

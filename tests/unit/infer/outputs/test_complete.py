@@ -59,6 +59,7 @@ def small_disk(folder: Path) -> list[str]:
     return words
 
 
+@pytest.mark.slow
 def test_wherever_the_disk_fills_up_that_is_told_and_nothing_half_stays(tmp_path: Path) -> None:
     """From no room for the mask to room for all of it: it fills up in the middle of each file."""
     asked = [*small_disk(tmp_path / "disk"), sys.executable, "-c", SCRIPT, str(tmp_path / "disk")]

@@ -63,7 +63,7 @@ def curve(collector: EventCollector) -> list[float]:
     return [loss for event in collector.of(EpochEvent) for loss in event.losses.values()]
 
 
-@pytest.mark.timeout(400)  # Two processes are started: seconds on an idle machine, minutes on a busy one.
+@pytest.mark.slow
 def test_stopped_and_resumed_two_devices_make_the_model_of_one_with_twice_the_batch(
     shared: RunConfig, runs: Path, started: list["subprocess.Popen[bytes]"]
 ) -> None:
