@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import caching, state
+from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import page
 from app.components.pair_choice import choose_pair
@@ -12,6 +13,9 @@ from app.components.temperature import softener
 from app.services import artifacts, softening
 from app.services.artifacts import Model
 from app.services.datasets import Picture
+from app.services.names import plain
+from app.services.run_settings import link_name
+from core.losses.catalogue import LOSSES
 
 _USUAL, _LEAST, _MOST = 2.0, 0.5, 20.0
 _START = "temperature_start"
@@ -88,6 +92,19 @@ def _soften(picture: Picture, *, teacher: Model, student: Model) -> None:
     if result.place is not None:
         state.place_to_link(float(result.place["x"]), float(result.place["y"]))
         st.rerun(scope="fragment")
+    _distill(teacher, state.temperature_from_link(_USUAL, least=_LEAST, most=_MOST))
+
+
+def _distill(teacher: Model, temperature: float) -> None:
+    """From the temperature that is shown to a student that learns at it, and what it means for each loss there."""
+    label = f"Distill at T = {temperature:g}"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(plain(label), icon=":material/science:", key="distill_at"):
+            link = {link_name("temperature"): f"{temperature:g}", state.TEACHER: teacher.name}
+            st.switch_page("views/distill.py", query_params=link)
+        with st.popover("What T does in each loss", icon=":material/functions:", width="content"):
+            for loss in LOSSES.values():
+                say.titled(loss.title, loss.temperature)
 
 
 page(main)

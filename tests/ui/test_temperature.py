@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from torch.nn.functional import softmax
 
 from app.services import softening
+from core.losses.catalogue import LOSSES
 from core.losses.soft_targets import pixel_divergence, soft_target_kl
 from tests.ui.conftest import CLASSES, World, header, words
 from tests.ui.test_viewer_js import HERE, NODE
@@ -111,6 +112,19 @@ def test_the_page_shows_both_models_and_sets_the_formula_right(view: View) -> No
     assert page.selectbox(key="student").value == "student-control"
     assert r"\exp(z_i / T)" in words(page)
     assert page.session_state["temperature_start"] == 4
+
+
+def test_the_temperature_that_is_shown_leads_to_a_student_that_learns_at_it(view: View, world: World) -> None:
+    page = view("temperature", scene="scene_02", teacher="teacher", student="student", t="4")
+    for loss in LOSSES.values():
+        assert loss.temperature in words(page)
+    page.button(key="distill_at").click().run()
+    assert not page.exception
+    ((target, link),) = world.switched
+    assert target == "views/distill.py"
+    form = view("distill", **link)
+    assert form.number_input(key="temperature").value == 4
+    assert form.selectbox(key="distill_teacher").value == "teacher"
 
 
 def test_the_page_says_what_is_missing(view: View, world: World) -> None:

@@ -119,10 +119,14 @@ class Worker:
             except (RunError, DiskFullError) as error:
                 # The runs in progress need their worker: it goes on with its next turn.
                 self._report(str(error))
-            until = time.monotonic() + pause
-            while not self._stopping and time.monotonic() < until and last_announced(self.store.home) == announced:
-                time.sleep(min(pause, _ANNOUNCED_SECONDS))
+            self._rest(pause, announced)
         self.close()
+
+    def _rest(self, pause: float, announced: int) -> None:
+        """Wait for `pause` seconds, or until this worker is asked to stop or something is queued after `announced`."""
+        until = time.monotonic() + pause
+        while not self._stopping and time.monotonic() < until and last_announced(self.store.home) == announced:
+            time.sleep(min(pause, _ANNOUNCED_SECONDS))
 
     def run_once(self) -> None:
         """One turn: heartbeat, reclaim expired runs, end and collect processes, fill free slots, prune."""
