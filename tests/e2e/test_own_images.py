@@ -52,6 +52,7 @@ def healthy(address: str) -> bool:
 def test_the_corpus_goes_through_the_page_and_the_server_stays_well(visit: tuple[Page, str, Path]) -> None:
     page, address, log = visit
     page.goto(f"{address}/compare?from=upload")
+    page.get_by_role("button", name="Image and models").click()
     by_name = {sample.name: sample for sample in hostile()}
     for name in ONE_BY_ONE:
         upload(page, [by_name[name]])
