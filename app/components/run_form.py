@@ -32,7 +32,7 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
         _PRESETS,
         name=state.PRESET,
         on_change=_apply_preset,
-        help="Quick: a first look, two minutes on two processor cores and as much for its control. "
+        help="Quick: a first look, some minutes on two processor cores and as much for its control. "
         "Full: what a useful student needs, hours without a GPU.",
     )
     left, right = st.columns(2, gap="medium")
