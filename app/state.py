@@ -58,7 +58,7 @@ _VIEW_CHOICES: Final = {
 }
 _AGAINST: Final = ("truth", "teacher")
 
-_MISSED, _PAGE = "link_missed", "link_page"
+_MISSED, _PAGE, _DRAWN = "link_missed", "link_page", "menus_drawn"
 
 _LOG = logging.getLogger("terrastill.app")
 
@@ -70,6 +70,10 @@ def from_link(key: str, name: str, options: Collection[str], default: str | None
     elif key not in st.session_state or st.session_state[key] not in options:
         wanted = (st.query_params.get(name), last(key, None))
         st.session_state[key] = next((value for value in wanted if value in options), default)
+    elif st.session_state.setdefault(_DRAWN, {}).get(key) != st.session_state.get(_PAGE):
+        # What is left of a menu of this key on another page: without this the menu would start with its first option.
+        st.session_state[key] = st.session_state[key]
+    st.session_state.setdefault(_DRAWN, {})[key] = st.session_state.get(_PAGE)
     remember(key, st.session_state[key])
 
 

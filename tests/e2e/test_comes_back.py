@@ -97,3 +97,14 @@ def test_back_brings_the_run_and_the_page_before(chromium: Browser, tmp_path: Pa
         page.get_by_role("heading", name="Benchmark").wait_for()
         page.go_back()
         page.get_by_role("heading", name="Second").wait_for()
+
+
+def test_a_menu_keeps_its_choice_on_the_next_page(chromium: Browser, tmp_path: Path) -> None:
+    with serve(tmp_path / "home", log=tmp_path / "server.log") as (address, _):
+        page = new_page(chromium)
+        page.goto(f"{address}/gallery")
+        page.get_by_role("heading", name="Gallery").wait_for()
+        page.get_by_role("combobox", name="Teacher").wait_for()
+        page.get_by_role("link", name="Temperature").click()
+        page.get_by_role("button", name="Distill at T").wait_for()
+        assert "teacher=" not in page.url, "the usual teacher, not the first model of the menu"
