@@ -70,7 +70,8 @@ def killed_at_random(home: Path, store: RunStore, seconds: float, chance: random
             return None
         time.sleep(0.001)
     end(pid)
-    return record
+    # The process may have noted the run as done just before it was killed, and not have ended by itself yet.
+    return None if store.get(record.id).state == RunState.DONE else record
 
 
 def killed_in_a_save(home: Path, store: RunStore, place: int, save: int) -> RunRecord:

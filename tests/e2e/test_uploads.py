@@ -62,7 +62,7 @@ def visitor(address: str) -> Iterator[str]:
     """The name of the session of an open page."""
     ask = BackMsg()
     ask.rerun_script.query_string = ""
-    with connect(f"{address.replace('http', 'ws')}/_stcore/stream", max_size=None) as page:
+    with connect(f"{address.replace('http', 'ws')}/_stcore/stream", max_size=None, ping_interval=None) as page:
         page.send(ask.SerializeToString())
         name, done = "", False
         while not (name and done):
