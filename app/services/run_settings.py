@@ -1,7 +1,7 @@
 """The settings of a run as the form and its link hold them: by the name of their field, and back as a `RunConfig`.
 
 Titles, ranges and help stand on the fields (core/config/). A setting gets into the form by its name in `FORM`, and by
-one line in app/components/run_form.py that draws it.
+one line in app/views/distill/run_form.py that draws it.
 """
 
 from collections.abc import Mapping

@@ -26,7 +26,7 @@ def main() -> None:
             "No runs yet", "Launch a distillation, and watch it here while it learns.", icon=":material/monitoring:"
         )
         if st.button("Go to Distill", icon=":material/science:", type="primary"):
-            st.switch_page("views/distill.py")
+            st.switch_page("views/distill/page.py")
         return
     run_table(found)
     _compare_picked(picked(found))
@@ -93,7 +93,7 @@ def _edit_copy(run: Run) -> None:
     original = known.get(run.control_of or "", run)
     link: dict[str, str | list[str]] = {**waiting_runs.copy_link(run.id)}
     link[state.LOSSES] = state.weights_for_link(original.config.distill.losses if original.config.distill else {})
-    st.switch_page("views/distill.py", query_params=link)
+    st.switch_page("views/distill/page.py", query_params=link)
 
 
 def _compare_picked(chosen: Sequence[Run]) -> None:

@@ -101,7 +101,7 @@ def _distill(teacher: Model, temperature: float) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(plain(label), icon=":material/science:", key="distill_at"):
             link = {link_name("temperature"): f"{temperature:g}", state.TEACHER: teacher.name}
-            st.switch_page("views/distill.py", query_params=link)
+            st.switch_page("views/distill/page.py", query_params=link)
         with st.popover("What T does in each loss", icon=":material/functions:", width="content"):
             for loss in LOSSES.values():
                 say.titled(loss.title, loss.temperature)

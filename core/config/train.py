@@ -59,6 +59,13 @@ class TrainConfig:
         metavar="SECONDS",
         empty="as long as its epochs take",
     )
+    clock: Literal["wall", "processor"] = setting(
+        "wall",
+        "Clock of the training time",
+        "What the seconds of a run are: those that pass, or those that the processor works for it, which stay "
+        "fair between two runs on a machine that does other work as well. Not for a run on a GPU.",
+        choices=("wall", "processor"),
+    )
     compile: bool = setting(
         False,
         "Compile",

@@ -23,6 +23,7 @@ from core.train import picture_cache, view_cache
 from core.train.batches import Batch
 from core.train.mapped_teacher import MappedModel, MappedOutputs
 from core.train.picture_cache import PictureCache
+from core.train.schedule import clock_of
 from core.train.step import FrozenTeacher, TeacherOutput
 from core.train.task import Task
 from core.train.validate import asking
@@ -154,6 +155,7 @@ def _picture_cache(
         emit=emit,
         cancelled=cancelled,
         group=task.group,
+        clock=clock_of(config.train),
     )
 
 
@@ -192,6 +194,7 @@ def _view_cache(
         cancelled=cancelled,
         features=shape,
         group=task.group,
+        clock=clock_of(config.train),
     )
 
 

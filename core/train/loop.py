@@ -18,7 +18,7 @@ from core.train.batches import Batch, epoch_batches
 from core.train.checkpointing import TrainState, load_state, save_state
 from core.train.compiling import PLAIN, fastest, run_modes
 from core.train.distributed import share_statistics
-from core.train.schedule import CLIMB, Budget, build_optimiser, learning_rate
+from core.train.schedule import CLIMB, Budget, build_optimiser, clock_of, learning_rate
 from core.train.step import Stepper
 from core.train.task import Outcome, Task
 from core.train.validate import Validation, epoch_event, validate
@@ -71,6 +71,7 @@ class _Trainer:
         self.progress = TrainState(epochs=config.epochs)
         self.best: dict[str, Tensor] = {}
         self.budget = Budget(config.match_seconds, self.steps)
+        self.clock = clock_of(config)
 
     @property
     def scored(self) -> nn.Module:
@@ -109,8 +110,8 @@ class _Trainer:
         task, progress = self.task, self.progress
         batch_size = task.config.train.images_per_step
         sums = {name: torch.tensor(value) for name, value in progress.sums.items()}
-        started = reported = saved = time.perf_counter()
-        before, first = progress.seconds, progress.step
+        begun = reported = saved = time.perf_counter()
+        started, before, first = self.clock(), progress.seconds, progress.step
         task.model.train()
         for batch in self._batches():
             if self.group.broadcast(self.cancelled()):
@@ -126,15 +127,15 @@ class _Trainer:
                 self.average.update_parameters(task.model)
             sums = {name: sums.get(name, 0) + term for name, term in terms.items()}
             progress.step += 1
-            now = time.perf_counter()
-            progress.seconds = before + now - started
-            self._maybe_lengthen(now - started, progress.step - first)
+            now, spent = time.perf_counter(), self.clock() - started
+            progress.seconds = before + spent
+            self._maybe_lengthen(spent, progress.step - first)
             if now - saved >= _SAVE_EVERY:
                 saved = now
                 self._save(sums)
             if now - reported >= _REPORT_EVERY or progress.step == self.steps:
                 reported = now
-                self._report(terms, rate, (progress.step - first) * batch_size / (now - started))
+                self._report(terms, rate, (progress.step - first) * batch_size / (now - begun))
         progress.sums = {name: float(value) for name, value in sums.items()}
 
     def _batches(self) -> Iterator[Batch]:

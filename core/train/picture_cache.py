@@ -7,7 +7,7 @@ never sees a view twice. The price: the teacher did not see the view's own scale
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -90,18 +90,19 @@ def build(
     emit: Emit,
     cancelled: Cancelled,
     group: Group = ALONE,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> PictureCache | None:
     """Fill the cache in files beside `path`, going on where an earlier attempt stopped; None when cancelled.
 
-    `identity` says what the outputs depend on; files made from anything else are made again. The first device in
-    `group` asks the teacher. All of them must see the same disk.
+    `clock` tells the seconds that it takes. `identity` says what the outputs depend on; files made from anything else
+    are made again. The first device in `group` asks the teacher. All of them must see the same disk.
     """
     files = _Files(path, sampler.scenes, outputs, form)
     seconds: float | None = None
     if group.leads:
         made_by = {"shapes": files.shapes, "form": form, "windows": [WHOLE, OVERLAP]}
         known_by = json.dumps(identity | made_by, sort_keys=True)
-        seconds = _fill(files, teacher, sampler.scenes, known_by, emit=emit, cancelled=cancelled)
+        seconds = _fill(files, teacher, sampler.scenes, known_by, emit=emit, cancelled=cancelled, clock=clock)
     told = group.broadcast(-1.0 if seconds is None else seconds)
     return None if told < 0 else PictureCache(files.open(fresh=False), sampler, batch_size, told)
 
@@ -122,12 +123,19 @@ class _Files:
 
 
 def _fill(
-    files: _Files, teacher: FrozenTeacher, scenes: Sequence[Scene], known_by: str, *, emit: Emit, cancelled: Cancelled
+    files: _Files,
+    teacher: FrozenTeacher,
+    scenes: Sequence[Scene],
+    known_by: str,
+    *,
+    emit: Emit,
+    cancelled: Cancelled,
+    clock: Callable[[], float],
 ) -> float | None:
     """Store the outputs for the scenes that have none yet; the seconds it took in all, or None when cancelled."""
     files.mark.parent.mkdir(parents=True, exist_ok=True)
     done, spent = progress(files.mark, files.sizes, known_by)
-    stores, started = files.open(fresh=not done), time.perf_counter()
+    stores, started = files.open(fresh=not done), clock()
     for number in range(done, len(scenes)):
         if cancelled():
             return None
@@ -136,9 +144,9 @@ def _fill(
         stores[number].flush()
         if not number:
             emit(MessageEvent(fidelity(exact[None], stores[0].read([0]).permute(0, 3, 1, 2))))
-        mark_done(files.mark, known_by, number + 1, spent + time.perf_counter() - started)
+        mark_done(files.mark, known_by, number + 1, spent + clock() - started)
     emit(MessageEvent(f"Stored the teacher's outputs for {len(scenes)} pictures."))
-    return spent + time.perf_counter() - started
+    return spent + clock() - started
 
 
 def _answer(teacher: FrozenTeacher, image: NDArray[np.uint8]) -> Tensor:

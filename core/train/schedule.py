@@ -4,6 +4,8 @@ The rate is a pure function of the step, so there is no scheduler to resume.
 """
 
 import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +16,11 @@ from core.config import TrainConfig
 CLIMB = {"one-cycle": 0.25, "cosine": 0.02}
 """The share of a run in which the learning rate climbs to its peak."""
 _WARM_STEPS = 3
+
+
+def clock_of(config: TrainConfig) -> Callable[[], float]:
+    """What tells the seconds of a run: those that pass, or those that all threads of this process worked."""
+    return time.process_time if config.clock == "processor" else time.perf_counter
 
 
 def build_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:

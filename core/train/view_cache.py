@@ -63,11 +63,13 @@ def build(
     cancelled: Cancelled,
     features: Shape | None = None,
     group: Group = ALONE,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> ViewCache | None:
     """Fill the cache at `path`, going on where an earlier attempt stopped; None when cancelled.
 
-    `identity` says what the outputs depend on; a file made from anything else is made again. The devices in `group`
-    share each batch, whose `batch_size` is that of all of them. They must see the same disk.
+    `clock` tells the seconds that it takes. `identity` says what the outputs depend on; a file made from anything else
+    is made again. The devices in `group` share each batch, whose `batch_size` is that of all of them. They must see the
+    same disk.
     """
     views = views // batch_size * batch_size
     kinds, mark = _kinds(outputs, sampler.crop, form, features), path.with_suffix(".json")
@@ -75,7 +77,7 @@ def build(
     sizes = {path.with_suffix(end): epochs * views * row_bytes(*kind) for end, kind in kinds.items()}
     found = progress(mark, sizes, known_by) if group.leads else (0, 0.0)
     done, spent = int(group.broadcast(found[0])), group.broadcast(found[1])
-    started = time.perf_counter()
+    started = clock()
     stores = _open(sizes, kinds, views=epochs * views, fresh=not done, group=group)
 
     def stopped() -> bool:
@@ -89,9 +91,9 @@ def build(
             return None
         group.wait()
         if group.leads:
-            mark_done(mark, known_by, epoch + 1, spent + time.perf_counter() - started)
+            mark_done(mark, known_by, epoch + 1, spent + clock() - started)
         emit(MessageEvent(f"Stored the teacher's outputs for {epoch + 1} of {epochs} epochs of views."))
-    return ViewCache(stores, views, epochs, spent + time.perf_counter() - started)
+    return ViewCache(stores, views, epochs, spent + clock() - started)
 
 
 def _fill(

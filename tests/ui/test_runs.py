@@ -64,7 +64,7 @@ def test_without_runs_it_leads_to_distill(view: View, world: World) -> None:
     assert not page.exception
     assert "No runs yet" in words(page)
     page.button[0].click().run()
-    assert world.switched == [("views/distill.py", {})]
+    assert world.switched == [("views/distill/page.py", {})]
 
 
 def test_a_waiting_run_says_that_it_waits(view: View) -> None:

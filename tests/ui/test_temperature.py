@@ -121,7 +121,7 @@ def test_the_temperature_that_is_shown_leads_to_a_student_that_learns_at_it(view
     page.button(key="distill_at").click().run()
     assert not page.exception
     ((target, link),) = world.switched
-    assert target == "views/distill.py"
+    assert target == "views/distill/page.py"
     form = view("distill", **link)
     assert form.number_input(key="temperature").value == 4
     assert form.selectbox(key="distill_teacher").value == "teacher"

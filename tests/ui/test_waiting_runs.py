@@ -126,7 +126,7 @@ def test_a_copy_opens_in_the_form_with_all_its_settings(view: View, world: World
     page.button(key="copy").click().run()
     assert not page.exception
     ((where, link),) = world.switched
-    assert where == "views/distill.py"
+    assert where == "views/distill/page.py"
     form = view("distill", **link)
     assert not form.exception
     made: list[launch.Request] = []

@@ -1,8 +1,8 @@
 """A run that is given seconds lasts about that long, in whole epochs, however often it is stopped."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,11 +21,11 @@ def clock(monkeypatch: pytest.MonkeyPatch, *costs: float) -> None:
     step, and once at the start."""
     left, now = list(costs), [0.0]
 
-    def perf_counter() -> float:
+    def tick() -> float:
         now[0] += left.pop(0) if len(left) > 1 else left[0]
         return now[0]
 
-    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=perf_counter))
+    monkeypatch.setattr(loop, "clock_of", lambda _: tick)
     monkeypatch.setattr(Stepper, "step", lambda *_: {"cross_entropy": torch.tensor(1.0)})
 
 
@@ -114,3 +114,19 @@ def test_seconds_add_up_over_a_stop(
     with pytest.raises(CancelledError):
         make_collector(stop_at=6).run(make_task(epochs=2), tmp_path)
     assert make_collector().run(make_task(epochs=2), tmp_path).seconds == pytest.approx(8.0)
+
+
+def test_time_that_others_take_is_not_counted_by_the_processors_clock(
+    make_task: MakeTask, collector: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that waits for half a second costs next to nothing, so the run is as long as it would be undisturbed."""
+
+    def wait(*_: object) -> dict[str, torch.Tensor]:
+        time.sleep(0.5)
+        return {"cross_entropy": torch.tensor(1.0)}
+
+    monkeypatch.setattr(Stepper, "step", wait)
+    started = time.perf_counter()
+    outcome = collector.run(make_task(epochs=1, views=8, clock="processor"), tmp_path)
+    assert time.perf_counter() - started >= 1.0
+    assert 0 < outcome.seconds < 0.5

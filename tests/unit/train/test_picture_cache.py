@@ -18,7 +18,7 @@ from core.train import picture_cache
 from core.train.batches import epoch_batches
 from core.train.distributed import Group
 from core.train.picture_cache import PictureCache
-from core.train.step import FrozenTeacher
+from core.train.step import FrozenTeacher, TeacherOutput
 
 SIZES = ((64, 80), (20, 50), (1100, 300))
 """One smaller than a view, and one that goes to the teacher in windows."""
@@ -176,3 +176,18 @@ def test_the_same_again_asks_the_teacher_nothing(tmp_path: Path) -> None:
     cache = built(tmp_path, sampler(), frozen)
     assert model.seen == 0
     assert cache.seconds == pytest.approx(json.loads((tmp_path / "cache.json").read_text())["seconds"], abs=1.0)
+
+
+def test_its_seconds_are_those_of_the_runs_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that the processor worked, where the run counts these: whoever asks the teacher pays as a step does."""
+    now = [0.0]
+    frozen, _ = teacher()
+
+    def slow(images: Tensor) -> TeacherOutput:
+        now[0] += 10.0
+        return TeacherOutput(torch.zeros(len(images), 5, *images.shape[1:3]))
+
+    monkeypatch.setattr(frozen, "output", slow)
+    cache = built(tmp_path, sampler(), frozen, clock=lambda: now[0])
+    assert cache.seconds == pytest.approx(now[0])
+    assert now[0] > 0

@@ -6,10 +6,10 @@ import streamlit as st
 
 from app.components import say
 from app.components.linked import linked_select
-from app.components.run_form import dataset_field, number_field
 from app.services import launch, teachers
 from app.services.datasets import DatasetChoice
 from app.services.run_settings import setting_of
+from app.views.distill.run_form import dataset_field, number_field
 from core.config import RunConfig
 
 

@@ -10,14 +10,14 @@ from app.components.empty import empty_state
 from app.components.forecast import size_figures, time_figures
 from app.components.guard import page, plainly, show_problems
 from app.components.linked import linked_segments
-from app.components.loss_form import LossForm, show_costs
-from app.components.run_form import run_form, student_slider
 from app.components.sign_in import person
-from app.components.teacher_form import teacher_form
 from app.services import artifacts, datasets, estimates, launch, teachers, workers
 from app.services.artifacts import Model
 from app.services.names import plain
 from app.services.run_settings import value_of, with_values
+from app.views.distill.loss_form import LossForm, show_costs
+from app.views.distill.run_form import run_form, student_slider
+from app.views.distill.teacher_form import teacher_form
 from core.config import DataConfig
 
 _GOALS = {"student": "Distill", "teacher": "Train a teacher"}

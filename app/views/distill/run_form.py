@@ -8,12 +8,12 @@ import streamlit as st
 from app import state
 from app.components import say
 from app.components.linked import linked_number, linked_segments, linked_select
-from app.components.loss_form import LossForm, loss_form
 from app.services import launch
 from app.services.artifacts import Model
 from app.services.datasets import DatasetChoice
 from app.services.names import plain, shown
 from app.services.run_settings import PRESETS, SET_BY_PRESET, link_name, setting_of, value_of, with_values
+from app.views.distill.loss_form import LossForm, loss_form
 from core.config import RunConfig
 from core.config.fields import Setting, settings_of
 from core.losses.catalogue import uses_features
