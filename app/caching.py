@@ -258,6 +258,11 @@ def export_archive(model: Model, who: Person) -> bytes:
     return exports.archive(model, who)
 
 
+def export_for_tool(model: Model, kind: str, who: Person, resolution: float | None) -> bytes:
+    """A file for another tool; kept on disk by the service."""
+    return exports.for_tool(model, kind, who, resolution=resolution)
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
 def student_size(base: int, outputs: int) -> estimates.Size:
     """Parameters and MACs of a student that tells so many classes apart."""

@@ -10,9 +10,11 @@ from typing import Any
 from app.services import access, palettes
 from app.services.access import Person
 from app.services.artifacts import Model
+from app.services.names import stem as file_stem
 from core import paths
-from core.cards import resolve
+from core.cards import load_card, resolve
 from core.errors import ExportError
+from core.export.formats import FORMATS, RESOLUTIONS_CM, ExportFormat, Options, known_resolution_cm, make_format, zipped
 from core.files import size_text, write_aside
 from core.infer.tiling import OVERLAP, WHOLE
 
@@ -20,6 +22,8 @@ RUNTIME = paths.ROOT / ".web" / "node_modules" / "onnxruntime-web" / "dist"
 RUNTIME_URL = "onnxruntime-web/"
 """Where `make web` puts the runtime of the browser, and where the app serves it, relative to the app's address."""
 LARGEST_IN_BROWSER = 40_000_000
+TOOLS: dict[str, ExportFormat] = FORMATS
+RESOLUTION_RANGE = RESOLUTIONS_CM
 # One export at a time: torch's exporter keeps state of its own.
 _EXPORTING = threading.Lock()
 
@@ -54,6 +58,39 @@ def mask_model(model: Model) -> bytes:
     return _kept(model, "onnx", build)
 
 
+def for_tool(model: Model, kind: str, who: Person, *, resolution: float | None = None) -> bytes:
+    """One file for another tool (`core.export.formats`): the file itself, or a zip of the folder.
+
+    Args:
+        model: Of the list.
+        kind: A key of `FORMATS`.
+        who: Making it counts against this person's hour.
+        resolution: Centimetres a pixel; None as the model knows it.
+
+    Raises:
+        ConfigError: The resolution is out of range, or nobody knows it.
+        RunStateError: The hour is full.
+        ExportError: and what reading model and pictures raises.
+    """
+
+    def build() -> bytes:
+        options = Options(file_stem(model.title), resolution)
+        files = make_format(resolve(model.name, runs=paths.home()), kind, options)
+        return next(iter(files.values())) if len(files) == 1 else zipped(files)
+
+    return _kept(model, kind, build, before=lambda: _count(who), asked=f"{resolution}")
+
+
+def file_name(model: Model, kind: str) -> str:
+    """What the file of `for_tool` is called."""
+    return f"{file_stem(model.title)}-{kind}{FORMATS[kind].ending}"
+
+
+def resolution_of(model: Model) -> float | None:
+    """Centimetres a pixel of the pictures that a model was trained on, where that is known."""
+    return known_resolution_cm(load_card(resolve(model.name, runs=paths.home())))
+
+
 def for_browser(model: Model, who: Person) -> dict[str, Any]:
     """Plain values for the component: the model, its classes, a picture to try.
 
@@ -81,9 +118,16 @@ def _count(who: Person) -> None:
     access.RATES.take(who, "exports", access.read_access().exports_an_hour)
 
 
-def _kept(model: Model, ending: str, build: Callable[[], bytes], *, before: Callable[[], None] = lambda: None) -> bytes:
-    """From disk, else built; old states of the same model's weights are thrown away."""
-    file = _folder() / f"{_stem(model.name)}-{_stem(model.identity)}.{ending}"
+def _kept(
+    model: Model,
+    ending: str,
+    build: Callable[[], bytes],
+    *,
+    before: Callable[[], None] = lambda: None,
+    asked: str = "",
+) -> bytes:
+    """From disk, else built; what was made of other weights, or with other settings (`asked`), is thrown away."""
+    file = _folder() / f"{_stem(model.name)}-{_stem(model.identity + asked)}.{ending}"
     with _EXPORTING:
         if not file.is_file():
             before()

@@ -8,13 +8,29 @@ from typing import Any
 from core.cli.options import add_data, add_json, data_config
 from core.cli.terminal import say, say_json
 
+TARGETS = {
+    "onnx": "pictures of any size, with a script",
+    "deepness": "QGIS Deepness and GeoDeep",
+}
+
 
 def add(verbs: Any) -> None:
-    verb = verbs.add_parser("export", help="write a model as ONNX, ready to use without torch")
+    verb = verbs.add_parser("export", help="write a model as ONNX, ready to use without torch, or for another tool")
     verb.add_argument("model", metavar="NAME", help="a shipped model, the id of a run, or a path")
     verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for NAME.onnx and NAME.zip")
     verb.add_argument("--int8", action="store_true", help="also quantise to INT8, calibrated on training tiles")
     verb.add_argument("--argmax", action="store_true", help="give class indices instead of logits")
+    verb.add_argument(
+        "--for",
+        dest="target",
+        choices=list(TARGETS),
+        default="onnx",
+        help="; ".join(f"{name}: {text}" for name, text in TARGETS.items()) + " (default: onnx)",
+    )
+    verb.add_argument(
+        "--resolution", type=float, metavar="CM", help="centimetres a pixel of the training pictures (default: known)"
+    )
+    verb.add_argument("--tile", type=int, default=512, metavar="PIXELS", help="side of the squares (default: 512)")
     add_data(verb)
     add_json(verb)
     verb.set_defaults(run=run)
@@ -25,6 +41,38 @@ def _silence(_: str) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    return _usual(args) if args.target == "onnx" else _for_a_tool(args)
+
+
+def _name(stem: Path) -> str:
+    """What files are called: the model, or the run that it came from."""
+    return stem.parent.name if stem.name == "student" and stem.parent.name != "checkpoints" else stem.name
+
+
+def _for_a_tool(args: argparse.Namespace) -> int:
+    from core import checkpoint
+    from core.errors import ConfigError
+    from core.export.formats import Options, make_format
+    from core.files import size_text, write_aside
+
+    if args.int8 or args.argmax:
+        raise ConfigError(f"--int8 and --argmax belong to the usual ONNX: leave them out for {args.target}.")
+    stem = checkpoint.resolve(args.model)
+    options = Options(_name(stem), args.resolution, args.tile, data_config(args))
+    files = make_format(stem, args.target, options)
+    for file, content in files.items():
+        write_aside(args.out / file, partial(Path.write_bytes, data=content))
+    if args.json:
+        say_json(
+            {"model": args.model, "bytes": {str(args.out / file): len(content) for file, content in files.items()}}
+        )
+        return 0
+    for file, content in files.items():
+        say(f"{args.out / file}  {size_text(len(content))}")
+    return 0
+
+
+def _usual(args: argparse.Namespace) -> int:
     from core import checkpoint
     from core.export.make import archive, export
     from core.files import size_text, write_aside
@@ -32,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     stem = checkpoint.resolve(args.model)
     tell = _silence if args.json else say
     exported = export(stem, argmax=args.argmax, int8=args.int8, data=data_config(args), say=tell)
-    name = stem.parent.name if stem.name == "student" and stem.parent.name != "checkpoints" else stem.name
+    name = _name(stem)
     files = {file.replace("model", name, 1): content for file, content in exported.files.items()}
     files[f"{name}.zip"] = archive(exported)
     for file, content in files.items():

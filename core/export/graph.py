@@ -90,6 +90,20 @@ def translate(model: nn.Module, multiple: int) -> onnx.ModelProto:
     return free_sizes(_traced(model, example, {0: batch, 2: multiple * height, 3: multiple * width}))
 
 
+def translate_tile(model: nn.Module, side: int, *, channels: int = 3) -> onnx.ModelProto:
+    """The bare network for squares of one size: float32 (n, channels, side, side), normalised → (n, C, side, side).
+
+    For tools that cut pictures into squares themselves; the batch alone is free. Raises `ExportError`.
+    """
+    example = torch.zeros(2, channels, side, side, device=_device(model))
+    made = free_sizes(_traced(model, example, {0: torch.export.Dim("batch", min=1, max=2**14)}))
+    for value in (made.graph.input[0], made.graph.output[0]):
+        for dimension in value.type.tensor_type.shape.dim[2:]:
+            dimension.Clear()
+            dimension.dim_value = side
+    return made
+
+
 def _traced(model: nn.Module, example: Tensor, sizes: dict[int, object] | None) -> onnx.ModelProto:
     try:
         with evaluating(model), _quietly():

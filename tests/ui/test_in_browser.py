@@ -41,6 +41,44 @@ def test_no_model_is_told(view: View, world: World) -> None:
     assert "No models yet" in words(view("browser"))
 
 
+def test_a_model_for_another_tool_asks_for_the_resolution_where_nobody_knows_it(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "runtime_is_there", lambda: False)
+    monkeypatch.setattr(exports, "resolution_of", lambda _: None)
+    test = view("browser")
+    key = "export_deepness_student"
+    assert _button(test, key).proto.disabled
+    test.number_input(key="export_resolution_student").set_value(30.0).run()
+    assert not _button(test, key).proto.disabled
+    monkeypatch.setattr(exports, "resolution_of", lambda _: 30.0)
+    test = view("browser")
+    assert not _button(test, key).proto.disabled
+    assert not [field for field in test.number_input if field.key == "export_resolution_student"]
+
+
+def _button(test: AppTest, key: str) -> Any:
+    """A button that downloads, by the key of its widget."""
+    return next(found for found in test.get("download_button") if key in found.proto.id)
+
+
+def test_a_file_for_another_tool_is_made_once_for_each_resolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float | None] = []
+
+    def make(_stem: Path, kind: str, options: Any) -> dict[str, bytes]:
+        asked.append(options.resolution)
+        return {f"{options.name}-{kind}.onnx": b"at %g" % options.resolution}
+
+    monkeypatch.setattr(exports, "resolve", lambda *_, **__: Path("nowhere"))
+    monkeypatch.setattr(exports, "make_format", make)
+    model = make_model("student")
+    assert exports.for_tool(model, "deepness", ANYBODY, resolution=30.0) == b"at 30"
+    assert exports.for_tool(model, "deepness", ANYBODY, resolution=30.0) == b"at 30"
+    assert exports.for_tool(model, "deepness", ANYBODY, resolution=10.0) == b"at 10"
+    assert asked == [30.0, 10.0]
+    assert len(list(exports._folder().glob("*.deepness"))) == 1
+
+
 def test_an_export_is_made_once_for_each_state_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     from core.export import make
 

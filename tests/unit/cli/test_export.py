@@ -27,3 +27,25 @@ def test_an_unknown_model_is_refused(run: Run, tmp_path: Path) -> None:
     code, _, err = run("export", "nobody", "--out", tmp_path)
     assert code == 1
     assert "There is no model nobody" in err
+
+
+def test_what_another_tool_needs_and_nobody_knows_is_asked_for(run: Run, model_path: Path, tmp_path: Path) -> None:
+    code, _, err = run("export", model_path, "--for", "deepness", "--out", tmp_path / "out")
+    assert code == 1
+    assert "give it in centimetres a pixel (--resolution)" in err
+    code, _, err = run("export", model_path, "--for", "deepness", "--int8", "--out", tmp_path / "out")
+    assert code == 1
+    assert "leave them out for deepness" in err
+    code, _, err = run(
+        "export", model_path, "--for", "deepness", "--resolution", "30", "--tile", "100", "--out", tmp_path
+    )
+    assert code == 1
+    assert "a multiple of 32" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_format_is_offered_on_the_command_line() -> None:
+    from core.cli.export import TARGETS
+    from core.export.formats import FORMATS
+
+    assert list(TARGETS) == ["onnx", *FORMATS]

@@ -1,0 +1,73 @@
+"""A model for QGIS Deepness and GeoDeep (WebODM): one ONNX file that tells in its metadata how pictures are cut.
+
+Both hand over bytes divided by 255. Deepness then applies a mean and a deviation from the metadata and GeoDeep does
+not, so the graph normalises and the metadata say 0 and 1.
+
+Reference:
+    https://qgis-plugin-deepness.readthedocs.io/en/latest/creators/creators_description_classes.html
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import helper
+
+from core.cards import ModelCard
+from core.checkpoint import Loaded
+from core.export.formats import Options, resolution_cm
+from core.export.parity import training_tiles
+from core.export.session import run_floats
+from core.export.tile_network import PROBABILITIES, compare_tiles, fill_square, tile_network
+from core.infer.tiling import OVERLAP, TILE
+
+OVERLAP_PER_CENT = round(100 * OVERLAP / TILE)
+_PARITY_TILES = 4
+
+
+def deepness_files(loaded: Loaded, options: Options) -> dict[str, bytes]:
+    """NAME-deepness.onnx, compared with PyTorch. Raises `ConfigError`, `ExportError` and what `open_split` raises."""
+    metadata = deepness_metadata(
+        loaded.card, resolution=resolution_cm(loaded.card, options.resolution), side=options.tile
+    )
+    made = tile_network(loaded.model, loaded.card, side=options.tile, from_zero_to_one=True)
+    helper.set_model_props(made.proto, metadata)
+    content = made.proto.SerializeToString()
+    run = run_floats(content)
+    tiles = training_tiles(options.data, count=_PARITY_TILES, side=options.tile, seed=1)
+    squares = [fill_square(tile, options.tile) for tile in tiles]
+    compare_tiles(lambda given: _answer(run(given)), loaded.model, loaded.card, squares, made)
+    return {f"{options.name}-deepness.onnx": content}
+
+
+def deepness_metadata(card: ModelCard, *, resolution: float, side: int) -> dict[str, str]:
+    """What both clients read, each value as JSON.
+
+    Args:
+        card: Names of the classes.
+        resolution: Centimetres a pixel.
+        side: Of a tile, in pixels.
+    """
+    bands = len(card.mean)
+    facts: dict[str, Any] = {
+        "model_type": "Segmentor",
+        "class_names": {str(index): name for index, name in enumerate(card.classes.scored_names)},
+        "resolution": float(resolution),
+        # The documentation of Deepness says the one, its code reads the other.
+        "tile_size": side,
+        "tiles_size": side,
+        "tiles_overlap": OVERLAP_PER_CENT,
+        "standardization_mean": [0.0] * bands,
+        "standardization_std": [1.0] * bands,
+        # Below it a pixel becomes class 0, which is no background here.
+        "seg_thresh": 0.0,
+        "seg_small_segment": 0,
+        "name": card.name,
+        "licence": card.licence,
+    }
+    return {key: json.dumps(value) for key, value in facts.items()}
+
+
+def _answer(found: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    return found[PROBABILITIES]
