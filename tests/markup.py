@@ -57,7 +57,21 @@ _PLOT_KEYWORDS = ("name", "text", "hovertemplate", "title", "title_text")
 _MARKED_OPTIONS = ("radio", "pills", "segmented_control", "select_slider", "tabs")
 _TYPED_IN = ("text_input", "text_area", "number_input", "slider", "select_slider", "checkbox", "toggle")
 _HARMLESS = frozenset(
-    ("plain", "in_chart", "cell", "shown", "stem", "duration", "short_count", "escape", "len", "round", "int", "float")
+    (
+        "plain",
+        "in_chart",
+        "cell",
+        "shown",
+        "stem",
+        "download_name",
+        "duration",
+        "short_count",
+        "escape",
+        "len",
+        "round",
+        "int",
+        "float",
+    )
 )
 _NUMERIC = re.compile(r"[+,_.\d]*[bdeEfFgGn%]|,")
 

@@ -33,12 +33,12 @@ def export_button(model: Model) -> None:
             st.download_button(
                 plain(tool.title),
                 data=partial(caching.export_for_tool, model, kind, who, resolution),
-                file_name=exports.file_name(model, kind),
+                file_name=exports.download_name(model, kind),
                 mime="application/octet-stream",
                 icon=":material/download:",
                 on_click="ignore",
                 disabled=tool.needs_resolution and resolution is None,
-                help=f"{tool.help[0].upper()}{tool.help[1:]}.",
+                help=plain(f"{tool.help[0].upper()}{tool.help[1:]}."),
                 width="stretch",
                 key=f"export_{kind}_{model.name}",
             )

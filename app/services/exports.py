@@ -81,7 +81,7 @@ def for_tool(model: Model, kind: str, who: Person, *, resolution: float | None =
     return _kept(model, kind, build, before=lambda: _count(who), asked=f"{resolution}")
 
 
-def file_name(model: Model, kind: str) -> str:
+def download_name(model: Model, kind: str) -> str:
     """What the file of `for_tool` is called."""
     return f"{file_stem(model.title)}-{kind}{FORMATS[kind].ending}"
 
