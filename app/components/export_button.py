@@ -8,6 +8,7 @@ from app import caching
 from app.components.sign_in import person
 from app.services import exports
 from app.services.artifacts import Model
+from app.services.exports import download_name
 from app.services.names import plain, stem
 
 _HELP = "ONNX in float32 and INT8, compared with PyTorch first, with the model card and a script that uses them."
@@ -33,7 +34,7 @@ def export_button(model: Model) -> None:
             st.download_button(
                 plain(tool.title),
                 data=partial(caching.export_for_tool, model, kind, who, resolution),
-                file_name=exports.download_name(model, kind),
+                file_name=download_name(model, kind),
                 mime="application/octet-stream",
                 icon=":material/download:",
                 on_click="ignore",
