@@ -24,7 +24,7 @@ _KEEP_SECONDS = 5.0
 def warm_up() -> None:
     """Import what the pages need before the first visitor is answered: torch alone would hold up a page for seconds."""
     inference.warm_up()
-    for name in ("app.caching", "app.components.score_table", "app.components.run_live"):
+    for name in ("app.caching", "app.components.score_table", "app.views.runs.live"):
         importlib.import_module(name)
     # Streamlit collects garbage after every run of a page, and torch alone brings half a million objects that are never
     # garbage: looking through them took nine tenths of a rerun (docs/LOG.md). Frozen ones are not looked at.

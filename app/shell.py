@@ -24,7 +24,7 @@ page = st.navigation(
         st.Page("views/temperature.py", title="Temperature", icon=":material/thermostat:", url_path="temperature"),
         st.Page("views/map.py", title="Your images", icon=":material/map:", url_path="images"),
         st.Page("views/distill/page.py", title="Distill", icon=":material/science:", url_path="distill"),
-        st.Page("views/runs.py", title="Runs", icon=":material/monitoring:", url_path="runs"),
+        st.Page("views/runs/page.py", title="Runs", icon=":material/monitoring:", url_path="runs"),
         st.Page("views/benchmark.py", title="Benchmark", icon=":material/speed:", url_path="benchmark"),
         st.Page("views/cost/page.py", title="Cost", icon=":material/payments:", url_path="cost"),
         st.Page("views/browser.py", title="In your browser", icon=":material/web:", url_path="browser"),

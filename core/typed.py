@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -43,12 +44,17 @@ def build(cls: type[_Class], data: Any, *, nested: Mapping[str, type]) -> _Class
 
 def misfits(cls: type, values: dict[str, Any]) -> list[str]:
     """Which of these values, read from JSON, are not of the type that the field of a dataclass has."""
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     return [
         f"{cls.__name__}: {key} must be {_words(hints[key])}, not {_words(type(value))}."
         for key, value in values.items()
         if not _fits(value, hints[key])
     ]
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 def is_number(value: Any) -> bool:

@@ -11,7 +11,9 @@ from core.losses.catalogue import LOSSES
 _GREEN, _ORANGE, _VIOLET = "#2a9479", "#d9782d", "#7c7ce0"
 _CURVES = {"Student": _GREEN, "Control": _ORANGE}
 _LABEL_TERMS = {"cross_entropy": ("Cross-entropy (labels)", _GREEN), "dice": ("Dice (labels)", _ORANGE)}
-_HEIGHT, _ENTRIES_ABOVE = 300, 2
+_HEIGHT, _ENTRIES_ABOVE, _LONGEST_TICK, _MOST_MARKS = 300, 2, 18, 12
+# Of four quarters of runs, the worst first.
+_QUARTERS = ("rgba(128,128,128,.25)", "rgba(128,128,128,.45)", "rgba(42,148,121,.4)", "rgba(42,148,121,.8)")
 
 
 def loss_terms() -> dict[str, tuple[str, str]]:
@@ -68,6 +70,79 @@ def score_chart(
             hovertemplate="%{y:.1f} %",
         )
     return _framed(figure, "Validation mIoU (%)")
+
+
+def parallel_chart(
+    columns: Sequence[tuple[str, Sequence[float | str]]], names: Sequence[str], score: Sequence[float]
+) -> go.Figure:
+    """One line a run across upright axes of settings and results: the higher its `score`, the greener; the best orange.
+
+    Drawn as SVG: plotly's own parallel coordinates need WebGL, which not every browser has.
+    """
+    axes = [_axis(values) for _, values in columns]
+    figure = go.Figure()
+    for title, colour, width, lines in _groups(score):
+        figure.add_scatter(
+            x=[at for _ in lines for at in (*range(len(axes)), None)],
+            y=[height for line in lines for height in (*(heights[line] for heights, _ in axes), None)],
+            text=[
+                text
+                for line in lines
+                for text in (*(_said(names[line], columns, line, at) for at in range(len(axes))), "")
+            ],
+            name=title,
+            mode="lines",
+            line={"color": colour, "width": width},
+            hoverinfo="text",
+        )
+    for at, ((title, _), (_, marks)) in enumerate(zip(columns, axes, strict=True)):
+        figure.add_shape(type="line", x0=at, x1=at, y0=0, y1=1, line={"color": "rgba(128,128,128,.5)", "width": 1})
+        figure.add_annotation(x=at, y=1.12, text=f"<b>{in_chart(title)}</b>", showarrow=False)
+        for height, text in marks:
+            figure.add_annotation(
+                x=at, y=height, text=_shortened(in_chart(text)), showarrow=False, xshift=4, xanchor="left"
+            )
+    figure.update_layout(height=360, margin={"l": 24, "r": 84, "t": 16, "b": 8}, hovermode="closest")
+    figure.update_layout(legend={"orientation": "h", "y": -0.04, "yanchor": "top"})
+    figure.update_xaxes(visible=False, range=[-0.1, len(axes) - 1 + 0.1])
+    return figure.update_yaxes(visible=False, range=[-0.06, 1.2])
+
+
+def _axis(values: Sequence[float | str]) -> tuple[list[float], list[tuple[float, str]]]:
+    """Where each value stands on its axis, 0 to 1, and the marks beside it: texts in order, or the ends of numbers."""
+    numbers = [value for value in values if isinstance(value, int | float)]
+    if len(numbers) == len(values):
+        low, high = min(numbers), max(numbers)
+        span = high - low
+        marks = [(0.0, f"{low:.4g}"), (1.0, f"{high:.4g}")] if span else [(0.5, f"{low:.4g}")]
+        return [(number - low) / span if span else 0.5 for number in numbers], marks
+    texts = sorted({str(value) for value in values})
+    place = {text: at / (len(texts) - 1) if len(texts) > 1 else 0.5 for at, text in enumerate(texts)}
+    marks = [(place[text], text) for text in texts] if len(texts) <= _MOST_MARKS else []
+    return [place[str(value)] for value in values], marks
+
+
+def _groups(score: Sequence[float]) -> list[tuple[str, str, float, list[int]]]:
+    """Title, colour and width of the lines of each quarter of the runs, the best one last and on its own."""
+    ordered = sorted(range(len(score)), key=lambda run: score[run])
+    others, best = ordered[:-1], ordered[-1:]
+    quarters = [others[len(others) * at // 4 : len(others) * (at + 1) // 4] for at in range(4)]
+    found = [
+        (f"{score[lines[0]]:.1f} to {score[lines[-1]]:.1f} %", colour, 1.2, lines)
+        for lines, colour in zip(quarters, _QUARTERS, strict=True)
+        if lines
+    ]
+    return [*found, (f"Best, {score[best[0]]:.1f} %", _ORANGE, 3.0, best)]
+
+
+def _said(name: str, columns: Sequence[tuple[str, Sequence[float | str]]], run: int, at: int) -> str:
+    title, values = columns[at]
+    value = values[run]
+    return in_chart(f"{name}: {title} {value:g}" if isinstance(value, int | float) else f"{name}: {title} {value}")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_TICK else f"{text[: _LONGEST_TICK - 1]}…"
 
 
 def smoothed(values: Sequence[float], *, keep: float = 0.85) -> list[float]:

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 
 from app.services import access, artifacts
 from app.services.access import Person
@@ -11,7 +13,7 @@ from app.services.stores import open_store, training_run
 from core.config import RunConfig
 from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.errors import RunStateError
-from core.runs.store.records import RunRecord, RunState
+from core.runs.store.records import RunQuery, RunRecord, RunState
 
 ACTIVE = ("queued", "running")
 
@@ -70,8 +72,60 @@ class Run:
         return self.state in ACTIVE
 
 
+STATES = {
+    "all": ("All", ()),
+    "active": ("Waiting or running", (RunState.QUEUED, RunState.RUNNING)),
+    "done": ("Done", (RunState.DONE,)),
+    "ended": ("Failed or cancelled", (RunState.FAILED, RunState.CANCELLED)),
+}
+"""What the list can be narrowed to: a title, and the states of the store (none: all)."""
+AT_ONCE = 50
+"""Runs on one page of the list."""
+
+
+@dataclass(frozen=True)
+class RunList:
+    """One page of the list. `total` runs suit what is searched for, of `known` in all; `pages` is 1 or more."""
+
+    runs: list[Run]
+    total: int
+    known: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // AT_ONCE))
+
+
+def find_runs(text: str = "", state: str = "all", *, page: int = 1, most: int | None = None) -> RunList:
+    """The runs of this state whose name or id (or those of their teacher) hold `text`, newest first.
+
+    `page` counts from 1 and holds `most` (None: `AT_ONCE`); one that is not there gives the last. Raises `StoreError`.
+    """
+    most = AT_ONCE if most is None else most
+    query = RunQuery(text, STATES[state][1], first=most * (page - 1), most=most)
+    found = open_store().page(query)
+    if page > 1 and not found.records and found.total:
+        found = open_store().page(replace(query, first=(found.total - 1) // most * most))
+    made = [_run(record, found.controls.get(record.id)) for record in found.records]
+    return RunList(made, found.total, found.known)
+
+
+def some_runs(run_ids: Iterable[str]) -> list[Run]:
+    """Those of these runs that are there, in this order. Raises `StoreError`."""
+    ids = tuple(dict.fromkeys(run_ids))
+    found = open_store().page(RunQuery(ids=ids, most=len(ids)))
+    by_id = {record.id: _run(record, found.controls.get(record.id)) for record in found.records}
+    return [by_id[run_id] for run_id in ids if run_id in by_id]
+
+
+def running_run() -> Run | None:
+    """The newest run that is under way. Raises `StoreError`."""
+    records = open_store().list([RunState.RUNNING])
+    return next(iter(some_runs(record.id for record in records[:1])), None)
+
+
 def list_runs() -> list[Run]:
-    """Every run, newest first. Raises `StoreError`."""
+    """Every run, newest first: for what is worked out over all of them. Raises `StoreError`."""
     records = open_store().list()
     controls = {record.config.control_of: record.id for record in reversed(records) if record.config.control_of}
     return [_run(record, controls.get(record.id)) for record in records]
@@ -175,7 +229,25 @@ def _run(record: RunRecord, control: str | None) -> Run:
 
 def settings_key(config: RunConfig) -> str:
     """The same for two runs that differ in seed, name and device at most."""
-    settings = asdict(config)
+    return _key(_Itself(config))
+
+
+@dataclass(frozen=True, eq=False)
+class _Itself:
+    """Settings as a key: the store gives the very same object for a run again, and comparing all values is slow."""
+
+    config: RunConfig
+
+    def __hash__(self) -> int:
+        return id(self.config)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.config is self.config
+
+
+@lru_cache(maxsize=4096)
+def _key(same: _Itself) -> str:
+    settings = asdict(same.config)
     del settings["name"], settings["control_of"], settings["data"]["opened"]
     del settings["train"]["seed"], settings["train"]["device"]
     # Read back with every number a float: a weight of 1 is a weight of 1.0.

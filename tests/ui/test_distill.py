@@ -100,7 +100,7 @@ def test_launch_queues_starts_a_worker_and_leads_to_the_run(view: View, world: W
     assert [held(request, "temperature", "alpha", "teacher") for request in world.launched] == [(3.0, 0.3, "teacher")]
     assert not world.launched[0].control
     assert world.started == 1
-    assert world.switched == [("views/runs.py", {"run": "20261123-101500-ab12"})]
+    assert world.switched == [("views/runs/page.py", {"run": "20261123-101500-ab12"})]
 
 
 def test_data_that_cannot_be_used_is_told_and_cannot_be_launched_on(

@@ -169,7 +169,7 @@ def test_seeds_multiply_the_time_and_the_first_run_is_shown(view: View, world: W
     launched(page, world)
     records = list(reversed(open_store().list()))
     assert [record.config.train.seed for record in records] == [0, 0, 1, 1, 2, 2]
-    assert world.switched == [("views/runs.py", {"run": records[0].id})]
+    assert world.switched == [("views/runs/page.py", {"run": records[0].id})]
     assert [record.config.control_of for record in records[1::2]] == [record.id for record in records[::2]]
     assert records[2].name == "Compact 4 from teacher, seed 1"
     assert records[3].name == "Compact 4 from teacher, seed 1, control"

@@ -33,7 +33,7 @@ def test_teacher_and_student_are_queued_as_a_chain(view: View, world: World) -> 
     page.button(key="launch").click().run()
     assert not page.exception
     teacher, student = sorted(open_store().list(), key=lambda run: run.created_at)
-    assert world.switched == [("views/runs.py", {"run": teacher.id})]
+    assert world.switched == [("views/runs/page.py", {"run": teacher.id})]
     assert world.started == 1
     assert (teacher.config.kind, teacher.config.data.dataset, teacher.config.train.epochs) == ("train", "plots", 3)
     assert student.config.distill is not None

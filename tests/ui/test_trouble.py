@@ -8,9 +8,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app.components import run_live, run_table
 from app.services import palettes, progress, runs, speeds, workers
 from app.services.stores import open_store
+from app.views.runs import listing, live
 from core.errors import RunStateError
 from core.events import EpochEvent, MessageEvent, PreviewEvent
 from core.runs.recorder import Recorder
@@ -85,7 +85,7 @@ def test_the_table_is_drawn_again_while_any_run_is_active(view: View, monkeypatc
     work(run_id)
     finish(run_id, best_miou5=0.5)
     view("runs", run=run_id)
-    assert ticks["draw_table"] == run_table.TICK_SECONDS
+    assert ticks["draw_table"] == listing.TICK_SECONDS
     runs.cancel(control_id, ANYBODY)
     view("runs", run=run_id)
     assert ticks["draw_table"] is None
@@ -93,9 +93,9 @@ def test_the_table_is_drawn_again_while_any_run_is_active(view: View, monkeypatc
 
 def test_the_table_reads_the_runs_anew_by_itself() -> None:
     def script() -> None:
-        from app.components.run_table import draw_table
+        from app.views.runs.listing import PartOfList, draw_table
 
-        draw_table(True)
+        draw_table(True, PartOfList())
 
     run_id, _ = add_pair()
     work(run_id)
@@ -109,7 +109,7 @@ def test_the_table_reads_the_runs_anew_by_itself() -> None:
 def test_a_row_that_was_chosen_becomes_the_run_of_the_page(view: View) -> None:
     run_id, control_id = add_pair()
     page = view("runs", run=control_id)
-    page.session_state[run_table._CHOSEN] = run_id
+    page.session_state[listing._CHOSEN] = run_id
     page.run()
     assert not page.exception
     assert page.selectbox(key="run").value == run_id
@@ -211,4 +211,4 @@ def test_the_preview_of_a_control_is_called_so_and_has_a_legend(view: View) -> N
     for name, colour in palettes.painted(CLASSES, "safe"):
         assert f"background:rgb{colour}" in legend
         assert f">{name}<" in legend
-    assert run_live.TICK_SECONDS == run_table.TICK_SECONDS
+    assert live.TICK_SECONDS == listing.TICK_SECONDS

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.components import run_table, worker_status
+from app.components import worker_status
 from app.services import launch, runs, waiting_runs, workers
 from app.services.runs import Run
 from app.services.stores import open_store
+from app.views.runs import listing
 from core.config import DistillConfig, ModelConfig
 from core.runs.store.records import RunState
 from tests.ui.conftest import ANYBODY, World, ask, words
@@ -143,7 +144,7 @@ def test_what_the_form_cannot_hold_is_not_offered(view: View) -> None:
 
 
 def _picked(page: AppTest, *ids: str) -> AppTest:
-    page.session_state[run_table._PICKED] = list(ids)
+    page.session_state[listing._PICKED] = list(ids)
     return page.run()
 
 

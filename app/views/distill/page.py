@@ -67,7 +67,7 @@ def _teacher() -> None:
             with plainly():
                 run_id = teachers.launch(request, person())
                 workers.ensure_worker()
-                st.switch_page("views/runs.py", query_params={state.RUN: run_id})
+                st.switch_page("views/runs/page.py", query_params={state.RUN: run_id})
 
 
 def _can_be_read(data: DataConfig) -> bool:
@@ -145,7 +145,7 @@ def _launch(request: launch.Request) -> None:
         caching.split_summary(launch.data_key(request))
     run_id = launch.launch(request, person())
     workers.ensure_worker()
-    st.switch_page("views/runs.py", query_params={state.RUN: run_id})
+    st.switch_page("views/runs/page.py", query_params={state.RUN: run_id})
 
 
 page(main)

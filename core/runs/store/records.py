@@ -112,6 +112,35 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class RunQuery:
+    """Which runs of a long list are wanted: `most` of them, newest first, from number `first` (0: the newest).
+
+    `text` stands somewhere in the name or the id of a run, of its teacher, or of the run that it controls; upper and
+    lower case are the same. No `states` are all of them; `ids` None: any run, else only these.
+    """
+
+    text: str = ""
+    states: tuple[RunState, ...] = ()
+    first: int = 0
+    most: int = 50
+    kinds: tuple[RunKind, ...] = (RunKind.TRAINING,)
+    ids: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """Some runs of a long list. `total` is how many suit the query; `known` how many there are of these kinds.
+
+    `controls` names the newest control of each of the records that has one.
+    """
+
+    records: list[RunRecord]
+    total: int
+    known: int
+    controls: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class WorkerRecord:
     """One worker process: `device` lists its slots, separated by commas; times are Unix seconds.
 

@@ -42,7 +42,7 @@ from core import paths
 from core.config import RunConfig
 from core.errors import FencedError, RunNotFoundError, RunStateError, StoreError, TerrastillError
 from core.out_of_memory import plan_retry, too_large
-from core.runs.store import attempts
+from core.runs.store import attempts, listing
 from core.runs.store.database import Database
 from core.runs.store.records import (
     LAST_CHECKPOINT,
@@ -50,6 +50,8 @@ from core.runs.store.records import (
     QUICK_KINDS,
     JobRequest,
     RunKind,
+    RunPage,
+    RunQuery,
     RunRecord,
     RunState,
     WorkerRecord,
@@ -57,7 +59,6 @@ from core.runs.store.records import (
 from core.runs.store.registry import WorkerRegistry
 from core.runs.store.run_files import announce_job, make_run_folder, remove_folder
 from core.runs.store.tables import (
-    QUEUE_ORDER,
     RUNS,
     change,
     claim_first,
@@ -101,8 +102,7 @@ class RunStore:
             reason = f"The folder {self.home} cannot be made ({error.strerror})"
             raise StoreError(f"{reason}: set TERRASTILL_HOME to a folder that can be written to.") from error
         self._now, self._token = now, token
-        url = url or paths.store_url()
-        self._database = Database(url or URL.create("sqlite", database=str(self.home / "runs.db")))
+        self._database = Database(url or paths.store_url() or URL.create("sqlite", database=str(self.home / "runs.db")))
         self._workers = WorkerRegistry(self._database, now=now)
 
     def close(self) -> None:
@@ -126,17 +126,18 @@ class RunStore:
 
     def list(self, states: Iterable[RunState] | None = None, *, kinds: Sequence[RunKind] = _TRAINING) -> _Runs:
         """The runs of these kinds in these states (None: all), newest first."""
-        query = select(RUNS).where(RUNS.c.kind.in_(kinds)).order_by(RUNS.c.sequence.desc())
-        if states is not None:
-            query = query.where(RUNS.c.state.in_(tuple(states)))
         with self._database.read() as connection:
-            return [to_run(row) for row in connection.execute(query)]
+            return listing.all_runs(connection, states, kinds)
+
+    def page(self, query: RunQuery) -> RunPage:
+        """Some runs of a list that may be long, newest first; the others are not read."""
+        with self._database.read() as connection:
+            return listing.page_of_runs(connection, query)
 
     def queue(self, *, kinds: Sequence[RunKind] = _TRAINING) -> _Runs:
         """The queued runs, the next one first. A control is listed at its turn, though it may still have to wait."""
-        query = select(RUNS).where(RUNS.c.state == RunState.QUEUED, RUNS.c.kind.in_(kinds)).order_by(*QUEUE_ORDER)
         with self._database.read() as connection:
-            return [to_run(row) for row in connection.execute(query)]
+            return listing.queued_runs(connection, kinds)
 
     def add(self, config: RunConfig, *, worker: str | None = None, priority: int = 0) -> RunRecord:
         """Queue a run and make its folder; with `worker` it is that worker's at once. Raises `ConfigError`."""
@@ -270,14 +271,13 @@ class RunStore:
         self._workers.leave(worker_id)
 
     def workers(self) -> _Workers:
-        """The workers that are alive."""
+        """Those that are alive."""
         return self._workers.alive()
 
     def waiting_kinds(self) -> set[RunKind]:
         """The kinds of which a run is queued: what a worker asks before it opens a transaction that locks."""
         with self._database.read() as connection:
-            query = select(RUNS.c.kind).where(RUNS.c.state == RunState.QUEUED).distinct()
-            return {RunKind(kind) for kind in connection.scalars(query)}
+            return listing.waiting_kinds(connection)
 
     def adopt_jobs(self, machine: str) -> None:
         """Let `machine` do the quick runs that wait for one whose worker is gone: it may never come back."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -202,10 +203,16 @@ def read_settings(row: Row[Any]) -> tuple[RunConfig, str | None]:
     One such run must not hide all others from the list.
     """
     try:
-        return RunConfig.from_json(row.config), None
+        return _parsed(row.config), None
     except ConfigError as error:
         problem = f"The settings of this run cannot be read ({error}): delete it."
         return RunConfig(kind="train", name=row.name), problem
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> RunConfig:
+    """Reading and checking settings takes a millisecond, and those of a run never change."""
+    return RunConfig.from_json(text)
 
 
 def to_run(row: Row[Any]) -> RunRecord:

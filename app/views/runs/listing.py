@@ -1,7 +1,8 @@
-"""Runs as a table, and the small words that every view of a run uses."""
+"""Runs as a table that is searched and read page by page, and the small words that every view of a run uses."""
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
@@ -10,9 +11,10 @@ from app import state
 from app.components import say
 from app.components.forecast import duration
 from app.components.guard import plainly
+from app.components.linked import linked_segments
 from app.services import runs
 from app.services.names import plain
-from app.services.runs import Run
+from app.services.runs import Run, RunList
 from core.losses.catalogue import in_words
 
 STATES: dict[str, tuple[str, say.BadgeColour, str]] = {
@@ -26,60 +28,114 @@ TICK_SECONDS = 1.5
 _TABLE = "runs_table"
 _CHOSEN = "runs_table_chosen"
 _PICKED = "runs_table_picked"
+_PAGE = "page"
 
 
-def run_table(found: Sequence[Run]) -> None:
-    """All runs, newest first; drawn again every `TICK_SECONDS` while one is active.
+@dataclass(frozen=True)
+class PartOfList:
+    """Which part of the list is asked for: words, a state of `services.runs.STATES`, a page from 1."""
 
-    Choosing a row selects that run for the page: draw the table before the menu of runs. Several rows may be chosen;
-    `picked` gives them.
+    text: str = ""
+    state: str = "all"
+    page: int = 1
+
+    def read(self) -> RunList:
+        return runs.find_runs(self.text, self.state, page=self.page)
+
+
+def choose_part() -> PartOfList:
+    """Search, states and pages, above the table."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(
+            "Search",
+            key="find",
+            type="search",
+            bind="query-params",
+            placeholder="Name, id or teacher",
+            width=260,
+            on_change=_to_first_page,
+        )
+        titles = {name: title for name, (title, _) in runs.STATES.items()}
+        state_name = linked_segments("State", titles, name="state", on_change=_to_first_page)
+        wanted = PartOfList(str(text or "").strip(), state_name)
+        found = wanted.read()
+        if found.pages == 1:
+            st.session_state.pop(_PAGE, None)
+            return wanted
+        if st.session_state.get(_PAGE, 1) > found.pages:
+            st.session_state[_PAGE] = found.pages
+        return replace(wanted, page=st.pagination(found.pages, key=_PAGE, bind="query-params"))
+
+
+def _to_first_page() -> None:
+    if _PAGE in st.session_state:
+        st.session_state[_PAGE] = 1
+
+
+def run_table(wanted: PartOfList, found: RunList) -> None:
+    """One page of runs, newest first; drawn again every `TICK_SECONDS` while one of them is active.
+
+    Choosing a row selects that run for the page: draw the table before the menu of runs. Several rows may be chosen,
+    on several pages too; `picked` gives them.
     """
     if (chosen := st.session_state.pop(_CHOSEN, None)) is not None:
         st.session_state[state.RUN] = chosen
-    live = any(run.active for run in found)
-    st.fragment(run_every=TICK_SECONDS if live else None)(draw_table)(live)
+    live = any(run.active for run in found.runs)
+    st.fragment(run_every=TICK_SECONDS if live else None)(draw_table)(live, wanted)
 
 
-def picked(found: Sequence[Run]) -> list[Run]:
+def picked() -> list[Run]:
     """The runs whose rows are chosen, as long as they are there."""
-    by_id = {run.id: run for run in found}
-    return [by_id[run_id] for run_id in st.session_state.get(_PICKED, []) if run_id in by_id]
+    return runs.some_runs(st.session_state.get(_PICKED, []))
 
 
-def draw_table(live: bool) -> None:
+def forget_picked() -> None:
+    """Let no row be chosen any more."""
+    st.session_state[_PICKED] = []
+
+
+def draw_table(live: bool, wanted: PartOfList) -> None:
     """The runs as they are now. `live` says whether any was active when the page was drawn."""
     with plainly():
-        found = runs.list_runs()
-        _table(found)
-        if live != any(run.active for run in found) or _CHOSEN in st.session_state:
+        found = wanted.read()
+        _table(found.runs, wanted.page)
+        if found.total < found.known or found.pages > 1:
+            suit = "" if found.total == found.known else f" of {found.known:,}"
+            say.caption(
+                f"{found.total:,}{suit} runs; {runs.AT_ONCE} on a page." if found.total else "No run suits this."
+            )
+        if live != any(run.active for run in found.runs) or _CHOSEN in st.session_state:
             # The page decides whether this part is drawn again, and what stands below it.
             st.rerun()
 
 
-def _table(found: Sequence[Run]) -> None:
+def _table(found: Sequence[Run], page: int) -> None:
     ids = [run.id for run in found]
+    key = _TABLE if page == 1 else f"{_TABLE}_{page}"
 
     def choose() -> None:
-        before, now = st.session_state.get(_PICKED, []), [ids[row] for row in st.session_state[_TABLE].selection.rows]
-        st.session_state[_PICKED] = now
+        before, now = st.session_state.get(_PICKED, []), [ids[row] for row in st.session_state[key].selection.rows]
+        st.session_state[_PICKED] = [run_id for run_id in before if run_id not in ids] + now
         if now:
             # Of several, the one that was just added is looked at.
             st.session_state[_CHOSEN] = next((run_id for run_id in now if run_id not in before), now[0])
 
+    chosen = [at for at, run_id in enumerate(ids) if run_id in st.session_state.get(_PICKED, [])]
     say.table(
         [_row(run) for run in found],
         hide_index=True,
-        key=_TABLE,
-        height=min(38 + 35 * len(found), 290),
+        key=key,
+        height=min(38 + 35 * max(1, len(found)), 290),
         on_select=choose,
         selection_mode="multi-row",
+        selection_default={"selection": {"rows": chosen}} if chosen else None,
         column_config={
             "Run": st.column_config.TextColumn(pinned=True),
             "Pinned": st.column_config.TextColumn(help="A pinned run is never deleted to make room."),
             "mIoU": st.column_config.NumberColumn(format="%.1f %%", help="Best on the validation images."),
         },
         placeholder="–",
-        alt="All runs with their state and score",
+        alt="Runs with their state and score",
     )
 
 

@@ -10,12 +10,12 @@ from app.components.forecast import duration
 from app.components.guard import plainly
 from app.components.legend import legend
 from app.components.palette_switch import palette_switch
-from app.components.run_table import TICK_SECONDS, settings_line, state_badge
 from app.components.sign_in import person
 from app.services import palettes, progress, runs, verdicts, waiting_runs, workers
 from app.services.names import plain
 from app.services.progress import RunProgress
 from app.services.runs import Run
+from app.views.runs.listing import TICK_SECONDS, settings_line, state_badge
 
 _SOON = 3.0
 """Seconds that a person does not count."""
@@ -23,51 +23,53 @@ _SOON = 3.0
 
 def run_live(run: Run) -> None:
     """Draw a run and, while it or its counterpart is active, draw it again every `TICK_SECONDS`."""
-    partner = _partner(run, {other.id: other for other in runs.list_runs()})
+    partner = _partner(run)
     live = run.active or (partner is not None and partner.active)
     st.fragment(run_every=TICK_SECONDS if live else None)(_draw)(run.id, (run.state, partner.state if partner else ""))
 
 
 def _draw(run_id: str, states: tuple[str, str]) -> None:
     with plainly():
-        known = {run.id: run for run in runs.list_runs()}
-        if run_id not in known:
+        found_runs = runs.some_runs([run_id])
+        if not found_runs:
             st.rerun()
-        run = known[run_id]
-        partner = _partner(run, known)
+        run = found_runs[0]
+        partner = _partner(run)
         if (run.state, partner.state if partner else "") != states:
             # Buttons and the table outside this part depend on the state.
             st.rerun()
         found = progress.read_progress(run_id)
-        _status(run, partner, found, known)
+        _status(run, partner, found)
         _curves(run, partner, found)
         _preview(run)
 
 
-def _partner(run: Run, known: Mapping[str, Run]) -> Run | None:
+def _partner(run: Run) -> Run | None:
     """The control of a distillation, or the distillation of a control."""
-    return known.get(run.control or run.control_of or "")
+    name = run.control or run.control_of
+    return next(iter(runs.some_runs([name])), None) if name else None
 
 
-def _status(run: Run, partner: Run | None, found: RunProgress, known: Mapping[str, Run]) -> None:
+def _status(run: Run, partner: Run | None, found: RunProgress) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         state_badge(run)
         say.caption(settings_line(run), width="stretch")
     if run.state == "running":
         st.progress(run.progress, text=plain(_progress_text(run, found)))
     elif run.state == "queued":
-        _waiting(run, partner, known)
+        _waiting(run, partner)
     elif run.state == "failed":
         say.error(run.error or "The run failed without saying why. The log below may tell.")
     if run.active or run.collapsed:
         # Of a run that came through, the log keeps them.
         for warning in found.warnings:
             say.warning(warning)
-    _verdict(run, partner, known)
+    _verdict(run, partner)
 
 
-def _waiting(run: Run, partner: Run | None, known: Mapping[str, Run]) -> None:
+def _waiting(run: Run, partner: Run | None) -> None:
     """What a queued run waits for; where nobody is there to take it, the button that starts a worker."""
+    known = {other.id: other for other in runs.list_runs()}
     absent = workers.worker_state().state == "absent"
     if run.error:
         say.warning(run.error)
@@ -94,11 +96,15 @@ def _place(turn: waiting_runs.Turn, *, absent: bool) -> str:
     return f"{place}, starts in about {duration(turn.starts_in)}."
 
 
-def _verdict(run: Run, partner: Run | None, known: Mapping[str, Run]) -> None:
-    if verdict := verdicts.verdict(run, known.values()):
+def _verdict(run: Run, partner: Run | None) -> None:
+    if run.state != "done":
+        return
+    # Over all seeds of these settings, wherever they stand in the list.
+    known = runs.list_runs() if partner is not None else [run]
+    if verdict := verdicts.verdict(run, known):
         box = {"good": say.success, "bad": say.warning, "open": say.info}[verdict.tone]
         box(f"{verdict.sentence}{_on_test(run)}", icon=":material/balance:")
-    elif run.state == "done" and run.best_miou5 is not None:
+    elif run.best_miou5 is not None:
         text = f"Best validation mIoU {100 * run.best_miou5:.1f} %.{_on_test(run)}"
         if partner is not None and partner.active and not run.control_of:
             text += " The gain shows when the control is done too."
