@@ -86,11 +86,11 @@ def parallel_chart(
             x=[at for _ in lines for at in (*range(len(axes)), None)],
             y=[height for line in lines for height in (*(heights[line] for heights, _ in axes), None)],
             text=[
-                text
+                in_chart(text)
                 for line in lines
                 for text in (*(_said(names[line], columns, line, at) for at in range(len(axes))), "")
             ],
-            name=title,
+            name=in_chart(title),
             mode="lines",
             line={"color": colour, "width": width},
             hoverinfo="text",
@@ -100,7 +100,7 @@ def parallel_chart(
         figure.add_annotation(x=at, y=1.12, text=f"<b>{in_chart(title)}</b>", showarrow=False)
         for height, text in marks:
             figure.add_annotation(
-                x=at, y=height, text=_shortened(in_chart(text)), showarrow=False, xshift=4, xanchor="left"
+                x=at, y=height, text=in_chart(_shortened(text)), showarrow=False, xshift=4, xanchor="left"
             )
     figure.update_layout(height=360, margin={"l": 24, "r": 84, "t": 16, "b": 8}, hovermode="closest")
     figure.update_layout(legend={"orientation": "h", "y": -0.04, "yanchor": "top"})
@@ -138,7 +138,7 @@ def _groups(score: Sequence[float]) -> list[tuple[str, str, float, list[int]]]:
 def _said(name: str, columns: Sequence[tuple[str, Sequence[float | str]]], run: int, at: int) -> str:
     title, values = columns[at]
     value = values[run]
-    return in_chart(f"{name}: {title} {value:g}" if isinstance(value, int | float) else f"{name}: {title} {value}")
+    return f"{name}: {title} {value:g}" if isinstance(value, int | float) else f"{name}: {title} {value}"
 
 
 def _shortened(text: str) -> str:
