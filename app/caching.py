@@ -25,6 +25,7 @@ from app.services import (
     launch,
     map_views,
     overlays,
+    own_datasets,
     picture_collections,
     picture_use,
     scene_figures,
@@ -36,7 +37,7 @@ from app.services.access import Person
 from app.services.artifacts import Model
 from app.services.datasets import Picture
 from app.streamlit_private import is_drawing
-from app.visitor import hold_pixels, person
+from app.visitor import hold_pixels, owner, person
 
 Mask = NDArray[np.uint8]
 _T = TypeVar("_T")
@@ -50,10 +51,30 @@ def scene(name: str) -> Picture:
     return datasets.load_scene(name)
 
 
-@st.cache_data(max_entries=16, ttl=600, show_spinner=False)
 def of_collection(collection: str, name: str, folder: str) -> Picture:
-    """A picture of a dataset or a folder; read again after ten minutes, because a folder may have changed."""
+    """A picture of a dataset or a folder; read again after ten minutes, because a folder may have changed.
+
+    One of a private dataset is kept for the session of its owner alone.
+    """
+    if own_datasets.is_private(collection):
+        return _of_own(collection, name, owner() if is_drawing() else None)
+    return _of_all(collection, name, folder)
+
+
+@st.cache_data(max_entries=16, ttl=600, show_spinner=False)
+def _of_all(collection: str, name: str, folder: str) -> Picture:
     return picture_collections.open_picture(collection, name, folder)
+
+
+@st.cache_data(max_entries=16, ttl=600, scope="session", show_spinner=False)
+def _of_own(collection: str, name: str, owned_by: str | None) -> Picture:
+    return picture_collections.open_picture(collection, name, "", owned_by)
+
+
+def forget_datasets() -> None:
+    """Drop what is kept of datasets: one was saved, or another took its name."""
+    for kept in (_of_all, _of_own, split_summary):
+        kept.clear()
 
 
 @st.cache_data(max_entries=2, scope="session", show_spinner=False)
@@ -245,7 +266,7 @@ def for_browser(model: Model) -> dict[str, Any]:
 
 def benchmark_choices() -> benchmarks.Choices:
     """What this machine can measure, and the datasets that are here now."""
-    return replace(_benchmark_choices(), labelled=benchmarks.labelled())
+    return replace(_benchmark_choices(), labelled=benchmarks.labelled(owner()))
 
 
 @st.cache_data(max_entries=1, show_spinner=False)

@@ -23,6 +23,7 @@ page = st.navigation(
         st.Page("views/gallery.py", title="Gallery", icon=":material/grid_view:", url_path="gallery"),
         st.Page("views/temperature.py", title="Temperature", icon=":material/thermostat:", url_path="temperature"),
         st.Page("views/map.py", title="Your images", icon=":material/map:", url_path="images"),
+        st.Page("views/datasets/page.py", title="Datasets", icon=":material/dataset:", url_path="datasets"),
         st.Page("views/distill/page.py", title="Distill", icon=":material/science:", url_path="distill"),
         st.Page("views/runs/page.py", title="Runs", icon=":material/monitoring:", url_path="runs"),
         st.Page("views/benchmark.py", title="Benchmark", icon=":material/speed:", url_path="benchmark"),

@@ -38,6 +38,8 @@ AXIS: Final = "cost"
 PRESET: Final = "preset"
 COLOURS: Final = "colours"
 LOSSES: Final = "losses"
+GOAL: Final = "goal"
+DATASET: Final = "dataset"
 NOTHING: Final = "none"
 """How the link writes what was emptied on purpose; nothing at all in the link means the default."""
 

@@ -7,9 +7,15 @@ import streamlit as st
 from app import streamlit_private
 from app.services.access import Access, Person, email_of, read_access, signed_in_too_long
 from app.services.uploads import OPEN_PIXELS, UPLOADS, SessionPixels
+from app.services.visitors import folder_name
 
 HERE = "this machine"
 _KEEPER = "open_pixels"
+
+
+def owner() -> str | None:
+    """By what the datasets of who is at the browser are theirs; None: they cannot be known again."""
+    return person().folder
 
 
 def person() -> Person:
@@ -18,10 +24,11 @@ def person() -> Person:
     Everybody at the server's own machine who has not signed in is one person, however many tabs there are.
     """
     address = str(st.context.ip_address or HERE)
-    if not st.user.get("is_logged_in"):
-        return Person(address)
-    access = read_access()
-    return Person(address, email_of(st.user, access) if is_known(access) else None)
+    email = None
+    if st.user.get("is_logged_in"):
+        access = read_access()
+        email = email_of(st.user, access) if is_known(access) else None
+    return Person(address, email, folder_name(st.context.cookies, email))
 
 
 def is_known(access: Access | None = None) -> bool:

@@ -45,6 +45,11 @@ def named_datasets() -> Path:
     return home() / "datasets"
 
 
+def imports() -> Path:
+    """Where datasets lie that visitors bring and have not saved: `imports/` in `home()`."""
+    return home() / "imports"
+
+
 def wants_tensorboard() -> bool:
     """Whether runs also write for TensorBoard: `TERRASTILL_TENSORBOARD` is set, and not to 0."""
     return os.environ.get("TERRASTILL_TENSORBOARD", "0") not in ("", "0")

@@ -87,7 +87,10 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(SERVER, ("app.services",)),
     "app.services": ("core", "app.services"),
     **dict.fromkeys(("app.components", "app.views"), (*PAGES, *PLAIN)),
-    **{f"app.views.{name}": (*PAGES, *PLAIN, f"app.views.{name}") for name in ("compare", "cost", "distill", "runs")},
+    **{
+        f"app.views.{name}": (*PAGES, *PLAIN, f"app.views.{name}")
+        for name in ("compare", "cost", "datasets", "distill", "runs")
+    },
     "tools": ("core", "tools"),
 }
 SERVICES_MAY_NOT = (

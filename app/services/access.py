@@ -24,6 +24,8 @@ limits below, and no file of the server is opened. Signing in itself is Streamli
     upload_megabytes_a_person = 600
     upload_megabytes = 1200              # of all visitors together
     own_images_gigabytes = 20            # on the disk, pictures and results of all visitors together
+    imports_an_hour = 60                 # of datasets, read or saved, by one person
+    datasets_gigabytes = 40              # on the disk, datasets of all visitors together, while they come in too
     open_megapixels = 480                # of uploads that are decoded on Compare and Temperature, of all together
     images = "/srv/imagery"              # what the page for own images may open
     hosts = ["maps.example.org"]         # names of this server, * for any part
@@ -75,6 +77,8 @@ class Access:
     upload_megabytes_a_person: int = 600
     upload_megabytes: int = 1200
     own_images_gigabytes: int = 20
+    imports_an_hour: int = 60
+    datasets_gigabytes: int = 40
     open_megapixels: int = 480
     images: Path | None = None
     hosts: tuple[str, ...] | None = None
@@ -90,11 +94,13 @@ class Person:
     """Who is at the browser, for rights and limits: the e-mail address of who signed in, else the network address.
 
     `address` is that of the peer, or what a proxy that the operator trusts says of it (`app/web_limits.py`). An IPv6
-    network of 64 bits is one person: whoever has one address of it has them all.
+    network of 64 bits is one person: whoever has one address of it has them all. `folder` is what
+    `visitors.folder_name` gives, by which datasets are theirs; None: who cannot be known again.
     """
 
     address: str
     email: str | None = None
+    folder: str | None = None
 
     @property
     def key(self) -> str:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.services import access, progress, workers
+from app.services import access, own_datasets, progress, workers
 from app.services.access import Person
 from app.services.artifacts import require_known
 from app.services.stores import open_store
@@ -14,7 +14,6 @@ from core.benchmark.results import Result as Result
 from core.benchmark.results import Row as Row
 from core.benchmark.runtimes import RUNTIMES
 from core.config import DataConfig
-from core.data.datasets import known
 from core.events import Progress
 from core.runs.store.records import JobRequest, RunKind, RunState
 
@@ -51,10 +50,10 @@ def choices() -> Choices:
     return Choices({name: runtime.unavailable("cpu") for name, runtime in RUNTIMES.items()}, threads, labelled())
 
 
-def labelled() -> dict[str, str]:
-    """The titles of the labelled data that is here now, by name, and `none`."""
+def labelled(owner: str | None = None) -> dict[str, str]:
+    """The titles of the labelled data that is here now and that this visitor may use, by name, and `none`."""
     found = {"none": "No scores"}
-    for name, dataset in known().items():
+    for name, dataset in own_datasets.visible(owner).items():
         if dataset.is_here():
             note = f" ({dataset.note})" if dataset.note else ""
             found[name] = f"{dataset.short_title}{note}, validation images"
@@ -75,6 +74,8 @@ def start(
 ) -> str:
     """Queue it and give its id. Raises `RunStateError` while another one runs, `ConfigError` and `CheckpointError`."""
     require_known(teacher, *models)
+    if labelled != "none":
+        own_datasets.require_visible(labelled, who.folder)
     confidence, fewest, seconds = CAREFUL[care]
     plan = Plan(
         models=tuple(models),

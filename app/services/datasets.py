@@ -1,17 +1,17 @@
 """Pictures to look at (shipped scenes, uploads) and datasets to train on."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.services import own_datasets
 from app.services.access import read_access
 from app.services.names import shown
 from core.config import DataConfig
 from core.data.dataset import Dataset
-from core.data.datasets import known
 from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.errors import ImageError
 from core.imagery.limits import MEGABYTE
@@ -30,7 +30,7 @@ class Picture:
     `ground` is in metres a pixel, where the file says so.
     `private` pictures are a visitor's own: nothing that comes of them may be kept for others. `dataset` is the name of
     the one that it belongs to, empty for an upload, and `use` what that dataset keeps it for (`train`, `val` or
-    `test`), where it says so.
+    `test`), where it says so. `classes` are the names that the numbers in `mask` stand for; empty: those of any model.
     """
 
     name: str
@@ -41,6 +41,16 @@ class Picture:
     ground: float | None = None
     dataset: str = ""
     use: str = ""
+    classes: tuple[str, ...] = ()
+
+    def known_to(self, model_classes: tuple[tuple[str, tuple[int, int, int]], ...]) -> "Picture":
+        """The same for a model: without its mask where that tells other classes apart than the model does.
+
+        Args:
+            model_classes: names and colours, the ignored class last.
+        """
+        names = tuple(name for name, _ in model_classes[:-1])
+        return self if self.mask is None or not self.classes or self.classes == names else replace(self, mask=None)
 
 
 @dataclass(frozen=True)
@@ -100,10 +110,11 @@ def read_upload(name: str, data: bytes) -> Picture:
     return Picture(label, hashlib.sha256(data).hexdigest(), image, None, private=True, ground=ground)
 
 
-def training_choices() -> list[DatasetChoice]:
-    """What can be trained on, and what is missing for the rest."""
+def training_choices(owner: str | None = None) -> list[DatasetChoice]:
+    """What this visitor can train on (`own_datasets.visible`), and what is missing for the rest."""
     opened = read_access().images is not None
-    return [_choice(dataset) for dataset in known().values() if opened or not dataset.needs_root]
+    known = own_datasets.visible(owner).values()
+    return [_choice(dataset) for dataset in known if opened or not dataset.needs_root]
 
 
 def _choice(dataset: Dataset) -> DatasetChoice:
@@ -116,9 +127,9 @@ def _choice(dataset: Dataset) -> DatasetChoice:
     return DatasetChoice(dataset.name, title, missing, dataset.needs_root, dataset.classes.scored_names)
 
 
-def class_names(name: str) -> tuple[str, ...]:
-    """The classes of a dataset; none where it is not known."""
-    dataset = known().get(name)
+def class_names(name: str, owner: str | None = None) -> tuple[str, ...]:
+    """The classes of a dataset; none where this visitor knows none of this name."""
+    dataset = own_datasets.visible(owner).get(name)
     return () if dataset is None else dataset.classes.scored_names
 
 
@@ -129,6 +140,8 @@ def split_summary(data: dict[str, Any]) -> dict[str, Any]:
     """
     from core.data import open_split
 
+    if (kept := own_datasets.split_facts(DataConfig(**data))) is not None:
+        return kept
     loaded, split = open_split(DataConfig(**data))
     crop = DataConfig(**data).crop
     return {

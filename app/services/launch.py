@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from app.services import access
+from app.services import access, own_datasets
 from app.services.access import Person
 from app.services.run_settings import QUICK
 from app.services.runs import require_opened
@@ -142,6 +142,7 @@ def launch(request: Request, who: Person) -> str:
 
     Raises `ConfigError`, `StoreError`, and `RunStateError` when this person may not, or too many would wait.
     """
+    own_datasets.require_visible(request.config.data.dataset, who.folder)
     if found := problems(request):
         raise ConfigError(found)
     configs = to_configs(request)

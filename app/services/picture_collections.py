@@ -3,10 +3,11 @@
 import hashlib
 from dataclasses import dataclass
 
-from app.services import access
+from app.services import access, own_datasets
 from app.services.datasets import Picture
+from core.data import named
 from core.data.confined import confined
-from core.data.datasets import dataset_named, known
+from core.data.datasets import dataset_named
 from core.data.datasets.own_folder import OWN_FOLDER
 from core.data.folder import Pair, flat_pairs, load_pair
 from core.errors import DatasetNotFoundError
@@ -23,26 +24,28 @@ class CollectionEntry:
     use: str
 
 
-def titles() -> dict[str, str]:
-    """Collections that can be opened now, by name."""
+def titles(owner: str | None = None) -> dict[str, str]:
+    """Collections that this visitor can open now, by name (`own_datasets.visible`)."""
     opened = access.read_access().images is not None
     return {
         name: dataset.short_title
-        for name, dataset in known().items()
+        for name, dataset in own_datasets.visible(owner).items()
         if (opened if dataset.needs_root else dataset.is_here())
     }
 
 
-def entries(collection: str, folder: str = "") -> tuple[CollectionEntry, ...]:
-    """Every picture, in order. Raises `DatasetNotFoundError` with what to do."""
+def entries(collection: str, folder: str = "", owner: str | None = None) -> tuple[CollectionEntry, ...]:
+    """Every picture, in order. Raises `DatasetNotFoundError` with what to do, `ConfigError` for another's dataset."""
+    own_datasets.require_visible(collection, owner)
     return tuple(CollectionEntry(pair.name, _use(collection, pair)) for pair in _pairs(collection, folder))
 
 
-def open_picture(collection: str, name: str, folder: str = "") -> Picture:
-    """A picture with its mask, where it has one. Raises `DatasetNotFoundError` and `PairError`.
+def open_picture(collection: str, name: str, folder: str = "", owner: str | None = None) -> Picture:
+    """A picture with its mask, where it has one. Raises `DatasetNotFoundError`, `PairError`, and what `entries` does.
 
-    Those of the operator's folder are decoded in a confined process.
+    Those of the operator's folder, and of datasets that visitors brought, are decoded in a confined process.
     """
+    own_datasets.require_visible(collection, owner)
     pairs = _pairs(collection, folder)
     pair = next((pair for pair in pairs if pair.name == name), None)
     if pair is None:
@@ -51,13 +54,25 @@ def open_picture(collection: str, name: str, folder: str = "") -> Picture:
     if dataset.needs_root:
         with confined(access.opened_path(folder)[1]) as read:
             scene, _ = load_pair(pair, dataset.classes, read=read, siblings=pairs)
+    elif named.is_brought(collection):
+        with confined(dataset.folder()) as read:
+            scene, _ = load_pair(pair, dataset.classes, read=read, siblings=pairs)
     else:
         scene, _ = load_pair(pair, dataset.classes)
     digest = hashlib.sha256(repr(scene.image.shape).encode())
     for values in (scene.image, scene.mask):
         digest.update(b"" if values is None else values.tobytes())
     use = pair.split or (dataset.split.use_of(pair.part) if dataset.split is not None else "")
-    return Picture(name, digest.hexdigest(), scene.image, scene.mask, dataset=dataset.name, use=use)
+    return Picture(
+        name,
+        digest.hexdigest(),
+        scene.image,
+        scene.mask,
+        private=own_datasets.is_private(collection),
+        dataset=dataset.name,
+        use=use,
+        classes=dataset.classes.scored_names,
+    )
 
 
 def _pairs(collection: str, folder: str) -> list[Pair]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.services import own_datasets
 from app.services.stores import open_store
 from core.config import DataConfig
 from core.data.datasets import dataset_of
@@ -85,8 +86,13 @@ def read_progress(run_id: str) -> RunProgress:
     )
 
 
-def read_preview(run_id: str, data: DataConfig) -> Preview | None:
-    """The preview pictures of a run on this data, or None before its first validation."""
+def read_preview(run_id: str, data: DataConfig, owner: str | None = None) -> Preview | None:
+    """The preview pictures of a run on this data, or None before its first validation.
+
+    None too for who may not see the pictures of this dataset (`own_datasets.may_use`).
+    """
+    if not own_datasets.may_use(data.dataset, owner):
+        return None
     folder = open_store().folder(run_id) / "preview"
     epochs = {int(path.stem.removeprefix("epoch_")): path for path in sorted(folder.glob("epoch_*.png"))}
     if not epochs or not (folder / "image.png").is_file():

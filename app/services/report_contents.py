@@ -57,7 +57,7 @@ def of_comparison(
     return render(f"{', '.join(m.title for m in models[1:]) or teacher.title} on {picture_name}", sections)
 
 
-def of_run(run: Run, *, palette: Palette) -> str:
+def of_run(run: Run, *, palette: Palette, owner: str | None = None) -> str:
     """One HTML file: settings, curves, the preview and the student's card."""
     found = progress.read_progress(run.id)
     losses = [name for name in dict.fromkeys(key for row in found.losses for key in row) if name != "epoch"]
@@ -77,7 +77,7 @@ def of_run(run: Run, *, palette: Palette) -> str:
         Section(
             "Curves", [Plot("Validation", [score], "Epoch", "mIoU-5 (%)"), Plot("Losses", curves, "Epoch", "Loss")]
         ),
-        *_preview(run, palette),
+        *_preview(run, palette, owner),
         Section("Settings", [settings_table(_config(run.id))]),
         *_cards([run.id]),
     ]
@@ -145,8 +145,8 @@ def _comparison_row(
     return row
 
 
-def _preview(run: Run, palette: Palette) -> list[Section]:
-    found = progress.read_preview(run.id, run.config.data)
+def _preview(run: Run, palette: Palette, owner: str | None) -> list[Section]:
+    found = progress.read_preview(run.id, run.config.data, owner)
     if found is None:
         return []
     last = max(found.epochs)

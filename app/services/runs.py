@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 
-from app.services import access, artifacts
+from app.services import access, artifacts, own_datasets
 from app.services.access import Person
 from app.services.artifacts import architecture
 from app.services.stores import open_store, training_run
@@ -149,6 +149,7 @@ def retry(run_id: str, who: Person) -> None:
     store = open_store()
     config, known = training_run(run_id).config, store.list()
     require_opened(config)
+    own_datasets.require_visible(config.data.dataset, who.folder)
     if config.control_of and config.train.match_seconds is None:
         _require_unfinished(next((record for record in known if record.id == config.control_of), None))
     ended = (RunState.FAILED, RunState.CANCELLED)

@@ -3,7 +3,7 @@
 import importlib.util
 from dataclasses import dataclass, replace
 
-from app.services import access
+from app.services import access, own_datasets
 from app.services.access import Person
 from app.services.launch import Check, opened_data
 from app.services.run_settings import FULL
@@ -103,6 +103,7 @@ def launch(request: TeacherRequest, who: Person) -> str:
 
     Raises `ConfigError`, `StoreError`, and `RunStateError` when this person may not, or too many would wait.
     """
+    own_datasets.require_visible(request.config.data.dataset, who.folder)
     if found := check(request).problems:
         raise ConfigError(found)
     config = to_config(request)

@@ -19,6 +19,7 @@ from app.services.errors import DataError
 from app.services.galleries import PairScores, Pass
 from app.services.names import plain
 from app.services.picture_collections import CollectionEntry
+from app.visitor import owner
 
 _PASSES = "gallery_passes"
 _MOST_PASSES = 16
@@ -41,7 +42,7 @@ _STYLE = """<style>
 def main() -> None:
     st.title("Gallery", anchor=False)
     st.caption("One student beside its teacher on many images, the worst first. Pink is where the two differ.")
-    models, titles = artifacts.models(), picture_collections.titles()
+    models, titles = artifacts.models(), picture_collections.titles(owner())
     if not models or not titles:
         empty_state(
             "Nothing to compare yet",
@@ -55,7 +56,7 @@ def main() -> None:
             "Images", list(titles), name=state.COLLECTION, title=lambda name: titles[name], always=True
         )
         folder = _choose_folder() if collection == picture_collections.FOLDER else ""
-    entries = picture_collections.entries(collection, folder)
+    entries = picture_collections.entries(collection, folder, owner())
     with controls[1]:
         chosen = _choose_part(entries)
     pair = choose_pair(models, controls[2], controls[3])
@@ -104,7 +105,8 @@ def _compare(
     passes: dict[object, Pass] = st.session_state.setdefault(_PASSES, {})
 
     def verdict(name: str) -> PairScores:
-        return caching.verdict(caching.of_collection(collection, name, folder), (teacher, student))
+        picture = caching.of_collection(collection, name, folder)
+        return caching.verdict(picture.known_to(teacher.classes), (teacher, student))
 
     going = passes.get(key)
     if going is None:

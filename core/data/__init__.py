@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.config import DataConfig
+from core.data import named
 from core.data.dataset import Dataset
 from core.data.datasets import dataset_of
 from core.data.folder import LoadedFolder, Problem, load_folder
@@ -67,6 +68,11 @@ def _loaded(dataset: Dataset, config: DataConfig) -> LoadedFolder:
             root = inside(config.root, opened)
             return load_folder(root, dataset.classes, find=dataset.find, skip_bad=skip, opened=opened, read=read)
     root = dataset.require_here(config.root)
+    if not config.root and named.is_brought(dataset.name):
+        from core.data.confined import confined
+
+        with confined(root) as read:
+            return load_folder(root, dataset.classes, find=dataset.find, skip_bad=skip, opened=root, read=read)
     loaded = load_folder(root, dataset.classes, find=dataset.find, skip_bad=skip)
     there = len(loaded.scenes) + len(loaded.problems)
     if dataset.download is None or dataset.pictures is None or there >= dataset.pictures:

@@ -4,22 +4,22 @@ import shutil
 import statistics
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.classes import Colour, colours_for
+from core.classes import MOST_CLASSES, Colour, colours_for
 from core.data import named
 from core.data.description import DescribedClass, DescribedSplit, Description, write_description
 from core.data.mask_files import count_codes, write_mask
 from core.data.opened import called
 from core.data.readers import read_source
 from core.data.readers.files import ConfinedDecoder, Decoder, Looked, Tree
-from core.data.readers.inferred import Proposal, check_count, mapped, propose, written
+from core.data.readers.inferred import Proposal, check_count, mapped, propose, renamed, written
 from core.data.readers.misfits import Group, grouped, size_misfit
-from core.data.readers.source import Asked, Labels, Misfit, Source, SourcePicture
+from core.data.readers.source import Asked, Misfit, Part, Source, SourcePicture
 from core.errors import ConfigError, DataError, DatasetNotFoundError
 from core.files import speaking_plainly, sync_folder
 from core.imagery import world
@@ -29,7 +29,9 @@ from core.imagery.sniff import FIRST_BYTES, picture_kind
 _ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif"}
 _STRIP = 1024
 _SAME_GROUND = 0.02
-_MOST_RESAMPLE = 10.0
+MOST_RESAMPLE = 10.0
+OnPicture = Callable[[int, int, str], None]
+"""Told before each picture: how many were read, of how many, and its name."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class Choices:
         title: what menus call the dataset; None: its name.
         licence: of pictures and labels.
         attribution: who made it.
+        names: names of classes by code, as a page has them that shows the codes; the same as `wanted`.
+        colours: of classes, by name; the others keep theirs.
+        leave_out: stems of pictures that are not taken.
+        parts: by stem of a picture what it is for; empty: as the source says.
     """
 
     wanted: Mapping[str, str] = field(default_factory=dict)
@@ -53,20 +59,31 @@ class Choices:
     title: str | None = None
     licence: str = ""
     attribution: str = ""
+    names: Mapping[int, str] = field(default_factory=dict)
+    colours: Mapping[str, Colour] = field(default_factory=dict)
+    leave_out: frozenset[str] = frozenset()
+    parts: Mapping[str, Part] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.resample <= _MOST_RESAMPLE:
-            raise ConfigError(f"--resample is a share from 0 to {_MOST_RESAMPLE:g}, such as 0.02 or 2%.")
+        if not 0 <= self.resample <= MOST_RESAMPLE:
+            raise ConfigError(f"--resample is a share from 0 to {MOST_RESAMPLE:g}, such as 0.02 or 2%.")
 
 
 @dataclass(frozen=True)
 class Usable:
-    """A picture that can be taken; `labelled` tells whether it has labels that can."""
+    """A picture that can be taken; `labelled` tells whether it has labels that can.
+
+    `counts` are the pixels of each code, `misfit` what resampling its labels mends, and `metres` the ground resolution
+    where the file knows it.
+    """
 
     picture: SourcePicture
     height: int
     width: int
     labelled: bool
+    counts: Mapping[int, int] = field(default_factory=dict)
+    misfit: Misfit | None = None
+    metres: float | None = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +94,18 @@ class Survey:
     proposal: Proposal
     counts: Mapping[int, int]
     usable: tuple[Usable, ...]
-    groups: tuple[Group, ...]
-    resampled: int
+    misfits: tuple[Misfit, ...]
     metres_per_pixel: float | None
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """What does not fit, told together."""
+        return tuple(grouped(self.misfits))
+
+    @property
+    def resampled(self) -> int:
+        """How many masks are resampled."""
+        return sum(each.misfit is not None for each in self.usable)
 
     @property
     def labelled(self) -> int:
@@ -153,40 +179,37 @@ def opened_source(path: Path, *, opened: Path | None = None) -> Iterator[Tree]:
             yield Tree(root, opened=allowed, decoder=ConfinedDecoder(read))
 
 
-def survey(tree: Tree, choices: Choices) -> Survey:
+def survey(tree: Tree, choices: Choices, *, progress: OnPicture | None = None) -> Survey:
     """Read every picture and label of a source once, and say what comes of it. Nothing is written.
 
     Raises `DataError` where there is nothing that can be used, `ConfigError` for a map that does not fit.
     """
     source = read_source(tree, choices.asked)
     misfits = list(source.misfits)
-    counts: Counter[int] = Counter()
     usable: list[Usable] = []
-    ground: list[float | None] = []
-    resampled = 0
-    for picture in source.pictures:
+    wanted = [picture for picture in source.pictures if picture.stem not in choices.leave_out]
+    for number, picture in enumerate(wanted):
+        if progress is not None:
+            progress(number, len(wanted), picture.stem)
         try:
-            looked = _look(tree, picture)
+            usable.append(_usable(picture, _look(tree, picture), choices.resample))
+        except _MisfitError as error:
+            misfits.append(error.misfit)
         except DataError as error:
             misfits.append(Misfit("picture", picture.stem, str(error).rstrip(".")))
-            continue
-        labels, wrong = _fitting(picture, looked, choices.resample)
-        if wrong is not None:
-            misfits.append(wrong)
-            continue
-        if labels is not None:
-            resampled += (labels.height, labels.width) != (looked.height, looked.width)
-            for top in range(0, labels.height, _STRIP):
-                counts.update(count_codes(labels.rows(top, min(labels.height, top + _STRIP))))
-        usable.append(Usable(picture, looked.height, looked.width, labels is not None))
-        ground.append(looked.metres_per_pixel)
-    groups = tuple(grouped(misfits))
+    groups = grouped(misfits)
     if not usable:
         raise DataError(groups[0].sentence if groups else "There is no picture in it: choose another folder.")
-    proposal = propose(source, counts) if counts or not groups else _nothing(groups)
+    counts: Counter[int] = Counter()
+    for each in usable:
+        counts.update(each.counts)
+    if groups and not counts:
+        raise DataError(groups[0].sentence)
+    proposal = propose(source, counts)
     if choices.wanted:
         proposal = mapped(proposal, choices.wanted)
-    return Survey(source, proposal, counts, tuple(usable), groups, resampled, _ground(ground))
+    proposal = renamed(proposal, choices.names)
+    return Survey(source, proposal, counts, tuple(usable), tuple(misfits), _ground([each.metres for each in usable]))
 
 
 def import_dataset(tree: Tree, name: str, choices: Choices) -> Survey:
@@ -205,14 +228,12 @@ def import_dataset(tree: Tree, name: str, choices: Choices) -> Survey:
     check_count(found.proposal)
     if found.groups and not choices.skip:
         raise DataError(" ".join(group.sentence for group in found.groups))
-    description = _description(name, found, choices)
     with speaking_plainly(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".part", dir=target.parent))
         try:
             partial.chmod(0o755)
-            _write(found, partial)
-            write_description(partial, description)
+            write_dataset(found, partial, name, choices)
             if target.exists():
                 raise ConfigError(f"There is a dataset {name} already: choose another name, or delete that one.")
             partial.rename(target)
@@ -222,8 +243,29 @@ def import_dataset(tree: Tree, name: str, choices: Choices) -> Survey:
     return found
 
 
-def _nothing(groups: tuple[Group, ...]) -> Proposal:
-    raise DataError(groups[0].sentence)
+def write_dataset(
+    found: Survey, folder: Path, name: str, choices: Choices, *, progress: OnPicture | None = None
+) -> None:
+    """Write a surveyed source into an empty folder: pictures as they are, masks of class indices, `dataset.toml`.
+
+    Raises:
+        ConfigError: a title, a colour or a split that cannot be.
+        DataError: there are less than two classes or more than 255.
+    """
+    check_count(found.proposal)
+    description = _description(name, found, choices)
+    images, masks = folder / "images", folder / "masks"
+    images.mkdir()
+    masks.mkdir()
+    table = found.proposal.indices()
+    for number, each in enumerate(found.usable):
+        if progress is not None:
+            progress(number, len(found.usable), each.picture.stem)
+        _copy_picture(each.picture, images)
+        if each.labelled:
+            assert each.picture.labels is not None
+            write_mask(masks / each.picture.stem, each.picture.labels(), (each.height, each.width), table)
+    write_description(folder, description)
 
 
 def _look(tree: Tree, picture: SourcePicture) -> Looked:
@@ -233,33 +275,33 @@ def _look(tree: Tree, picture: SourcePicture) -> Looked:
     return tree.decoder.look_at(picture.content(), picture.stem)
 
 
-def _fitting(picture: SourcePicture, looked: Looked, most: float) -> tuple[Labels | None, Misfit | None]:
-    """The labels of a picture, or why they do not fit it."""
+class _MisfitError(DataError):
+    """Labels that do not fit their picture."""
+
+    def __init__(self, misfit: Misfit) -> None:
+        super().__init__(misfit.reason)
+        self.misfit = misfit
+
+
+def _usable(picture: SourcePicture, looked: Looked, most: float) -> Usable:
+    """A picture with what its labels hold, which are resampled by at most a share. Raises `_MisfitError`."""
+    height, width, metres = looked.height, looked.width, looked.metres_per_pixel
     if picture.labels is None:
-        return None, None
+        return Usable(picture, height, width, False, metres=metres)
     try:
         labels = picture.labels()
     except (DataError, MemoryError) as error:
         reason = "they need more memory than there is" if isinstance(error, MemoryError) else str(error).rstrip(".")
-        return None, Misfit("labels", picture.stem, reason)
-    if (labels.height, labels.width) != (looked.height, looked.width):
-        misfit, share = size_misfit(picture.stem, (looked.height, looked.width), (labels.height, labels.width))
+        raise _MisfitError(Misfit("labels", picture.stem, reason)) from error
+    misfit = None
+    if (labels.height, labels.width) != (height, width):
+        misfit, share = size_misfit(picture.stem, (height, width), (labels.height, labels.width))
         if share > most + 1e-9:
-            return None, misfit
-    return labels, None
-
-
-def _write(found: Survey, folder: Path) -> None:
-    """Pictures as they are, and masks of class indices."""
-    images, masks = folder / "images", folder / "masks"
-    images.mkdir()
-    masks.mkdir()
-    table = found.proposal.indices()
-    for each in found.usable:
-        _copy_picture(each.picture, images)
-        if each.labelled:
-            assert each.picture.labels is not None
-            write_mask(masks / each.picture.stem, each.picture.labels(), (each.height, each.width), table)
+            raise _MisfitError(misfit)
+    counts: Counter[int] = Counter()
+    for top in range(0, labels.height, _STRIP):
+        counts.update(count_codes(labels.rows(top, min(labels.height, top + _STRIP))))
+    return Usable(picture, height, width, True, counts, misfit, metres)
 
 
 def _copy_picture(picture: SourcePicture, images: Path) -> None:
@@ -280,14 +322,16 @@ def _copy_picture(picture: SourcePicture, images: Path) -> None:
 
 def _description(name: str, found: Survey, choices: Choices) -> Description:
     proposal = found.proposal
+    colours = class_colours(proposal, choices.colours)
     classes = tuple(
         DescribedClass(each.name[:60], colour, tuple(_source(code, proposal, each.name) for code in each.codes))
-        for each, colour in zip(proposal.classes, _colours(proposal), strict=True)
+        for each, colour in zip(proposal.classes, colours, strict=True)
     )
     parts: dict[str, list[str]] = {"train": [], "validate": [], "test": []}
     for each in found.usable:
-        if each.picture.part is not None:
-            parts[each.picture.part].append(each.picture.stem)
+        part = choices.parts.get(each.picture.stem) if choices.parts else each.picture.part
+        if part is not None:
+            parts[part].append(each.picture.stem)
     split = DescribedSplit()
     if any(parts.values()):
         split = DescribedSplit("names", *(tuple(parts[use]) for use in ("train", "validate", "test")))
@@ -306,10 +350,11 @@ def _source(code: int, proposal: Proposal, name: str) -> int | str:
     return code if proposal.coding == "values" and code >= 0 else written(code, proposal.coding, name)
 
 
-def _colours(proposal: Proposal) -> list[Colour]:
-    """A colour for each class: its own, or one that no other class has."""
-    chosen = iter(colours_for(min(255, 2 * len(proposal.classes) + 5)))
-    own = [each.colour for each in proposal.classes]
+def class_colours(proposal: Proposal, wanted: Mapping[str, Colour] | None = None) -> list[Colour]:
+    """A colour for each class: the wanted one, its own, or one that no other class has."""
+    count = len(proposal.classes)
+    chosen = iter(dict.fromkeys((*colours_for(count), *colours_for(min(MOST_CLASSES, 2 * count + 5)))))
+    own = [(wanted or {}).get(each.name, each.colour) for each in proposal.classes]
     taken: set[Colour] = {colour for colour in own if colour is not None}
     given: set[Colour] = set()
     found: list[Colour] = []

@@ -12,6 +12,8 @@ from core.data.folder import Pair, Problem, find_pairs
 from core.errors import ConfigError, DatasetNotFoundError
 from core.files import discard
 
+OWNER_FILE = "owner.json"
+"""Beside the `dataset.toml` of a dataset that a visitor of the app brought: whose it is."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 
 
@@ -25,6 +27,11 @@ def folder_of(name: str) -> Path:
 def is_there(name: str) -> bool:
     """Whether a dataset was imported under this name."""
     return _NAME.fullmatch(name) is not None and (paths.named_datasets() / name / FILE).is_file()
+
+
+def is_brought(name: str) -> bool:
+    """Whether a visitor of the app brought this dataset: its pictures are decoded in a confined process."""
+    return is_there(name) and (paths.named_datasets() / name / OWNER_FILE).is_file()
 
 
 def names() -> list[str]:

@@ -66,22 +66,30 @@ def _digests(scenes: Sequence[Scene]) -> list[str | None]:
 
 
 def _sources(scenes: Sequence[Scene]) -> list[str | None]:
-    """Which larger picture each was cut from, as far as the names tell; None where they do not."""
-    stems = [scene.name.rpartition("/")[2] for scene in scenes]
+    return named_sources([(scene.name, scene.tile) for scene in scenes])
+
+
+def named_sources(names: Sequence[tuple[str, str]]) -> list[str | None]:
+    """Which larger picture each was cut from, as far as the names tell; None where they do not.
+
+    Args:
+        names: of pictures, each with its tile, which may be empty.
+    """
+    stems = [name.rpartition("/")[2] for name, _ in names]
     grids: dict[str, list[tuple[int, int]]] = defaultdict(list)
     places: list[tuple[str, int, int] | None] = []
-    for scene, stem in zip(scenes, stems, strict=True):
+    for (_, tile), stem in zip(names, stems, strict=True):
         found = _IN_GRID.match(stem)
-        place = None if found is None else (f"{scene.tile}/{found[1]}".lower(), int(found[2]), int(found[3]))
+        place = None if found is None else (f"{tile}/{found[1]}".lower(), int(found[2]), int(found[3]))
         places.append(place)
         if place is not None:
             grids[place[0]].append(place[1:])
     whole = {name for name, cells in grids.items() if _is_grid(cells)}
     sources: list[str | None] = []
-    for scene, stem, place in zip(scenes, stems, places, strict=True):
+    for (_, tile), stem, place in zip(names, stems, places, strict=True):
         patch = _PLACED.match(stem) or _PATCH.match(stem)
         in_grid = place is not None and place[0] in whole
-        sources.append(place[0] if in_grid and place else f"{scene.tile}/{patch[1]}".lower() if patch else None)
+        sources.append(place[0] if in_grid and place else f"{tile}/{patch[1]}".lower() if patch else None)
     return sources
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from core.data.scene import Scene
-from core.data.sources import pictures_in_two_parts, related
+from core.data.sources import named_sources, pictures_in_two_parts, related
 from core.errors import ConfigError
 
 HELD_SHARE = 0.15
@@ -108,6 +108,26 @@ def split_scenes(
         note = f"{split.note} {len(unlabelled)} pictures without labels are for a teacher."
         split = replace(split, train=[*split.train, *unlabelled], note=note)
     return _with_leaks(split)
+
+
+def draw_parts(stems: Sequence[str], seed: int = 0) -> dict[str, str]:
+    """Which of these pictures `train`, `validate` and `test`, drawn at random: by stem.
+
+    Patches of one picture, as their names tell, are drawn together, unless there is nothing else.
+
+    Args:
+        stems: names of labelled pictures, all different.
+        seed: another one draws otherwise.
+    """
+    groups: dict[str, list[int]] = {}
+    for at, source in enumerate(named_sources([(stem, "") for stem in stems])):
+        groups.setdefault(f"of {source}" if source is not None else f"alone {at}", []).append(at)
+    drawn = list(groups.values()) if len(groups) > 2 else [[at] for at in range(len(stems))]
+    random.Random(seed).shuffle(drawn)
+    held = max(1, round(HELD_SHARE * len(stems)))
+    val = _taken(drawn, held if len(stems) > 1 else 0, most=len(drawn) - 1)
+    test = _taken(drawn, held if len(stems) > 2 else 0, most=len(drawn) - 1)
+    return {stem: "validate" if at in val else "test" if at in test else "train" for at, stem in enumerate(stems)}
 
 
 def _with_leaks(split: Split) -> Split:

@@ -26,8 +26,13 @@ _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
 """CLONE_NEWUSER and CLONE_NEWNET in Linux's sched.h."""
 
 
-def confine(limits: Limits) -> None:
-    """Take away from this process what decoding does not need, where the system can do that."""
+def confine(limits: Limits, *, written: int = 0) -> None:
+    """Take away from this process what decoding does not need, where the system can do that.
+
+    Args:
+        limits: of memory.
+        written: bytes that one file may have that it writes; 0: it writes none.
+    """
     try:
         import resource
     except ImportError:
@@ -35,7 +40,7 @@ def confine(limits: Limits) -> None:
         return
     wanted = {
         resource.RLIMIT_AS: _memory_now() + limits.memory,
-        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_FSIZE: written,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_NOFILE: _MOST_FILES,
     }

@@ -153,6 +153,6 @@ def test_a_link_brings_back_the_settings(view: View, world: World) -> None:
 
 def test_a_dataset_that_is_not_there_says_how_to_fetch_it(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
     choices = [datasets.DatasetChoice("dubai", "Dubai", "Fetch it with `python -m core data dubai`.")]
-    monkeypatch.setattr(datasets, "training_choices", lambda: choices)
+    monkeypatch.setattr(datasets, "training_choices", lambda *_: choices)
     page = view("distill")
     assert "python -m core data dubai" in page.warning[0].value

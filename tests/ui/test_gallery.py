@@ -28,9 +28,9 @@ def two(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A collection of two pictures with the world's masks; the second has no known mask for its left half."""
     picture = Picture("a", "a" * 64, np.zeros((2, 4, 3), np.uint8), TRUTH)
     pictures = {"a": picture, "b": replace(picture, name="b", sha256="b" * 64, mask=np.where(TRUTH == 0, 5, TRUTH))}
-    monkeypatch.setattr(picture_collections, "titles", lambda: {"samples": "Shipped scenes"})
+    monkeypatch.setattr(picture_collections, "titles", lambda _=None: {"samples": "Shipped scenes"})
     monkeypatch.setattr(picture_collections, "entries", lambda *_: (CollectionEntry("a", ""), CollectionEntry("b", "")))
-    monkeypatch.setattr(picture_collections, "open_picture", lambda _, name, __: pictures[name])
+    monkeypatch.setattr(picture_collections, "open_picture", lambda _, name, *__: pictures[name])
     return world
 
 
@@ -124,10 +124,10 @@ def test_a_picture_that_cannot_be_read_is_told_and_left_out(
 ) -> None:
     good = picture_collections.open_picture
 
-    def open_picture(collection: str, name: str, folder: str) -> Picture:
+    def open_picture(collection: str, name: str, *rest: str) -> Picture:
         if name == "a":
             raise ImageError("a has 400 megapixels: cut it into smaller pictures.")
-        return good(collection, name, folder)
+        return good(collection, name, *rest)
 
     monkeypatch.setattr(picture_collections, "open_picture", open_picture)
     page = view("gallery")
@@ -168,7 +168,7 @@ def test_the_viewer_opens_what_a_card_names(view: View, viewer_payloads: list[di
 
 @pytest.mark.usefixtures("world")
 def test_it_says_what_is_missing(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture_collections, "titles", dict)
+    monkeypatch.setattr(picture_collections, "titles", lambda _=None: {})
     assert "Nothing to compare yet" in words(view("gallery"))
 
 

@@ -18,6 +18,7 @@ from app.services.run_settings import value_of, with_values
 from app.views.distill.loss_form import LossForm, show_costs
 from app.views.distill.run_form import run_form, student_slider
 from app.views.distill.teacher_form import teacher_form
+from app.visitor import owner
 from core.config import DataConfig
 
 _GOALS = {"student": "Distill", "teacher": "Train a teacher"}
@@ -41,7 +42,7 @@ def main() -> None:
         return
     form, side = st.columns([1.5, 1], gap="medium")
     with form:
-        request, losses = run_form(models, datasets.training_choices())
+        request, losses = run_form(models, datasets.training_choices(owner()))
     with side, st.container(border=True):
         _before_launch(request, models[value_of(request.config, "teacher")], losses)
 
@@ -50,7 +51,7 @@ def _teacher() -> None:
     """A teacher of the classes of one's own labels, and a student behind it."""
     form, side = st.columns([1.5, 1], gap="medium")
     with form:
-        request = teacher_form(datasets.training_choices())
+        request = teacher_form(datasets.training_choices(owner()))
     with side, st.container(border=True):
         found = teachers.check(request)
         show_problems(found.problems)
@@ -87,7 +88,7 @@ def _before_launch(request: launch.Request, teacher: Model, losses: LossForm) ->
     request = replace(request, config=with_values(request.config, {"base": base}))
     size = None
     with plainly():
-        own = datasets.class_names(request.config.data.dataset)
+        own = datasets.class_names(request.config.data.dataset, owner())
         size = caching.student_size(base, len(own) or teacher.ignore_index)
         size_figures(size, teacher)
     found = caching.check(request)

@@ -23,9 +23,11 @@ def actions(run: Run) -> None:
             st.rerun()
         if run.state == "done":
             _use_student(run)
-            shown = state.shown()
+            shown, owner = state.shown(), person().folder
             report_button(
-                lambda: report_contents.of_run(run, palette=shown.palette), name=f"run-{run.id}", key="report"
+                lambda: report_contents.of_run(run, palette=shown.palette, owner=owner),
+                name=f"run-{run.id}",
+                key="report",
             )
         if run.state == "queued" and st.button("Run next", icon=":material/vertical_align_top:", key="first"):
             waiting_runs.move_to_front(run.id, person())

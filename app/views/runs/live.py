@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from app import visitor
 from app.components import say
 from app.components.charts import loss_chart, score_chart
 from app.components.forecast import duration
@@ -150,7 +151,7 @@ def _curves(run: Run, partner: Run | None, found: RunProgress) -> None:
 
 
 def _preview(run: Run) -> None:
-    found = progress.read_preview(run.id, run.config.data)
+    found = progress.read_preview(run.id, run.config.data, visitor.owner())
     if found is None:
         return
     epochs = sorted(found.epochs)

@@ -95,6 +95,19 @@ def mapped(proposal: Proposal, wanted: Mapping[str, str]) -> Proposal:
             known = ", ".join(written(each.codes[0], proposal.coding, each.name) for each in everything[:20])
             raise ConfigError(f"The map names {key}, which the labels do not hold; they hold {known}.")
         names |= dict.fromkeys(codes, name)
+    return renamed(proposal, names)
+
+
+def renamed(proposal: Proposal, names: Mapping[int, str]) -> Proposal:
+    """The same with other names for some codes; two of one name are one class, and `ignore` is no class.
+
+    Args:
+        proposal: what was found.
+        names: by code. A code of which nothing is said keeps its class.
+    """
+    if not names:
+        return proposal
+    everything = [*proposal.classes, *proposal.ignored]
     parts = [(code, names.get(code, each.name), each) for each in everything for code in each.codes]
     was_ignored = {code for each in proposal.ignored for code in each.codes} - set(names)
     found: dict[str, list[tuple[int, Proposed]]] = {}

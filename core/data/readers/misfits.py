@@ -27,6 +27,11 @@ class Group:
     names: tuple[str, ...]
     resample: float | None = None
 
+    @property
+    def what(self) -> str:
+        """What is wrong, without the remedy and the full stop."""
+        return self.sentence.rpartition(": ")[0]
+
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "count": len(self.names)}
 

@@ -1,0 +1,85 @@
+"""A few pictures of a source beside their labels, made small: what a person sees before the source is imported.
+
+Each lies in two files of plain bytes, `N.rgb` (H, W, 3) and `N.codes` (H, W): codes, not colours, so that the page
+paints them anew with each change of the classes.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.importing import Survey, Usable
+from core.data.readers.files import Tree
+from core.errors import DataError, ImageError
+from core.imagery.decode import open_here
+from core.imagery.limits import Limits
+
+MOST_SEEN, SIDE = 9, 320
+_WHOLE_PIXELS = 25_000_000
+_PART = 2048
+
+
+def save_seen(tree: Tree, found: Survey, folder: Path) -> list[dict[str, Any]]:
+    """Write them into a new folder. Gives of each its stem, height and width, in the order of their numbers."""
+    del tree
+    folder.mkdir(exist_ok=True)
+    told: list[dict[str, Any]] = []
+    for each in chosen(found):
+        try:
+            rgb, codes = _small(each)
+        except (DataError, MemoryError):
+            # It was read a moment ago; a preview is not worth an import.
+            continue
+        (folder / f"{len(told)}.rgb").write_bytes(rgb.tobytes())
+        (folder / f"{len(told)}.codes").write_bytes(codes.astype("<i4").tobytes())
+        told.append({"stem": each.picture.stem, "height": rgb.shape[0], "width": rgb.shape[1]})
+    return told
+
+
+def chosen(found: Survey) -> list[Usable]:
+    """Up to `MOST_SEEN` labelled pictures that together show as many classes as they can, the rest spread out."""
+    labelled = [each for each in found.usable if each.labelled] or list(found.usable)
+    left, met = list(labelled[:2000]), Counter[int]()
+    taken: list[Usable] = []
+    while left and len(taken) < MOST_SEEN // 2:
+        best = max(left, key=lambda each: sum(1 for code in each.counts if not met[code]))
+        if all(met[code] for code in best.counts):
+            break
+        taken.append(best)
+        left.remove(best)
+        met.update(best.counts.keys())
+    step = max(1, len(left) // max(1, MOST_SEEN - len(taken)))
+    taken += left[::step][: MOST_SEEN - len(taken)]
+    order = {id(each): at for at, each in enumerate(labelled)}
+    return sorted(taken, key=lambda each: order[id(each)])
+
+
+def _small(each: Usable) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Colours (h, w, 3) and codes (h, w) of a picture, -1 where nobody labelled; of a very large one its middle."""
+    top, left, height, width = 0, 0, each.height, each.width
+    if height * width > _WHOLE_PIXELS:
+        height, width = min(height, _PART), min(width, _PART)
+        top, left = (each.height - height) // 2, (each.width - width) // 2
+    source = each.picture.path if each.picture.path is not None else None
+    content = each.picture.content() if source is None and each.picture.content is not None else source
+    if content is None:
+        raise ImageError("is not there")
+    picture = open_here(content, limits=Limits().huge())
+    try:
+        rgb, _ = picture.read(top, left, height, width)
+    finally:
+        picture.close()
+    step = -(-max(height, width) // SIDE)
+    rows, columns = np.arange(step // 2, height, step), np.arange(step // 2, width, step)
+    small = np.ascontiguousarray(rgb[rows[:, None], columns])
+    if each.picture.labels is None:
+        return small, np.full(small.shape[:2], -1, np.int32)
+    labels = each.picture.labels()
+    across = ((left + columns + 0.5) * labels.width / each.width).astype(np.int64)
+    down = ((top + rows + 0.5) * labels.height / each.height).astype(np.int64)
+    first, last = int(down[0]), min(labels.height, int(down[-1]) + 1)
+    codes = labels.rows(first, last)[np.minimum(down, labels.height - 1) - first]
+    return small, np.ascontiguousarray(codes[:, np.minimum(across, labels.width - 1)])
