@@ -123,6 +123,7 @@ def too_large(kind: str) -> str:
     work, advice = {
         "prediction": ("segmented", "choose smaller pictures or fewer outputs, and try again."),
         "benchmark": ("measured", "choose smaller pictures, smaller batches or fewer models, and measure again."),
+        "search": ("searched", "free some memory, and continue: nothing of the search is lost."),
     }[kind]
     return f"Memory ran out while this was {work}: {advice}"
 

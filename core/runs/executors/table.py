@@ -9,6 +9,7 @@ EXECUTORS = {
     RunKind.TRAINING: "core.runs.execution",
     RunKind.BENCHMARK: "core.runs.executors.benchmarking",
     RunKind.PREDICTION: "core.runs.executors.predicting",
+    RunKind.SEARCH: "core.runs.executors.searching",
 }
 """Each has `execute`, an `Execute`. Named and not imported: each brings torch, and a process needs one of them."""
 

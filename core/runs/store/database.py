@@ -37,6 +37,11 @@ class Database:
                 "update the program, or set TERRASTILL_HOME to another folder."
             )
 
+    @property
+    def url(self) -> URL:
+        """Where it lies, its password included."""
+        return self._engine.url
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads: it sees one moment, and waits for nobody."""

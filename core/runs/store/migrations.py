@@ -9,6 +9,7 @@ from sqlalchemy.schema import CreateColumn
 from core.runs.store.tables import RUNS, SCHEMA, WORKERS
 
 _ADDED: dict[int, tuple[tuple[Table, tuple[str, ...]], ...]] = {
+    5: ((RUNS, ("study", "role", "trial")),),
     4: ((RUNS, ("kind", "job")),),
     3: ((RUNS, ("launched_by",)),),
     2: ((RUNS, ("priority", "pinned", "beats", "narrowed")), (WORKERS, ("memory", "born"))),
@@ -25,4 +26,6 @@ def migrate(connection: Connection, version: int, wanted: int) -> None:
                 if name not in there:
                     column = CreateColumn(table.c[name]).compile(dialect=connection.dialect)
                     connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {column}"))
+    for index in RUNS.indexes:
+        index.create(connection, checkfirst=True)
     connection.execute(update(SCHEMA).values(version=wanted))

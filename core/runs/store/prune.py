@@ -37,7 +37,8 @@ class KeepLimits:
 def candidates(store: "RunStore", limits: KeepLimits, *, now: Callable[[], float] = time.time) -> list[RunRecord]:
     """The runs that are over the limits, the longest ended first. Predictions go with their visitor's pictures."""
     known = store.list(kinds=(RunKind.TRAINING, RunKind.BENCHMARK))
-    needed = _needed(known)
+    searches = store.list([RunState.QUEUED, RunState.RUNNING], kinds=(RunKind.SEARCH,))
+    needed = _needed(known, {search.name for search in searches})
     ended = [run for run in known if run.state.final and not run.pinned and run.id not in needed]
     ended.sort(key=lambda run: run.finished_at or run.created_at)
     over = []
@@ -80,9 +81,10 @@ class Nightly:
         return due
 
 
-def _needed(known: list[RunRecord]) -> set[str]:
-    """The runs that another one, waiting or running, is taught by, starts from or controls for."""
-    needed = set()
+def _needed(known: list[RunRecord], searches: set[str]) -> set[str]:
+    """The runs that another one, waiting or running, is taught by, starts from or controls for, or that belong to one
+    of these searches, which are under way."""
+    needed = {run.id for run in known if run.part is not None and run.part.study in searches}
     for run in known:
         if run.state not in (RunState.QUEUED, RunState.RUNNING):
             continue

@@ -21,11 +21,12 @@ class RunKind(StrEnum):
     TRAINING = "training"
     BENCHMARK = "benchmark"
     PREDICTION = "prediction"
+    SEARCH = "search"
 
     @property
     def priority(self) -> int:
         """What a run of this kind begins with: somebody sits before a prediction and waits."""
-        return {RunKind.TRAINING: 0, RunKind.BENCHMARK: 500, RunKind.PREDICTION: 1000}[self]
+        return {RunKind.TRAINING: 0, RunKind.BENCHMARK: 500, RunKind.PREDICTION: 1000, RunKind.SEARCH: 500}[self]
 
     @property
     def full(self) -> str:
@@ -34,17 +35,35 @@ class RunKind(StrEnum):
             RunKind.TRAINING: "At most {most} runs wait here at a time: cancel one, or come back later.",
             RunKind.BENCHMARK: "Another benchmark is running, and two would spoil each other: stop it, or wait for it.",
             RunKind.PREDICTION: "Many people are segmenting pictures now: try again in a few minutes.",
+            RunKind.SEARCH: "At most {most} searches go on here at a time: stop one, or wait for its end.",
         }[self]
 
 
-QUICK_KINDS = (RunKind.PREDICTION, RunKind.BENCHMARK)
-"""Each has one slot of its own on every machine, so that it never waits behind a training run. It runs on the machine
-where it was queued: the pictures of a visitor lie there, and a benchmark measures that machine."""
+QUICK_KINDS = (RunKind.PREDICTION, RunKind.BENCHMARK, RunKind.SEARCH)
+"""Each has slots of its own on every machine, so that it never waits behind a training run. It runs on the machine
+where it was queued: the pictures of a visitor lie there, a benchmark measures that machine, and so does a search before
+it queues its trials, which are training runs."""
+SEARCHES = 4
+"""How many searches one machine leads at once; of the other quick kinds it does one at a time."""
 
 
 MACHINE_WIDTH = 32
 MACHINE = (platform.node() or "localhost")[:MACHINE_WIDTH]
 """This machine, as its slots for quick runs are called."""
+
+
+@dataclass(frozen=True)
+class StudyPart:
+    """What a run is to a search: the search's name, its role and its number, which are unique together.
+
+    `role` is `trial`, or once the search is over `winner` (trained again with a fresh seed) and its `control`. `facts`
+    are JSON values: the settings that were drawn for it, and what the search has noted of it.
+    """
+
+    study: str
+    role: str
+    number: int
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,7 +102,7 @@ class RunRecord:
     pinned run is never pruned. `summary` is what `core.runs.execution.execute` gave back, empty until the run is done.
     `launched_by` is the key of the visitor who launched it ("" for the command line); of a prediction, the name of the
     folder that holds the visitor's pictures. `config` are the settings of a training run; other kinds have theirs in
-    `job`, as JSON values, and of `config` only the name counts.
+    `job`, as JSON values, and of `config` only the name counts. `part` says which search a run belongs to, if any.
     """
 
     id: str
@@ -109,6 +128,7 @@ class RunRecord:
     summary: dict[str, Any] = field(default_factory=dict)
     kind: RunKind = RunKind.TRAINING
     job: dict[str, Any] = field(default_factory=dict)
+    part: StudyPart | None = None
 
 
 @dataclass(frozen=True)

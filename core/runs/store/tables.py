@@ -29,9 +29,9 @@ from sqlalchemy import (
 
 from core.config import RunConfig
 from core.errors import ConfigError, RunNotFoundError, RunStateError
-from core.runs.store.records import JobRequest, RunKind, RunRecord, RunState, WorkerRecord, choose_slot
+from core.runs.store.records import JobRequest, RunKind, RunRecord, RunState, StudyPart, WorkerRecord, choose_slot
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 METADATA = MetaData()
 # Four columns have an older name than the field of the record: lapses, beats, narrowed and beat_at.
@@ -65,7 +65,11 @@ RUNS = Table(
     Column("launched_by", String(200), nullable=False, default="", server_default=""),
     Column("kind", String(16), nullable=False, default=RunKind.TRAINING, server_default="training"),
     Column("job", Text, nullable=False, default="{}", server_default="{}"),
+    Column("study", String(80)),
+    Column("role", String(16)),
+    Column("trial", Integer),
     Index("runs_by_state", "state", "sequence"),
+    Index("runs_by_study", "study", "role", "trial", unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -131,10 +135,11 @@ def insert_run(
     priority: int = 0,
     launched_by: str = "",
     job: JobRequest | None = None,
+    part: StudyPart | None = None,
 ) -> RunRecord:
     """Add a queued run; with `worker`, one that this worker runs in attempt 1. `now`: Unix seconds.
 
-    With `job` it is of that kind, at the kind's priority.
+    With `job` it is of that kind, at the kind's priority; with `part` it belongs to a search.
     """
     row: dict[str, Any] = {
         "id": run_id,
@@ -152,6 +157,8 @@ def insert_run(
     if job is not None:
         row |= {"kind": job.kind, "job": json.dumps(job.settings), "priority": job.kind.priority}
         row |= {"wanted": job.machine, "device": job.machine}
+    if part is not None:
+        row |= {"study": part.study, "role": part.role, "trial": part.number, "job": json.dumps(part.facts)}
     if worker is not None:
         row |= {"state": RunState.RUNNING, "worker": worker, "attempt": 1, "beats": 1}
         row |= {"started_at": now, "heartbeat_at": now}
@@ -242,6 +249,7 @@ def to_run(row: Row[Any]) -> RunRecord:
         summary=json.loads(row.summary),
         kind=RunKind(row.kind),
         job=json.loads(row.job),
+        part=None if row.study is None else StudyPart(row.study, row.role, row.trial, json.loads(row.job)),
     )
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from core.errors import DiskFullError, FencedError, RunError, RunNotFoundError, RunStateError
 from core.out_of_memory import ExitWatch
 from core.runs.store.prune import KeepLimits, Nightly, prune
-from core.runs.store.records import MACHINE, QUICK_KINDS, RunKind, RunRecord, RunState
+from core.runs.store.records import MACHINE, QUICK_KINDS, SEARCHES, RunKind, RunRecord, RunState
 from core.runs.store.run_files import LineWriter, last_announced, last_lines
 from core.runs.store.run_store import RunStore
 from core.runs.worker import machine_lock
@@ -241,8 +241,9 @@ class Worker:
         return record if mine else None
 
     def _free(self, kind: RunKind) -> list[str]:
-        """The free slots for runs of a kind; a quick kind has one, which is called as this machine is."""
-        free = [MACHINE] if kind in QUICK_KINDS else list(self.slots)
+        """The free slots for runs of a kind; those of a quick kind are called as this machine is."""
+        own = [MACHINE] * (SEARCHES if kind == RunKind.SEARCH else 1)
+        free = own if kind in QUICK_KINDS else list(self.slots)
         for child in self._children:
             if child.record.kind == kind:
                 free.remove(child.record.device)

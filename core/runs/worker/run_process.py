@@ -28,8 +28,8 @@ _PROGRESS_SECONDS = 0.4
 class Execute(Protocol):
     """Does the work of a run and gives its summary as JSON values: one of core/runs/executors/, or a test's own.
 
-    The first argument are the settings: a `RunConfig` for training, JSON values for a quick run. `emit` takes the
-    events of training, and `Progress` of a quick run.
+    The first argument are the settings: a `RunConfig` for training, JSON values for a quick run, and for a search its
+    own record. `emit` takes the events of training, and `Progress` of a quick run.
     """
 
     def __call__(
@@ -165,7 +165,10 @@ class _ProgressSink:
 
     def __init__(self, store: RunStore, heartbeat: Heartbeat, folder: Path) -> None:
         del store
-        self.heartbeat, self.folder, self.settings = heartbeat, folder, heartbeat.record.job
+        held = heartbeat.record
+        # A search queues runs, and changes them, as the holder of its own run: so it is given the whole record.
+        self.settings: Any = held if held.kind == RunKind.SEARCH else held.job
+        self.heartbeat, self.folder = heartbeat, folder
         self._log = LineWriter(folder / "log.txt")
         self._doing: str | None = None
         self._began_at = self._written_at = time.monotonic()

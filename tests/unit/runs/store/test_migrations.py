@@ -3,6 +3,7 @@
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Column, MetaData, NullPool, Table, create_engine, insert, inspect
@@ -14,7 +15,7 @@ from core.runs.store.run_store import RunStore
 from core.runs.store.tables import RUNS, SCHEMA, WORKERS
 
 NEW_SINCE_1 = {
-    "runs": {"priority", "pinned", "beats", "narrowed", "launched_by", "kind", "job"},
+    "runs": {"priority", "pinned", "beats", "narrowed", "launched_by", "kind", "job", "study", "role", "trial"},
     "workers": {"memory", "born"},
 }
 
@@ -41,6 +42,10 @@ def _columns(url: str, table: str) -> set[str]:
     return {column["name"] for column in inspect(create_engine(url, poolclass=NullPool)).get_columns(table)}
 
 
+def _indexes(url: str) -> list[Any]:
+    return list(inspect(create_engine(url, poolclass=NullPool)).get_indexes("runs"))
+
+
 def test_a_store_of_version_1_goes_on(old_store: str, tmp_path: Path) -> None:
     assert not _columns(old_store, "runs") & NEW_SINCE_1["runs"]
     store = RunStore(old_store, home=tmp_path / "home")
@@ -55,6 +60,8 @@ def test_a_store_of_version_1_goes_on(old_store: str, tmp_path: Path) -> None:
     store.close()
     for table, names in NEW_SINCE_1.items():
         assert names <= _columns(old_store, table)
+    (index,) = [one for one in _indexes(old_store) if one["name"] == "runs_by_study"]
+    assert index["unique"]
     again = RunStore(old_store, home=tmp_path / "home")
     assert len(again.list()) == 1
     again.close()

@@ -1,0 +1,122 @@
+"""A search whose process is killed at any moment loses no trial and repeats none.
+
+What is durable changes with the commits of two databases, the store's and the search engine's, and with nothing else.
+So a kill before each commit in turn leaves every state that a kill can leave.
+"""
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.runs.store.records import JobRequest, RunKind, RunState
+from core.runs.store.studies import StudyStore
+from tests.unit.search.kit import Trainers, begin, finish, head, lead, make_plan
+
+PLAN = make_plan(trials=9, confirm=1)
+_FORKS = multiprocessing.get_context("forkserver")
+
+
+def _queue(store: StudyStore) -> None:
+    store.add_study(JobRequest(RunKind.SEARCH, {"plan": json.loads(json.dumps(PLAN.to_json()))}, "s"))
+
+
+def _lead(store: StudyStore, workers: Trainers, gap: int) -> bool:
+    """One process, which kills itself before its commit number `gap`; whether it came to its end before."""
+    process = _FORKS.Process(target=lead, args=(str(store.home), gap))
+    process.start()
+    while process.is_alive():
+        workers.turn()
+        time.sleep(0.005)
+    process.join()
+    search = store.study("s")
+    if search.state == RunState.RUNNING:
+        assert process.exitcode == -9
+        store.reclaim(search, "Its process was killed.")
+    return search.state == RunState.DONE
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_before_every_commit_ends_as_if_it_were_not(tmp_path: Path) -> None:
+    _FORKS.set_forkserver_preload(["core.search.head", "tests.unit.search.kit"])
+    store = StudyStore(home=tmp_path / "home")
+    # How often it may be restarted without getting on is another matter.
+    store.max_restarts = 1000
+    workers, kills = Trainers(store), 0
+    _queue(store)
+    # Gaps of 2 to 61 commits, reads included: over a search each place in the loop is met.
+    while not _lead(store, workers, gap=2 + 7 * kills % 60):
+        kills += 1
+    rows = store.trials("s")
+    trials = [row for row in rows if row.role == "trial"]
+    assert kills >= 20
+    assert [row.number for row in trials] == list(range(9))
+    assert all("told" in row.facts for row in trials)
+    assert len(workers.ran) == len(set(workers.ran)) == len(rows) == 9 + 2
+    assert store.study("s").summary["trials"] == 9
+    assert {row.state for row in rows} <= {RunState.DONE, RunState.CANCELLED}
+    _engine_agrees(store)
+    store.close()
+
+
+def _engine_agrees(store: StudyStore) -> None:
+    """Optuna knows each trial once, with the settings and the score of its run."""
+    import optuna
+
+    storage = optuna.storages.RDBStorage(store.search_url)
+    study = optuna.load_study(study_name="s/0", storage=storage)
+    rows = [row for row in store.trials("s") if row.role == "trial"]
+    assert len(study.trials) == len(rows)
+    for trial, row in zip(study.trials, rows, strict=True):
+        assert trial.params == row.facts["params"]
+        told = {"COMPLETE": "done", "PRUNED": "pruned", "FAIL": "failed"}[trial.state.name]
+        assert told == row.facts["told"]
+        if told == "done":
+            assert trial.value == row.summary["best_miou5"]
+    storage.remove_session()
+    storage.engine.dispose()
+
+
+@pytest.mark.slow
+def test_a_search_whose_engine_lost_its_storage_makes_it_anew(tmp_path: Path) -> None:
+    store = StudyStore(home=tmp_path / "home")
+    workers = Trainers(store)
+    _queue(store)
+    assert not _lead(store, workers, gap=150)
+    assert store.trials("s")
+    for file in store.home.glob("searches.db*"):
+        file.unlink()
+    assert _lead(store, workers, gap=1_000_000)
+    assert [row.number for row in store.trials("s") if row.role == "trial"] == list(range(9))
+    _engine_agrees(store)
+    store.close()
+
+
+@pytest.mark.slow
+def test_two_workers_share_the_trials_on_postgresql(new_postgres: Callable[[], str], tmp_path: Path) -> None:
+    """Two workers with connections of their own serve one search; the engine's tables lie in the same database."""
+    store = StudyStore(new_postgres(), home=tmp_path / "home")
+    other = StudyStore(store.search_url, home=tmp_path / "home")
+    pair = [Trainers(store, places=1), Trainers(other, places=1)]
+    store.register_worker("w", 1, "cpu")
+    store.worker_heartbeat("v", 1, "cpu")
+
+    def turn() -> None:
+        for workers in pair:
+            workers.turn()
+
+    search = begin(store, make_plan(trials=6, prune=False))
+    finish(store, search, head(store, search, turn, cancelled=lambda: False).run())
+    rows = store.trials("s")
+    assert [row.number for row in rows] == list(range(6))
+    assert {row.state for row in rows} == {RunState.DONE}
+    assert sorted([*pair[0].ran, *pair[1].ran]) == sorted(row.id for row in rows)
+    assert pair[0].ran
+    assert pair[1].ran
+    assert not (store.home / "searches.db").exists()
+    _engine_agrees(store)
+    other.close()
+    store.close()
