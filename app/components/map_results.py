@@ -12,6 +12,7 @@ from app import caching, state
 from app.components import say
 from app.components.close_look import asked_part, close_look
 from app.components.guard import plainly
+from app.components.joined_results import joined_results
 from app.components.legend import legend
 from app.components.palette_switch import palette_switch
 from app.services import map_views, mapping
@@ -47,6 +48,8 @@ def results(order: mapping.Order, found: Sequence[dict[str, Any]], model: Model,
             on_click="ignore",
             key="map_zip",
         )
+        with plainly():
+            joined_results(order, found, model)
     result = found[at]
     for note in result["notes"]:
         say.caption(f"{result['name']}: {note}")

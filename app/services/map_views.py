@@ -141,11 +141,13 @@ def mask_of(result: dict[str, Any]) -> Path | None:
 def downloads(result: dict[str, Any]) -> list[tuple[str, Path, str]]:
     """What can be taken away: title, file and media type."""
     kinds = (
+        ("Report (HTML)", "_report.html", "text/html"),
         ("Mask (PNG)", ".png", "image/png"),
         ("Difference (GeoTIFF)", "_difference.tif", "image/tiff"),
         ("Probabilities (GeoTIFF)", "_probabilities.tif", "image/tiff"),
         ("Mask (GeoTIFF)", ".tif", "image/tiff"),
         ("Polygons (GeoPackage)", ".gpkg", "application/geopackage+sqlite3"),
+        ("Style for QGIS (QML)", "_polygons.qml", "text/xml"),
         ("Polygons (GeoJSON)", ".geojson", "application/geo+json"),
         ("Areas of difference (CSV)", "_difference_areas.csv", "text/csv"),
         ("Areas (CSV)", "_areas.csv", "text/csv"),

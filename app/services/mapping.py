@@ -58,6 +58,7 @@ class Choice:
     geojson: bool = False
     gpkg: bool = False
     probabilities: bool = False
+    report: bool = False
     flips: bool = False
     bands: tuple[int, ...] | None = None
     ground: float | None = None
@@ -211,6 +212,7 @@ def _job(pictures: list[Own], choice: Choice, folder: Path) -> dict[str, Any]:
             "geojson": choice.geojson,
             "gpkg": choice.gpkg,
             "probabilities": choice.probabilities,
+            "report": choice.report,
         },
         "tiling": {"flips": choice.flips},
         "bands": choice.bands,

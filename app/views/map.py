@@ -29,6 +29,7 @@ _EXTRAS = {
     "gpkg": "Polygons (GeoPackage)",
     "geojson": "Polygons (GeoJSON)",
     "probabilities": "Probabilities (GeoTIFF)",
+    "report": "Report (HTML, prints well)",
 }
 _extra = _EXTRAS.__getitem__
 
@@ -201,7 +202,7 @@ def _choose(models: dict[str, Model]) -> mapping.Choice | None:
         )
     with right:
         extras = st.multiselect(
-            "Also make", list(_EXTRAS), format_func=_extra, placeholder="Polygons, probabilities", key="map_extras"
+            "Also make", list(_EXTRAS), format_func=_extra, placeholder="Polygons, report", key="map_extras"
         )
     with st.expander("More settings", icon=":material/tune:"):
         ground, smallest, smooth = _measures()
@@ -219,6 +220,7 @@ def _choose(models: dict[str, Model]) -> mapping.Choice | None:
             geojson="geojson" in extras,
             gpkg="gpkg" in extras,
             probabilities="probabilities" in extras,
+            report="report" in extras,
             flips=flips,
             bands=parse_bands(text.strip() or None),
             ground=ground,

@@ -11,6 +11,9 @@ from core.cli.terminal import say, say_json
 TARGETS = {
     "onnx": "pictures of any size, with a script",
     "deepness": "QGIS Deepness and GeoDeep",
+    "hub": "a folder for a model hub",
+    "openvino": "OpenVINO IR",
+    "stac": "a STAC item (MLM 1.5)",
 }
 
 

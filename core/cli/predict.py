@@ -21,6 +21,7 @@ _FILES = {
     "geojson": "also polygons as GeoJSON, in degrees where the picture knows its place",
     "probs": "also the probability of each class, as a GeoTIFF",
     "areas": "also the area of each class, as CSV",
+    "report": "also an HTML report with map, scale bar, areas and where the model is unsure, which prints well",
 }
 
 
@@ -43,7 +44,7 @@ def add(verbs: Any) -> None:
     verb.add_argument("--flips", action="store_true", help="average over mirror images: four times the time")
     verb.add_argument("--tile", type=int, help="most pixels along a side of the windows that a picture is cut into")
     verb.add_argument("--overlap", type=int, help="pixels that windows share")
-    _add_polygon_settings(verb)
+    add_polygon_settings(verb)
     verb.add_argument(
         "--huge", action="store_true", help="also take pictures of more than 1,000 megapixels, or nearly empty ones"
     )
@@ -51,7 +52,8 @@ def add(verbs: Any) -> None:
     verb.set_defaults(run=run)
 
 
-def _add_polygon_settings(verb: argparse.ArgumentParser) -> None:
+def add_polygon_settings(verb: argparse.ArgumentParser) -> None:
+    """How polygons are made."""
     help_of = {
         "--smallest-area": "smaller spots join a neighbour in polygons: in m², or in pixels where the picture does not "
         "know its place (default: 12 pixels)",
@@ -67,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from core.imagery.limits import Limits
     from core.infer.batch import BatchPredictor, Order
 
-    wanted, tiling, polygons = _wanted(args), _tiling(args), _polygons(args)
+    wanted, tiling, polygons = _wanted(args), _tiling(args), polygon_settings(args)
     bands = parse_bands(args.bands)
     limits = Limits().huge() if args.huge else Limits()
     said = (bands, args.device, limits, polygons, args.ground)
@@ -87,7 +89,8 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _polygons(args: argparse.Namespace) -> "PolygonSettings":
+def polygon_settings(args: argparse.Namespace) -> "PolygonSettings":
+    """What `add_polygon_settings` asks for. Raises `ConfigError`."""
     from core.infer.outputs.mask_polygons import PolygonSettings
 
     given = {"smallest_area": args.smallest_area, "smooth": args.smooth}
@@ -98,7 +101,13 @@ def _wanted(args: argparse.Namespace) -> "Wanted":
     from core.infer.picture import Wanted
 
     return Wanted(
-        tif=args.tif, gpkg=args.gpkg, geojson=args.geojson, probabilities=args.probs, areas=args.areas, png=True
+        tif=args.tif,
+        gpkg=args.gpkg,
+        geojson=args.geojson,
+        probabilities=args.probs,
+        areas=args.areas,
+        png=True,
+        report=args.report,
     )
 
 

@@ -6,7 +6,7 @@ To add one, write a module that makes its files and a line in `FORMATS`.
 import io
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,12 +27,14 @@ RESOLUTIONS_CM = (0.1, 100_000.0)
 @dataclass(frozen=True)
 class Options:
     """What is asked for. `name` begins the names of files; `resolution` is in centimetres a pixel, None as the card
-    says; `tile` the side of a square in pixels; `data` the pictures that files are compared with PyTorch on."""
+    says; `tile` the side of a square in pixels; `data` the pictures that files are compared with PyTorch on; `stem` is
+    where the model lies, which `make_format` fills in."""
 
     name: str
     resolution: float | None = None
     tile: int = TILE
     data: DataConfig = field(default_factory=DataConfig)
+    stem: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,21 @@ FORMATS: dict[str, ExportFormat] = {
         ending=".onnx",
         needs_resolution=True,
     ),
+    "hub": ExportFormat(
+        "Model hub",
+        "a folder for a hub of models: safetensors, config.json, model card with scores, labels, a script",
+        "core.export.hub:hub_files",
+    ),
+    "openvino": ExportFormat(
+        "OpenVINO",
+        "an intermediate representation (IR) whose model_info says how pictures are prepared",
+        "core.export.openvino_ir:openvino_files",
+    ),
+    "stac": ExportFormat(
+        "STAC catalogue",
+        "a STAC item of the extension MLM 1.5, with the ONNX that it describes",
+        "core.export.stac:stac_files",
+    ),
 }
 
 
@@ -76,7 +93,7 @@ def make_format(stem: Path, kind: str, options: Options) -> dict[str, bytes]:
         raise ConfigError(f"There is no format {kind[:40]!r}: choose one of {', '.join(FORMATS)}.")
     from core.checkpoint import load
 
-    return FORMATS[kind].make(load(stem), options)
+    return FORMATS[kind].make(load(stem), replace(options, stem=stem))
 
 
 def zipped(files: dict[str, bytes]) -> bytes:

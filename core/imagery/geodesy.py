@@ -167,6 +167,51 @@ class PixelAreas:
             total += np.bincount(part.ravel(), weights=sizes.ravel(), minlength=length)
         return total
 
+    def left_of(self, x: Floats, y: Floats) -> Floats:
+        """How much ground lies to the left of places, in square metres for each row's height of one.
+
+        Its integral along the border of a polygon over y is the area of the polygon; not for plain degrees.
+
+        Args:
+            x: (N,) columns, counted from the left border of the picture.
+            y: (N,) rows, counted from its upper border.
+
+        Returns:
+            (N,).
+        """
+        if self._given is not None:
+            return x * self._given**2
+        sizes = self._measured(range(len(self._rows)))
+        if len(self._rows) == 1:
+            return _integral(sizes, self._columns, np.zeros(len(x), np.int64), x)
+        middles = self._rows + 0.5
+        above = np.clip(np.searchsorted(middles, y, "right") - 1, 0, len(middles) - 2)
+        share = (y - middles[above]) / (middles[above + 1] - middles[above])
+        upper, lower = (_integral(sizes, self._columns, at, x) for at in (above, above + 1))
+        found: Floats = upper * (1 - share) + lower * share
+        return found
+
+    def steps(self, points: Floats) -> Floats:
+        """How far apart places are on the ground, each from the next.
+
+        Args:
+            points: (N, 2) columns and rows, counted from the upper left corner of the picture.
+
+        Returns:
+            (N - 1,) in metres, along a straight line.
+
+        Raises:
+            GeoError: PROJ cannot place a point.
+        """
+        if self._given is not None:
+            given: Floats = np.linalg.norm(np.diff(points, axis=0), axis=1) * self._given
+            return given
+        a, b, c, d, e, f = self._place
+        x, y = points.T
+        degrees = to_degrees(self._crs, np.stack([a * x + b * y + c, d * x + e * y + f], axis=1))
+        found: Floats = np.linalg.norm(np.diff(geocentric(degrees[:, 0], degrees[:, 1]), axis=0), axis=1)
+        return found
+
     def middle(self) -> float:
         """Square metres of the pixel in the middle of the picture."""
         if self._given is not None:
@@ -244,6 +289,22 @@ def metres_per_pixel(info: Info) -> float | None:
 
 def _nodes(pixels: int, spacing: int) -> NDArray[np.int64]:
     return np.unique(np.append(np.arange(0, pixels, spacing), pixels - 1))
+
+
+def _integral(sizes: Floats, columns: NDArray[np.int64], rows: NDArray[np.int64], x: Floats) -> Floats:
+    """∫ of sizes (R, K) at `columns` from 0 to `x`, in the given row of nodes each; straight lines between nodes."""
+    middles = columns + 0.5
+    if len(columns) == 1:
+        whole: Floats = sizes[rows, 0] * x
+        return whole
+    wide = np.diff(middles)
+    slopes = np.diff(sizes, axis=1) / wide
+    first = sizes[:, :1] * middles[0] - slopes[:, :1] * middles[0] ** 2 / 2
+    before = np.concatenate([first, first + np.cumsum((sizes[:, 1:] + sizes[:, :-1]) / 2 * wide, axis=1)], axis=1)
+    at = np.clip(np.searchsorted(middles, x, "right") - 1, 0, len(middles) - 2)
+    beyond = x - middles[at]
+    found: Floats = before[rows, at] + sizes[rows, at] * beyond + slopes[rows, at] * beyond**2 / 2
+    return found
 
 
 def _between(values: Floats, known: NDArray[np.int64], wanted: NDArray[np.int64]) -> Floats:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from core.cards import ModelCard
 from core.checkpoint import Loaded
 from core.classes import ClassMap
 from core.errors import ConfigError
@@ -22,8 +23,10 @@ from core.image import encode_webp
 from core.imagery.ground import ground_ratio
 from core.infer.outputs.areas import Area, AreaCounter, to_csv
 from core.infer.outputs.difference import difference_names, write_difference
-from core.infer.outputs.geotiff import MaskWriter, ProbabilityWriter, gdal, to_cog, to_png
+from core.infer.outputs.geotiff import ConfidenceWriter, MaskWriter, ProbabilityWriter, gdal, read_mask, to_cog, to_png
+from core.infer.outputs.map_report import UNSURE_BELOW, MapReport, report_html
 from core.infer.outputs.mask_polygons import PolygonSettings
+from core.infer.outputs.qgis_style import qml
 from core.infer.outputs.thumbnail import Thumbnail
 from core.infer.outputs.vectors import ClassColours, write_geojson, write_gpkg
 from core.infer.stitching import Strip
@@ -34,8 +37,10 @@ from core.normalise import Normaliser
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which files to write: STEM.png, STEM.tif, STEM_probabilities.tif, STEM.geojson, STEM.gpkg, STEM_areas.csv, and
-    STEM_photo.webp (an overview of the picture). With a teacher come STEM_difference.tif and its areas."""
+    """Which files to write: STEM.png, STEM.tif, STEM_probabilities.tif, STEM.geojson and STEM.gpkg with
+    STEM_polygons.qml, STEM_areas.csv, STEM_report.html, and STEM_photo.webp (an overview of the picture).
+
+    With a teacher come STEM_difference.tif and its areas."""
 
     png: bool = True
     tif: bool = False
@@ -44,6 +49,12 @@ class Wanted:
     gpkg: bool = False
     areas: bool = False
     photo: bool = False
+    report: bool = False
+
+    @property
+    def needs_confidence(self) -> bool:
+        """Whether a file says how sure the model is: polygons and the report do."""
+        return self.geojson or self.gpkg or self.report
 
 
 @dataclass
@@ -83,6 +94,8 @@ def predict_picture(
             share = 1 if teacher is None else 2
             mask = work.segment(loaded, wanted, _part(progress, 0, share))
             work.export(mask, loaded.card.classes, wanted)
+            if wanted.report:
+                work.report(mask, loaded.card)
             if teacher is not None:
                 reference = work.segment(teacher, Wanted(), _part(progress, 1, share), name="teacher")
                 work.compare(loaded.card.classes, student=mask, teacher=reference)
@@ -110,6 +123,8 @@ class _Work:
     ) -> None:
         self.outputs = PictureOutputs()
         self._begun: list[Path] = []
+        self._confidence: ConfidenceWriter | None = None
+        self._thumbnail: Thumbnail | None = None
         self._picture, self._stem, self._folder = picture, stem, folder
         self._device, self._tiling, self._polygons, self._cancelled = device, tiling, polygons, cancelled
 
@@ -137,7 +152,11 @@ class _Work:
         if wanted.probabilities:
             shares = ProbabilityWriter(self._folder / f"{name}_probabilities.tif", info, card.classes)
             writers.append(shares.write)
-        thumbnail = Thumbnail(info.height, info.width) if wanted.photo else None
+        sure = ConfidenceWriter(self._folder / f"{name}_confidence.tif", info) if wanted.needs_confidence else None
+        if sure is not None:
+            writers.append(sure.write)
+        with_shares = wanted.probabilities or wanted.needs_confidence
+        thumbnail = Thumbnail(info.height, info.width) if wanted.photo or wanted.report else None
         strips = segment(
             self._picture,
             loaded.model,
@@ -146,18 +165,22 @@ class _Work:
             tiling=tiling,
             progress=progress,
             cancelled=self._cancelled,
-            probabilities=wanted.probabilities,
+            probabilities=with_shares,
             on_read=thumbnail.add if thumbnail is not None else None,
         )
-        _write_all(strips, writers, at_once=wanted.probabilities)
+        _write_all(strips, writers, at_once=with_shares)
         writer.close()
         if name == "mask":
             self.outputs.areas = counter.areas()
             self.outputs.notes += [counter.why_not] if counter.why_not else []
+        if sure is not None:
+            sure.close()
+            self._confidence = sure
         if shares is not None:
             shares.close()
             self._made("_probabilities.tif", lambda target: to_cog(shares.path, target))
-        if thumbnail is not None:
+        self._thumbnail = thumbnail
+        if thumbnail is not None and wanted.photo:
             data = encode_webp(thumbnail.picture)
             self._made("_photo.webp", lambda target: write_aside(target, lambda aside: aside.write_bytes(data)))
         return writer.path
@@ -173,12 +196,39 @@ class _Work:
             self._polygonal(".geojson", write_geojson, mask, legend)
         if wanted.gpkg:
             self._polygonal(".gpkg", write_gpkg, mask, legend)
+        if wanted.gpkg or wanted.geojson:
+            # Not STEM.qml, which QGIS would take for the style of the GeoTIFF.
+            self._text("_polygons.qml", qml(legend.names, legend.colours))
         if wanted.areas:
             self._text("_areas.csv", to_csv(self.outputs.areas, self._picture.info.given_metres))
 
+    def report(self, mask: Path, card: ModelCard) -> None:
+        """The picture, its classes, their areas and where the model is unsure, as HTML. After `segment`."""
+        assert self._thumbnail is not None
+        assert self._confidence is not None
+        info, photo = self._picture.info, self._thumbnail.picture
+        shape = photo.shape[:2]
+        shown = MapReport(
+            title=self._stem.name,
+            model=card.name,
+            photo=photo,
+            mask=read_mask(mask, None, shape),
+            confidence=read_mask(self._confidence.path, None, shape),
+            unsure=self._confidence.share_below(UNSURE_BELOW),
+            size=(info.width, info.height),
+            names=card.classes.scored_names,
+            colours=card.classes.colours[: card.classes.outputs],
+            areas=self.outputs.areas,
+            metres_per_pixel=info.metres_per_pixel,
+            notes=(*info.notes, *self.outputs.notes),
+        )
+        self._text("_report.html", report_html(shown))
+
     def _polygonal(self, ending: str, write: Callable[..., list[str]], mask: Path, legend: ClassColours) -> None:
+        sure = None if self._confidence is None else self._confidence.path
+
         def make(target: Path) -> None:
-            self.outputs.notes += write(mask, target, self._picture.info, legend, self._polygons)
+            self.outputs.notes += write(mask, target, self._picture.info, legend, self._polygons, sure)
 
         self._made(ending, make)
 
@@ -230,6 +280,13 @@ def _part(progress: OnProgress | None, at: int, of: int) -> OnProgress | None:
 
 def output_files(stem: Path) -> Iterator[Path]:
     """Every file that `predict_picture` may write for a stem."""
-    endings = (".png", ".tif", ".tif.aux.xml", "_probabilities.tif", ".geojson", ".gpkg", "_areas.csv", "_photo.webp")
-    more = ("_difference.tif", "_difference.tif.aux.xml", "_difference_areas.csv")
+    endings = (".png", ".tif", ".tif.aux.xml", "_probabilities.tif", ".geojson", ".gpkg", "_polygons.qml")
+    more = (
+        "_report.html",
+        "_areas.csv",
+        "_photo.webp",
+        "_difference.tif",
+        "_difference.tif.aux.xml",
+        "_difference_areas.csv",
+    )
     yield from (stem.with_name(stem.name + ending) for ending in (*endings, *more))

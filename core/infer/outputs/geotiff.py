@@ -33,8 +33,15 @@ _LEVEL = 3
 """Of deflating, from 1 to 9: the time for more would be a tenth of that of the student (docs/LOG.md)."""
 _SETTINGS = {"GDAL_CACHEMAX": 128 * 1024**2, "GDAL_NUM_THREADS": "1", "GDAL_PAM_ENABLED": "NO"}
 _PROBABILITY_STEPS = 254
+GROUND_TAG = "GROUND_RESOLUTION"
+"""The tag, the member or the line of metadata that says where a ground resolution comes from."""
 _LITTLE = 256 * 1024
 """Bytes: a disk with less free than this is taken for full when GDAL fails to write and does not say why."""
+
+
+def ground_text(given: float) -> str:
+    """What files say of a ground resolution that a person gave."""
+    return f"{given:g} m a pixel, given by you: the picture does not say it"
 
 
 @contextmanager
@@ -53,6 +60,7 @@ class MaskWriter:
         # Copied away soon: packed in a tenth of the time that deflating takes.
         self._file = _create(path, info, count=1, dtype="uint8", nodata=NO_DATA, compress="PACKBITS")
         self._smaller = Smaller(path, info)
+        self._counts = np.zeros(256, np.int64)
         with _writing(path):
             self._file.write_colormap(1, {index: (*colour, 255) for index, colour in enumerate(colours)})
             self._file.update_tags(1, **{f"CLASS_{index}": name for index, name in enumerate(names)})
@@ -71,11 +79,42 @@ class MaskWriter:
         """
         with _writing(self.path):
             self._file.write(mask, 1, window=Window(0, y, mask.shape[1], mask.shape[0]))
+        self._counts += np.bincount(mask.ravel(), minlength=256)
         self._smaller.write(mask)
 
     def close(self) -> None:
         """Finish the file. Raises `DiskFullError` when it is not whole on the disk."""
         self._smaller.close()
+        with _writing(self.path):
+            self._file.update_tags(1, **_statistics(self._counts))
+            self._file.close()
+        check_whole(self.path, self.path)
+
+
+class ConfidenceWriter:
+    """The probability of the likeliest class: 0 to 254 for 0 to 1, 255 for no data; a plain file beside the mask."""
+
+    def __init__(self, path: Path, info: Info) -> None:
+        self.path = path
+        self._counts = np.zeros(256, np.int64)
+        self._file = _create(path, info, count=1, dtype="uint8", nodata=NO_DATA, compress="DEFLATE", zlevel=1)
+
+    def share_below(self, probability: float) -> float:
+        """Of the pixels that hold data, the share whose class has less than `probability`."""
+        known = self._counts[:NO_DATA]
+        return float(known[: round(probability * _PROBABILITY_STEPS)].sum() / max(1, known.sum()))
+
+    def write(self, strip: Strip) -> None:
+        assert strip.probabilities is not None
+        highest = strip.probabilities.amax(dim=0)
+        steps = (highest * _PROBABILITY_STEPS).round_().clamp_(0, _PROBABILITY_STEPS).byte().cpu().numpy()
+        steps[strip.mask == NO_DATA] = NO_DATA
+        self._counts += np.bincount(steps.ravel(), minlength=256)
+        with _writing(self.path):
+            self._file.write(steps, 1, window=Window(0, strip.y, steps.shape[1], steps.shape[0]))
+
+    def close(self) -> None:
+        """Finish the file. Raises `DiskFullError` when it is not whole on the disk."""
         with _writing(self.path):
             self._file.close()
         check_whole(self.path, self.path)
@@ -175,9 +214,22 @@ def read_mask(path: Path, window: tuple[int, int, int, int] | None, shape: tuple
     return found
 
 
+def _statistics(counts: NDArray[np.int64]) -> dict[str, str]:
+    """What gdalinfo and QGIS show of a band without reading it, from how many pixels have each value."""
+    known = np.delete(counts, NO_DATA)
+    if not (total := int(known.sum())):
+        return {}
+    values = np.flatnonzero(known)
+    mean = float((values * known[values]).sum() / total)
+    spread = float(np.sqrt(((values - mean) ** 2 * known[values]).sum() / total))
+    found = {"MINIMUM": values[0], "MAXIMUM": values[-1], "MEAN": mean, "STDDEV": spread}
+    found["VALID_PERCENT"] = 100 * total / int(counts.sum())
+    return {f"STATISTICS_{name}": f"{float(value):.10g}" for name, value in found.items()}
+
+
 def _create(path: Path, info: Info, **more: Any) -> DatasetWriter:
     with _writing(path):
-        return rasterio.open(
+        file = rasterio.open(
             path,
             "w",
             driver="GTiff",
@@ -190,6 +242,9 @@ def _create(path: Path, info: Info, **more: Any) -> DatasetWriter:
             **_place(info),
             **more,
         )
+        if info.given_metres is not None:
+            file.update_tags(**{GROUND_TAG: ground_text(info.given_metres)})
+        return file
 
 
 @geo.calls("The place of the picture cannot be written.")

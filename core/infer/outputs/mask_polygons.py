@@ -8,7 +8,7 @@ tolerance squared. Large masks are done in blocks, and polygons end where a bloc
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ from core.infer.stitching import NO_DATA
 
 SMALLEST_PX = 12
 _BLOCK = 4096
+STEPS = 254
+"""A probability from 0 to 1 is stored as a byte from 0 to so much."""
+_GAUSS = (0.5 - math.sqrt(3) / 6, 0.5 + math.sqrt(3) / 6)
 _FAILED = "The mask cannot be turned into polygons."
 
 Mask = NDArray[np.uint8]
@@ -69,22 +72,28 @@ class PolygonSettings:
 
 @dataclass(frozen=True)
 class Regions:
-    """Polygons in pixels (x to the right, y down), their class indices, and square metres where these are known."""
+    """Polygons in pixels (x to the right, y down), their class indices, and what is known of each.
+
+    `square_metres` and `perimeters` (in metres, holes too) are on the ground; `confidence`, from 0 to 1, is the mean
+    over the pixels that a polygon was made of.
+    """
 
     shapes: NDArray[np.object_]
     classes: Mask
     square_metres: NDArray[np.float64] | None = None
+    perimeters: NDArray[np.float64] | None = None
+    confidence: NDArray[np.float64] | None = None
 
 
-def regions(mask: Path, info: Info, settings: PolygonSettings) -> Iterator[Regions]:
-    """Polygons of a mask, block by block. Raises `GeoError`."""
+def regions(mask: Path, info: Info, settings: PolygonSettings, confidence: Path | None = None) -> Iterator[Regions]:
+    """Polygons of a mask, block by block; `confidence` is a file of `ConfidenceWriter`. Raises `GeoError`."""
     sizes = pixel_areas(info)
     for y in range(0, info.height, _BLOCK):
         for x in range(0, info.width, _BLOCK):
-            block = _read(mask, Window(x, y, min(_BLOCK, info.width - x), min(_BLOCK, info.height - y)))
-            found = polygons(block, settings, Ground(sizes, y, x) if sizes is not None else None)
-            moved = _moved(found.shapes, x, y)
-            yield Regions(moved, found.classes, found.square_metres)
+            window = Window(x, y, min(_BLOCK, info.width - x), min(_BLOCK, info.height - y))
+            sure = None if confidence is None else _read(confidence, window)
+            found = polygons(_read(mask, window), settings, None if sizes is None else Ground(sizes, y, x), sure)
+            yield replace(found, shapes=_moved(found.shapes, x, y))
 
 
 def pixel_areas(info: Info) -> PixelAreas | None:
@@ -119,34 +128,69 @@ class Ground:
         return self.sizes.sums(self.y, codes, length, self.x)
 
     @geo.calls(_FAILED)
-    def exactly(self, shapes: NDArray[np.object_], nearly: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Square metres of polygons, by a formula where there is one.
+    def areas(self, shapes: NDArray[np.object_]) -> NDArray[np.float64]:
+        """Square metres of polygons, from the corners of their borders.
 
-        In plain degrees an area is that of the polygon whose y are areas between the equator and a parallel.
+        In plain degrees an area is that of the polygon whose y are areas between the equator and a parallel. Elsewhere
+        it is the integral, along the border, of the ground to the left of it: neighbours have the same share of a
+        common border, so that together they have the area of what they cover.
 
         Args:
             shapes: N polygons (N,) in pixels of the block.
-            nearly: What is given elsewhere, (N,).
 
         Returns:
             Square metres (N,).
         """
-        if not self.sizes.is_plain or not len(shapes):
-            return nearly
-        close = shapely.segmentize(shapes, 1.0)
-        found: NDArray[np.float64] = shapely.area(
-            shapely.transform(close, lambda p: np.stack([p[:, 0], self.sizes.north_of(p[:, 1] + self.y)], axis=1))
-        )
-        return found
+        if not len(shapes):
+            return np.zeros(0)
+        if self.sizes.is_plain:
+            close = shapely.segmentize(shapes, 1.0)
+            found: NDArray[np.float64] = shapely.area(
+                shapely.transform(close, lambda p: np.stack([p[:, 0], self.sizes.north_of(p[:, 1] + self.y)], axis=1))
+            )
+            return found
+        _, points, (rings, parts) = shapely.to_ragged_array(shapes)
+        x, y = (points + np.array([self.x, self.y])).T
+        right, down = np.diff(x, append=x[-1]), np.diff(y, append=y[-1])
+        # Two points of Gauss are exact for what is of the third degree.
+        total = sum(self.sizes.left_of(x + at * right, y + at * down) for at in _GAUSS) * down / 2
+        total[rings[1:] - 1] = 0
+        of_rings = np.abs(np.add.reduceat(total, rings[:-1]))
+        # The first ring is the outer one, the others are holes.
+        of_rings[np.delete(np.arange(len(of_rings)), parts[:-1])] *= -1
+        return np.asarray(np.add.reduceat(of_rings, parts[:-1]), np.float64)
+
+    @geo.calls(_FAILED)
+    def perimeters(self, shapes: NDArray[np.object_]) -> NDArray[np.float64]:
+        """Metres along the borders of polygons, holes too; NaN for all where a corner lies on no place on earth.
+
+        Args:
+            shapes: N polygons (N,) in pixels of the block.
+
+        Returns:
+            Metres (N,).
+        """
+        if not len(shapes):
+            return np.zeros(0)
+        _, points, (rings, parts) = shapely.to_ragged_array(shapes)
+        try:
+            steps = np.append(self.sizes.steps(points + np.array([self.x, self.y])), 0.0)
+        except GeoError:
+            return np.full(len(shapes), np.nan)
+        steps[rings[1:] - 1] = 0
+        return np.asarray(np.add.reduceat(steps, rings[parts[:-1]]), np.float64)
 
 
-def polygons(mask: Mask, settings: PolygonSettings, ground: Ground | None = None) -> Regions:
+def polygons(
+    mask: Mask, settings: PolygonSettings, ground: Ground | None = None, confidence: Mask | None = None
+) -> Regions:
     """Polygons of a mask in its own pixels.
 
     Args:
         mask: Class indices (H, W); `NO_DATA` has no polygon.
         settings: The smallest polygon, and how smooth they are.
         ground: The size of a pixel, for areas in square metres.
+        confidence: (H, W), 0 to 254 for 0 to 1, 255 where it is not known.
 
     Raises:
         GeoError: GDAL or GEOS fails.
@@ -154,15 +198,22 @@ def polygons(mask: Mask, settings: PolygonSettings, ground: Ground | None = None
     least = _least_pixels(mask, settings, ground)
     mask = without_spots(mask, least)
     outlines, classes = _outlines(mask)
-    metres = None if ground is None else _square_metres(outlines, mask.shape, ground)
+    numbers = None if ground is None and confidence is None else _numbered(outlines, mask.shape)
     raw = _noded(outlines, mask)
     kept = np.ones(len(raw), np.bool_)
     if settings.smallest_area is not None:
         kept = _areas(raw) >= least
     smooth = _smoothed(raw[kept], settings.smooth)
-    if ground is not None and metres is not None:
-        metres = ground.exactly(smooth, metres[kept] * _areas(smooth) / _areas(raw[kept]))
-    return Regions(smooth, classes[kept], metres)
+    sure = None if confidence is None or numbers is None else _means(numbers, confidence, len(outlines))[kept]
+    if ground is None or numbers is None:
+        return Regions(smooth, classes[kept], confidence=sure)
+    if ground.sizes.is_plain:
+        metres = ground.areas(smooth)
+    else:
+        # As the pixels are, and what smoothing gave and took.
+        metres = ground.sums(numbers, len(outlines) + 1)[1:][kept]
+        metres += ground.areas(smooth) - ground.areas(raw[kept]) if settings.smooth else 0.0
+    return Regions(smooth, classes[kept], metres, ground.perimeters(smooth), sure)
 
 
 def _least_pixels(mask: Mask, settings: PolygonSettings, ground: Ground | None) -> int:
@@ -208,13 +259,22 @@ def _outlines(mask: Mask) -> tuple[list[Outline], Mask]:
 
 
 @geo.calls(_FAILED)
-def _square_metres(outlines: list[Outline], shape: tuple[int, ...], ground: Ground) -> NDArray[np.float64]:
-    """Of the pixels inside each outline."""
+def _numbered(outlines: list[Outline], shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Of each pixel the number of the outline that it lies in, from 1; 0 for none."""
     if not outlines:
-        return np.zeros(0)
+        return np.zeros(shape, np.int32)
     numbered = [(outline, at) for at, outline in enumerate(outlines, start=1)]
-    labels = rasterio.features.rasterize(numbered, out_shape=shape, dtype="int32")
-    return ground.sums(labels, len(outlines) + 1)[1:]
+    found: NDArray[np.int32] = rasterio.features.rasterize(numbered, out_shape=shape, dtype="int32")
+    return found
+
+
+def _means(numbers: NDArray[np.int32], confidence: Mask, count: int) -> NDArray[np.float64]:
+    """The mean confidence of each outline, from 0 to 1; NaN where no pixel of it has one."""
+    known = confidence != NO_DATA
+    places = numbers[known]
+    sums = np.bincount(places, weights=confidence[known], minlength=count + 1)[1:]
+    pixels = np.bincount(places, minlength=count + 1)[1:]
+    return np.asarray(np.where(pixels > 0, sums / np.maximum(pixels, 1) / STEPS, np.nan), np.float64)
 
 
 @geo.calls(_FAILED)

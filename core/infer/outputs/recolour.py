@@ -4,7 +4,10 @@ For files of ours alone (`core/infer/outputs/geotiff.py`, `core/infer/outputs/ve
 a colour table, and polygons with the columns `class` and `colour`. Everything else in them stays as it is.
 """
 
+import base64
+import io
 import json
+import re
 import shutil
 import sqlite3
 import struct
@@ -16,6 +19,8 @@ from typing import BinaryIO
 
 from core.classes import Colour
 from core.files import write_aside
+from core.infer.outputs.map_report import MASK_ADDRESS, SWATCH
+from core.infer.outputs.qgis_style import recoloured_qml
 
 _COLOUR_MAP = 320
 """The TIFF tag: three times 2^bits numbers of 16 bits, all reds first."""
@@ -33,16 +38,38 @@ def recolour(source: Path, target: Path, colours: Sequence[Colour]) -> None:
 
 def _png(source: Path, target: Path, colours: Sequence[Colour]) -> None:
     with source.open("rb") as given, target.open("wb") as made:
-        made.write(given.read(8))
-        while head := given.read(8):
-            length, kind = struct.unpack(">I4s", head)
-            body = given.read(length + 4)
-            if kind == b"PLTE":
-                table = bytearray(body[:length])
-                new = bytes(channel for colour in colours for channel in colour)[:length]
-                table[: len(new)] = new
-                body = bytes(table) + struct.pack(">I", zlib.crc32(kind + table))
-            made.write(head + body)
+        _repaint(given, made, colours)
+
+
+def _repaint(given: BinaryIO, made: BinaryIO, colours: Sequence[Colour]) -> None:
+    """A palette PNG with other colours."""
+    made.write(given.read(8))
+    while head := given.read(8):
+        length, kind = struct.unpack(">I4s", head)
+        body = given.read(length + 4)
+        if kind == b"PLTE":
+            table = bytearray(body[:length])
+            new = bytes(channel for colour in colours for channel in colour)[:length]
+            table[: len(new)] = new
+            body = bytes(table) + struct.pack(">I", zlib.crc32(kind + table))
+        made.write(head + body)
+
+
+def _html(source: Path, target: Path, colours: Sequence[Colour]) -> None:
+    """The mask of a report (`core.infer.outputs.map_report`), and the swatches of its table."""
+
+    def mask(found: re.Match[str]) -> str:
+        made = io.BytesIO()
+        _repaint(io.BytesIO(base64.b64decode(found[1])), made, colours)
+        return MASK_ADDRESS + base64.b64encode(made.getvalue()).decode()
+
+    def swatch(found: re.Match[str]) -> str:
+        index = int(found[2])
+        return found[1] + (_hex(colours[index]) if index < len(colours) else found[3])
+
+    text = re.sub(re.escape(MASK_ADDRESS) + "([A-Za-z0-9+/=]+)", mask, source.read_text(encoding="utf-8"))
+    text = re.sub(rf'(data-class="(\d+)" {re.escape(SWATCH)})(#[0-9a-f]{{6}})', swatch, text)
+    target.write_text(text, encoding="utf-8")
 
 
 def _tiff(source: Path, target: Path, colours: Sequence[Colour]) -> None:
@@ -103,7 +130,13 @@ def _gpkg(source: Path, target: Path, colours: Sequence[Colour]) -> None:
             base.create_function(name, arguments, lambda *_: None)
         pairs = [(_hex(colour), index) for index, colour in enumerate(colours)]
         base.executemany('UPDATE classes SET colour = ? WHERE "class" = ?', pairs)
+        for number, style in base.execute("SELECT id, styleQML FROM layer_styles").fetchall():
+            base.execute("UPDATE layer_styles SET styleQML = ? WHERE id = ?", (recoloured_qml(style, colours), number))
         base.commit()
+
+
+def _qml(source: Path, target: Path, colours: Sequence[Colour]) -> None:
+    target.write_text(recoloured_qml(source.read_text(encoding="utf-8"), colours), encoding="utf-8")
 
 
 def _hex(colour: Colour) -> str:
@@ -115,5 +148,7 @@ _CHANGES: dict[str, Callable[[Path, Path, Sequence[Colour]], None]] = {
     ".tif": _tiff,
     ".geojson": _geojson,
     ".gpkg": _gpkg,
+    ".qml": _qml,
+    ".html": _html,
 }
 ENDINGS = tuple(_CHANGES)

@@ -18,10 +18,12 @@ from core import geo
 from core.errors import GeoError
 from core.files import write_aside
 from core.imagery.limits import Info
+from core.infer.outputs.geotiff import GROUND_TAG, ground_text
 from core.infer.outputs.globe import ToGlobe
 from core.infer.outputs.mask_polygons import PolygonSettings, Regions, regions
+from core.infer.outputs.qgis_style import put_style, qml
 
-_FIELDS = ("class", "name", "colour", "area_px", "area_m2")
+_FIELDS = ("class", "name", "colour", "area_px", "area_m2", "perimeter_m", "confidence")
 _LAYER = "classes"
 _FAILED = "cannot be written: choose another folder, or check whether its disk is in order."
 _LITTLE, _ROW_BYTES = 512 * 1024, 200
@@ -39,11 +41,18 @@ class ClassColours:
     colours: tuple[tuple[int, int, int], ...]
 
 
-def write_gpkg(mask: Path, target: Path, info: Info, legend: ClassColours, settings: PolygonSettings) -> list[str]:
-    """One layer `classes` of polygons in the picture's own coordinates, with the fields below; gives notes.
+def write_gpkg(
+    mask: Path,
+    target: Path,
+    info: Info,
+    legend: ClassColours,
+    settings: PolygonSettings,
+    confidence: Path | None = None,
+) -> list[str]:
+    """One layer `classes` of polygons in the picture's own coordinates, with its style, and the fields below.
 
-    `class`, `name`, `colour`, `area_px` and `area_m2`, which is on the ellipsoid, and empty where that is not known.
-    Raises `DiskFullError`, `GeoError`.
+    `class`, `name`, `colour`, `area_px`; `area_m2` and `perimeter_m` on the ellipsoid, empty where that is not known;
+    `confidence` from 0 to 1, from a file of `ConfidenceWriter`. Gives notes. Raises `DiskFullError`, `GeoError`.
     """
     notes: list[str] = []
 
@@ -54,7 +63,8 @@ def write_gpkg(mask: Path, target: Path, info: Info, legend: ClassColours, setti
             crs = _writable(info.crs, path.with_name("try.gpkg"), target)
             if info.crs is not None and crs is None:
                 notes.append(_NO_SYSTEM)
-            _fill(path, target, regions(mask, info, settings), info, crs, legend)
+            _fill(path, target, regions(mask, info, settings, confidence), info, crs, legend)
+            put_style(path, _LAYER, qml(legend.names, legend.colours), target=target)
             path.replace(aside)
 
     write_aside(target, write)
@@ -72,7 +82,7 @@ def _fill(
         # Twice over, for SQLite keeps a journal meanwhile and takes it away when it fails.
         needs = _LITTLE + 2 * sum(len(one) + _ROW_BYTES for one in geometry)
         with geo.calls(f"{target.name} {_FAILED}", target=target, needs=needs):
-            _append(path, geometry, _columns(part, legend), crs, started=started)
+            _append(path, geometry, _columns(part, legend), crs, started=started, given=info.given_metres)
         count, started = count + len(part.shapes), True
     with geo.calls(f"{target.name} cannot be read back: write it to another disk.", target=target, needs=_LITTLE):
         whole = pyogrio.read_info(path, layer=_LAYER, force_feature_count=True)["features"] == count
@@ -87,7 +97,13 @@ def _to_wkb(part: Regions, info: Info) -> NDArray[np.object_]:
 
 
 def _append(
-    path: Path, geometry: NDArray[np.object_], columns: list[NDArray[Any]], crs: str | None, *, started: bool
+    path: Path,
+    geometry: NDArray[np.object_],
+    columns: list[NDArray[Any]],
+    crs: str | None,
+    *,
+    started: bool,
+    given: float | None = None,
 ) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="'crs' was not provided")
@@ -101,6 +117,7 @@ def _append(
             driver="GPKG",
             layer=_LAYER,
             append=started,
+            layer_metadata=None if given is None or started else {GROUND_TAG: ground_text(given)},
             # Readable by QGIS of the last seven years.
             dataset_options=None if started else {"VERSION": "1.2"},
         )
@@ -108,7 +125,9 @@ def _append(
 
 def _writable(crs: str | None, path: Path, target: Path) -> str | None:
     """The system, or None where GDAL cannot write it into a GeoPackage. Raises `DiskFullError`."""
-    nothing: list[NDArray[Any]] = [np.array([], kind) for kind in (np.int32, object, object, float, float)]
+    nothing: list[NDArray[Any]] = [
+        np.array([], kind) for kind in (np.int32, object, object, float, float, float, float)
+    ]
     try:
         with geo.calls(_NO_SYSTEM, target=target, needs=_LITTLE):
             _append(path, np.array([], object), nothing, crs, started=False)
@@ -117,7 +136,14 @@ def _writable(crs: str | None, path: Path, target: Path) -> str | None:
     return crs
 
 
-def write_geojson(mask: Path, target: Path, info: Info, legend: ClassColours, settings: PolygonSettings) -> list[str]:
+def write_geojson(
+    mask: Path,
+    target: Path,
+    info: Info,
+    legend: ClassColours,
+    settings: PolygonSettings,
+    confidence: Path | None = None,
+) -> list[str]:
     """A FeatureCollection in degrees (WGS 84) where the picture knows its place, else in pixels, y upwards.
 
     Gives notes. Raises `DiskFullError`, `GeoError`.
@@ -129,9 +155,12 @@ def write_geojson(mask: Path, target: Path, info: Info, legend: ClassColours, se
     def write(aside: Path) -> None:
         nonlocal lost
         with aside.open("w", encoding="utf-8") as file:
-            file.write('{"type": "FeatureCollection", "features": [')
+            said = (
+                "" if info.given_metres is None else f'"{GROUND_TAG}": {json.dumps(ground_text(info.given_metres))}, '
+            )
+            file.write(f'{{"type": "FeatureCollection", {said}"features": [')
             separator = "\n"
-            for part in regions(mask, info, settings):
+            for part in regions(mask, info, settings, confidence):
                 texts, kept = _geometries(part, globe)
                 lost += int((~kept).sum())
                 for text, values in zip(texts, _records(part, legend, kept), strict=True):
@@ -200,11 +229,14 @@ def _records(part: Regions, legend: ClassColours, kept: NDArray[np.bool_]) -> It
 def _columns(part: Regions, legend: ClassColours) -> list[NDArray[Any]]:
     """The fields of each polygon, in the order of `_FIELDS`."""
     colours = ["#{:02x}{:02x}{:02x}".format(*legend.colours[index]) for index in part.classes]
-    metres = np.full(len(part.shapes), np.nan) if part.square_metres is None else part.square_metres
+    unknown = np.full(len(part.shapes), np.nan)
+    metres = unknown if part.square_metres is None else part.square_metres
     return [
         part.classes.astype(np.int32),
         np.array([legend.names[index] for index in part.classes], object),
         np.array(colours, object),
         np.round(shapely.area(part.shapes), 1),
         np.round(metres, 4),
+        np.round(unknown if part.perimeters is None else part.perimeters, 3),
+        np.round(unknown if part.confidence is None else part.confidence, 4),
     ]

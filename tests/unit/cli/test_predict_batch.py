@@ -53,7 +53,7 @@ def test_a_picture_of_a_few_pixels_is_a_picture(
     )
     assert (code, err) == (0, "")
     assert {Path(line).name for line in told.splitlines()} >= {"few.gpkg", "few.geojson", "good.gpkg", "good.geojson"}
-    assert pyogrio.read_info(tmp_path / "o" / "few.gpkg")["features"] == 1
+    assert pyogrio.read_info(tmp_path / "o" / "few.gpkg", layer="classes")["features"] == 1
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_any_name_gives_its_results_in_one_line_each(run: Run, model_path: Path,
     code, told, err = run("predict", source, "--model", model_path, "--out", tmp_path / "out", *EVERYTHING)
     assert (code, err) == (0, "")
     files = [Path(line) for line in told.splitlines()]
-    assert len(files) == 12
+    assert len(files) == 14
     assert all(path.is_file() for path in files)
     assert all(line.isprintable() for line in told.splitlines())
 
@@ -116,7 +116,9 @@ def test_one_bad_picture_of_every_kind_is_one_line_and_the_others_are_done(
     assert code == 1
     assert len(err.splitlines()) == len(bad)
     assert all(line.startswith("terrastill: ") for line in err.splitlines())
-    assert [Path(line).name for line in told.splitlines()] == ["a.png", "a.gpkg", "z.png", "z.gpkg"]
+    assert [Path(line).name for line in told.splitlines()] == [
+        f"{name}{ending}" for name in "az" for ending in (".png", ".gpkg", "_polygons.qml")
+    ]
 
 
 def test_a_file_of_a_folder_that_cannot_be_read_is_named(run: Run, model_path: Path, tmp_path: Path) -> None:
@@ -168,7 +170,7 @@ def test_settings_of_polygons_reach_them(run: Run, model_path: Path, tmp_path: P
 
     def features(*flags: object) -> int:
         assert run("predict", source, "--model", model_path, "--out", tmp_path / "o", "--gpkg", *flags)[0] == 0
-        return int(pyogrio.read_info(tmp_path / "o" / "a.gpkg")["features"])
+        return int(pyogrio.read_info(tmp_path / "o" / "a.gpkg", layer="classes")["features"])
 
     assert features("--smallest-area", 4096) == 1
     assert features("--smallest-area", 0, "--smooth", 0) >= features()

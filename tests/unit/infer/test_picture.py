@@ -111,7 +111,7 @@ def test_the_png_is_the_mask_with_its_palette(placed: Held, tmp_path: Path) -> N
 
 def test_polygons_cover_the_mask_once_and_lie_where_the_picture_lies(placed: Held, tmp_path: Path) -> None:
     stem = run(placed, tmp_path)
-    _, _, geometry, fields = pyogrio.raw.read(f"{stem}.gpkg")
+    _, _, geometry, fields = pyogrio.raw.read(f"{stem}.gpkg", layer="classes")
     shapes = shapely.from_wkb(geometry)
     assert shapely.is_valid(shapes).all()
     assert shapely.coverage_is_valid(shapes)
@@ -172,7 +172,7 @@ def test_polygons_of_a_rotated_picture_lie_where_all_six_terms_of_its_map_say(tm
     a, b, c, d, e, f = ROTATED
     corners = [(a * x + b * y + c, d * x + e * y + f) for x, y in ((0, 0), (130, 0), (130, 90), (0, 90))]
     outline = shapely.Polygon(corners)
-    _, _, geometry, _ = pyogrio.raw.read(f"{stem}.gpkg")
+    _, _, geometry, _ = pyogrio.raw.read(f"{stem}.gpkg", layer="classes")
     covered = shapely.union_all(shapely.from_wkb(geometry))
     assert shapely.area(shapely.symmetric_difference(covered, outline)) < 1e-6 * outline.area
     features = json.loads(Path(f"{stem}.geojson").read_text())["features"]
@@ -183,7 +183,7 @@ def test_polygons_of_a_rotated_picture_lie_where_all_six_terms_of_its_map_say(tm
 
 def test_polygons_carry_their_square_metres(placed: Held, tmp_path: Path) -> None:
     stem = run(placed, tmp_path, polygons=PolygonSettings(smooth=0, smallest_area=0))
-    meta, _, _, columns = pyogrio.raw.read(f"{stem}.gpkg")
+    meta, _, _, columns = pyogrio.raw.read(f"{stem}.gpkg", layer="classes")
     fields = dict(zip(meta["fields"], columns, strict=True))
     with Path(f"{stem}_areas.csv").open() as file:
         rows = {row["class"]: float(row["square_metres"]) for row in csv.DictReader(file)}
@@ -194,7 +194,7 @@ def test_polygons_carry_their_square_metres(placed: Held, tmp_path: Path) -> Non
     nowhere = run(Held(blocks()), tmp_path / "nowhere")
     properties = [f["properties"] for f in json.loads(Path(f"{nowhere}.geojson").read_text())["features"]]
     assert {one["area_m2"] for one in properties} == {None}
-    meta, _, _, columns = pyogrio.raw.read(f"{nowhere}.gpkg")
+    meta, _, _, columns = pyogrio.raw.read(f"{nowhere}.gpkg", layer="classes")
     assert np.isnan(columns[list(meta["fields"]).index("area_m2")]).all()
 
 
@@ -232,7 +232,7 @@ def test_a_system_without_degrees_gives_masks_and_no_areas_and_that_is_told(
     with rasterio.open(tmp_path / "a.tif") as file:
         np.testing.assert_array_equal(file.read(1), expected(held))
         assert tuple(file.transform)[:6] == place
-    assert pyogrio.read_info(tmp_path / "a.gpkg")["features"] > 1
+    assert pyogrio.read_info(tmp_path / "a.gpkg", layer="classes")["features"] > 1
 
 
 def test_control_points_go_on_to_the_mask(tmp_path: Path) -> None:

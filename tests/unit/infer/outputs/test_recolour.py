@@ -92,4 +92,4 @@ def test_polygons_name_them(stem: Path, tmp_path: Path) -> None:
 def test_what_has_no_colours_stays_as_it_is(stem: Path, tmp_path: Path) -> None:
     source, target = recoloured(stem, "_probabilities.tif", tmp_path)
     assert source.read_bytes() == target.read_bytes()
-    assert set(ENDINGS) == {".png", ".tif", ".geojson", ".gpkg"}
+    assert set(ENDINGS) == {".png", ".tif", ".geojson", ".gpkg", ".qml", ".html"}

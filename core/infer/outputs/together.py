@@ -1,0 +1,311 @@
+"""Masks of several pictures together: a mosaic of places beside each other, and what changed between two dates.
+
+Both take GeoTIFFs that `core.infer.outputs.geotiff` wrote, and read them in strips. The grid is that of the first mask:
+its own pixels stay what they are, those of others are taken by their nearest.
+"""
+
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.warp
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.transform import Affine
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+
+from core import geo
+from core.classes import MOST_CLASSES, ClassMap, Colour
+from core.errors import ConfigError, GeoError
+from core.files import write_aside
+from core.imagery.geodesy import metres_per_pixel
+from core.imagery.limits import Info, Limits, Transform
+from core.infer.outputs.areas import Area, AreaCounter, to_csv
+from core.infer.outputs.difference import difference_names, write_difference
+from core.infer.outputs.geotiff import MaskWriter, gdal, to_cog
+from core.infer.outputs.mask_polygons import PolygonSettings
+from core.infer.outputs.qgis_style import qml
+from core.infer.outputs.vectors import ClassColours, write_geojson, write_gpkg
+from core.infer.stitching import NO_DATA
+
+_ROWS = 512
+_UNLABELLED: tuple[str, Colour] = ("no class", (0, 0, 0))
+
+
+@dataclass(frozen=True)
+class PlacedMask:
+    """A mask on disk that knows its place, and its classes by index."""
+
+    path: Path
+    info: Info
+    names: tuple[str, ...]
+    colours: tuple[Colour, ...]
+
+
+@dataclass
+class Together:
+    """What was made of several masks: its files, its areas, and sentences on what could not be worked out."""
+
+    files: list[Path] = field(default_factory=list)
+    areas: list[Area] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def open_mask(path: Path) -> PlacedMask:
+    """Read what a mask says of itself. Raises `GeoError` where it is none of ours, or does not say where it lies."""
+    unreadable = geo.calls(f"{path.name} cannot be read as a GeoTIFF: give masks that predict --tif wrote.")
+    with unreadable, gdal(), rasterio.open(path, driver="GTiff") as file:
+        tags, size, place = file.tags(1), (file.width, file.height), file.transform
+        crs = None if file.crs is None else file.crs.to_wkt()
+        ours = file.count == 1 and file.dtypes[0] == "uint8" and "CLASS_0" in tags
+        table = file.colormap(1) if ours else {}
+    if not ours:
+        raise GeoError(f"{path.name} is no mask with class names: give masks that predict --tif wrote.")
+    count = next(index for index in range(MOST_CLASSES + 1) if f"CLASS_{index}" not in tags)
+    names = tuple(tags[f"CLASS_{index}"] for index in range(count))
+    colours = tuple(tuple(table[index][:3]) for index in range(count))
+    if crs is None or place.is_identity:
+        raise GeoError(f"{path.name} does not say where it lies, so it cannot be put beside others.")
+    info = Info("TIFF", *size, crs=crs, transform=tuple(place)[:6])
+    return PlacedMask(path, info, names, colours)
+
+
+def mosaic(
+    masks: Sequence[Path],
+    stem: Path,
+    *,
+    settings: PolygonSettings,
+    most: int = Limits().pixels,
+    colours: Sequence[Colour] = (),
+) -> Together:
+    """One mask of several pictures, and one layer of polygons: STEM.tif, STEM.gpkg, STEM_polygons.qml, STEM_areas.csv.
+
+    Where pictures overlap the first one counts, so that no ground is there twice.
+
+    Args:
+        masks: At least two, of the same classes.
+        stem: Where the files go.
+        settings: Of the polygons.
+        most: Pixels that the mosaic may have.
+        colours: By class, instead of those of the masks.
+
+    Raises:
+        ConfigError: There is one mask alone, they know different classes, or the mosaic would be too large.
+        GeoError: A mask is none of ours, has no place, or the files cannot be written.
+        DiskFullError: There is no space left.
+    """
+    placed = _alike(masks, colours)
+    info = _common_grid(placed, most)
+    first = placed[0]
+    with _folder(stem) as folder:
+        writer = MaskWriter(folder / "mosaic.tif", info, first.names, first.colours)
+        counter = AreaCounter(info, first.names)
+        for y, mask in _strips(placed, info):
+            writer.write(y, mask)
+            counter.add(y, mask)
+        writer.close()
+        made = Together(areas=counter.areas(), notes=[counter.why_not] if counter.why_not else [])
+        legend = ClassColours(first.names, first.colours)
+        _write(made, writer.path, stem, info, legend, settings)
+    return made
+
+
+def change(
+    before: Path,
+    after: Path,
+    stem: Path,
+    *,
+    settings: PolygonSettings,
+    most: int = Limits().pixels,
+    colours: Sequence[Colour] = (),
+) -> Together:
+    """What changed between two masks of one place: STEM.tif, STEM.gpkg of the changed places, STEM_areas.csv.
+
+    Args:
+        before: The earlier one, whose grid counts.
+        after: The later one, of the same classes.
+        stem: Where the files go.
+        settings: Of the polygons.
+        most: Pixels that the earlier mask may have.
+        colours: By class, instead of those of the masks.
+
+    Raises:
+        ConfigError: They know different classes, share no ground, or are too large.
+        GeoError: A mask is none of ours, has no place, or the files cannot be written.
+        DiskFullError: There is no space left.
+    """
+    old, new = _alike([before, after], colours)
+    _check_size(old.info, most)
+    classes = ClassMap((*old.names, _UNLABELLED[0]), (*old.colours, _UNLABELLED[1]), len(old.names))
+    with _folder(stem) as folder:
+        aligned = _aligned(new, old.info, folder / "after.tif")
+        plain = folder / "change.tif"
+        areas = write_difference(plain, old.info, classes, student=aligned, teacher=old.path)
+        if not sum(area.pixels for area in areas):
+            raise ConfigError(f"{before.name} and {after.name} share no ground: give two masks of one place.")
+        made = Together(areas=areas)
+        target = stem.with_name(f"{stem.name}.tif")
+        to_cog(plain, target, difference_names(classes))
+        made.files.append(target)
+        pairs, legend = _pairs(old, aligned, folder / "pairs.tif")
+        _polygons(made, pairs, stem, old.info, legend, settings)
+        _areas(made, stem)
+    return made
+
+
+def _alike(masks: Sequence[Path], colours: Sequence[Colour]) -> list[PlacedMask]:
+    if len(masks) < 2:
+        raise ConfigError("Give two masks at least.")
+    placed = [open_mask(path) for path in masks]
+    if colours:
+        placed = [replace(mask, colours=tuple(colours[: len(mask.names)])) for mask in placed]
+    for further in placed[1:]:
+        if further.names != placed[0].names:
+            raise ConfigError(
+                f"{placed[0].path.name} and {further.path.name} know different classes: segment both with one model."
+            )
+    return placed
+
+
+@contextmanager
+def _folder(stem: Path) -> Iterator[Path]:
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    with gdal(), tempfile.TemporaryDirectory(prefix=".terrastill-", dir=stem.parent) as name:
+        yield Path(name)
+
+
+@geo.calls("The masks cannot be put on one map: their coordinate systems do not go together.")
+def _common_grid(placed: Sequence[PlacedMask], most: int) -> Info:
+    """The grid of the first mask, wide enough for all of them."""
+    first = placed[0].info
+    assert first.transform is not None
+    a, b, c, d, e, f = first.transform
+    if b or d:
+        side = math.sqrt(abs(a * e - b * d))
+        a, b, d, e = side, 0.0, 0.0, -side
+    boxes = [
+        rasterio.warp.transform_bounds(mask.info.crs, first.crs, *_bounds(mask.info), densify_pts=21) for mask in placed
+    ]
+    corners = np.array([(x, y) for west, south, east, north in boxes for x, y in ((west, south), (east, north))])
+    if not np.isfinite(corners).all():
+        raise ConfigError("One of the masks lies on no place of the map of the first: leave it out.")
+    # Counted in pixels of the first, whose own grid is kept; a thousandth of a pixel is rounding.
+    columns, rows = (corners[:, 0] - c) / a, (corners[:, 1] - f) / e
+    left, top = math.floor(columns.min() + 1e-3), math.floor(rows.min() + 1e-3)
+    width, height = math.ceil(columns.max() - 1e-3) - left, math.ceil(rows.max() - 1e-3) - top
+    place: Transform = (a, 0.0, c + left * a, 0.0, e, f + top * e)
+    info = Info("TIFF", width, height, crs=first.crs, transform=place)
+    _check_size(info, most)
+    return Info("TIFF", width, height, crs=first.crs, transform=place, metres_per_pixel=metres_per_pixel(info))
+
+
+def _check_size(info: Info, most: int) -> None:
+    if info.pixels > most:
+        raise ConfigError(
+            f"Together they would have {info.width:,} × {info.height:,} pixels; at most {most / 1e6:,.0f} megapixels "
+            "are made. Choose masks that lie closer to each other."
+        )
+
+
+def _bounds(info: Info) -> tuple[float, float, float, float]:
+    assert info.transform is not None
+    a, b, c, d, e, f = info.transform
+    corners = [(0, 0), (info.width, 0), (0, info.height), (info.width, info.height)]
+    xs, ys = [a * x + b * y + c for x, y in corners], [d * x + e * y + f for x, y in corners]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _strips(placed: Sequence[PlacedMask], info: Info) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Rows of all masks on one grid, from top to bottom; the first that holds data counts."""
+    with geo.calls("The masks cannot be put on one map."), ExitStack() as stack:
+        opened = [_warped(mask.path, info, stack) for mask in placed]
+        for y in range(0, info.height, _ROWS):
+            window = Window(0, y, info.width, min(_ROWS, info.height - y))
+            found = np.full((window.height, info.width), NO_DATA, np.uint8)
+            for file in opened:
+                np.copyto(found, file.read(1, window=window), where=found == NO_DATA)
+            yield y, found
+
+
+def _warped(path: Path, info: Info, stack: ExitStack) -> WarpedVRT:
+    assert info.transform is not None
+    source = stack.enter_context(rasterio.open(path, driver="GTiff"))
+    grid = {"crs": info.crs, "transform": Affine(*info.transform), "width": info.width, "height": info.height}
+    same = {"resampling": Resampling.nearest, "src_nodata": NO_DATA, "nodata": NO_DATA}
+    return stack.enter_context(WarpedVRT(source, **grid, **same))
+
+
+def _aligned(mask: PlacedMask, info: Info, target: Path) -> Path:
+    """A mask on the grid of another."""
+    writer = MaskWriter(target, info, mask.names, mask.colours)
+    for y, rows in _strips([mask], info):
+        writer.write(y, rows)
+    writer.close()
+    return target
+
+
+def _pairs(old: PlacedMask, after: Path, target: Path) -> tuple[Path, ClassColours]:
+    """A mask of the kinds of change that occur, and their names: no data where nothing changed."""
+    count, codes = len(old.names), np.zeros(len(old.names) ** 2, np.bool_)
+    for _, before, now in _both(old, after):
+        found = np.unique(_codes(before, now, count))
+        codes[found[found < count**2]] = True
+    kinds = np.flatnonzero(codes)
+    if len(kinds) >= NO_DATA:
+        raise ConfigError(f"There are {len(kinds)} kinds of change; at most {NO_DATA - 1} are drawn.")
+    numbers = np.full(count**2 + 1, NO_DATA, np.uint8)
+    numbers[kinds] = np.arange(len(kinds))
+    names = tuple(f"{old.names[kind // count]} → {old.names[kind % count]}" for kind in kinds)
+    colours = tuple(old.colours[kind % count] for kind in kinds)
+    writer = MaskWriter(target, old.info, names, colours)
+    for y, before, now in _both(old, after):
+        writer.write(y, numbers[_codes(before, now, count)])
+    writer.close()
+    return target, ClassColours(names, colours)
+
+
+def _codes(before: NDArray[np.uint8], now: NDArray[np.uint8], count: int) -> NDArray[np.int32]:
+    """`before` x count + `now`; count² where nothing changed, or one of them holds no data."""
+    found = before.astype(np.int32) * count + now
+    found[(before == now) | (before == NO_DATA) | (now == NO_DATA)] = count**2
+    return found
+
+
+def _both(old: PlacedMask, after: Path) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]]:
+    with geo.calls("The masks cannot be compared."), rasterio.open(old.path) as one, rasterio.open(after) as other:
+        for y in range(0, old.info.height, _ROWS):
+            window = Window(0, y, old.info.width, min(_ROWS, old.info.height - y))
+            yield y, one.read(1, window=window), other.read(1, window=window)
+
+
+def _write(made: Together, mask: Path, stem: Path, info: Info, legend: ClassColours, settings: PolygonSettings) -> None:
+    target = stem.with_name(f"{stem.name}.tif")
+    to_cog(mask, target, legend.names)
+    made.files.append(target)
+    _polygons(made, mask, stem, info, legend, settings)
+    _areas(made, stem)
+
+
+def _polygons(
+    made: Together, mask: Path, stem: Path, info: Info, legend: ClassColours, settings: PolygonSettings
+) -> None:
+    for ending, write in ((".gpkg", write_gpkg), (".geojson", write_geojson)):
+        target = stem.with_name(stem.name + ending)
+        made.notes += write(mask, target, info, legend, settings)
+        made.files.append(target)
+    style, text = stem.with_name(f"{stem.name}_polygons.qml"), qml(legend.names, legend.colours)
+    write_aside(style, partial(Path.write_text, data=text, encoding="utf-8"))
+    made.files.append(style)
+
+
+def _areas(made: Together, stem: Path) -> None:
+    target, text = stem.with_name(f"{stem.name}_areas.csv"), to_csv(made.areas)
+    write_aside(target, partial(Path.write_text, data=text, encoding="utf-8"))
+    made.files.append(target)
