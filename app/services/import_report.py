@@ -16,13 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.classes import UNLABELLED_COLOUR, Colour
-from core.data.import_order import SEEN
+from core.data.cut_blocks import LEAST_SIDE, Block, blocks_of
+from core.data.import_order import SEEN, SEEN_WHOLE
 from core.errors import ConfigError, DataError
 
 Part = Literal["train", "validate", "test"]
 PARTS: dict[Part, str] = {"train": "Training", "validate": "Validation", "test": "Test"}
 _FOR_COMMANDS = re.compile(r" \(--[^)]*\)|: name them by --map[^.]*")
-_LITTLE = 0.05
+SPLITS = {"own": "As its folders say", "drawn": "Drawn at random", "blocks": "Blocks of each image"}
+_LITTLE, _FEW, _LEAST_DRAWN = 0.05, 8, 3
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,12 @@ class ImportReport:
         """Whether the source says which pictures train, validate and test."""
         return any(picture.part for picture in self.pictures)
 
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether blocks of its pictures may train, validate and test: few labelled ones, all large enough."""
+        sides = [max(picture.height, picture.width) for picture in self.pictures if picture.labelled]
+        return 0 < len(sides) <= _FEW and min(sides) >= LEAST_SIDE
+
 
 @dataclass(frozen=True)
 class Found:
@@ -84,7 +92,7 @@ class MisfitGroup:
 class Edits:
     """What the visitor chose. `names`, `ignored` and `colours` go by the first code of a class, as in `Found`.
 
-    `mended` are the keys of groups whose masks are resampled; the others are left out. `split` is `own` or `drawn`.
+    `mended` are the keys of groups whose masks are resampled; the others are left out. `split` is a key of `SPLITS`.
     """
 
     title: str = ""
@@ -199,13 +207,32 @@ def edited(report: ImportReport, edits: Edits) -> tuple[list[EditedClass], float
 
 
 def parts(report: ImportReport, edits: Edits) -> dict[str, Part]:
-    """What each labelled picture is for, by its stem."""
+    """What each labelled picture is for, by its stem; of pictures that are cut, what each tile is for."""
     from core.data.splits import draw_parts
 
+    if is_cut(report, edits):
+        return {f"{each.stem}-{block.part}-{block.number}": block.part for each, block in _blocks(report, edits)}
     labelled = [each for each in kept(report, edits) if each.labelled]
     if edits.split == "own" and report.has_parts:
         return {each.stem: each.part or "train" for each in labelled}
     return draw_parts([each.stem for each in labelled], edits.seed)  # type: ignore[return-value]
+
+
+def splits(report: ImportReport) -> list[str]:
+    """The splits that can be chosen, what is proposed first."""
+    few = sum(each.labelled for each in report.pictures) < _LEAST_DRAWN
+    drawn = ["drawn"] if not report.can_be_cut else ["blocks", "drawn"] if few else ["drawn", "blocks"]
+    return [*(["own"] if report.has_parts else []), *drawn]
+
+
+def is_cut(report: ImportReport, edits: Edits) -> bool:
+    """Whether the pictures are cut into blocks."""
+    return edits.split == "blocks" and report.can_be_cut
+
+
+def _blocks(report: ImportReport, edits: Edits) -> list[tuple[FoundPicture, Block]]:
+    labelled = [each for each in kept(report, edits) if each.labelled]
+    return [(each, block) for each in labelled for block in blocks_of(each.height, each.width)]
 
 
 def problems(report: ImportReport, edits: Edits) -> list[str]:
@@ -255,7 +282,25 @@ def painted(report: ImportReport, at: int, edits: Edits) -> NDArray[np.uint8]:
         np.uint8,
     )
     gap = np.full((height, 4, 3), 255, np.uint8)
+    if is_cut(report, edits):
+        rgb = _with_blocks(report, at, rgb)
     return np.concatenate([rgb, gap, table[where.reshape(height, width)]], axis=1)
+
+
+def _with_blocks(report: ImportReport, at: int, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A small picture whose margins between blocks are black; of a very large one the middle, as it is."""
+    stem, height, width = report.seen[at]
+    picture = next(each for each in report.pictures if each.stem == stem)
+    if picture.height * picture.width > SEEN_WHOLE:
+        return rgb
+    seen = np.zeros((height, width), np.bool_)
+    for block in blocks_of(picture.height, picture.width):
+        (top, left), (low, right) = (
+            (y * height // picture.height, x * width // picture.width)
+            for y, x in ((block.top, block.left), (block.top + block.height, block.left + block.width))
+        )
+        seen[top:low, left:right] = True
+    return np.where(seen[..., None], rgb, np.uint8(0))
 
 
 def choices_of(report: ImportReport, edits: Edits) -> dict[str, Any]:
@@ -276,7 +321,8 @@ def choices_of(report: ImportReport, edits: Edits) -> dict[str, Any]:
             names=_names(report, edits),
             colours=_colours(proposal, edits),
             leave_out=frozenset(_left_out(report, edits)),
-            parts=parts(report, edits),
+            parts={} if is_cut(report, edits) else parts(report, edits),
+            blocks=is_cut(report, edits),
         )
     )
 
@@ -284,14 +330,19 @@ def choices_of(report: ImportReport, edits: Edits) -> dict[str, Any]:
 def facts_of(report: ImportReport, edits: Edits) -> dict[str, Any]:
     """What pages tell of the dataset without opening its pictures."""
     wanted, pictures = parts(report, edits), kept(report, edits)
-    sizes = Counter((each.height, each.width) for each in pictures if wanted.get(each.stem) == "train")
-    held = [each for each in pictures if wanted.get(each.stem) == "validate"]
+    alone = sum(not each.labelled for each in pictures)
+    pieces = (
+        [(block.part, block.height, block.width) for _, block in _blocks(report, edits)]
+        if is_cut(report, edits)
+        else [(wanted[each.stem], each.height, each.width) for each in pictures if each.stem in wanted]
+    )
+    sizes = Counter((height, width) for part, height, width in pieces if part == "train")
     return {
-        "pictures": len(pictures),
+        "pictures": len(pieces) + alone,
         "labelled": len(wanted),
         "parts": dict(Counter(wanted.values())),
         "train_sizes": [[*size, count] for size, count in sizes.items()],
-        "validation_pixels": sum(each.height * each.width for each in held),
+        "validation_pixels": sum(height * width for part, height, width in pieces if part == "validate"),
     }
 
 
@@ -340,5 +391,5 @@ def with_usual(report: ImportReport, title: str) -> Edits:
         names={row.code: row.name for row in rows},
         ignored=frozenset(row.code for row in rows if row.ignored),
         mended=frozenset(group.key for group in groups(report) if group.usual),
-        split="own" if report.has_parts else "drawn",
+        split=splits(report)[0],
     )

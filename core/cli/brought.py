@@ -39,6 +39,17 @@ def add_choices(verb: Any) -> None:
     group.add_argument("--area", metavar="FILE", help="of polygons: a file of the source, labelled is what lies inside")
 
 
+def add_blocks(verb: Any) -> None:
+    """The switch that makes a split of one picture."""
+    verb.add_argument(
+        "--blocks",
+        action="store_true",
+        default=None,
+        help="cut labelled images into blocks that train, validate and test, with margins between them (default: where "
+        "there is but one)",
+    )
+
+
 def choices(args: argparse.Namespace) -> "Choices":
     """What was typed. Raises `ConfigError`."""
     from core.data.importing import Choices
@@ -55,6 +66,7 @@ def choices(args: argparse.Namespace) -> "Choices":
         title=getattr(args, "title", None),
         licence=getattr(args, "licence", ""),
         attribution=getattr(args, "attribution", ""),
+        blocks=getattr(args, "blocks", None),
     )
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.brought import add_choices, choices, say_survey
+from core.cli.brought import add_blocks, add_choices, choices, say_survey
 from core.cli.options import add_data, add_json, data_config
 from core.cli.terminal import percent, say, say_json, warn
 from core.errors import ConfigError
@@ -43,6 +43,7 @@ def add(verbs: Any) -> None:
     importing.add_argument("source", type=Path, metavar="SRC", help="a folder or zip in any format of docs/FORMATS.md")
     importing.add_argument("--name", required=True, help="what the dataset is called: letters, digits, - and _")
     add_choices(importing)
+    add_blocks(importing)
     importing.add_argument("--title", help="what menus call it (default: its name)")
     importing.add_argument("--licence", default="", help="of the images and labels")
     importing.add_argument("--attribution", default="", help="who made them, as they want to be cited")

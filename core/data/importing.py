@@ -6,12 +6,13 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from core.classes import MOST_CLASSES, Colour, colours_for
 from core.data import named
+from core.data.cut_blocks import LEAST_SIDE, write_blocks
 from core.data.description import DescribedClass, DescribedSplit, Description, write_description
 from core.data.mask_files import count_codes, write_mask
 from core.data.opened import called
@@ -29,6 +30,7 @@ from core.imagery.sniff import FIRST_BYTES, picture_kind
 _ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif"}
 _STRIP = 1024
 _SAME_GROUND = 0.02
+_ALONE = 512
 MOST_RESAMPLE = 10.0
 OnPicture = Callable[[int, int, str], None]
 """Told before each picture: how many were read, of how many, and its name."""
@@ -50,6 +52,7 @@ class Choices:
         colours: of classes, by name; the others keep theirs.
         leave_out: stems of pictures that are not taken.
         parts: by stem of a picture what it is for; empty: as the source says.
+        blocks: labelled pictures are cut into blocks that train, validate and test; None: where there is but one.
     """
 
     wanted: Mapping[str, str] = field(default_factory=dict)
@@ -63,6 +66,7 @@ class Choices:
     colours: Mapping[str, Colour] = field(default_factory=dict)
     leave_out: frozenset[str] = frozenset()
     parts: Mapping[str, Part] = field(default_factory=dict)
+    blocks: bool | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.resample <= MOST_RESAMPLE:
@@ -253,7 +257,8 @@ def write_dataset(
         DataError: there are less than two classes or more than 255.
     """
     check_count(found.proposal)
-    description = _description(name, found, choices)
+    description, blocks = _description(name, found, choices), _is_cut(found, choices)
+    cut: list[tuple[str, Part]] = []
     images, masks = folder / "images", folder / "masks"
     images.mkdir()
     masks.mkdir()
@@ -261,11 +266,26 @@ def write_dataset(
     for number, each in enumerate(found.usable):
         if progress is not None:
             progress(number, len(found.usable), each.picture.stem)
+        if each.labelled and blocks and max(each.height, each.width) >= LEAST_SIDE:
+            assert each.picture.labels is not None
+            cut += write_blocks(each.picture, (each.height, each.width), each.picture.labels(), folder, table)
+            continue
         _copy_picture(each.picture, images)
         if each.labelled:
             assert each.picture.labels is not None
             write_mask(masks / each.picture.stem, each.picture.labels(), (each.height, each.width), table)
+    if cut:
+        lists = {use: tuple(stem for stem, part in cut if part == use) for use in ("train", "validate", "test")}
+        description = replace(description, split=DescribedSplit("names", **lists))
     write_description(folder, description)
+
+
+def _is_cut(found: Survey, choices: Choices) -> bool:
+    """Whether pictures are cut into blocks: as a person says, else where a single large one has labels."""
+    if choices.blocks is not None:
+        return choices.blocks
+    labelled = [each for each in found.usable if each.labelled]
+    return len(labelled) == 1 and max(labelled[0].height, labelled[0].width) >= _ALONE
 
 
 def _look(tree: Tree, picture: SourcePicture) -> Looked:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.import_order import SEEN_WHOLE
 from core.data.importing import Survey, Usable
 from core.data.readers.files import Tree
 from core.errors import DataError, ImageError
@@ -18,7 +19,6 @@ from core.imagery.decode import open_here
 from core.imagery.limits import Limits
 
 MOST_SEEN, SIDE = 9, 320
-_WHOLE_PIXELS = 25_000_000
 _PART = 2048
 
 
@@ -60,7 +60,7 @@ def chosen(found: Survey) -> list[Usable]:
 def _small(each: Usable) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Colours (h, w, 3) and codes (h, w) of a picture, -1 where nobody labelled; of a very large one its middle."""
     top, left, height, width = 0, 0, each.height, each.width
-    if height * width > _WHOLE_PIXELS:
+    if height * width > SEEN_WHOLE:
         height, width = min(height, _PART), min(width, _PART)
         top, left = (each.height - height) // 2, (each.width - width) // 2
     source = each.picture.path if each.picture.path is not None else None

@@ -31,10 +31,12 @@ from core import paths
 from core.classes import UNLABELLED_COLOUR
 from core.config import DataConfig, RunConfig
 from core.data import named, open_split
+from core.data.cut_blocks import blocks_of
 from core.data.import_order import PROBLEM, ImportOrder
 from core.data.import_process import carry_out
 from core.errors import ConfigError, DataError, DatasetNotFoundError, RunStateError
 from tests.ui.conftest import words
+from tests.unit.data.pictures import fields
 from tests.unit.data.test_import_process import odd_zip
 from tests.unit.own_dataset import own_dataset
 
@@ -299,3 +301,29 @@ def test_a_picture_of_other_classes_is_shown_to_a_model_without_its_labels() -> 
     own = tuple((each, (0, 0, 0)) for each in (*picture.classes, "Unlabeled"))
     assert picture.known_to(own).mask is not None
     assert picture.known_to((("House", (0, 0, 0)), ("Unlabeled", (1, 1, 1)))).mask is None
+
+
+def test_an_orthophoto_and_a_geopackage_of_another_system_train_without_a_zip() -> None:
+    """The two files as they are: the polygons in degrees, the picture in UTM, one picture cut into blocks."""
+    folder = paths.home() / "files"
+    folder.mkdir()
+    classes = fields(folder)
+    draft = imports.open_draft(ANN, "", now=time.time())
+    draft.bring([(name, io.BytesIO((folder / name).read_bytes())) for name in ("ortho.tif", "fields.gpkg")])
+    report = draft.report()
+    assert report is not None
+    edits = import_report.with_usual(report, "Fields")
+    assert (edits.split, [row.name for row in import_report.found(report)]) == ("blocks", ["Clover", "Maize"])
+    assert not import_report.problems(report, edits)
+    black = (import_report.painted(report, 0, edits)[:, : report.seen[0][2]] == 0).all(axis=2).all(axis=0)
+    assert 0 < black.sum() < report.seen[0][2] / 4
+    draft.save(edits, shared=False)
+    name = draft.state().saved
+    loaded, split = open_split(DataConfig(name))
+    assert loaded.dataset.metres_per_pixel == pytest.approx(0.5, rel=0.01)
+    for scenes, part in ((split.train, "train"), (split.val, "validate"), (split.test, "test")):
+        blocks = [block for block in blocks_of(*classes.shape) if block.part == part]
+        assert len(scenes) == len(blocks)
+        for scene, block in zip(sorted(scenes, key=lambda one: one.name), blocks, strict=True):
+            here = classes[block.top : block.top + block.height, block.left : block.left + block.width]
+            assert (scene.mask == here).mean() > 0.98

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import streamlit as st
 from app.components import say
 from app.components.legend import split_bar
 from app.services import import_report
-from app.services.import_report import PARTS, Edits, Found, ImportReport
+from app.services.import_report import PARTS, Edits, Found, ImportReport, Part
 from app.services.imports import Draft
 from app.services.names import plain, shown
 
@@ -162,16 +162,16 @@ def _class(draft: Draft, row: Found) -> dict[str, Any]:
 
 
 def _split_choice(draft: Draft, report: ImportReport) -> tuple[str, int]:
-    own = {"own": "As its folders say"} if report.has_parts else {}
-    options = {**own, "drawn": "Drawn at random"}
+    options = import_report.splits(report)
     say.titled("Which images train, which test")
-    split: str | None = next(iter(options))
+    split: str | None = options[0]
     with st.container(horizontal=True, vertical_alignment="center"):
         if len(options) > 1:
             split = st.segmented_control(
                 "Split",
-                list(options),
-                format_func=lambda option: plain(options[option]),
+                options,
+                format_func=lambda option: plain(import_report.SPLITS[option]),
+                help="Blocks: each image is cut into three, with margins between them that no part sees.",
                 required=True,
                 label_visibility="collapsed",
                 key=_kept(draft, "split", split),
@@ -193,6 +193,7 @@ def _split(report: ImportReport, edits: Edits) -> None:
     """The split as a bar, and each picture in a table."""
     parts = import_report.parts(report, edits)
     counts = Counter(parts.values())
+    cut = import_report.is_cut(report, edits)
     kept = import_report.kept(report, edits)
     split_bar([(title, _BAR[part], counts[part]) for part, title in PARTS.items()])
     with st.expander(f"All {len(kept):,} images"):
@@ -200,7 +201,7 @@ def _split(report: ImportReport, edits: Edits) -> None:
             [
                 {
                     "Image": each.stem,
-                    "Part": PARTS[parts[each.stem]] if each.stem in parts else "No labels",
+                    "Part": _use(each.stem, each.labelled, parts, cut),
                     "Size": f"{each.width} × {each.height}",
                     "Mask": "resampled" if each.misfit else "as it is" if each.labelled else "none",
                 }
@@ -212,14 +213,21 @@ def _split(report: ImportReport, edits: Edits) -> None:
         )
 
 
+def _use(stem: str, labelled: bool, parts: Mapping[str, Part], cut: bool) -> str:
+    if not labelled:
+        return "No labels"
+    return "Blocks" if cut else PARTS[parts[stem]]
+
+
 def _preview(report: ImportReport, edits: Edits) -> None:
     """A few pictures beside their labels, in the colours above."""
     parts = import_report.parts(report, edits)
-    left = {each.stem for each in import_report.kept(report, edits)}
+    cut = import_report.is_cut(report, edits)
+    labelled = {each.stem: each.labelled for each in import_report.kept(report, edits)}
     say.titled("Preview", "Each image beside its labels, in the colours and classes as they are now.")
     with st.container(horizontal=True, gap="small"):
         for at, (stem, _, width) in enumerate(report.seen):
-            use = PARTS[parts[stem]] if stem in parts else "Without labels" if stem in left else "Left out"
+            use = _use(stem, labelled[stem], parts, cut) if stem in labelled else "Left out"
             with st.container(width=min(2 * width + 4, 216), gap=None):
                 st.image(
                     import_report.painted(report, at, edits),

@@ -4,8 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyogrio.raw
+import rasterio
+import shapely
 from numpy.typing import NDArray
 from PIL import Image
+from rasterio import Affine
+from rasterio.warp import transform
 
 from core.classes import ClassMap
 from core.data import palette
@@ -68,3 +73,36 @@ def meadows(root: Path, **changes: Any) -> Dataset:
     values = {"name": "meadows", "title": "Mown meadows", "short_title": "Meadows", "classes": classes, "pictures": 4}
     split = Parts(train=(1, 2), val=(3,), test=(4,))
     return Dataset(**{**values, "split": split, "place": lambda: root, **changes})
+
+
+def fields(folder: Path, *, height: int = 120, width: int = 600) -> NDArray[np.uint8]:
+    """`ortho.tif` of 0.5 m in UTM, and `fields.gpkg` in degrees that tells Clover (0) from Maize (1) in stripes.
+
+    Returns:
+        The classes, uint8 (H, W).
+    """
+    classes = (np.arange(width) // 40 % 2).astype(np.uint8)[None].repeat(height, 0)
+    tones = np.array([(60, 130, 60), (190, 170, 90)], np.uint8)[classes]
+    rgb = (tones.astype(int) + np.random.default_rng(0).integers(-20, 21, tones.shape)).clip(0, 255).astype(np.uint8)
+    place = Affine(0.5, 0, 330_000.0, 0, -0.5, 2_780_000.0)
+    profile = {"driver": "GTiff", "count": 3, "dtype": "uint8", "width": width, "height": height, "crs": "EPSG:32640"}
+    with rasterio.open(folder / "ortho.tif", "w", **profile, transform=place) as file:
+        file.write(np.moveaxis(rgb, 2, 0))
+    shapes, names = [], []
+    for left in range(0, width, 40):
+        corners = [(left, 0), (left + 40, 0), (left + 40, height), (left, height)]
+        east, north = zip(*(place @ corner for corner in corners), strict=True)
+        xs, ys = transform("EPSG:32640", "EPSG:4326", list(east), list(north))
+        shapes.append(shapely.to_wkb(shapely.Polygon(list(zip(xs, ys, strict=True)))))
+        names.append(("Clover", "Maize")[left // 40 % 2])
+    pyogrio.raw.write(
+        folder / "fields.gpkg",
+        np.array(shapes, object),
+        [np.array(names, object)],
+        ["crop"],
+        layer="fields",
+        geometry_type="Polygon",
+        crs="EPSG:4326",
+        driver="GPKG",
+    )
+    return classes

@@ -240,6 +240,6 @@ def test_long_edges_are_bent_as_the_picture_is(tmp_path: Path) -> None:
     box = json.loads(shapely.to_geojson(shapely.box(50.0, edge, 65.0, 30.0)))
     feature = {"type": "Feature", "properties": {"class": "North"}, "geometry": box}
     (tmp_path / "in" / "v.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
-    found = take(tmp_path / "in")
+    found = take(tmp_path / "in", blocks=False)
     assert found.names == ["Background", "North"]
     assert (found.masks["o"] != (latitudes > edge)).mean() < 0.002
