@@ -5,11 +5,13 @@
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core import paths
+from core.class_mapping import ClassMapping, class_mapping
 from core.classes import ClassMap
 from core.config import ModelConfig
 from core.errors import CheckpointError, ConfigError
@@ -70,10 +72,50 @@ def load_card(stem: Path) -> ModelCard:
     return _card_from_json(data, path.name)
 
 
+def brought_stem(name: str, *, runs: Path | None = None) -> Path:
+    """The stem of a brought model of this name, whether it is there or not."""
+    return (runs or paths.home()) / paths.brought_models().name / name / "card"
+
+
+def is_brought(stem: Path) -> bool:
+    """Whether the model of this stem is one that somebody brought."""
+    return stem.name == "card"
+
+
+def weights_file(stem: Path) -> Path:
+    """The file that changes with the weights of a model: of a brought one its card, which holds a digest of them."""
+    own = beside(stem, ".safetensors")
+    return own if own.is_file() or not is_brought(stem) else beside(stem, ".json")
+
+
+def mapping_of(card: ModelCard, own: Sequence[str], said: Mapping[str, str]) -> ClassMapping:
+    """What a teacher's classes stand for in the data.
+
+    A brought model has classes of its own behind those of its card: where these stand for nothing, it has no word.
+
+    Args:
+        card: Of the teacher.
+        own: The names of the data's classes.
+        said: By a class of the card, one of the data, or nothing for none.
+
+    Raises:
+        ConfigError: As `class_mapping`.
+    """
+    outer = class_mapping(card.classes.scored_names, own, said)
+    inner = card.model.arguments.get("map")
+    if not isinstance(inner, dict):
+        return outer
+    meant = {theirs: outer.to[at] for at, theirs in enumerate(card.classes.scored_names)}
+    theirs = tuple(card.model.arguments["classes"])
+    return ClassMapping(theirs, tuple(own), tuple(meant.get(inner.get(name, name)) for name in theirs))
+
+
 def available(*, runs: Path | None = None) -> dict[str, Path]:
-    """Every model there is, by name: the shipped ones, then the students of finished runs (by run id)."""
+    """Every model there is, by name: shipped ones, students of finished runs (by run id), and those people brought."""
     found = {path.stem: path.with_suffix("") for path in sorted(paths.CHECKPOINTS.glob("*.json"))}
     for path in sorted((runs or paths.home()).glob("*/student.json")):
+        found.setdefault(path.parent.name, path.with_suffix(""))
+    for path in sorted(brought_stem("*", runs=runs).parents[1].glob("[a-z]*/card.json")):
         found.setdefault(path.parent.name, path.with_suffix(""))
     return found
 

@@ -14,8 +14,10 @@ from core.cards import SCHEMA, ModelCard, available, beside, load_card, resolve
 from core.errors import CheckpointError, ModelError
 from core.files import write_aside
 from core.models import build_model, without_pretraining
+from core.models.external import KINDS, load_brought
+from core.models.mapped import MappedModel
 
-__all__ = ["SCHEMA", "Loaded", "ModelCard", "available", "load", "load_card", "resolve", "save"]
+__all__ = ["SCHEMA", "Loaded", "ModelCard", "available", "load", "load_card", "own_answers", "resolve", "save"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class Loaded:
 
     model: nn.Module
     card: ModelCard
+
+
+def own_answers(loaded: Loaded) -> nn.Module:
+    """The model in classes of its own, which `core.cards.mapping_of` maps to those of the data."""
+    return loaded.model.model if isinstance(loaded.model, MappedModel) else loaded.model
 
 
 def save(stem: Path, model: nn.Module, card: ModelCard) -> ModelCard:
@@ -45,6 +52,8 @@ def save(stem: Path, model: nn.Module, card: ModelCard) -> ModelCard:
 def load(stem: Path, *, device: torch.device | str = "cpu") -> Loaded:
     """Rebuild a model from its card alone and fill in its weights. Raises `CheckpointError`."""
     card = load_card(stem)
+    if card.model.architecture in KINDS:
+        return Loaded(load_brought(stem.parent, card, torch.device(device)), card)
     weights = beside(stem, ".safetensors")
     if not weights.is_file():
         raise CheckpointError(f"The weights {weights.name} are missing beside their card in {weights.parent}.")

@@ -79,5 +79,28 @@ def class_mapping(teacher: Sequence[str], own: Sequence[str], said: Mapping[str,
     return ClassMapping(tuple(teacher), tuple(own), to)
 
 
+def propose(teacher: Sequence[str], own: Sequence[str]) -> dict[str, str]:
+    """By a class of the teacher, the one of `own` whose name means the same, as far as letters tell; "" for none.
+
+    The same letters count first, then the same first word: `buildings` and `Building`, `road_surface` and `Road`.
+    """
+    found = {}
+    for theirs in teacher:
+        words = _words(theirs)
+        same = [name for name in own if _words(name) == words]
+        close = [name for name in own if _words(name)[:1] == words[:1] and min(len(_words(name)), len(words)) == 1]
+        found[theirs] = next(iter([*same, *close]), "")
+    return found
+
+
+def _words(name: str) -> list[str]:
+    """In small letters, without the s of a plural."""
+    plain = "".join(letter if letter.isalnum() else " " for letter in name.lower())
+    return [
+        word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+        for word in plain.split()
+    ]
+
+
 def _listed(names: Sequence[str], word: str = "and") -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"

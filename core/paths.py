@@ -50,6 +50,11 @@ def imports() -> Path:
     return home() / "imports"
 
 
+def brought_models() -> Path:
+    """Where the models lie that people brought, a folder each: `models/` in `home()`."""
+    return home() / "models"
+
+
 def wants_tensorboard() -> bool:
     """Whether runs also write for TensorBoard: `TERRASTILL_TENSORBOARD` is set, and not to 0."""
     return os.environ.get("TERRASTILL_TENSORBOARD", "0") not in ("", "0")

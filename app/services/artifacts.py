@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import paths
-from core.cards import ModelCard, available, beside, load_card, resolve
+from core.cards import ModelCard, available, is_brought, load_card, resolve, weights_file
 from core.config import ModelConfig
 from core.errors import CheckpointError
 
@@ -17,6 +17,7 @@ MOST_STUDENTS = 3
 USUAL_TEACHER, USUAL_STUDENTS = "teacher", ("student",)
 """What is shown where nobody chose."""
 _FAMILIES = {"compact": "Compact", "unet": "U-Net"}
+_BROUGHT = {"onnx": "ONNX", "transformers": "transformers", "smp-folder": "smp", "committee": "committee"}
 _KNOWN_ENCODERS = {"tu-tf_efficientnet_lite0": "EfficientNet-Lite0"}
 
 
@@ -46,6 +47,7 @@ class Model:
     teacher: str | None
     miou5: float | None
     from_run: bool
+    brought: bool = False
     trained_on: TrainedOn = TrainedOn()
 
     @property
@@ -55,11 +57,12 @@ class Model:
 
 
 def models() -> dict[str, Model]:
-    """Every readable model by name, shipped ones first, then the students of runs, newest first."""
+    """Every readable model by name, shipped ones first, then students of runs, newest first, then brought ones."""
     found: dict[str, Model] = {}
     stems = available(runs=paths.home())
     shipped = sorted(name for name in stems if stems[name].parent == paths.CHECKPOINTS)
-    for name in [*shipped, *sorted(stems.keys() - set(shipped), reverse=True)]:
+    brought = sorted(name for name in stems if is_brought(stems[name]))
+    for name in [*shipped, *sorted(stems.keys() - {*shipped, *brought}, reverse=True), *brought]:
         try:
             found[name] = describe(name, stems[name])
         except CheckpointError:
@@ -92,7 +95,8 @@ def describe(name: str, stem: Path) -> Model:
         ignore_index=card.classes.ignore_index,
         teacher=card.teacher,
         miou5=_miou5(card.metrics),
-        from_run=not shipped,
+        from_run=not shipped and not is_brought(stem),
+        brought=is_brought(stem),
         trained_on=_trained_on(card),
     )
 
@@ -112,7 +116,7 @@ def weights(model: Model) -> str:
 def _weights(name: str, identity: str) -> str:
     del identity
     try:
-        return hashlib.sha256(beside(resolve(name, runs=paths.home()), ".safetensors").read_bytes()).hexdigest()[:12]
+        return hashlib.sha256(weights_file(resolve(name, runs=paths.home())).read_bytes()).hexdigest()[:12]
     except (OSError, CheckpointError):
         return ""
 
@@ -127,6 +131,8 @@ def _trained_on(card: ModelCard) -> TrainedOn:
 def architecture(model: ModelConfig) -> str:
     """`Compact 4` or `U-Net 4` for the width families, `U-Net on EfficientNet-Lite0` for the others."""
     arguments = model.arguments
+    if kind := _BROUGHT.get(model.architecture):
+        return kind
     if family := _FAMILIES.get(model.architecture):
         return f"{family} {arguments.get('base', '')}".strip()
     decoder = str(arguments.get("architecture", model.architecture))
@@ -157,7 +163,7 @@ def student_archive(run_id: str) -> bytes:
 
 
 def _identity(stem: Path) -> str:
-    weights = stem.with_name(stem.name + ".safetensors")
+    weights = weights_file(stem)
     if not weights.is_file():
         return f"{stem}:missing"
     status = weights.stat()

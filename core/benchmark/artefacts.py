@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from core import checkpoint
 from core.benchmark.runtimes import RUNTIMES, Run
-from core.cards import ModelCard, beside
+from core.cards import ModelCard, weights_file
 from core.config import DataConfig
 from core.data.scene import Scene
 from core.device import choose
@@ -23,6 +23,7 @@ from core.export.parity import SAME_CLASS, SAME_CLASS_INT8, compare, insist, tra
 from core.export.quantise import quantise
 from core.export.session import OnnxModel
 from core.files import write_aside
+from core.models.external import KINDS
 from core.normalise import Normaliser
 
 CALIBRATION_TILES, PARITY_TILES = 32, 4
@@ -62,13 +63,16 @@ class Workshop:
         if reason := chosen.unavailable(str(self._device)):
             raise ExportError(reason)
         card = self.loaded(model).card
+        if chosen.file != "checkpoint" and card.model.architecture in KINDS:
+            raise ExportError(f"{model} was brought, and is measured as it is: choose the runtime PyTorch for it.")
         if chosen.file == "checkpoint":
             stem = checkpoint.resolve(model)
-            file = stem.with_name(stem.name + ".safetensors")
+            file = weights_file(stem)
         else:
             file = self.exported(model, int8=chosen.file == "int8")
         run = chosen.open(file, threads, str(self._device))
-        return Artefact(model, runtime, threads, card, file, file.stat().st_size, run)
+        size = card.bytes if file.suffix == ".json" else file.stat().st_size
+        return Artefact(model, runtime, threads, card, file, size, run)
 
     def exported(self, model: str, *, int8: bool) -> Path:
         """The ONNX file of a model, made on first use and compared with PyTorch. Raises `ExportError`."""
@@ -102,7 +106,7 @@ class Workshop:
 def weights_digest(model: str) -> str:
     """12 hexadecimal digits that change with the weights of a model."""
     stem = checkpoint.resolve(model)
-    return hashlib.sha256(beside(stem, ".safetensors").read_bytes()).hexdigest()[:12]
+    return hashlib.sha256(weights_file(stem).read_bytes()).hexdigest()[:12]
 
 
 def _as_name(model: str) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 _PARTS = {"train": "train", "validate": "validate", "test": "test", "none": "of no part"}
 _MOST_BYTES = 1_000_000
+_HOW = "A map is pairs such as 3=Water,4=ignore, or a JSON file"
 
 
 def add_choices(verb: Any) -> None:
@@ -57,7 +58,7 @@ def choices(args: argparse.Namespace) -> "Choices":
 
     wanted: dict[str, str] = {}
     for text in args.map:
-        wanted |= _pairs_of_file(Path(text)) if text.lower().endswith(".json") else _pairs(text)
+        wanted |= _pairs_of_file(Path(text)) if text.lower().endswith(".json") else pairs_of(text, _HOW)
     return Choices(
         wanted=wanted,
         resample=args.resample,
@@ -106,13 +107,16 @@ def _share(text: str) -> float:
     return found
 
 
-def _pairs(text: str) -> dict[str, str]:
-    """`3=Water,4=ignore`. Raises `ConfigError`."""
+def pairs_of(text: str, what: str, *, empty: bool = False) -> dict[str, str]:
+    """`3=Water,4=ignore`; `what` says how it is written, `empty` whether nothing may stand behind a sign.
+
+    Raises `ConfigError`.
+    """
     found = {}
     for pair in text.split(","):
         key, mark, name = (part.strip() for part in pair.rpartition("="))
-        if not (key and mark and name):
-            raise ConfigError(f"A map is pairs such as 3=Water,4=ignore, or a JSON file, not {text[:60]!r}.")
+        if not (key and mark and (name or empty)):
+            raise ConfigError(f"{what}, not {text[:60]!r}.")
         found[key] = name
     return found
 

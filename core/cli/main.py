@@ -9,13 +9,27 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.cli import benchmark, change, data, distill, evaluate, export, mosaic, predict, runs, search, train, worker
+from core.cli import (
+    benchmark,
+    change,
+    data,
+    distill,
+    evaluate,
+    export,
+    models,
+    mosaic,
+    predict,
+    runs,
+    search,
+    train,
+    worker,
+)
 from core.cli.terminal import complain, ended_like_ctrl_c, print_anything
 from core.errors import TerrastillError
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
-VERBS = (data, train, distill, search, evaluate, predict, mosaic, change, benchmark, export, runs, worker)
+VERBS = (data, train, distill, search, evaluate, predict, mosaic, change, benchmark, export, models, runs, worker)
 
 
 def parser() -> argparse.ArgumentParser:

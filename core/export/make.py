@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from core import checkpoint
 from core.cards import ModelCard
 from core.config import DataConfig
+from core.errors import ExportError
 from core.export import parity
 from core.export.graph import to_onnx
 from core.export.parity import training_tiles
 from core.export.quantise import quantise
 from core.export.session import OnnxModel
+from core.models.external import KINDS
 
 SCRIPT = Path(__file__).with_name("segment.py")
 CALIBRATION_TILES, PARITY_TILES = 32, 8
@@ -60,6 +62,10 @@ def export(
     """
     data = data or DataConfig()
     loaded = checkpoint.load(stem)
+    if loaded.card.model.architecture in KINDS:
+        raise ExportError(
+            f"{loaded.card.name} was brought from elsewhere, and its own file is its export: export a student of it."
+        )
     tiles = training_tiles(data, count=PARITY_TILES, seed=1)
     say("Translating the network …")
     made = {"model.onnx": to_onnx(loaded.model, loaded.card, argmax=argmax)}

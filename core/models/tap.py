@@ -24,6 +24,11 @@ class Tap:
     """
 
     def __init__(self, model: nn.Module, layer: str | None = None) -> None:
+        if getattr(model, "logits_only", False):
+            raise ModelError(
+                "This teacher offers its logits alone, for it runs in a process of its own or as an ONNX file: choose "
+                "losses on logits."
+            )
         self.layer = layer or DEFAULT_LAYERS.get(type(model), "")
         self._module = _find(model, self.layer)
         self._held: Tensor | None = None
@@ -35,7 +40,10 @@ class Tap:
             (B, C, H, W).
         """
         assert self._held is not None, "there was no forward pass since the last take"
-        held, self._held = self._held, None
+        held: Any = self._held
+        self._held = None
+        if not isinstance(held, Tensor) or held.ndim != 4:
+            raise ModelError(f"{self.layer} gives no features (B, C, H, W): name another module of the model.")
         return held
 
     def __enter__(self) -> "Tap":
@@ -49,6 +57,8 @@ class Tap:
         self._held = None
 
     def _keep(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        # Models of transformers give objects that are dictionaries.
+        output = output.get("last_hidden_state") if isinstance(output, dict) else output
         self._held = output[-1] if isinstance(output, (list, tuple)) else output
 
 
@@ -61,8 +71,8 @@ def channels(model: nn.Module, layer: str | None = None) -> int:
 def feature_shape(model: nn.Module, layer: str | None = None, *, size: int) -> tuple[int, int, int]:
     """Channels, height and width of what that module gives for one picture of `size` x `size` pixels."""
     training = model.training
-    device = next(model.parameters()).device
     with Tap(model, layer) as tap:
+        device = next(model.parameters()).device
         model.eval()(torch.zeros(1, 3, size, size, device=device))
         model.train(training)
         found = tap.take().shape

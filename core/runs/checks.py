@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from core import checkpoint
-from core.class_mapping import class_mapping
+from core.cards import mapping_of
 from core.classes import ClassMap
 from core.config import DataConfig, DistillConfig, RunConfig
 from core.data import open_dataset, open_split
@@ -18,6 +18,7 @@ from core.device import autocast_dtype, choose, share_of
 from core.errors import CheckpointError, ConfigError, DeviceError, ModelError
 from core.files import size_text
 from core.models import build_model, count_parameters, with_weights, without_pretraining
+from core.models.external import KINDS
 from core.models.tap import feature_shape
 from core.runs.trial import answering_problem, sizes_seen, training_problem
 from core.train.view_cache import bytes_needed
@@ -87,7 +88,8 @@ def _disk(config: RunConfig, runs: Path) -> list[str]:
     if config.distill is not None and (config.distill.cache_views or config.distill.cache_pictures):
         views = config.data.views_per_epoch or _USUAL_VIEWS
         try:
-            outputs = checkpoint.load_card(checkpoint.resolve(config.distill.teacher, runs=runs)).classes.outputs
+            card = checkpoint.load_card(checkpoint.resolve(config.distill.teacher, runs=runs))
+            outputs = len(card.model.arguments.get("classes", card.classes.scored_names))
             features = _stored_features(config, config.distill, runs)
         except CheckpointError:
             return []  # Reported once, where the teacher is checked.
@@ -117,7 +119,10 @@ def _stored_features(config: RunConfig, distill: DistillConfig, runs: Path) -> t
     if not distill.uses_features:
         return None
     card = checkpoint.load_card(checkpoint.resolve(distill.teacher, runs=runs))
-    teacher = build_model(without_pretraining(card.model), outputs=card.classes.outputs)
+    if card.model.architecture in KINDS:
+        teacher = checkpoint.own_answers(_load(distill.teacher, runs))
+    else:
+        teacher = build_model(without_pretraining(card.model), outputs=card.classes.outputs)
     return feature_shape(teacher, distill.teacher_layer, size=config.data.crop)
 
 
@@ -135,14 +140,14 @@ def _teacher(config: RunConfig, runs: Path, class_map: ClassMap, warnings: list[
         teacher, card = (loaded := _load(config.distill.teacher, runs)).model, loaded.card
         if config.distill.uses_features:
             feature_shape(model, config.distill.student_layer, size=config.data.crop)
-            feature_shape(teacher, config.distill.teacher_layer, size=config.data.crop)
+            feature_shape(checkpoint.own_answers(loaded), config.distill.teacher_layer, size=config.data.crop)
+        sides = [(config.data.crop, config.data.crop)]
+        if wrong := answering_problem(teacher, sides, outputs=card.classes.outputs, whose="The teacher"):
+            return [wrong]
     except (ModelError, CheckpointError) as error:
         return [str(error)]
-    sides = [(config.data.crop, config.data.crop)]
-    if wrong := answering_problem(teacher, sides, outputs=card.classes.outputs, whose="The teacher"):
-        return [wrong]
     try:
-        mapping = class_mapping(card.classes.scored_names, class_map.scored_names, config.distill.map_classes)
+        mapping = mapping_of(card, class_map.scored_names, config.distill.map_classes)
     except ConfigError as error:
         return list(error.problems)
     if mapping.changes:

@@ -7,21 +7,26 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from core import checkpoint
-from core.checkpoint import Loaded, ModelCard
-from core.class_mapping import ClassMapping, class_mapping
-from core.classes import ClassMap
-from core.config import DistillConfig, RunConfig
+from core.cards import mapping_of
+from core.checkpoint import Loaded
+from core.class_mapping import ClassMapping
+from core.config import RunConfig
+from core.data.datasets import dataset_of
 from core.evaluate import evaluate
 from core.events import Cancelled, CancelledError, Emit, MessageEvent, TeacherEvent
 from core.losses import catalogue
 from core.losses.features import FeatureTerms
+from core.models.external import KINDS
+from core.models.external.brought_network import ResampledModel, resampling
+from core.models.mapped import MappedModel
 from core.models.tap import Tap, channels, feature_shape
 from core.normalise import Normaliser
 from core.train import picture_cache, view_cache
 from core.train.batches import Batch
-from core.train.mapped_teacher import MappedModel, MappedOutputs
+from core.train.mapped_teacher import MappedOutputs
 from core.train.picture_cache import PictureCache
 from core.train.schedule import clock_of
 from core.train.step import FrozenTeacher, TeacherOutput
@@ -48,20 +53,13 @@ def with_teacher(
     distill = task.config.distill
     assert distill is not None
     loaded = load_teacher(distill.teacher, task.normaliser.device, runs)
-    card, mapping = loaded.card, mapping_of(distill, loaded.card, task.class_map)
+    mapping = mapping_of(loaded.card, task.class_map.scored_names, distill.map_classes)
     if mapping.changes:
         emit(MessageEvent(str(mapping)))
-    normaliser = Normaliser.of(card.mean, card.std, task.normaliser.device)
-    tap = Tap(loaded.model, distill.teacher_layer) if distill.uses_features else None
-    teacher = FrozenTeacher(
-        loaded.model,
-        normaliser,
-        task.dtype,
-        forward=torch.compile(loaded.model) if task.compile else loaded.model,
-        tap=tap,
-        average_flips=distill.average_flips,
-    )
-    teaching = Teaching(loaded, _teacher_score(task, loaded, mapping, emit, cancelled))
+    model = seen_at_its_resolution(loaded, dataset_of(task.config.data).metres_per_pixel, emit)
+    tap = Tap(checkpoint.own_answers(loaded), distill.teacher_layer) if distill.uses_features else None
+    teacher = _frozen(task, model, loaded, tap)
+    teaching = Teaching(loaded, _teacher_score(task, model, loaded, mapping, emit, cancelled))
     if tap is not None:
         task = _with_features(task, loaded)
     if not distill.cache_views and not distill.cache_pictures:
@@ -70,10 +68,10 @@ def with_teacher(
         return replace(task, teacher_outputs=live), teaching
     cache: ViewCache | PictureCache | None
     if distill.cache_pictures:
-        cache = _picture_cache(task, teacher, card.classes.outputs, folder, emit, cancelled)
+        cache = _picture_cache(task, teacher, len(mapping.teacher), folder, emit, cancelled)
     else:
         with tap or nullcontext():
-            cache = _view_cache(task, teacher, card.classes.outputs, folder, emit, cancelled)
+            cache = _view_cache(task, teacher, len(mapping.teacher), folder, emit, cancelled)
     if cache is None:
         raise CancelledError
     view_epochs = cache.epochs if isinstance(cache, ViewCache) else None
@@ -84,6 +82,35 @@ def with_teacher(
         view_epochs=view_epochs,
     )
     return task, replace(teaching, cache_seconds=cache.seconds)
+
+
+def seen_at_its_resolution(loaded: Loaded, metres: float | None, emit: Emit) -> nn.Module:
+    """The teacher in classes of its own, which sees pictures of so many metres a pixel as those it was trained on."""
+    model, factor = checkpoint.own_answers(loaded), 1.0
+    if loaded.card.model.architecture in KINDS:
+        factor = resampling(picture_metres=metres, model_metres=loaded.card.metres_per_pixel)
+    if factor == 1:
+        return model
+    emit(
+        MessageEvent(
+            f"The teacher was trained at {loaded.card.metres_per_pixel:g} m a pixel and sees these pictures of "
+            f"{metres:g} m {factor:.3g} times as large."
+        )
+    )
+    return ResampledModel(model, factor).eval()
+
+
+def _frozen(task: Task, model: nn.Module, loaded: Loaded, tap: Tap | None) -> FrozenTeacher:
+    distill, card = task.config.distill, loaded.card
+    assert distill is not None
+    return FrozenTeacher(
+        model,
+        Normaliser.of(card.mean, card.std, task.normaliser.device),
+        task.dtype,
+        forward=torch.compile(model) if task.compile else model,
+        tap=tap,
+        average_flips=distill.average_flips,
+    )
 
 
 def _mapped(source: Callable[[Batch], TeacherOutput], mapping: ClassMapping) -> Callable[[Batch], TeacherOutput]:
@@ -98,13 +125,15 @@ def _less(config: RunConfig, seconds: float) -> RunConfig:
     return replace(config, train=replace(config.train, match_seconds=max(1.0, budget - seconds)))
 
 
-def _teacher_score(task: Task, loaded: Loaded, mapping: ClassMapping, emit: Emit, cancelled: Cancelled) -> float:
+def _teacher_score(
+    task: Task, model: nn.Module, loaded: Loaded, mapping: ClassMapping, emit: Emit, cancelled: Cancelled
+) -> float:
     """The teacher's mIoU-5 on the pictures that the student is validated on; the first device computes it for all."""
     if not task.group.leads:
         return 0.0
     card = loaded.card
     report = evaluate(
-        MappedModel(loaded.model, mapping) if mapping.changes else loaded.model,
+        MappedModel(model, mapping) if mapping.changes else model,
         task.validation,
         task.class_map,
         normaliser=Normaliser.of_card(card, task.normaliser.device),
@@ -121,7 +150,7 @@ def _with_features(task: Task, loaded: Loaded) -> Task:
     features = FeatureTerms(
         [name for name in distill.losses if name in catalogue.names("features")],
         student_channels=channels(task.model, distill.student_layer),
-        teacher_channels=channels(loaded.model, distill.teacher_layer),
+        teacher_channels=channels(checkpoint.own_answers(loaded), distill.teacher_layer),
     )
     return replace(task, features=features.to(task.normaliser.device), layer=distill.student_layer)
 
@@ -129,11 +158,6 @@ def _with_features(task: Task, loaded: Loaded) -> Task:
 def load_teacher(name: str, device: torch.device, runs: Path) -> Loaded:
     """A teacher by name. Raises `CheckpointError`."""
     return checkpoint.load(checkpoint.resolve(name, runs=runs), device=device)
-
-
-def mapping_of(distill: DistillConfig, card: ModelCard, class_map: ClassMap) -> ClassMapping:
-    """What the teacher's classes stand for in the data. Raises `ConfigError`."""
-    return class_mapping(card.classes.scored_names, class_map.scored_names, distill.map_classes)
 
 
 def _picture_cache(

@@ -13,7 +13,7 @@ from core.errors import ConfigError, ImageError
 
 from .conftest import Run
 
-VERBS = ("data", "train", "distill", "evaluate", "predict", "benchmark", "runs", "worker")
+VERBS = ("data", "train", "distill", "evaluate", "predict", "benchmark", "models", "runs", "worker")
 
 
 class Verb:

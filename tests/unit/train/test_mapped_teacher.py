@@ -8,8 +8,9 @@ import torch
 from core.class_mapping import class_mapping
 from core.config import DistillConfig
 from core.data.transforms import ViewSampler
+from core.models.mapped import in_own_classes
 from core.train.loop import Task
-from core.train.mapped_teacher import MappedOutputs, in_own_classes
+from core.train.mapped_teacher import MappedOutputs
 from core.train.step import TeacherOutput
 from tests.unit.train.test_step import batch_of, stepper_of
 

@@ -1,0 +1,56 @@
+"""Models that people bring, as networks like ours: ONNX files, folders of transformers and of smp."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from core.brought.onnx_session import OnnxSession
+from core.cards import ModelCard
+from core.class_mapping import class_mapping
+from core.errors import CheckpointError
+from core.models.external.brought_network import BroughtNetwork, Surroundings
+from core.models.external.confined_network import ConfinedRun, OpenedModel, RunLimits
+from core.models.external.onnx_network import ArrayNetwork
+from core.models.external.torch_networks import TORCH_KINDS, build_here
+from core.models.mapped import MappedModel
+
+KINDS = ("onnx", *TORCH_KINDS)
+"""Architectures of a card that are not built here but brought."""
+
+
+def load_brought(folder: Path, card: ModelCard, device: torch.device, *, limits: RunLimits | None = None) -> nn.Module:
+    """The model of a card whose files lie in `folder`; it answers in the classes of the card.
+
+    An ONNX file runs in a confined process, unless its owner imported it and there is a GPU for it; what a visitor
+    imported always does. Raises `CheckpointError` and `ModelError`.
+    """
+    arguments = card.model.arguments
+    for name in arguments.get("files", ()):
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{card.name} lacks its file {Path(name).name}: import it again.")
+    network, apart = _network(folder, card, device, limits or limits_for(card.bytes))
+    found = BroughtNetwork(
+        network, Surroundings.of(arguments), digest=str(arguments.get("digest", "")), logits_only=apart
+    )
+    mapping = class_mapping(tuple(arguments["classes"]), card.classes.scored_names, arguments["map"])
+    return (MappedModel(found, mapping) if mapping.changes else found).to(device).eval()
+
+
+def limits_for(size: int) -> RunLimits:
+    """What a model whose files have `size` bytes may take: a library holds its weights up to three times."""
+    usual = RunLimits()
+    return RunLimits(memory=usual.memory + 3 * size, seconds=usual.seconds)
+
+
+def _network(folder: Path, card: ModelCard, device: torch.device, limits: RunLimits) -> tuple[nn.Module, bool]:
+    """The bare network, and whether it gives logits alone."""
+    kind, arguments = card.model.architecture, card.model.arguments
+    confined = bool(arguments.get("confined"))
+    if kind == "onnx":
+        if device.type == "cuda" and not confined:
+            return ArrayNetwork(OnnxSession(folder / arguments["file"], cuda=True), arguments), True
+    elif not confined:
+        return build_here(folder, kind, arguments), False
+    run = ConfinedRun(OpenedModel(folder, kind, arguments), limits=limits, threads=torch.get_num_threads())
+    return ArrayNetwork(run, arguments), True

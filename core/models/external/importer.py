@@ -1,0 +1,233 @@
+"""A model from outside → a folder of the workspace with its card. It is run once, in a confined process, before."""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.brought import onnx_file
+from core.brought.found import FoundModel, ModelAnswers, card_of, check_name, missing, settle
+from core.brought.model_folder import inspect_folder
+from core.cards import ModelCard, brought_stem, load_card, resolve
+from core.errors import CheckpointError, ConfigError, ModelError
+from core.files import discard, write_aside
+from core.models.external import limits_for
+from core.models.external.confined_network import ConfinedRun, OpenedModel, RunLimits
+from core.models.external.onnx_network import ArrayNetwork
+from core.models.external.torch_networks import TORCH_KINDS
+
+_PROBES = ((1, 251, 313), (32, 256, 320), (32, 512, 512), (32, 256, 256))
+"""Multiples of which a side has to be, and sides that tell; the first that a network takes counts."""
+_PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".h5", ".keras", ".pb")
+_SAME = 1e-3
+_BLOCK = 2**20
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a model gave for pictures of noise: the sides of its answer, and whether these were probabilities.
+
+    `multiple` is what sides have to be a multiple of.
+    """
+
+    shape: tuple[int, int, int]
+    channels_last: bool
+    probabilities: bool
+    seconds: float
+    multiple: int = 1
+
+
+def inspect(source: Path) -> FoundModel:
+    """What a model says of itself: an .onnx file, or a folder that holds one, or one of transformers or smp.
+
+    Nothing of it runs. Raises `ModelError`.
+    """
+    if source.is_dir():
+        graphs = sorted(source.glob("*.onnx"))
+        if len(graphs) == 1 and not (source / "config.json").is_file():
+            return onnx_file.inspect(graphs[0])
+        return inspect_folder(source)
+    if not source.is_file():
+        raise ModelError(f"There is no file or folder {source.name}: choose an .onnx file, or a folder of a model.")
+    if source.suffix.lower() in _PICKLES:
+        raise ModelError(
+            f"{source.name} may run code when it is opened, so it never is: export the model to ONNX "
+            "(torch.onnx.export), or save it with save_pretrained(folder, safe_serialization=True), and bring that."
+        )
+    return onnx_file.inspect(source)
+
+
+def import_model(
+    source: Path, name: str, said: ModelAnswers, *, confined: bool = False, limits: RunLimits | None = None
+) -> ModelCard:
+    """Take a model into the workspace under a name of its own.
+
+    Args:
+        source: As for `inspect`.
+        name: Letters, digits, - and _, not yet taken.
+        said: What its files do not say.
+        confined: Whether it always runs in a confined process: of what a visitor brings.
+        limits: Of the process that runs it once.
+
+    Raises:
+        ConfigError: The name is taken, or something is missing or wrong; `.problems` lists it.
+        ModelError: It cannot be used.
+    """
+    target = brought_stem(check_name(name)).parent
+    require_free(name)
+    known = settle(inspect(source), said)
+    if asked := missing(known):
+        raise ConfigError(asked)
+    with _staged(target) as folder:
+        base = source if source.is_dir() else source.parent
+        for file in known.files:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(base / file, folder / file)
+        # What was copied counts: the source may have changed since.
+        copied = inspect(folder if known.kind in TORCH_KINDS else folder / known.network["file"])
+        known = settle(copied, said)
+        size = sum((folder / file).stat().st_size for file in known.files)
+        known = with_probe(known, probe(folder, known, limits or limits_for(size)))
+        digest = _digest(folder, known.files)
+        said = replace(said, origin=said.origin or source.name)
+        card = card_of(name, known, said, size=size, digest=digest, confined=confined)
+        card = replace(card, created=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()))
+        write_aside(folder / "card.json", lambda path: path.write_text(card.to_json(), encoding="utf-8"))
+        folder.replace(target)
+    return card
+
+
+def require_free(name: str) -> None:
+    """Raises `ConfigError` when a model of this name is there."""
+    try:
+        resolve(name)
+    except CheckpointError:
+        return
+    raise ConfigError(f"There is a model {name} already: choose another name, or delete that one.")
+
+
+def rename(name: str, new: str) -> None:
+    """Give a brought model another name. Raises `ConfigError` and `CheckpointError`."""
+    stem = brought_stem(name)
+    card = load_card(stem)
+    target = brought_stem(check_name(new)).parent
+    require_free(new)
+    text = replace(card, name=new).to_json()
+    write_aside(stem.parent / "card.json", lambda path: path.write_text(text, encoding="utf-8"))
+    stem.parent.replace(target)
+
+
+def delete(name: str) -> None:
+    """Remove a brought model for good. Raises `CheckpointError` where there is none."""
+    folder = brought_stem(name).parent
+    if not (folder / "card.json").is_file():
+        raise CheckpointError(f"There is no brought model {name[:80]}: nothing is deleted.")
+    discard(folder)
+
+
+def probe(folder: Path, known: FoundModel, limits: RunLimits) -> Probe:
+    """Run it on pictures of noise, in a confined process, and see what it gives. Raises `ModelError`."""
+    sides = ((1, known.tile, known.tile),) if known.fixed and known.tile else _PROBES
+    refused = ModelError("The model was not run.")
+    for multiple, height, width in sides:
+        run = ConfinedRun(
+            OpenedModel(folder, known.kind, known.network), limits=limits, threads=torch.get_num_threads()
+        )
+        try:
+            return replace(_probed(run, known, height, width), multiple=multiple)
+        except ModelError as error:
+            refused = error
+            # A model that never ends, or takes all memory, does so at any size.
+            if "no answer" in str(error) or "made its process stop" in str(error):
+                break
+        finally:
+            run.close()
+    raise refused
+
+
+def _probed(run: ConfinedRun, known: FoundModel, height: int, width: int) -> Probe:
+    noise = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    images = 255 * noise if known.network.get("dtype") == "uint8" else 4 * noise - 2
+    started = time.perf_counter()
+    found = ArrayNetwork(run, known.network)(images).numpy()
+    seconds = time.perf_counter() - started
+    if found.ndim != 4 or len(found) != 1:
+        raise ModelError(
+            f"The model gives {found.shape} for one picture: it must give one score for each class and pixel, "
+            "(N, C, H, W)."
+        )
+    if not np.isfinite(found).all():
+        raise ModelError("The model gives values that are no numbers: export it anew in float32.")
+    last = _classes_last(found.shape, height, width, known.outputs if not known.network.get("binary") else 1)
+    scores = found.transpose(0, 3, 1, 2) if last else found
+    channels, rows, columns = scores.shape[1:]
+    if abs(rows / height - columns / width) > 0.02 or not 1 / 32 <= rows / height <= 2:
+        raise ModelError(
+            f"The model gives {columns} x {rows} pixels for {width} x {height}: it does not tell each pixel."
+        )
+    if known.outputs and channels != (1 if known.network.get("binary") else known.outputs):
+        raise ModelError(
+            f"The model gives {channels} channels, and its file says {known.outputs}: import it with the names of "
+            f"{channels} classes (--classes)."
+        )
+    return Probe((channels, rows, columns), last, _are_probabilities(scores), seconds)
+
+
+def _classes_last(shape: tuple[int, ...], height: int, width: int, channels: int | None) -> bool:
+    """Whether (1, h, w, C) rather than (1, C, h, w)."""
+    _, one, two, three = shape
+    first = abs(two / height - three / width) < 0.02 and channels in (None, one)
+    last = abs(one / height - two / width) < 0.02 and channels in (None, three)
+    return last and not first
+
+
+def _are_probabilities(scores: NDArray[np.float32]) -> bool:
+    inside = scores.min() >= -_SAME and scores.max() <= 1 + _SAME
+    return bool(inside and (scores.shape[1] == 1 or np.abs(scores.sum(axis=1) - 1).max() < _SAME))
+
+
+def with_probe(known: FoundModel, probed: Probe) -> FoundModel:
+    """What a run adds to what its files say: how many channels, where they lie, what they are. Raises `ConfigError`."""
+    channels = probed.shape[0]
+    binary = channels == 1
+    network = known.network | {"channels_last": probed.channels_last, "binary": binary, "multiple": probed.multiple}
+    facts = known.facts | {"measured": f"{probed.seconds:.2f} s for its first picture"}
+    notes = known.notes
+    output = known.output or ("probabilities" if probed.probabilities else "logits")
+    if known.output is None:
+        notes = (*notes, f"It was run on noise: it gives {output}.")
+    settled = replace(
+        known, network=network, outputs=2 if binary else channels, output=output, facts=facts, notes=notes
+    )
+    if asked := missing(settled):
+        raise ConfigError(asked)
+    return settled
+
+
+@contextmanager
+def _staged(target: Path) -> Iterator[Path]:
+    """A folder beside `target` to fill; gone afterwards unless it was renamed."""
+    folder = target.with_name(f".{target.name}.{time.monotonic_ns()}.part")
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _digest(folder: Path, files: tuple[str, ...]) -> str:
+    """Changes with any of the files."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(name.encode())
+        with (folder / name).open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
