@@ -69,7 +69,7 @@ def pareto_chart(rows: Sequence[Row], axis: str, titles: Mapping[str, str]) -> g
     )
     costs = [value for row in rows if row.miou5 is not None and (value := along(row, axis))]
     _mark_cost(figure, costs, AXES[axis])
-    figure.update_yaxes(title_text="mIoU-5 (%)", automargin=True)
+    figure.update_yaxes(title_text="mIoU (%)", automargin=True)
     return figure
 
 

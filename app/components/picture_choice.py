@@ -1,6 +1,6 @@
-"""Which picture a page is about: a shipped scene, an upload, or one of a collection that the gallery showed."""
+"""Which picture a page is about: a shipped scene, one of a dataset or an opened folder, or an upload."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -9,7 +9,9 @@ from app import caching, state
 from app.components import say
 from app.components.linked import linked_segments, linked_select
 from app.services import datasets, picture_collections
+from app.services.artifacts import Model
 from app.services.datasets import Picture
+from app.visitor import owner
 
 OpenPicture = Callable[[], Picture | None]
 
@@ -19,18 +21,27 @@ _SCENE, _SET = "scene", "set"
 
 
 def choose_picture(
-    first: DeltaGenerator, second: DeltaGenerator, wide: DeltaGenerator, *, usual: str | None = None
+    first: DeltaGenerator,
+    second: DeltaGenerator,
+    wide: DeltaGenerator,
+    *,
+    usual: str | None = None,
+    student: Model | None = None,
 ) -> OpenPicture:
     """The source in `first`, the picture in `second`, an uploader in `wide`. Opening it may take time.
 
-    `usual` is the shipped scene that is shown where nobody chose; the first one where it is None.
+    `usual` is the shipped scene that is shown where nobody chose; the first one where it is None. Of a `student` the
+    dataset is proposed that it learned from, and that before shipped scenes where these have other classes.
     """
+    collections = _collections()
+    own = student.trained_on.dataset if student is not None and student.trained_on.dataset in collections else ""
+    foreign = bool(own) and student is not None and student.classes != datasets.shipped_classes()
     with first:
-        source = _choose_source()
+        source = _choose_source(collections, dataset_first=foreign)
     with wide if source == _UPLOAD else second:
         if source == _UPLOAD:
             return _uploaded()
-        return _of_collection() if source == _SET else _shipped(usual)
+        return _of_collection(collections, own) if source == _SET else _shipped(usual)
 
 
 def scene_title(name: str) -> str:
@@ -39,10 +50,17 @@ def scene_title(name: str) -> str:
     return f"Scene {int(number)}" if head == "scene" and number.isdigit() else name
 
 
-def _choose_source() -> str:
-    titles = {_SCENE: "Shipped"} if datasets.scene_names() else {}
-    if state.linked(state.COLLECTION) in picture_collections.titles():
-        titles[_SET] = "Gallery"
+def _collections() -> dict[str, str]:
+    """Datasets to choose a picture of; the shipped scenes and the operator's folder where the link names them."""
+    asked = state.linked(state.COLLECTION)
+    titles = picture_collections.titles(owner())
+    return {name: title for name, title in titles.items() if name == asked or name not in picture_collections.APART}
+
+
+def _choose_source(collections: Mapping[str, str], *, dataset_first: bool) -> str:
+    shipped = {_SCENE: "Shipped"} if datasets.scene_names() else {}
+    own = {_SET: "Dataset"} if collections else {}
+    titles = {**own, **shipped} if dataset_first else {**shipped, **own}
     return linked_segments("Image", {**titles, _UPLOAD: "Upload"}, name=state.SOURCE)
 
 
@@ -51,11 +69,24 @@ def _shipped(usual: str | None) -> OpenPicture:
     return lambda: caching.scene(name)
 
 
-def _of_collection() -> OpenPicture:
-    collection, folder = state.linked(state.COLLECTION), state.linked(state.FOLDER)
-    names = [entry.name for entry in picture_collections.entries(collection, folder)]
-    gone = "The picture in this link is not there any more; this is the first one."
-    name = linked_select("Picture", names, name=state.PICTURE, title=scene_title, always=True, gone=gone)
+def _of_collection(collections: Mapping[str, str], own: str) -> OpenPicture:
+    """One of the student's own dataset at first, and of that one that was kept to test with."""
+    collection = linked_select(
+        "Dataset", list(collections), name=state.COLLECTION, default=own, title=collections.__getitem__, always=True
+    )
+    folder = state.linked(state.FOLDER)
+    uses = {entry.name: entry.use for entry in picture_collections.entries(collection, folder, owner())}
+    held = next((name for use in ("test", "validate") for name, own_use in uses.items() if own_use == use), None)
+    gone = "The picture in this link is not there any more; this is another one."
+    name = linked_select(
+        "Picture",
+        list(uses),
+        name=state.PICTURE,
+        default=held,
+        title=lambda name: f"{scene_title(name)}, {uses[name]}" if uses[name] else scene_title(name),
+        always=True,
+        gone=gone,
+    )
     return lambda: caching.of_collection(collection, name, folder)
 
 

@@ -9,10 +9,13 @@ from core.data import named
 from core.data.confined import confined
 from core.data.datasets import dataset_named
 from core.data.datasets.own_folder import OWN_FOLDER
+from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.data.folder import Pair, flat_pairs, load_pair
 from core.errors import DatasetNotFoundError
 
 FOLDER = OWN_FOLDER.name
+APART = (FOLDER, SHIPPED_SCENES.name)
+"""Collections that have a source of their own on Compare, or that a link alone can name there."""
 USES = {"all": "All", "train": "Train", "validate": "Validate", "test": "Test"}
 
 

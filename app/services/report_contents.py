@@ -68,15 +68,13 @@ def of_run(run: Run, *, palette: Palette, owner: str | None = None) -> str:
         "Teacher": run.teacher or "none",
         "Dataset": run.config.data.dataset,
         "State": run.state,
-        "Best validation mIoU-5 (%)": None if run.best_miou5 is None else 100 * run.best_miou5,
-        "Teacher's mIoU-5 (%)": None if run.teacher_miou5 is None else 100 * run.teacher_miou5,
+        "Best validation mIoU (%)": None if run.best_miou5 is None else 100 * run.best_miou5,
+        "Teacher's mIoU (%)": None if run.teacher_miou5 is None else 100 * run.teacher_miou5,
         "Training (s)": run.train_seconds,
     }
     sections = [
         Section("Result", [Table([{"": name, "Value": value} for name, value in facts.items()])]),
-        Section(
-            "Curves", [Plot("Validation", [score], "Epoch", "mIoU-5 (%)"), Plot("Losses", curves, "Epoch", "Loss")]
-        ),
+        Section("Curves", [Plot("Validation", [score], "Epoch", "mIoU (%)"), Plot("Losses", curves, "Epoch", "Loss")]),
         *_preview(run, palette, owner),
         Section("Settings", [settings_table(_config(run.id))]),
         *_cards([run.id]),
@@ -90,7 +88,7 @@ def of_benchmark(result: Result, rows: Sequence[Row], titles: Mapping[str, str])
     points = [_points(titles.get(model, model), [row for row in rows if row.model == model]) for model in models]
     table = Table([_benchmark_row(row, titles) for row in rows], "± is half the 95 % interval of the median.")
     plot = Plot(
-        "Every point is a file that was timed and scored as it is.", points, "Latency (ms)", "mIoU-5 (%)", log_x=True
+        "Every point is a file that was timed and scored as it is.", points, "Latency (ms)", "mIoU (%)", log_x=True
     )
     sections = [
         Section("What it costs to run", [table]),
@@ -116,7 +114,7 @@ def _benchmark_row(row: Row, titles: Mapping[str, str]) -> dict[str, Any]:
         "Threads": row.threads,
         "Faster (×)": row.faster,
         "Smaller (×)": row.smaller,
-        "mIoU-5 (%)": None if row.miou5 is None else 100 * row.miou5,
+        "mIoU (%)": None if row.miou5 is None else 100 * row.miou5,
         **timings(row),
         "Memory (MB)": row.peak_memory_mb,
         "File (MB)": row.bytes / 1e6,
@@ -140,7 +138,7 @@ def _comparison_row(
         "Agreement (%)": None if quality.agreement is None else 100 * quality.agreement,
     }
     if quality.per_class:
-        row["mIoU-5 (%)"] = None if quality.miou5 is None else 100 * quality.miou5
+        row["mIoU (%)"] = None if quality.miou5 is None else 100 * quality.miou5
         row |= {f"{name} (%)": None if iou is None else 100 * iou for name, iou in quality.per_class.items()}
     return row
 

@@ -88,11 +88,16 @@ class _Job:
                     self.problems[kind] = str(error)
         return found
 
-    def score(self, scenes: Sequence[Scene]) -> dict[tuple[str, str], float]:
+    def score(self, scenes: Sequence[Scene], names: tuple[str, ...]) -> dict[tuple[str, str], float]:
+        """The mean over the classes of each artefact whose model tells the classes of these names apart."""
         found = {}
         for kind in self.kinds if scenes else []:
             self.step(f"Scoring {kind[0]} in {kind[1]} on {len(scenes)} pictures")
-            if artefact := self.artefacts.get((*kind, self.plan.threads[0])):
+            if not (artefact := self.artefacts.get((*kind, self.plan.threads[0]))):
+                continue
+            if artefact.card.classes.scored_names != names:
+                self.problems[kind] = f"{kind[0]} knows other classes than the labels, so it has no score on them."
+            else:
                 found[kind] = score(artefact, scenes).scores.miou5
         return found
 
@@ -117,11 +122,11 @@ def run(
     for name in dict.fromkeys(case.model for case in plan.cases()):
         checkpoint.load_card(checkpoint.resolve(name))
     job = _Job(plan, folder, emit, cancelled)
-    scenes, scored_on = scored_scenes(plan)
+    scenes, scored_on, names = scored_scenes(plan)
     job.make()
     timed = job.time()
     started = job.start_cold()
-    miou5 = job.score(scenes)
+    miou5 = job.score(scenes, names)
     rows = [
         _row(job, case, timed.get(case), started.get(case.artefact), miou5.get(case.artefact)) for case in job.cases
     ]
@@ -138,17 +143,18 @@ def run(
     )
 
 
-def scored_scenes(plan: Plan) -> tuple[list[Scene], str]:
-    """The labelled scenes that a plan scores on, and what to call them. Raises what `open_split` raises."""
+def scored_scenes(plan: Plan) -> tuple[list[Scene], str, tuple[str, ...]]:
+    """The labelled scenes that a plan scores on, what to call them, and their classes. Raises as `open_split` does."""
     if plan.score is None:
-        return [], ""
+        return [], "", ()
     data, split = open_split(plan.score)
     if plan.score_split not in ("train", "val", "test"):
         raise ConfigError(f"There is no split {plan.score_split}: choose train, val or test.")
     scenes: list[Scene] = getattr(split, plan.score_split)
     if not scenes:
         raise ConfigError(f"The split {plan.score_split} of {data.dataset.name} is empty: choose another one.")
-    return scenes, f"{data.dataset.name}, {plan.score_split}: {len(scenes)} pictures"
+    told = f"{data.dataset.name}, {plan.score_split}: {len(scenes)} pictures"
+    return scenes, told, data.dataset.classes.scored_names
 
 
 def _pictures(size: int, batch: int) -> Pictures:

@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -15,6 +17,7 @@ from app.services import (
     datasets,
     import_report,
     imports,
+    inference,
     launch,
     own_datasets,
     picture_collections,
@@ -23,6 +26,7 @@ from app.services import (
     teachers,
 )
 from app.services.access import Person
+from app.services.artifacts import TrainedOn
 from app.services.errors import TerrastillError
 from app.services.imports import Draft
 from app.services.stores import open_store
@@ -35,7 +39,7 @@ from core.data.cut_blocks import blocks_of
 from core.data.import_order import PROBLEM, ImportOrder
 from core.data.import_process import carry_out
 from core.errors import ConfigError, DataError, DatasetNotFoundError, RunStateError
-from tests.ui.conftest import words
+from tests.ui.conftest import World, words
 from tests.unit.data.pictures import fields
 from tests.unit.data.test_import_process import odd_zip
 from tests.unit.own_dataset import own_dataset
@@ -327,3 +331,26 @@ def test_an_orthophoto_and_a_geopackage_of_another_system_train_without_a_zip() 
         for scene, block in zip(sorted(scenes, key=lambda one: one.name), blocks, strict=True):
             here = classes[block.top : block.top + block.height, block.left : block.left + block.width]
             assert (scene.mask == here).mean() > 0.98
+
+
+def test_compare_opens_a_test_picture_of_the_students_own_data_with_its_labels(
+    view: Callable[..., AppTest], world: World, viewer_payloads: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_dataset(paths.home(), names=("Tree", "Road", "Roof", "Pool"))
+    classes = tuple((name, (40 * at, 0, 0)) for at, name in enumerate(("Tree", "Road", "Roof", "Pool", "Unlabeled")))
+    told = {"classes": classes, "ignore_index": 4, "trained_on": TrainedOn("plots", "by-image")}
+    for name in ("teacher", "student"):
+        world.models[name] = replace(world.models[name], identity=f"{name}@own", **told)
+    mask = np.zeros((48, 48), np.uint8)
+    plane = np.full((48, 48), 200, np.uint8)
+    monkeypatch.setattr(inference, "predict_planes", lambda *_: inference.Planes(mask, plane, plane))
+    page = view("compare")
+    assert not page.exception
+    assert {box.label: box.value for box in page.selectbox}["Picture"] == "d"
+    assert "d · test picture of student" in words(page)
+    assert [panel["role"] for panel in viewer_payloads[-1]["panels"]] == ["truth", "teacher", "student"]
+    page = view("compare", **{"from": "set", "set": "plots", "picture": "a"})
+    assert "a · training picture of student" in words(page)
+    page = view("compare", **{"from": "set", "set": "plots", "picture": "a", "teacher": "student-control"})
+    assert "labels of other classes" in words(page)
+    assert "truth" not in [panel["role"] for panel in viewer_payloads[-1]["panels"]]

@@ -46,12 +46,14 @@ def main() -> None:
         teacher, students = _choose_models(models, middle, right)
         if teacher is not None and students:
             pair = _pair(strip, teacher=teacher, student=students[0])
-        open_picture = choose_picture(first, second, upload_row, usual=pair.typical if pair else None)
+        usual, learner = pair.typical if pair else None, students[0] if students else teacher
+        open_picture = choose_picture(first, second, upload_row, usual=usual, student=learner)
         # Reading it takes longer than drawing the menus, which are there by now.
         with plainly():
             picture = open_picture()
             refused = False
     if models and picture is not None and teacher is not None:
+        picture = picture.known_to(teacher.classes)
         compared = (teacher, *students)
         with waiting, st.spinner("The models segment the image …"):
             qualities = {model.name: caching.quality(picture, model, teacher) for model in compared}
@@ -143,6 +145,9 @@ def _about(picture: Picture, compared: tuple[Model, ...], pair: PairFigures | No
             told.append("typical")
             chosen = f"Chosen as the one of median agreement among {len(pair.scenes)} test scenes."
             help_text = f"{help_text or ''} {chosen}"
+    if picture.classes and picture.classes != tuple(name for name, _ in compared[0].classes[:-1]):
+        told.append("labels of other classes")
+        help_text = f"{help_text or ''} Its labels tell other classes apart than these models, so they are not shown."
     say.caption(" · ".join(told), help=plain(help_text) if help_text else None)
 
 

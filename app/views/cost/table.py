@@ -42,7 +42,7 @@ def cost_table(rows: Sequence[Cost], titles: Mapping[str, str]) -> None:
             "Time": duration(3600 * row.hours),
             "Price": row.price,
             "Energy (kWh)": row.kilowatt_hours,
-            "mIoU-5": None if row.miou5 is None else 100 * row.miou5,
+            "mIoU": None if row.miou5 is None else 100 * row.miou5,
         }
         for row in rows
     ]
@@ -57,7 +57,7 @@ def cost_table(rows: Sequence[Cost], titles: Mapping[str, str]) -> None:
             ),
             "Price": st.column_config.NumberColumn(format="%.2f"),
             "Energy (kWh)": st.column_config.NumberColumn(format="%.2f"),
-            "mIoU-5": st.column_config.NumberColumn(format="%.1f %%"),
+            "mIoU": st.column_config.NumberColumn(format="%.1f %%"),
         },
         placeholder="–",
         alt="Time and price of the task for each model and runtime",

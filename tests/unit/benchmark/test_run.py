@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from core import checkpoint
+from core import checkpoint, paths
 from core.benchmark import cold, measure
 from core.benchmark.artefacts import Workshop, score
 from core.benchmark.plan import Plan
@@ -16,6 +16,7 @@ from core.errors import ConfigError, DeviceError
 from core.evaluate import evaluate
 from core.events import CancelledError, Progress
 from core.normalise import Normaliser
+from tests.unit.own_dataset import own_dataset
 
 
 def quick(stem: str, **changes: object) -> Plan:
@@ -126,3 +127,13 @@ def test_other_weights_make_another_file(tmp_path: Path, monkeypatch: pytest.Mon
         assert file.read_bytes() == content
     assert made == [b"first", b"second"]
     assert list((tmp_path / "files").iterdir()) == [file]
+
+
+def test_a_model_is_not_scored_on_labels_of_other_classes(stem: str, files: Path) -> None:
+    own_dataset(paths.home())
+    result = measure.run(quick(stem, sizes=(32,), score=DataConfig("plots")), folder=files)
+    (row,) = result.rows
+    assert row.p50_ms is not None
+    assert row.miou5 is None
+    assert row.problem is not None
+    assert "other classes than the labels" in row.problem
