@@ -29,6 +29,8 @@ from app.services import (
     picture_collections,
     picture_use,
     scene_figures,
+    search_charts,
+    searches,
     softening,
     speeds,
     workers,
@@ -36,6 +38,7 @@ from app.services import (
 from app.services.access import Person
 from app.services.artifacts import Model
 from app.services.datasets import Picture
+from app.services.searches import Standing
 from app.streamlit_private import is_drawing
 from app.visitor import hold_pixels, owner, person
 
@@ -314,3 +317,37 @@ def loss_seconds(teacher: Model, crop: int, device: str) -> dict[str, float]:
 def split_summary(data: dict[str, Any]) -> dict[str, Any]:
     """What a dataset holds; read again after ten minutes, because a folder may have changed."""
     return datasets.split_summary(data)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def search(name: str, version: tuple[str, ...]) -> Standing:
+    """A search as it stands; `version` is what `searches.version` gave."""
+    del version
+    return searches.standing(name)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def search_importance(name: str, version: tuple[str, ...]) -> dict[str, float]:
+    """Which settings decided."""
+    return searches.importances(search(name, version).trials)
+
+
+@st.cache_resource(max_entries=48, show_spinner=False)
+def search_chart(name: str, version: tuple[str, ...], kind: str) -> Any:
+    """A chart of a search: `front COST`, `curves`, `importance` or `parallel`. Nobody may change it."""
+    found = search(name, version)
+    if kind == "curves":
+        return search_charts.curve_chart(searches.some(found, search_charts.MOST_CURVES))
+    if kind == "importance":
+        return search_charts.importance_chart(search_importance(name, version))
+    if kind == "parallel":
+        return search_charts.parallel_chart(searches.some(found, search_charts.MOST_LINES))
+    cost = kind.removeprefix("front ")
+    title = searches.GOALS[cost].title
+    return search_charts.front_chart(found.trials, cost, title, fits=searches.fitting(found))
+
+
+@st.cache_data(max_entries=64, ttl=30, show_spinner=False)
+def check_search(request: searches.SearchRequest) -> launch.Check:
+    """What is wrong with a search that is asked for; checked again after half a minute."""
+    return searches.check(request)

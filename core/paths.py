@@ -7,6 +7,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT / "checkpoints"
 SAMPLES = ROOT / "sample_images"
 RECIPES = ROOT / "docs" / "recipes"
+STUDIES = ROOT / "docs" / "studies"
 
 
 def home() -> Path:

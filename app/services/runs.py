@@ -14,6 +14,7 @@ from core.config import RunConfig
 from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.errors import RunStateError
 from core.runs.store.records import RunQuery, RunRecord, RunState
+from core.runs.store.studies import TRIAL
 
 ACTIVE = ("queued", "running")
 
@@ -222,7 +223,8 @@ def _run(record: RunRecord, control: str | None) -> Run:
         settings_key=settings_key(config),
         pinned=record.pinned,
         priority=record.priority,
-        test_miou5=summary.get("test_miou5"),
+        # Nobody chooses a trial by its test score: it is shown of the winner alone, which is trained again.
+        test_miou5=None if record.part is not None and record.part.role == TRIAL else summary.get("test_miou5"),
         copyable=config.model.architecture == "compact"
         and (config.distill is not None or config.control_of is not None),
     )

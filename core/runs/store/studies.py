@@ -186,12 +186,12 @@ class StudyStore(RunStore):
         with self._database.read() as connection:
             return [(row.sequence, _to_trial(row)) for row in connection.execute(query)]
 
-    def study_version(self, name: str) -> tuple[int | str | None, ...]:
+    def study_version(self, name: str) -> tuple[str, ...]:
         """Changes when a search or the state of one of its runs does, or what is noted of it; not with heartbeats."""
         counts = func.count(), func.sum(RUNS.c.attempt), func.max(RUNS.c.finished_at), func.sum(func.length(RUNS.c.job))
         with self._database.read() as connection:
             runs = connection.execute(select(*counts).where(RUNS.c.study == name)).one()
-            own = select(RUNS.c.state, RUNS.c.attempt, RUNS.c.cancel_requested, func.length(RUNS.c.job))
+            own = select(RUNS.c.id, RUNS.c.state, RUNS.c.attempt, RUNS.c.cancel_requested, func.length(RUNS.c.job))
             search = connection.execute(own.where(RUNS.c.kind == RunKind.SEARCH, RUNS.c.name == name)).first()
             return (*map(str, runs), *map(str, search or ()))
 

@@ -1,0 +1,207 @@
+"""A search in pictures: front, curves, what mattered, all settings at once, and maps of a grid. Pure: rows in."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from app.services.names import in_chart
+from app.services.plots import round_log_ticks, short_number
+from app.services.searches import Trial, by_settings, front, spread, title_of
+
+_GREEN, _ORANGE, _VIOLET, _GREY = "#2a9479", "#d9782d", "#7c7ce0", "#8a8a8a"
+MOST_CURVES, MOST_LINES = 150, 400
+"""So many trials are drawn as curves, and as lines over all settings: the best and the newest of them."""
+_POINTS = "trial %{customdata[1]}: %{x:.4g} · %{y:.1f} %<extra></extra>"
+
+
+def front_chart(trials: Sequence[Trial], cost: str, title: str, *, fits: Mapping[int, bool]) -> go.Figure:
+    """A point for each finished trial, accuracy against cost; those that miss a limit are hollow."""
+    figure = go.Figure()
+    line = front([trial for trial in trials if fits.get(trial.number)], cost)
+    figure.add_scatter(
+        x=[trial.value(cost) for trial in line],
+        y=[100 * (trial.miou or 0) for trial in line],
+        mode="lines",
+        line={"color": _GREY, "dash": "dot", "shape": "hv"},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    done = [trial for trial in trials if trial.miou is not None and trial.value(cost) is not None]
+    for good, name, symbol in ((True, "meets the limits", "circle"), (False, "misses a limit", "circle-open")):
+        own = [trial for trial in done if bool(fits.get(trial.number)) == good]
+        if own:
+            figure.add_scattergl(
+                x=[trial.value(cost) for trial in own],
+                y=[100 * (trial.miou or 0) for trial in own],
+                customdata=[[trial.run_id, trial.number] for trial in own],
+                mode="markers",
+                name=in_chart(name),
+                marker={"size": 9, "color": _GREEN if good else _ORANGE, "symbol": symbol},
+                hovertemplate=_POINTS,
+            )
+    costs = [value for trial in done if (value := trial.value(cost))]
+    _log_axis(figure, costs, title)
+    figure.update_yaxes(title_text="Validation mIoU (%)", automargin=True)
+    return _framed(figure, clickmode="event+select")
+
+
+def curve_chart(trials: Sequence[Trial]) -> go.Figure:
+    """Scores over epochs, a line a trial; those that were stopped early end where they were."""
+    figure = go.Figure()
+    groups = {
+        "done": (_GREEN, "finished"),
+        "pruned": (_ORANGE, "stopped early"),
+        "": (_VIOLET, "under way"),
+        "failed": (_GREY, "failed"),
+    }
+    for told, (colour, name) in groups.items():
+        xs: list[float | None] = []
+        ys: list[float | None] = []
+        texts: list[str] = []
+        for trial in trials:
+            if trial.told == told and trial.curve:
+                xs += [*(epoch for epoch, _ in trial.curve), None]
+                ys += [*(100 * miou for _, miou in trial.curve), None]
+                texts += [f"trial {trial.number}"] * (len(trial.curve) + 1)
+        if xs:
+            figure.add_scattergl(
+                x=xs,
+                y=ys,
+                text=texts,
+                mode="lines+markers",
+                name=in_chart(name),
+                line={"color": colour, "width": 1},
+                marker={"size": 3},
+                hovertemplate="%{text}, epoch %{x}: %{y:.1f} %<extra></extra>",
+            )
+    figure.update_xaxes(title_text="Epoch", rangemode="tozero")
+    figure.update_yaxes(title_text="Validation mIoU (%)", automargin=True)
+    return _framed(figure)
+
+
+def importance_chart(shares: Mapping[str, float]) -> go.Figure:
+    """A bar for each setting, the one that decides most on top."""
+    ordered = sorted(shares.items(), key=lambda item: item[1])
+    figure = go.Figure()
+    figure.add_bar(
+        x=[100 * share for _, share in ordered],
+        y=[in_chart(title_of(name)) for name, _ in ordered],
+        orientation="h",
+        marker={"color": _GREEN},
+        hovertemplate="%{x:.0f} %<extra></extra>",
+    )
+    figure.update_xaxes(title_text="Share of the difference (%)", rangemode="tozero")
+    figure.update_yaxes(automargin=True)
+    return _framed(figure, height=80 + 34 * max(3, len(ordered)))
+
+
+def parallel_chart(trials: Sequence[Trial]) -> go.Figure:
+    """A line for each finished trial over all settings that they share, coloured by score."""
+    done = [trial for trial in trials if trial.miou is not None]
+    names = [name for name in (done[0].params if done else {}) if all(name in trial.params for trial in done)]
+    dimensions = [_dimension(name, [trial.params[name] for trial in done]) for name in names]
+    scores = [100 * (trial.miou or 0) for trial in done]
+    dimensions.append({"label": "mIoU (%)", "values": scores})
+    figure = go.Figure()
+    figure.add_parcoords(
+        dimensions=dimensions,
+        line={"color": scores, "colorscale": "Viridis", "showscale": False},
+        labelfont={"size": 12},
+    )
+    return _framed(figure, height=330, margin={"l": 70, "r": 40, "t": 56, "b": 16})
+
+
+def _dimension(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    label = in_chart(title_of(name))
+    if any(isinstance(value, str | bool) for value in values):
+        texts = sorted({str(value) for value in values}, key=_natural)
+        places = [texts.index(str(value)) for value in values]
+        return {
+            "label": label,
+            "values": places,
+            "tickvals": list(range(len(texts))),
+            "ticktext": list(map(in_chart, texts)),
+        }
+    return {"label": label, "values": list(values)}
+
+
+def _natural(text: str) -> tuple[Any, ...]:
+    """compact 2 before compact 12."""
+    return tuple(int(part) if part.isdecimal() else 0 for part in text.split()), text
+
+
+def heat_map(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Mean score by temperature and alpha, with half the distance between the least and the most of the seeds."""
+    scores = by_settings(rows, "temperature", "alpha")
+    temperatures = sorted({key[0] for key in scores})
+    alphas = sorted({key[1] for key in scores})
+    means: list[list[float | None]] = []
+    words: list[list[str]] = []
+    for alpha in alphas:
+        found = [scores.get((temperature, alpha)) for temperature in temperatures]
+        means.append([None if values is None else 100 * spread(values)[0] for values in found])
+        words.append(["" if values is None else _with_spread(values) for values in found])
+    figure = go.Figure()
+    figure.add_heatmap(
+        x=[f"{temperature:g}" for temperature in temperatures],
+        y=[f"{alpha:g}" for alpha in alphas],
+        z=means,
+        text=words,
+        texttemplate="%{text}",
+        colorscale="Viridis",
+        colorbar={"title": "mIoU (%)"},
+        hovertemplate="temperature %{x}, alpha %{y}: %{text}<extra></extra>",
+    )
+    figure.update_xaxes(title_text="Temperature", type="category")
+    figure.update_yaxes(title_text="Alpha (share of the labels)", type="category", automargin=True)
+    return _framed(figure)
+
+
+def _with_spread(values: Sequence[float]) -> str:
+    mean, half = spread(values)
+    return f"{100 * mean:.1f}" if len(values) < 2 else f"{100 * mean:.1f} ± {100 * half:.1f}"
+
+
+def size_chart(rows: Sequence[Mapping[str, Any]], parameters: Mapping[str, int]) -> go.Figure:
+    """Score against parameters, with and without a teacher, with the spread over seeds."""
+    figure = go.Figure()
+    for taught, name, colour in ((True, "with a teacher", _GREEN), (False, "labels alone", _ORANGE)):
+        scores = by_settings([{"taught": True, **row} for row in rows], "taught", "size")
+        own = {key[1]: spread(values) for key, values in scores.items() if key[0] is taught and key[1] in parameters}
+        sizes = sorted(own, key=lambda size: parameters[size])
+        if sizes:
+            figure.add_scatter(
+                x=[parameters[size] for size in sizes],
+                y=[100 * own[size][0] for size in sizes],
+                error_y={"type": "data", "array": [100 * own[size][1] for size in sizes]},
+                text=[in_chart(size) for size in sizes],
+                name=in_chart(name),
+                mode="lines+markers",
+                line={"color": colour},
+                hovertemplate="%{text}: %{y:.1f} %<extra></extra>",
+            )
+    _log_axis(figure, list(parameters.values()), "Parameters")
+    figure.update_yaxes(title_text="Validation mIoU (%)", automargin=True)
+    return _framed(figure)
+
+
+def _log_axis(figure: go.Figure, values: Sequence[float], title: str) -> None:
+    low, high = (min(values) / 1.3, max(values) * 1.3) if values else (1.0, 10.0)
+    marks = round_log_ticks(low, high)
+    figure.update_xaxes(
+        title_text=in_chart(title),
+        type="log",
+        automargin=True,
+        range=[math.log10(low), math.log10(high)],
+        tickvals=marks,
+        ticktext=[short_number(mark) for mark in marks],
+    )
+
+
+def _framed(figure: go.Figure, *, height: int = 340, **more: Any) -> go.Figure:
+    margin = {"l": 8, "r": 8, "t": 36, "b": 8}
+    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
+    figure.update_layout(**{"height": height, "margin": margin, "legend": legend, "uirevision": "kept", **more})
+    return figure
