@@ -4,7 +4,9 @@ import streamlit as st
 
 from app.components.brand import MARK, brand
 from app.components.guard import plainly
+from app.components.history import history
 from app.components.sign_in import signed_in
+from app.components.tour import tour, tour_button
 from app.components.worker_status import worker_status
 from app.visitor import let_in
 
@@ -38,5 +40,8 @@ with plainly(ask=False):
     let_in(shown)
     if shown:
         with st.sidebar:
+            tour_button()
             worker_status()
+            history()
+        tour()
         page.run()

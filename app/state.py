@@ -41,6 +41,8 @@ COLOURS: Final = "colours"
 LOSSES: Final = "losses"
 GOAL: Final = "goal"
 DATASET: Final = "dataset"
+TOUR: Final = "tour"
+PRESENT: Final = "present"
 NOTHING: Final = "none"
 """How the link writes what was emptied on purpose; nothing at all in the link means the default."""
 
@@ -61,7 +63,7 @@ _VIEW_CHOICES: Final = {
 }
 _AGAINST: Final = ("truth", "teacher")
 
-_MISSED, _PAGE, _DRAWN = "link_missed", "link_page", "menus_drawn"
+_MISSED, _PAGE, _DRAWN, _FOLLOWED = "link_missed", "link_page", "menus_drawn", "link_followed"
 
 _LOG = logging.getLogger("terrastill.app")
 
@@ -108,8 +110,18 @@ def number_from_link(key: str, name: str, default: int | None) -> None:
 
 
 def went_back() -> bool:
-    """Whether the browser's Back or Forward asked for this page: then the link goes before what the page holds."""
-    return streamlit_private.is_back_or_forward()
+    """Whether the link goes before what the page holds: after the browser's Back or Forward, and `follow_link`."""
+    return streamlit_private.is_back_or_forward() or bool(st.session_state.get(_FOLLOWED))
+
+
+def follow_link() -> None:
+    """Before another page is opened: it shows what its link says, whatever it held before."""
+    st.session_state[_FOLLOWED] = True
+
+
+def page_drawn() -> None:
+    """After a page was drawn: from now on what a person chooses on it goes before its link."""
+    st.session_state.pop(_FOLLOWED, None)
 
 
 def open_page(page: str) -> None:

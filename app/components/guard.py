@@ -37,6 +37,7 @@ def page(main: Callable[[], None]) -> None:
     place = st.empty()
     with plainly():
         main()
+    state.page_drawn()
     if sentences := state.missed():
         with place:
             say.warning(*sentences, icon=":material/link_off:")

@@ -24,11 +24,13 @@ _OFFER = "viewer_offer"
 @st.fragment
 def viewer(packed: Packed) -> None:
     """Show what `services.overlays.pack` gave. The link follows what people set in it, without a run of the page."""
-    # Read from the link when the viewer appears, then kept: a payload that changed with every touch would travel again.
-    if _KEY not in st.session_state or _INITIAL not in st.session_state:
+    # Read from the link when the viewer appears or a link is followed, then kept: a payload that changed with every
+    # touch would travel again. The browser starts anew with another `link`.
+    if _KEY not in st.session_state or _INITIAL not in st.session_state or state.went_back():
         palette = state.shown().palette
         state.choose_palette(palette)
-        st.session_state[_INITIAL] = {**state.viewer_state(), "colours": palette}
+        link = st.session_state.get(_INITIAL, {}).get("link", 0) + 1
+        st.session_state[_INITIAL] = {**state.viewer_state(), "colours": palette, "link": link}
     session = frame({**st.session_state[_INITIAL], "shares": _address(packed)})
     _mount(key=_KEY, data=session + packed.first, on_view_change=_remember)
 

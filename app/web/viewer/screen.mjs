@@ -86,7 +86,10 @@ export const screen = {
     let around = this.root;
     while (around && !scrolls(around)) around = around.parentElement || around.getRootNode().host;
     const above = this.stage.getBoundingClientRect().top + (around ? around.scrollTop : scrollY);
-    return Math.max(innerHeight - above - BELOW, Math.min(320, 0.75 * innerHeight));
+    // Something of the page's own may stand at the lower edge of the window (app/components/tour.py).
+    const kept = getComputedStyle(document.documentElement).getPropertyValue("--kept-below");
+    const below = BELOW + (parseFloat(kept) || 0) * (kept.endsWith("rem") ? 16 : 1);
+    return Math.max(innerHeight - above - below, Math.min(320, 0.75 * innerHeight));
   },
 
   // The pictures share all the room there is; as many at once as can be seen well, the rest a scroll away.

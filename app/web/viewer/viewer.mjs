@@ -18,15 +18,16 @@ import { stage } from "./stage.mjs";
 const BLINK_MS = 800;
 const MOST_KEPT = 4;
 const MOST_PIXELS = 6e6;
+const USUAL = {
+  layout: "side", layer: "classes", opacity: 60, colours: "safe", a: null, b: null, split: 0.5,
+  region: null, cell: null, pair: null, measure: null,
+};
 const instances = new WeakMap();
 
 class Viewer {
   constructor(root) {
     this.root = root;
-    this.view = {
-      layout: "side", layer: "classes", opacity: 60, hidden: new Set(), colours: "safe", a: null, b: null, split: 0.5,
-      region: null, cell: null, pair: null, measure: null,
-    };
+    this.view = { ...USUAL, hidden: new Set() };
     this.panzoom = new PanZoom({
       picture: () => this.scene, canvas: () => this.surfaces[0].canvas, changed: () => this.panned(),
     });
@@ -46,10 +47,15 @@ class Viewer {
     this.blinker = setInterval(() => this.blinking && this.view.layout === "blink" && this.swap(), BLINK_MS);
   }
 
-  start({ hidden, camera, shares, ...initial }) {
-    Object.assign(this.view, initial, { hidden: new Set(hidden || []) });
+  // What a link says, at first and whenever another one is followed.
+  start({ hidden, camera, shares, link, ...initial }) {
+    clearTimeout(this.timer);
+    this.link = link;
+    Object.assign(this.view, USUAL, initial, { hidden: new Set(hidden || []) });
     if (camera) this.panzoom.camera = camera;
+    else this.panzoom.reset();
     this.told = this.view.colours;
+    if (this.scene) this.build();
   }
 
   async show(id, scene, address, report) {
@@ -241,7 +247,7 @@ export default function ({ parentElement, data, setStateValue }) {
     viewer = new Viewer(root);
     viewer.start(session);
     instances.set(root, viewer);
-  }
+  } else if (viewer.link !== session.link) viewer.start(session);
   viewer.show(scene.id, scene, session.shares, (view) => setStateValue("view", view));
   return () => {
     viewer.stop();

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from core.runs.store.records import QUICK_KINDS, RunKind
 SPARE_BYTES = 200_000_000
 """With less disk than this no run is started: it could not save."""
 DISK_FULL = "The disk is full: free some space, and the run goes on."
+_NICE = 10
 _CAUSES = (
     ("No space left on device", DISK_FULL),
     ("the disk is full", DISK_FULL),
@@ -79,6 +81,21 @@ def start(command: Sequence[str], output: _Open, *, hand_over: Sequence[int] = (
         start_new_session=True,
         pass_fds=tuple(hand_over) if os.name == "posix" else (),
     )
+
+
+def give_way() -> None:
+    """Let this process and those it starts have the processors that nobody else wants (POSIX; elsewhere nothing).
+
+    Linux shares out processors by sessions first (autogroups), and a run has a session of its own: without a lower
+    priority of the session, a run that is nice takes as much as the app.
+    """
+    if os.name != "posix":
+        return
+    os.nice(_NICE)
+    # Of a session that others share, only they may say so.
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(_NICE), encoding="ascii")
 
 
 def exit_message(code: int, lines: Sequence[str], kind: RunKind = RunKind.TRAINING) -> str:

@@ -1,6 +1,8 @@
 """The sentence for a run whose process died, and the devices of this machine."""
 
+import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,16 @@ def test_with_a_sign_of_a_gpu_torch_lists_the_devices(
     monkeypatch.setattr(processes.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
     monkeypatch.setattr(processes.subprocess, "run", lambda *_, **__: answer)
     assert processes.find_devices() == found
+
+
+_SAY = "import os; from core.runs.worker.processes import give_way; give_way(); print(os.nice(0)); "
+_SAY += "print(open('/proc/self/autogroup').read().split()[-1])"
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this system does not group by sessions")
+def test_a_run_gives_way_with_its_whole_session(tmp_path: Path) -> None:
+    said = tmp_path / "said.txt"
+    with said.open("wb") as output:
+        assert processes.start([sys.executable, "-c", _SAY], output).wait() == 0
+    assert said.read_text().split() == [str(os.nice(0) + 10), "10"]
+    assert Path("/proc/self/autogroup").read_text().split()[-1] != "10"
