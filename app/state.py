@@ -63,7 +63,7 @@ _VIEW_CHOICES: Final = {
 }
 _AGAINST: Final = ("truth", "teacher")
 
-_MISSED, _PAGE, _DRAWN, _FOLLOWED = "link_missed", "link_page", "menus_drawn", "link_followed"
+_MISSED, _PAGE, _DRAWN, _TAKEN = "link_missed", "link_page", "menus_drawn", "link_taken"
 
 _LOG = logging.getLogger("terrastill.app")
 
@@ -110,18 +110,18 @@ def number_from_link(key: str, name: str, default: int | None) -> None:
 
 
 def went_back() -> bool:
-    """Whether the link goes before what the page holds: after the browser's Back or Forward, and `follow_link`."""
-    return streamlit_private.is_back_or_forward() or bool(st.session_state.get(_FOLLOWED))
+    """Whether the link goes before what the page holds: after the browser's Back or Forward, and `take_link`."""
+    return streamlit_private.is_back_or_forward() or bool(st.session_state.get(_TAKEN))
 
 
-def follow_link() -> None:
+def take_link() -> None:
     """Before another page is opened: it shows what its link says, whatever it held before."""
-    st.session_state[_FOLLOWED] = True
+    st.session_state[_TAKEN] = True
 
 
 def page_drawn() -> None:
     """After a page was drawn: from now on what a person chooses on it goes before its link."""
-    st.session_state.pop(_FOLLOWED, None)
+    st.session_state.pop(_TAKEN, None)
 
 
 def open_page(page: str) -> None:

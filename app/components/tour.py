@@ -135,5 +135,5 @@ def _presenting() -> bool:
 
 def _go(at: int) -> None:
     step = STEPS[at]
-    state.follow_link()
+    state.take_link()
     st.switch_page(step.page, query_params={**step.link, state.TOUR: str(at + 1)})

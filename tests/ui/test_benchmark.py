@@ -117,9 +117,18 @@ def test_a_result_is_shown_with_its_machine(bench: dict[str, object], view: View
     assert "The machine was busy (load 3.0" in words(test.run())
 
 
-def test_nothing_measured_yet_says_what_to_do(bench: dict[str, object], view: View) -> None:
+def test_a_first_visit_to_cost_measures_the_usual_pair(bench: dict[str, object], view: View) -> None:
+    bench["found"] = []
+    test = view("cost")
+    assert not test.exception
+    assert "No speeds yet" not in words(test)
+    assert "Costs less" in [metric.label for metric in test.metric]
+
+
+def test_nothing_measured_yet_says_what_to_do(bench: dict[str, object], view: View, world: World) -> None:
     bench["found"] = []
     assert "Nothing measured yet" in words(view("benchmark"))
+    del world.models["student"]
     test = view("cost")
     assert "No speeds yet" in words(test)
     assert "Go to Benchmark" in [button.label for button in test.button]

@@ -20,8 +20,11 @@ def _tour() -> None:
     from app.components.guard import page
     from app.components.tour import tour
 
+    def main() -> None:
+        st.title("A page")
+
     tour()
-    page(lambda: st.title("A page"))
+    page(main)
 
 
 def at(**query: str) -> AppTest:
@@ -49,8 +52,8 @@ def test_a_step_tells_where_it_is_and_leads_on(world: World, number: int) -> Non
     assert ("tour_back" in keys(page)) == (number > 1)
     if number < len(STEPS):
         page.button(key="tour_next").click().run()
-        following = STEPS[number]
-        assert world.switched == [(following.page, {**following.link, "tour": str(number + 1)})]
+        after = STEPS[number]
+        assert world.switched == [(after.page, {**after.link, "tour": str(number + 1)})]
 
 
 @pytest.mark.parametrize("number", ["0", "6", "-1", "two", "1.0"])
@@ -70,10 +73,10 @@ def test_the_presenters_view_lasts_until_it_is_left() -> None:
 
 
 @pytest.mark.usefixtures("viewer_payloads")
-def test_a_followed_link_goes_before_what_the_page_holds(view: View) -> None:
+def test_a_taken_link_goes_before_what_the_page_holds(view: View) -> None:
     page = view("compare", scene="scene_02", students=["student-control"])
     page.query_params.clear()
-    page.session_state[state._FOLLOWED] = True
+    page.session_state[state._TAKEN] = True
     page.run()
     assert page.selectbox(key="scene").value == "scene_01"
     assert page.multiselect(key="students").value == ["student"]

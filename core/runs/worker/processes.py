@@ -83,7 +83,7 @@ def start(command: Sequence[str], output: _Open, *, hand_over: Sequence[int] = (
     )
 
 
-def give_way() -> None:
+def lower_priority() -> None:
     """Let this process and those it starts have the processors that nobody else wants (POSIX; elsewhere nothing).
 
     Linux shares out processors by sessions first (autogroups), and a run has a session of its own: without a lower

@@ -19,7 +19,7 @@ from core.runs.store.records import RunKind, RunRecord, RunState
 from core.runs.store.run_files import PROGRESS_FILE, LineWriter, atomic_write
 from core.runs.store.run_store import RunStore
 from core.runs.tracking.dispatch import Tracking
-from core.runs.worker.processes import give_way
+from core.runs.worker.processes import lower_priority
 
 HEARTBEAT_SECONDS = 1.0
 """The least time between two heartbeats, which also read whether the run was cancelled."""
@@ -111,7 +111,7 @@ def hold(store: RunStore, run_id: str, worker: str, attempt: int) -> Heartbeat:
     parent, found = os.getppid(), store.get(run_id)
     if found.kind == RunKind.TRAINING:
         # The app must stay quick while a run uses every core.
-        give_way()
+        lower_priority()
     record = store.heartbeat(run_id, worker, found.progress, attempt=attempt)
     if record is None:
         raise RunStateError(f"Run {run_id} was taken back before its process began: nothing is left to do here.")

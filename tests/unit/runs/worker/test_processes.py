@@ -51,12 +51,12 @@ def test_with_a_sign_of_a_gpu_torch_lists_the_devices(
     assert processes.find_devices() == found
 
 
-_SAY = "import os; from core.runs.worker.processes import give_way; give_way(); print(os.nice(0)); "
+_SAY = "import os; from core.runs.worker.processes import lower_priority; lower_priority(); print(os.nice(0)); "
 _SAY += "print(open('/proc/self/autogroup').read().split()[-1])"
 
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this system does not group by sessions")
-def test_a_run_gives_way_with_its_whole_session(tmp_path: Path) -> None:
+def test_a_run_has_a_low_priority_with_its_whole_session(tmp_path: Path) -> None:
     said = tmp_path / "said.txt"
     with said.open("wb") as output:
         assert processes.start([sys.executable, "-c", _SAY], output).wait() == 0
