@@ -102,7 +102,7 @@ def kept_speeds(models: tuple[Model, ...]) -> dict[str, dict[str, speeds.Speed]]
 
 def kept_results(models: dict[str, Model]) -> list[benchmarks.Result]:
     """What pages show of all shipped models, as a result of a benchmark; none where nothing was measured."""
-    shown = [model for model in models.values() if not model.from_run]
+    shown = [model for model in models.values() if not model.from_run and not model.brought]
     shown.sort(key=lambda model: model.name != artifacts.USUAL_TEACHER)
     found = kept_speeds(tuple(shown))
     made = speeds.kept_result([(model, found[model.name]) for model in shown]) if shown else None

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from app import web_limits, web_modules, web_routes, web_security
-from app.services import hosts, imports, inference, visitors, workers, workspaces
+from app.services import brought_models, hosts, imports, inference, visitors, workers, workspaces
 from app.services.deferred import DEFERRED
 from app.services.errors import TerrastillError
 from app.state import report_script_error
@@ -48,6 +48,7 @@ async def sweep_workspaces() -> None:
     while True:
         DEFERRED.expire()
         await asyncio.to_thread(workspaces.sweep, time.time())
+        await asyncio.to_thread(brought_models.sweep, time.time())
         await asyncio.to_thread(imports.sweep, time.time())
         await asyncio.sleep(3600)
 

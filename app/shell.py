@@ -26,6 +26,7 @@ page = st.navigation(
         st.Page("views/temperature.py", title="Temperature", icon=":material/thermostat:", url_path="temperature"),
         st.Page("views/map.py", title="Your images", icon=":material/map:", url_path="images"),
         st.Page("views/datasets/page.py", title="Datasets", icon=":material/dataset:", url_path="datasets"),
+        st.Page("views/models/page.py", title="Models", icon=":material/hub:", url_path="models"),
         st.Page("views/distill/page.py", title="Distill", icon=":material/science:", url_path="distill"),
         st.Page("views/search/page.py", title="Search", icon=":material/search:", url_path="search"),
         st.Page("views/runs/page.py", title="Runs", icon=":material/monitoring:", url_path="runs"),

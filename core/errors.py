@@ -9,6 +9,7 @@ TerrastillError
 │   ├── GeoError             GDAL, PROJ or GEOS could not do what was asked of them
 │   └── DownloadError
 ├── ModelError               an unknown or impossible model
+│   ├── PictureRefusedError  a brought model fails on pictures of this size
 │   ├── CheckpointError      a card or weights file that cannot be read
 │   └── ExportError          a model that cannot be written in another format, or answers differently in it
 ├── BenchmarkError           a benchmark that cannot be read, started or stopped
@@ -67,6 +68,10 @@ class DownloadError(DataError):
 
 class ModelError(TerrastillError):
     """An unknown or impossible model."""
+
+
+class PictureRefusedError(ModelError):
+    """A brought model was opened, and fails on pictures of this size."""
 
 
 class CheckpointError(ModelError):

@@ -94,7 +94,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("app.components", "app.views"), (*PAGES, *PLAIN)),
     **{
         f"app.views.{name}": (*PAGES, *PLAIN, f"app.views.{name}")
-        for name in ("compare", "cost", "datasets", "distill", "runs", "search")
+        for name in ("compare", "cost", "datasets", "distill", "models", "runs", "search")
     },
     "tools": ("core", "tools"),
 }

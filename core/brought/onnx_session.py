@@ -8,7 +8,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
-from core.errors import ModelError
+from core.errors import ModelError, PictureRefusedError
 
 _REFUSALS = (
     *(getattr(states, name) for name in ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile")),
@@ -50,12 +50,14 @@ class OnnxSession:
             What the graph gives, (…), as float32.
 
         Raises:
-            ModelError: The graph cannot take them.
+            PictureRefusedError: The graph cannot take them.
         """
         try:
             found = self._session.run([self._output], {self._input: images})[0]
         except _REFUSALS as error:
-            raise ModelError(f"The model fails on a picture ({_first_line(error)}): export it anew.") from error
+            raise PictureRefusedError(
+                f"The model fails on a picture ({_first_line(error)}): export it anew."
+            ) from error
         return np.asarray(found, np.float32)
 
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ModelError
+from core.errors import ModelError, PictureRefusedError
 from core.imagery.child import allow_seconds, confine, leave_network
 from core.imagery.limits import Limits
 from core.out_of_memory import DECODING, is_out_of_memory, set_kill_priority
@@ -37,7 +37,10 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
         _answer(answers, {"ready": True})
         while line := questions.readline():
             allow_seconds(limits.seconds)
-            run_one(run, json.loads(line), questions, answers)
+            try:
+                run_one(run, json.loads(line), questions, answers)
+            except PictureRefusedError as error:
+                _answer(answers, {"refused": str(error)})
     except ModelError as error:
         _answer(answers, {"error": str(error)})
     except (MemoryError, RuntimeError) as error:
@@ -65,22 +68,11 @@ def _opener(first: dict[str, Any]) -> Callable[[], Run]:
         return lambda: OnnxSession(folder / first["network"]["file"], threads=threads)
     import torch
 
-    from core.models.external.torch_networks import build_here, imported
+    from core.models.external.torch_networks import build_here, imported, run_of
 
     imported(kind)
     torch.set_num_threads(max(1, threads))
-
-    def opened() -> Run:
-        network = build_here(folder, kind, first["network"]).eval()
-
-        def run(images: NDArray[Any]) -> NDArray[np.float32]:
-            with torch.inference_mode():
-                found: NDArray[np.float32] = network(torch.from_numpy(images.copy())).float().numpy()
-            return found
-
-        return run
-
-    return opened
+    return lambda: run_of(build_here(folder, kind, first["network"]))
 
 
 def _answer(answers: BinaryIO, told: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import paths
-from core.errors import ModelError
+from core.errors import ModelError, PictureRefusedError
 
 _CHUNK = 2**20
 _LONGEST_LINE = 2**16
@@ -86,6 +86,8 @@ class ConfinedRun:
                 "The model made its process stop, or needs more memory than it may take here: export it anew, or "
                 "bring a smaller one."
             ) from error
+        except PictureRefusedError:
+            raise
         except ModelError:
             self.close()
             raise
@@ -135,6 +137,8 @@ class ConfinedRun:
         while not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
             line += self._bytes(1, deadline)
         told: dict[str, Any] = json.loads(line)
+        if "refused" in told:
+            raise PictureRefusedError(str(told["refused"]))
         if "error" in told:
             raise ModelError(str(told["error"]))
         return told

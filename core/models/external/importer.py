@@ -16,12 +16,12 @@ from core.brought import onnx_file
 from core.brought.found import FoundModel, ModelAnswers, card_of, check_name, missing, settle
 from core.brought.model_folder import inspect_folder
 from core.cards import ModelCard, brought_stem, load_card, resolve
-from core.errors import CheckpointError, ConfigError, ModelError
+from core.errors import CheckpointError, ConfigError, ModelError, PictureRefusedError
 from core.files import discard, write_aside
 from core.models.external import limits_for
 from core.models.external.confined_network import ConfinedRun, OpenedModel, RunLimits
-from core.models.external.onnx_network import ArrayNetwork
-from core.models.external.torch_networks import TORCH_KINDS
+from core.models.external.onnx_network import ArrayNetwork, Run
+from core.models.external.torch_networks import TORCH_KINDS, build_here, run_of
 
 _PROBES = ((1, 251, 313), (32, 256, 320), (32, 512, 512), (32, 256, 256))
 """Multiples of which a side has to be, and sides that tell; the first that a network takes counts."""
@@ -94,7 +94,7 @@ def import_model(
         copied = inspect(folder if known.kind in TORCH_KINDS else folder / known.network["file"])
         known = settle(copied, said)
         size = sum((folder / file).stat().st_size for file in known.files)
-        known = with_probe(known, probe(folder, known, limits or limits_for(size)))
+        known = with_probe(known, probe(folder, known, limits or limits_for(size), confined=confined))
         digest = _digest(folder, known.files)
         said = replace(said, origin=said.origin or source.name)
         card = card_of(name, known, said, size=size, digest=digest, confined=confined)
@@ -132,24 +132,33 @@ def delete(name: str) -> None:
     discard(folder)
 
 
-def probe(folder: Path, known: FoundModel, limits: RunLimits) -> Probe:
-    """Run it on pictures of noise, in a confined process, and see what it gives. Raises `ModelError`."""
+def probe(folder: Path, known: FoundModel, limits: RunLimits, *, confined: bool) -> Probe:
+    """Run it on pictures of noise and see what it gives; what a visitor brings, and ONNX, in a confined process.
+
+    Raises `ModelError`.
+    """
     sides = ((1, known.tile, known.tile),) if known.fixed and known.tile else _PROBES
-    refused = ModelError("The model was not run.")
-    for multiple, height, width in sides:
-        run = ConfinedRun(
-            OpenedModel(folder, known.kind, known.network), limits=limits, threads=torch.get_num_threads()
-        )
-        try:
-            return replace(_probed(run, known, height, width), multiple=multiple)
-        except ModelError as error:
-            refused = error
-            # A model that never ends, or takes all memory, does so at any size.
-            if "no answer" in str(error) or "made its process stop" in str(error):
-                break
-        finally:
-            run.close()
-    raise refused
+    with _running(folder, known, limits, confined=confined or known.kind == "onnx") as run:
+        for at, (multiple, height, width) in enumerate(sides):
+            try:
+                return replace(_probed(run, known, height, width), multiple=multiple)
+            except PictureRefusedError:
+                # A network of fixed strides may take no odd size.
+                if at == len(sides) - 1:
+                    raise
+    raise ModelError("The model was not run.")
+
+
+@contextmanager
+def _running(folder: Path, known: FoundModel, limits: RunLimits, *, confined: bool) -> Iterator[Run]:
+    if not confined:
+        yield run_of(build_here(folder, known.kind, known.network))
+        return
+    run = ConfinedRun(OpenedModel(folder, known.kind, known.network), limits=limits, threads=torch.get_num_threads())
+    try:
+        yield run
+    finally:
+        run.close()
 
 
 def _probed(run: ConfinedRun, known: FoundModel, height: int, width: int) -> Probe:

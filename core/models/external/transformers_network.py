@@ -45,7 +45,8 @@ class _Queries(nn.Module):
         if self._side is not None:
             masks = functional.interpolate(masks, size=(self._side, self._side), mode="bilinear", align_corners=False)
         shares = found.class_queries_logits.float().softmax(dim=-1)[..., :-1]
-        return torch.einsum("bqc,bqhw->bchw", shares, masks.sigmoid())
+        scores = torch.einsum("bqc,bqhw->bchw", shares, masks.sigmoid())
+        return functional.interpolate(scores, size=image.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def require_transformers() -> Any:

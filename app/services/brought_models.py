@@ -1,0 +1,283 @@
+"""Models that visitors bring: an upload → what its files say → a model of the workspace, run in a confined process.
+
+Everybody who uses the server sees a model that was brought; `owner.json` beside its card names the visitor's folder, so
+that they may rename and delete it. What was uploaded and not yet imported lies in a folder of its session.
+"""
+
+import io
+import json
+import os
+import secrets
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.services import access
+from app.services.access import Person
+from core import paths
+from core.brought.found import FoundModel, ModelAnswers, Triple, check_name, missing
+from core.cards import ModelCard, available, brought_stem, load_card
+from core.class_mapping import propose
+from core.data.datasets import known
+from core.errors import CheckpointError, ConfigError, ImageError, ModelError, RunStateError
+from core.files import write_aside
+from core.imagery.archives import ZipLimits, is_zip, unpack
+from core.imagery.limits import MEGABYTE
+
+if TYPE_CHECKING:
+    from core.models.external.confined_network import RunLimits
+
+Classes = Sequence[tuple[str, tuple[int, int, int]]]
+UPLOAD_MEGABYTES = 500
+TYPES = ("onnx", "zip")
+_OWNER, _DRAFTS = "owner.json", ".drafts"
+_DRAFT_SECONDS = 6 * 3600
+_ZIP = ZipLimits(entries=200, total_bytes=2_000 * MEGABYTE, entry_bytes=2_000 * MEGABYTE, ratio=1100)
+_BLOCK = 2**20
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model as the page lists it. `source` is shipped, run or brought; `mine`: this visitor brought it."""
+
+    name: str
+    source: str
+    card: ModelCard
+    mine: bool
+
+    @property
+    def mapping(self) -> list[tuple[str, str]]:
+        """What each of its own classes stands for; empty for nothing."""
+        told = self.card.model.arguments.get("map")
+        return list(told.items()) if isinstance(told, dict) else []
+
+    @property
+    def origin(self) -> str:
+        """Where it came from, in a few words."""
+        return str(self.card.training.get("origin") or self.card.teacher or "")
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what was assumed when it was imported."""
+        return [str(note) for note in self.card.training.get("notes") or []]
+
+
+@dataclass(frozen=True)
+class UploadedModel:
+    """An upload that was read and is not yet imported."""
+
+    folder: Path
+    source: Path
+    found: FoundModel
+
+    @property
+    def missing(self) -> list[str]:
+        """What has to be asked for."""
+        return missing(self.found)
+
+
+def listing(owner: str | None) -> list[ModelEntry]:
+    """Every readable model: shipped ones, those that people brought, then students of runs, newest first."""
+    found = []
+    for name, stem in available(runs=paths.home()).items():
+        with suppress(CheckpointError):
+            card = load_card(stem)
+            source = "shipped" if stem.parent == paths.CHECKPOINTS else "brought" if stem.name == "card" else "run"
+            found.append(ModelEntry(name, source, card, mine=source == "brought" and _owner(name) == owner is not None))
+    order = {"shipped": 0, "brought": 1, "run": 2}
+    runs = sorted((one for one in found if one.source == "run"), key=lambda one: one.name, reverse=True)
+    others = [one for one in found if one.source != "run"]
+    return sorted(others, key=lambda one: (order[one.source], one.name)) + runs
+
+
+def take_in(name: str, content: IO[bytes], who: Person) -> UploadedModel:
+    """Write an upload to a folder of its own and read what it says; nothing of it runs.
+
+    Raises `ModelError`, and `RunStateError` when this person may not launch, or brings too much in an hour.
+    """
+    from core.models.external.importer import inspect
+
+    access.require(who, "launch")
+    access.RATES.take(who, "imports", access.read_access().imports_an_hour)
+    folder = _drafts() / f"{os.getpid()}-{secrets.token_hex(8)}"
+    folder.mkdir(parents=True)
+    try:
+        source = _written(folder, name, content)
+        return UploadedModel(folder, source, inspect(source))
+    except (ModelError, OSError):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _written(folder: Path, name: str, content: IO[bytes]) -> Path:
+    """The file of an upload, or the folder that was in its zip."""
+    suffix = ".onnx" if name.lower().endswith(".onnx") else Path(name).suffix.lower()[:8]
+    upload = folder / f"upload{suffix}"
+    with upload.open("wb") as file:
+        shutil.copyfileobj(content, file, _BLOCK)
+    if not is_zip(upload):
+        return upload
+    unpacked = folder / "unpacked"
+    unpacked.mkdir()
+    try:
+        unpack(upload, unpacked, limits=_ZIP)
+    except ImageError as error:
+        raise ModelError(str(error)) from error
+    upload.unlink()
+    return _only_folder(unpacked)
+
+
+def _only_folder(folder: Path) -> Path:
+    """The folder in which the model lies: a zip often holds one folder."""
+    while len(inside := list(folder.iterdir())) == 1 and inside[0].is_dir():
+        folder = inside[0]
+    return folder
+
+
+def import_uploaded(
+    upload: UploadedModel, name: str, said: ModelAnswers, who: Person, *, limits: "RunLimits | None" = None
+) -> ModelCard:
+    """Take an upload into the workspace; it always runs in a confined process.
+
+    Raises `ConfigError` with what is missing or wrong, `ModelError`, and `RunStateError` when this person may not.
+    """
+    from core.models.external.importer import import_model
+
+    access.require(who, "launch")
+    if not upload.source.exists():
+        raise ModelError(
+            "The upload is gone, because the server was started anew or hours have passed: bring it again."
+        )
+    card = import_model(upload.source, name, said, confined=True, limits=limits)
+    text = json.dumps({"owner": who.folder})
+    write_aside(brought_stem(name).with_name(_OWNER), lambda path: path.write_text(text, encoding="utf-8"))
+    discard(upload)
+    return card
+
+
+def discard(upload: UploadedModel) -> None:
+    """Remove what was uploaded."""
+    shutil.rmtree(upload.folder, ignore_errors=True)
+
+
+def sweep(now: float) -> None:
+    """Remove uploads that nobody imported within hours."""
+    for folder in _drafts().glob("*"):
+        with suppress(OSError):
+            if now - folder.stat().st_mtime > _DRAFT_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def targets(owner: str | None) -> dict[str, str]:
+    """The datasets in whose classes a model can be asked to answer: titles by name."""
+    from app.services.own_datasets import visible
+
+    return {name: dataset.title for name, dataset in visible(owner).items()}
+
+
+def proposals(theirs: Sequence[str], dataset: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The classes of a dataset, and which of them each of the model's seems to mean; empty for none."""
+    own = known()[dataset].classes.scored_names
+    return own, propose(theirs, own)
+
+
+def answers(
+    *,
+    classes: str = "",
+    mapping: Mapping[str, str] | None = None,
+    dataset: str | None = None,
+    mean: Triple | None = None,
+    std: Triple | None = None,
+    scale: float = 255.0,
+    **more: object,
+) -> ModelAnswers:
+    """What the form says. Raises `ConfigError`."""
+    target = known()[dataset].classes if dataset else None
+    names = tuple(part.strip() for part in classes.split(",")) if classes.strip() else ()
+    made = ModelAnswers(classes=names, map=mapping or {}, target=target, mean=mean, std=std, scale=scale)
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def may_change(entry: ModelEntry, who: Person) -> bool:
+    """Whether this person may rename or delete a model: who brought it, and whoever may delete."""
+    return entry.source == "brought" and (entry.mine or access.may(who, "delete"))
+
+
+def rename(entry: ModelEntry, new: str, who: Person) -> None:
+    """Raises `ConfigError`, and `RunStateError` when this person may not."""
+    from core.models.external import importer
+
+    _require_change(entry, who)
+    importer.rename(entry.name, check_name(new))
+
+
+def delete(entry: ModelEntry, who: Person) -> None:
+    """Raises `CheckpointError`, and `RunStateError` when this person may not."""
+    from core.models.external import importer
+
+    _require_change(entry, who)
+    importer.delete(entry.name)
+
+
+def archive(name: str) -> bytes:
+    """A brought model as a zip, which another server takes as it is. Raises `CheckpointError`."""
+    stem = brought_stem(name)
+    card = load_card(stem)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as made:
+        for file in card.model.arguments["files"]:
+            made.write(stem.parent / file, arcname=f"{name}/{file}")
+    return packed.getvalue()
+
+
+def _require_change(entry: ModelEntry, who: Person) -> None:
+    if not may_change(entry, who):
+        raise RunStateError("Only who brought a model can change it: ask them, or this server's operator.")
+
+
+def _owner(name: str) -> str | None:
+    try:
+        told = json.loads(brought_stem(name).with_name(_OWNER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    owner = told.get("owner") if isinstance(told, dict) else None
+    return owner if isinstance(owner, str) else None
+
+
+def _drafts() -> Path:
+    return paths.brought_models() / _DRAFTS
+
+
+def three(text: str) -> Triple | None:
+    """Three numbers as they were typed; None for nothing. Raises `ConfigError`."""
+    parts = text.replace(",", " ").split()
+    if not parts:
+        return None
+    try:
+        red, green, blue = map(float, parts)
+    except ValueError as error:
+        raise ConfigError(
+            f"{text[:40]!r} are not three numbers, of red, green and blue: write 0.5, 0.5, 0.5."
+        ) from error
+    return red, green, blue
+
+
+def coloured(mask: NDArray[np.uint8], classes: Classes) -> NDArray[np.uint8]:
+    """A mask (H, W) in the colours of its classes, (H, W, 3)."""
+    table = np.zeros((256, 3), np.uint8)
+    table[: len(classes)] = [colour for _, colour in classes]
+    found: NDArray[np.uint8] = table[mask]
+    return found
+
+
+def class_shares(mask: NDArray[np.uint8], classes: Classes) -> list[tuple[str, float]]:
+    """Which share of a mask (H, W) each class has, the largest first."""
+    counts = np.bincount(mask.ravel(), minlength=len(classes)) / mask.size
+    return sorted(((name, float(counts[at])) for at, (name, _) in enumerate(classes)), key=lambda one: -one[1])

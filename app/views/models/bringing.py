@@ -1,0 +1,145 @@
+"""Bringing a model: the upload, what its files say, what they do not, and which of its classes stand for which."""
+
+import streamlit as st
+
+from app import visitor
+from app.components import say
+from app.services import brought_models
+from app.services.brought_models import UploadedModel
+from app.services.errors import TerrastillError
+from app.services.names import plain
+
+_UPLOAD, _ROUND, _PROBLEM, _DONE = "brought_upload", "brought_round", "brought_problem", "brought_done"
+_OWN = ""
+_MOST_ROWS = 40
+
+
+def draw_bringing() -> None:
+    """The upload, or the form for what was uploaded."""
+    if name := st.session_state.pop(_DONE, None):
+        say.success(f"{name} is here: it stands in the menus of Compare, Gallery, Temperature, Benchmark and Distill.")
+    if problem := st.session_state.pop(_PROBLEM, None):
+        say.error(*problem)
+    upload = st.session_state.get(_UPLOAD)
+    with st.expander("Bring a model", icon=":material/upload:", expanded=upload is not None):
+        if isinstance(upload, UploadedModel):
+            _form(upload)
+        else:
+            _bring()
+
+
+def _bring() -> None:
+    file = st.file_uploader(
+        f"An .onnx file, or a zip of a folder that save_pretrained wrote: at most {brought_models.UPLOAD_MEGABYTES} MB",
+        type=list(brought_models.TYPES),
+        max_upload_size=brought_models.UPLOAD_MEGABYTES,
+        key=f"brought_file_{st.session_state.get(_ROUND, 0)}",
+        help="Nothing in it is run to read it. It then runs in a process of its own, with limits on memory and time.",
+    )
+    if file is None:
+        return
+    try:
+        with st.spinner("Reading the file …"):
+            st.session_state[_UPLOAD] = brought_models.take_in(file.name, file, visitor.person())
+    except TerrastillError as error:
+        st.session_state[_PROBLEM] = [str(error)]
+    finally:
+        visitor.forget_upload(file.file_id)
+        st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+    st.rerun()
+
+
+def _form(upload: UploadedModel) -> None:
+    found = upload.found
+    facts = [f"{key}: {value}" for key, value in found.facts.items()]
+    say.titled(found.title, " · ".join([f"{found.parameters:,} parameters", *facts]))
+    for note in (*found.notes, *upload.missing):
+        say.caption(note.split(": give --")[0].rstrip(".") + ".")
+    left, right = st.columns(2)
+    with left:
+        name = st.text_input("Name", key="brought_name", help="Lower-case letters, digits, - and _.")
+        classes = st.text_input(
+            "Classes, in the order of its outputs", value=", ".join(found.classes), key="brought_classes"
+        )
+        licence = st.text_input("Licence", value=found.licence, key="brought_licence")
+    with right:
+        mean, std = _normalisation(found.mean, found.std, asked=found.network.get("dtype") != "uint8")
+        metres = st.number_input(
+            "Metres a pixel that it was trained at", value=found.metres, min_value=0.001, max_value=1000.0, step=0.01,
+            key="brought_metres",
+        )  # fmt: skip
+        layout = None
+        if found.network.get("layout") is None:
+            layout = st.selectbox("Layout of its input", ["nchw", "nhwc"], key="brought_layout")
+    names = [part.strip() for part in classes.split(",") if part.strip()]
+    dataset, mapping = _mapping(names)
+    take, drop = st.columns([1, 5])
+    if drop.button("Discard", key="brought_discard", icon=":material/close:"):
+        brought_models.discard(upload)
+        del st.session_state[_UPLOAD]
+        st.rerun()
+    if take.button("Import", type="primary", key="brought_import", icon=":material/check:"):
+        said = brought_models.answers(
+            classes=classes, mapping=mapping, dataset=dataset, mean=mean, std=std, layout=layout, metres=metres,
+            licence=licence,
+        )  # fmt: skip
+        with st.spinner("It is run once on noise, in a process of its own …"):
+            brought_models.import_uploaded(upload, name.strip(), said, visitor.person())
+        del st.session_state[_UPLOAD]
+        st.session_state[_DONE] = name.strip()
+        st.rerun()
+
+
+def _normalisation(
+    mean: tuple[float, float, float] | None, std: tuple[float, float, float] | None, *, asked: bool
+) -> tuple[tuple[float, float, float] | None, tuple[float, float, float] | None]:
+    """Of bytes divided by 255, as most libraries write it; empty where the model takes bytes."""
+    if not asked:
+        return None, None
+    shown = [", ".join(f"{value / 255:.6g}" for value in values) if values else "" for values in (mean, std)]
+    more = "After bytes are divided by 255: 0, 0, 0 and 1, 1, 1 for no more than that."
+    first = st.text_input(
+        "Mean of red, green and blue",
+        value=shown[0],
+        key="brought_mean",
+        placeholder="0.485, 0.456, 0.406",
+        help=plain(more),
+    )
+    second = st.text_input(
+        "Std of red, green and blue",
+        value=shown[1],
+        key="brought_std",
+        placeholder="0.229, 0.224, 0.225",
+        help=plain(more),
+    )
+    return brought_models.three(first), brought_models.three(second)
+
+
+def _mapping(names: list[str]) -> tuple[str | None, dict[str, str]]:
+    """In which dataset's classes it is to answer, and what each of its own stands for there."""
+    titles = brought_models.targets(visitor.owner())
+    dataset = st.selectbox(
+        "It answers in the classes of",
+        [_OWN, *titles],
+        format_func=lambda option: titles.get(option, "itself"),
+        key="brought_target",
+    )
+    if not dataset or not names or len(set(names)) < len(names):
+        return None, {}
+    own, proposed = brought_models.proposals(names, dataset)
+    say.caption(
+        "Several may stand for one. Where it finds a class that stands for nothing, a student learns from labels."
+    )
+    columns = st.columns(4)
+    mapping = {}
+    for at, theirs in enumerate(names[:_MOST_ROWS]):
+        options = ["", *own]
+        with columns[at % 4]:
+            mapping[theirs] = st.selectbox(
+                plain(theirs),
+                options,
+                index=options.index(proposed[theirs]),
+                format_func=lambda option: option or "nothing",
+                key=f"brought_map_{dataset}_{theirs}",
+            )
+    return dataset, {theirs: proposed[theirs] for theirs in names} | mapping

@@ -1,0 +1,105 @@
+"""Models: what there is to learn from and to compare, and bringing one from elsewhere."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import caching, visitor
+from app.components import say
+from app.components.guard import page, plainly
+from app.components.legend import legend
+from app.services import artifacts, brought_models
+from app.services.brought_models import ModelEntry
+from app.services.names import size_text, stem
+from app.views.models.bringing import draw_bringing
+from app.views.models.preview import draw_preview
+
+_SOURCES = {"shipped": "Shipped", "brought": "Brought", "run": "From a run"}
+_MOST_CLASSES = 12
+
+
+def main() -> None:
+    st.title("Models", anchor=False)
+    st.caption("What can be compared and learnt from: the shipped models, your students, and models from elsewhere.")
+    with plainly():
+        draw_bringing()
+    found = brought_models.listing(visitor.owner())
+    with plainly():
+        _table(found)
+    for entry in found:
+        if entry.source == "brought":
+            with st.container(border=True, key=f"model_{entry.name}"), plainly():
+                _brought(entry)
+
+
+def _table(found: Sequence[ModelEntry]) -> None:
+    """One row a model; a speed where it was measured on this machine."""
+    models = artifacts.models()
+    shown = tuple(models[entry.name] for entry in found if entry.name in models)
+    speeds = caching.kept_speeds(shown)
+    say.table([_row(entry, speeds.get(entry.name, {})) for entry in found], hide_index=True, width="stretch")
+
+
+def _row(entry: ModelEntry, kept: dict[str, caching.speeds.Speed]) -> dict[str, object]:
+    card, score = entry.card, entry.card.metrics.get("miou5")
+    speed = next(iter(kept.values()), None)
+    return {
+        "Model": card.name if entry.source == "run" else entry.name,
+        "From": _SOURCES[entry.source],
+        "Network": artifacts.architecture(card.model),
+        "Classes": ", ".join(card.classes.scored_names[:_MOST_CLASSES]),
+        "Parameters": artifacts.short_count(card.parameters),
+        "Size": size_text(card.bytes),
+        "Milliseconds, 512²": None if speed is None else round(speed.latency_ms, 1),
+        "mIoU": round(100 * score, 1) if isinstance(score, float) else None,
+        "Licence": card.licence,
+        "Origin": entry.origin,
+    }
+
+
+def _brought(entry: ModelEntry) -> None:
+    card = entry.card
+    ground = f"{card.metres_per_pixel:g} m a pixel" if card.metres_per_pixel else "ground resolution not known"
+    say.titled(
+        entry.name, f"{artifacts.architecture(card.model)} · {size_text(card.bytes)} · {ground} · {card.licence}"
+    )
+    if entry.origin:
+        say.caption(f"From {entry.origin}")
+    legend(list(zip(card.classes.scored_names, card.classes.colours, strict=False))[:_MOST_CLASSES])
+    changed = [f"{theirs} → {own or 'nothing'}" for theirs, own in entry.mapping if theirs != own]
+    if changed:
+        say.caption(f"Its classes: {', '.join(changed)}")
+    for note in entry.notes:
+        say.caption(note)
+    draw_preview(entry)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _actions(entry)
+
+
+def _actions(entry: ModelEntry) -> None:
+    name, who = entry.name, visitor.person()
+    st.download_button(
+        "Share",
+        data=lambda: brought_models.archive(name),
+        file_name=f"{stem(name)}.zip",
+        mime="application/zip",
+        icon=":material/group:",
+        on_click="ignore",
+        key=f"archive_{name}",
+        help="A zip with the model's files. Everybody on this server sees the model already.",
+    )
+    if not brought_models.may_change(entry, who):
+        return
+    with st.popover("Rename", icon=":material/edit:"), plainly():
+        new = st.text_input("New name", value=name, key=f"rename_{name}", help="Lower-case letters, digits, - and _.")
+        if st.button("Rename", key=f"rename_now_{name}") and new != name:
+            brought_models.rename(entry, new, who)
+            st.rerun()
+    with st.popover("Delete", icon=":material/delete:"), plainly():
+        say.text(f"Delete {name}? Runs that wait for it fail; students that learnt from it stay.")
+        if st.button("Delete for good", type="primary", key=f"delete_{name}"):
+            brought_models.delete(entry, who)
+            st.rerun()
+
+
+page(main)

@@ -1,0 +1,117 @@
+"""The page Models: what there is, and a model from elsewhere from its upload to its mask, its new name and its end."""
+
+import io
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app.services import access, artifacts, brought_models, datasets, inference
+from app.services.access import Person
+from app.services.visitors import COOKIE, folder_name
+from core.brought.found import ModelAnswers
+from core.errors import ConfigError, ModelError, RunStateError
+from tests.ui.conftest import file_of, words
+from tests.unit.brought.graphs import bright
+
+ANN = Person("203.0.113.1", folder=str(folder_name({COOKIE: "A" * 43}, None)))
+BOB = Person("203.0.113.2", folder=str(folder_name({COOKIE: "B" * 43}, None)))
+SAID = ModelAnswers(classes=("red", "green", "blue"), mean=(0, 0, 0), std=(1, 1, 1), scale=1)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> bytes:
+    return bright(tmp_path / "bright.onnx", source=("n", 3, "h", "w"), result=("n", 3, "h", "w")).read_bytes()
+
+
+def test_an_upload_becomes_a_model_that_pages_name_and_its_owner_changes(graph: bytes, home: Path) -> None:
+    upload = brought_models.take_in("../Bright.ONNX", io.BytesIO(graph), ANN)
+    assert any("classes" in sentence for sentence in upload.missing)
+    with pytest.raises(ConfigError):
+        brought_models.import_uploaded(upload, "bright", ModelAnswers(), ANN)
+    brought_models.import_uploaded(upload, "bright", SAID, ANN)
+    assert not upload.folder.exists()
+    assert artifacts.models()["bright"].brought
+    mine = {entry.name: entry.mine for entry in brought_models.listing(ANN.folder)}
+    assert (mine["bright"], mine["teacher"]) == (True, False)
+    (entry,) = [one for one in brought_models.listing(BOB.folder) if one.name == "bright"]
+    assert entry.card.model.arguments["confined"]
+    planes = inference.predict_planes(inference.load("bright"), np.eye(3, dtype=np.uint8)[None] * 250)
+    assert planes.mask.tolist() == [[0, 1, 2]]
+    again = brought_models.take_in("bright.zip", io.BytesIO(brought_models.archive("bright")), BOB)
+    assert again.found.parameters == entry.card.parameters
+    brought_models.discard(again)
+    (own,) = [one for one in brought_models.listing(ANN.folder) if one.name == "bright"]
+    brought_models.rename(own, "colours", ANN)
+    assert {"colours"} == artifacts.models().keys() - {"bright"} - {one.name for one in _shipped()}
+    (renamed,) = [one for one in brought_models.listing(ANN.folder) if one.mine]
+    brought_models.delete(renamed, ANN)
+    assert "colours" not in artifacts.models()
+    assert list((home / "models").glob("[!.]*")) == []
+
+
+def _shipped() -> list[brought_models.ModelEntry]:
+    return [one for one in brought_models.listing(None) if one.source == "shipped"]
+
+
+def test_whoever_may_not_launch_brings_nothing_and_strangers_change_nothing(
+    graph: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = brought_models.take_in("bright.onnx", io.BytesIO(graph), ANN)
+    brought_models.import_uploaded(upload, "bright", SAID, ANN)
+    closed = replace(access.read_access(), may_launch=("ann@example.org",), may_delete=("ann@example.org",))
+    monkeypatch.setattr(access, "read_access", lambda: closed)
+    with pytest.raises(RunStateError):
+        brought_models.take_in("bright.onnx", io.BytesIO(graph), BOB)
+    (entry,) = [one for one in brought_models.listing(BOB.folder) if one.name == "bright"]
+    for change in (lambda: brought_models.delete(entry, BOB), lambda: brought_models.rename(entry, "mine", BOB)):
+        with pytest.raises(RunStateError):
+            change()
+    assert "bright" in artifacts.models()
+
+
+@pytest.mark.parametrize("name", ["evil.pt", "evil.onnx", "evil.zip"])
+def test_what_is_no_model_leaves_nothing_behind(home: Path, name: str) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as made:
+        made.writestr("../../evil.onnx", b"x")
+    content = packed.getvalue() if name.endswith(".zip") else b"\x80\x04evil"
+    with pytest.raises(ModelError):
+        brought_models.take_in(name, io.BytesIO(content), ANN)
+    assert not [path for path in home.rglob("*") if path.is_file()]
+
+
+def test_the_page_asks_imports_previews_and_shows_names_as_letters(
+    graph: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(st.context), "cookies", {})
+    page = AppTest.from_file(str(file_of("models")), default_timeout=60).run()
+    assert "teacher" in page.dataframe[0].value["Model"].tolist()
+    page.file_uploader[0].set_value(("bright.onnx", graph, "application/octet-stream")).run()
+    assert not page.exception
+    page.text_input(key="brought_name").set_value("bright")
+    page.text_input(key="brought_classes").set_value("red, <b>green</b>, blue")
+    page.button(key="brought_import").click().run()
+    assert "normalised" in words(page)
+    page.text_input(key="brought_mean").set_value("0, 0, 0")
+    page.text_input(key="brought_std").set_value("0.004, 0.004, 0.004")
+    page.button(key="brought_import").click().run()
+    assert not page.exception
+    assert "bright is here" in words(page)
+    drawn = "".join(one.proto.body for one in page.get("html"))
+    assert "&lt;b&gt;green&lt;/b&gt;" in drawn
+    assert "<b>" not in drawn
+    chosen = datasets.scene_names()[0]
+    page.selectbox(key="preview_bright").set_value(chosen).run()
+    assert not page.exception
+    assert "blue" in words(page)
