@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core import paths
+from core.band_set import COLOURS, BandSet
 from core.class_mapping import ClassMapping, class_mapping
 from core.classes import ClassMap
 from core.config import ModelConfig
@@ -26,7 +27,8 @@ _WIDEST = 2048
 class ModelCard:
     """Everything there is to say about a trained model, and enough to build it again.
 
-    `mean` and `std` normalise input channels on 0..255. `macs_256` counts one 256 x 256 picture, `bytes` the weights
+    `mean` and `std` normalise input channels, in the units of the pictures (0..255 for 8 bits); `bands` says what these
+    are, and of which type. `macs_256` counts one 256 x 256 picture, `bytes` the weights
     file. `metrics` are `core.metrics.Scores` as JSON with the split they were measured on. `metres_per_pixel` is the
     ground resolution of the training pictures, where it is known: pictures that know theirs are resampled to it.
     """
@@ -34,8 +36,8 @@ class ModelCard:
     name: str
     model: ModelConfig
     classes: ClassMap
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     parameters: int
     macs_256: int
     bytes: int = 0
@@ -49,6 +51,12 @@ class ModelCard:
     licence: str = "Apache-2.0"
     schema: int = SCHEMA
     metres_per_pixel: float | None = None
+    bands: BandSet = COLOURS
+
+    @property
+    def inputs(self) -> int:
+        """How many channels the model takes."""
+        return len(self.bands)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
@@ -179,8 +187,11 @@ def _card_from_json(data: Any, name: str) -> ModelCard:
         values["classes"] = ClassMap.from_json(data["classes"])
         for key in ("mean", "std"):
             values[key] = tuple(data[key])
+        values["bands"] = BandSet.from_json(data.get("bands"))
         if wrong := [*misfits(ModelCard, values), *values["model"].problems(), *_outsized(values["model"].arguments)]:
             raise ConfigError(wrong)
+        if not len(values["mean"]) == len(values["std"]) == len(values["bands"]):
+            raise ValueError(f"mean and std must be {len(values['bands'])} numbers, one a band")
         if not all(map(math.isfinite, values["mean"])) or not all(0 < value < math.inf for value in values["std"]):
             raise ValueError("mean must be finite and std above zero")
         if not 0 < (values.get("metres_per_pixel") or 1) < math.inf:

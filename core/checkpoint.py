@@ -62,7 +62,7 @@ def load(stem: Path, *, device: torch.device | str = "cpu") -> Loaded:
         if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
             raise ModelError(f"{broken[0][:80]} holds values that are no numbers")
         # A card from elsewhere must not make this machine fetch anything.
-        model = build_model(without_pretraining(card.model), outputs=card.classes.outputs)
+        model = build_model(without_pretraining(card.model), outputs=card.classes.outputs, inputs=card.inputs)
         model.load_state_dict(tensors)
     except (SafetensorError, RuntimeError, ModelError, OSError) as error:
         # torch says in the first line that something is wrong, and in the second what.

@@ -8,11 +8,13 @@ trains on them. Files of strangers come in by
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.band_set import BandSet
 from core.errors import ImageError
 from core.files import size_text
 from core.imagery.decode import open_here
@@ -45,6 +47,30 @@ def read_rgb(source: Path | bytes) -> NDArray[np.uint8]:
         ImageError: It is no PNG, JPEG or TIFF, it is damaged, or over `MAX_BYTES` or `MAX_PIXELS`.
     """
     return _colours(source)[0]
+
+
+def read_bands(source: Path | bytes, bands: BandSet) -> NDArray[Any]:
+    """A picture as the numbers of its bands; as `read_rgb` gives it where these are colours.
+
+    Args:
+        source: A file, or its bytes.
+        bands: Which bands, and of which type.
+
+    Returns:
+        (H, W, C) in the type of `bands`; 0 where there is no data.
+
+    Raises:
+        ImageError: It cannot be read, is over a limit, or has other bands or another type.
+    """
+    if bands.is_colours:
+        return read_rgb(source)
+    # GDAL takes longer to import than all the rest.
+    from core.imagery import band_files
+
+    try:
+        return band_files.read_bands(source, bands, limits=_limits())
+    except (ImageError, MemoryError) as error:
+        raise _named(source, error) from error
 
 
 def read_mask(source: Path | bytes, *, most: int = 255) -> StoredMask:

@@ -23,6 +23,7 @@ from tools.house import imports as imports_at_the_top
 
 BASE = (
     "core.errors",
+    "core.band_set",
     "core.config",
     "core.classes",
     "core.class_mapping",

@@ -69,7 +69,7 @@ def open_picture(collection: str, name: str, folder: str = "", owner: str | None
     return Picture(
         name,
         digest.hexdigest(),
-        scene.image,
+        scene.rgb,
         scene.mask,
         private=own_datasets.is_private(collection),
         dataset=dataset.name,

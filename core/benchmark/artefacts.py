@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,10 @@ CALIBRATION_TILES, PARITY_TILES = 32, 4
 
 @dataclass(frozen=True)
 class Artefact:
-    """`run`: uint8 (N, H, W, 3) → logits float32 (N, C, H, W). `bytes` of the one `file` that holds the weights."""
+    """`run`: pictures (N, H, W, bands) as the card says → logits float32 (N, C, H, W).
+
+    `bytes` are those of the one `file` that holds the weights.
+    """
 
     model: str
     runtime: str
@@ -83,11 +86,11 @@ class Workshop:
         loaded = self.loaded(model)
         if int8:
             source = onnx.load(self.exported(model, int8=False))
-            made = quantise(source, training_tiles(self._calibration, count=CALIBRATION_TILES))
+            made = quantise(source, training_tiles(self._calibration, count=CALIBRATION_TILES, bands=loaded.card.bands))
         else:
             made = to_onnx(loaded.model.cpu(), loaded.card)
         content = made.SerializeToString()
-        tiles = training_tiles(self._calibration, count=PARITY_TILES, seed=1)
+        tiles = training_tiles(self._calibration, count=PARITY_TILES, seed=1, bands=loaded.card.bands)
         found = compare(OnnxModel(content, threads=1), loaded.model.cpu(), loaded.card, tiles)
         insist(found, least=SAME_CLASS_INT8 if int8 else SAME_CLASS)
         loaded.model.to(self._device)
@@ -115,19 +118,21 @@ def _as_name(model: str) -> str:
 
 
 class _AsModule(nn.Module):
-    """An artefact as a network that takes (B, 3, H, W) bytes as floats, from 0 to 255."""
+    """An artefact as a network that takes (B, bands, H, W) values of a picture as floats."""
 
     def __init__(self, artefact: Artefact) -> None:
         super().__init__()
-        self._run = artefact.run
+        self._run, self._depth = artefact.run, artefact.card.bands.depth
 
     def forward(self, views: Tensor) -> Tensor:
-        pixels = views.to(torch.uint8)
-        return torch.from_numpy(np.ascontiguousarray(self._run(pixels.permute(0, 2, 3, 1).contiguous().numpy())))
+        pixels = views.permute(0, 2, 3, 1).contiguous().numpy().astype(self._depth)
+        return torch.from_numpy(np.ascontiguousarray(self._run(pixels)))
 
 
 def score(artefact: Artefact, scenes: Sequence[Scene]) -> Report:
     """Scores on scenes with masks. Raises what `core.evaluate.evaluate` raises."""
     # An artefact normalises by itself.
-    bytes_as_they_are = Normaliser.of((0.0,) * 3, (1.0,) * 3, "cpu")
-    return evaluate(_AsModule(artefact), scenes, artefact.card.classes, normaliser=bytes_as_they_are, batch=1)
+    card = artefact.card
+    neutral = replace(card, mean=(0.0,) * card.inputs, std=(1.0,) * card.inputs)
+    as_they_are = Normaliser.of_card(neutral, "cpu", scenes[0].bands if scenes else None)
+    return evaluate(_AsModule(artefact), scenes, card.classes, normaliser=as_they_are, batch=1)

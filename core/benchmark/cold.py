@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from core import paths
+from core.band_set import COLOURS, BandSet
 from core.benchmark.runtimes import RUNTIMES
 from core.errors import ExportError
 
@@ -31,11 +32,12 @@ class ColdStart:
     device_memory_mb: float | None
 
 
-def measure(*, runtime: str, file: Path, threads: int, size: int, device: str) -> ColdStart:
+def measure(*, runtime: str, file: Path, threads: int, size: int, device: str, bands: BandSet = COLOURS) -> ColdStart:
     """Start `file` in a process of its own and let it answer once. Raises `ExportError` when that fails."""
     with TemporaryDirectory() as folder:
         order, answer = Path(folder) / "order.json", Path(folder) / "answer.json"
         wanted = {"runtime": runtime, "file": str(file), "threads": threads, "size": size, "device": device}
+        wanted |= {"bands": len(bands), "depth": bands.depth}
         order.write_text(json.dumps({**wanted, "answer": str(answer), "begun": time.time()}), encoding="utf-8")
         command = [sys.executable, "-m", "core.benchmark.cold", str(order)]
         try:
@@ -50,7 +52,7 @@ def measure(*, runtime: str, file: Path, threads: int, size: int, device: str) -
 
 def _start(order: dict[str, Any]) -> None:
     """What a program does that opens a model and segments one picture."""
-    images = np.zeros((1, order["size"], order["size"], 3), np.uint8)
+    images = np.zeros((1, order["size"], order["size"], order["bands"]), order["depth"])
     RUNTIMES[order["runtime"]].open(Path(order["file"]), order["threads"], order["device"])(images)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from core.device import describe
 from core.errors import ConfigError
 from core.infer.forward import evaluating
+from core.models import inputs_of
 
 Clock = Callable[[], float]
 
@@ -71,7 +72,8 @@ def compare(
     """
     _check(size=size, batch=batch, repeats=repeats, threads=1 if threads is None else threads)
     # channels-last, as pictures come from `predict`.
-    images = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(0))
+    channels = inputs_of(next(iter(models.values()))) if models else 3
+    images = torch.randn(batch, channels, size, size, generator=torch.Generator().manual_seed(0))
     images = images.to(device, memory_format=torch.channels_last)
     seconds: dict[str, list[float]] = {name: [] for name in models}
     with _thread_limit(threads), torch.inference_mode():

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from core import checkpoint
+from core.band_set import BandSet
 from core.benchmark import cold, machine, turns
 from core.benchmark.artefacts import Artefact, Workshop, score, weights_digest
 from core.benchmark.plan import Case, Plan
@@ -64,11 +65,11 @@ class _Job:
         found: dict[Case, tuple[turns.Timed, float | None]] = {}
         for (size, batch, threads), group in self.groups:
             self.step(f"Timing {batch} × {size}² on {threads} thread{'s' if threads > 1 else ''}")
-            pictures = _pictures(size, batch)
             ready = {case: self.artefacts[(*case.artefact, threads)] for case in group if self._made(case)}
-            work = {case: _pass(artefact, pictures) for case, artefact in ready.items()}
+            pictures = {case: _pictures(size, batch, artefact.card.bands) for case, artefact in ready.items()}
+            work = {case: _pass(artefact, pictures[case]) for case, artefact in ready.items()}
             for case, timed in turns.take_turns(work, self.plan, cancelled=self.cancelled).items():
-                found[case] = (timed, _joules_per_megapixel(work[case], pictures))
+                found[case] = (timed, _joules_per_megapixel(work[case], pictures[case]))
         return found
 
     def start_cold(self) -> dict[tuple[str, str], cold.ColdStart]:
@@ -83,6 +84,7 @@ class _Job:
                         threads=artefact.threads,
                         size=self.plan.sizes[0],
                         device=self.plan.device,
+                        bands=artefact.card.bands,
                     )
                 except TerrastillError as error:
                     self.problems[kind] = str(error)
@@ -157,8 +159,9 @@ def scored_scenes(plan: Plan) -> tuple[list[Scene], str, tuple[str, ...]]:
     return scenes, told, data.dataset.classes.scored_names
 
 
-def _pictures(size: int, batch: int) -> Pictures:
-    return np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
+def _pictures(size: int, batch: int, bands: BandSet) -> Pictures:
+    drawn = np.random.default_rng(0).integers(0, 256, (batch, size, size, len(bands)), dtype=np.uint8)
+    return drawn.astype(bands.depth, copy=False)
 
 
 def _pass(artefact: Artefact, pictures: Pictures) -> Callable[[], object]:

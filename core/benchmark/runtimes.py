@@ -8,15 +8,15 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:  # `--help` lists the runtimes, and answers at once.
     import numpy as np
     from numpy.typing import NDArray
 
-Pictures: TypeAlias = "NDArray[np.uint8]"
+Pictures: TypeAlias = "NDArray[Any]"
 Run: TypeAlias = "Callable[[Pictures], NDArray[np.float32]]"
-"""uint8 (N, H, W, 3) → logits float32 (N, C, H, W)."""
+"""Pictures (N, H, W, bands) as the model's card says, of colours uint8 → logits float32 (N, C, H, W)."""
 
 Open = Callable[[Path, int, str], Run]
 """A file, a number of processor threads and a device (`cpu`, `cuda:0`) → what runs the model in that file."""
@@ -60,7 +60,7 @@ def _torch(file: Path, threads: int, device: str, *, compiled: bool) -> Run:
 
     place = choose(device)
     loaded = checkpoint.load(file.with_suffix(""), device=place)
-    normaliser = Normaliser.of_card(loaded.card, place)
+    normaliser = Normaliser.of_card(loaded.card, place, loaded.card.bands)
     model = torch.compile(loaded.model) if compiled else loaded.model
 
     def run(images: Pictures) -> "NDArray[np.float32]":

@@ -44,8 +44,9 @@ def run(args: argparse.Namespace) -> int:
     chosen = device.choose(args.device)
     model, card = (loaded := checkpoint.load(checkpoint.resolve(args.model), device=chosen)).model, loaded.card
     scenes = _of_dataset(args, card.classes) if args.dataset else _of_folder(args, card.classes)
+    normaliser = Normaliser.of_card(card, chosen, scenes[0].bands if scenes else None)
     with progress_bar("Scoring", "image") as show:
-        report = evaluate(model, scenes, card.classes, normaliser=Normaliser.of_card(card, chosen), progress=show)
+        report = evaluate(model, scenes, card.classes, normaliser=normaliser, progress=show)
     scores, used = report.scores.to_json(), len(report.per_scene)
     if args.json:
         say_json({"model": args.model, "split": args.split, "images": used, **scores})

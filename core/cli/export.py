@@ -3,10 +3,13 @@
 import argparse
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.cli.options import add_data, add_json, data_config
 from core.cli.terminal import say, say_json
+
+if TYPE_CHECKING:
+    from core.config import DataConfig
 
 TARGETS = {
     "onnx": "pictures of any size, with a script",
@@ -52,6 +55,14 @@ def _name(stem: Path) -> str:
     return stem.parent.name if stem.name == "student" and stem.parent.name != "checkpoints" else stem.name
 
 
+def _data(args: argparse.Namespace, stem: Path) -> "DataConfig":
+    """The pictures that files are compared on: those named, or the usual ones of the model."""
+    from core.cards import load_card
+    from core.export.parity import usual_data
+
+    return data_config(args) if args.dataset or args.root else usual_data(load_card(stem))
+
+
 def _for_a_tool(args: argparse.Namespace) -> int:
     from core import checkpoint
     from core.errors import ConfigError
@@ -61,7 +72,7 @@ def _for_a_tool(args: argparse.Namespace) -> int:
     if args.int8 or args.argmax:
         raise ConfigError(f"--int8 and --argmax belong to the usual ONNX: leave them out for {args.target}.")
     stem = checkpoint.resolve(args.model)
-    options = Options(_name(stem), args.resolution, args.tile, data_config(args))
+    options = Options(_name(stem), args.resolution, args.tile, _data(args, stem))
     files = make_format(stem, args.target, options)
     for file, content in files.items():
         write_aside(args.out / file, partial(Path.write_bytes, data=content))
@@ -82,7 +93,7 @@ def _usual(args: argparse.Namespace) -> int:
 
     stem = checkpoint.resolve(args.model)
     tell = _silence if args.json else say
-    exported = export(stem, argmax=args.argmax, int8=args.int8, data=data_config(args), say=tell)
+    exported = export(stem, argmax=args.argmax, int8=args.int8, data=_data(args, stem), say=tell)
     name = _name(stem)
     files = {file.replace("model", name, 1): content for file, content in exported.files.items()}
     files[f"{name}.zip"] = archive(exported)

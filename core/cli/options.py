@@ -13,7 +13,7 @@ from core.config.run import BASE
 from core.errors import ConfigError
 
 _DATA = ("dataset", "root", "split", "skip_bad_pairs")
-_VIEWS = ("crop", "views_per_epoch", "scale", "colour", "paste", "labelled")
+_VIEWS = ("crop", "views_per_epoch", "scale", "colour", "paste", "labelled", "bands")
 
 
 def add_settings(group: Any, cls: type, names: Sequence[str] | None = None) -> None:

@@ -83,6 +83,15 @@ class DataConfig:
         empty="all",
     )
 
+    bands: str | None = setting(
+        None,
+        "Bands",
+        "Which bands of the pictures the model sees, by name and with commas between them, as in red,green,blue. A "
+        "teacher sees those that it was trained on.",
+        metavar="NAMES",
+        empty="all of them",
+    )
+
     opened: str | None = None
     """Of a run that a visitor launched: the folder that the operator opened. Pictures are read below it alone."""
 

@@ -33,10 +33,10 @@ def open_dataset(config: DataConfig) -> LoadedDataset:
     dataset = dataset_of(config)
     loaded = _loaded(dataset, config)
     for scene in loaded.scenes:
-        if scene.image.shape[2] != len(dataset.bands):
+        if scene.bands != dataset.band_set:
             raise ConfigError(
-                f"The dataset {dataset.name} has the bands {', '.join(dataset.bands)}, and {scene.name} is read with "
-                f"{scene.image.shape[2]}: register the bands that are read."
+                f"The dataset {dataset.name} has the bands {dataset.band_set}, and {scene.name} is read with "
+                f"{scene.bands}: register the bands that are read."
             )
     return LoadedDataset(dataset, loaded.scenes, loaded.warnings, loaded.problems)
 

@@ -14,13 +14,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from core import paths
+from core.band_set import BandSet
 from core.data.folder import Pair, StoredPair, read_pair
 from core.data.opened import is_file_inside
 from core.errors import PairError
@@ -116,7 +117,8 @@ def _start() -> "subprocess.Popen[bytes]":
 
 def _plain(pair: Pair) -> dict[str, Any]:
     values = {field.name: getattr(pair, field.name) for field in fields(pair)}
-    return {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in values.items()}
+    plain = {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in values.items()}
+    return {**plain, "bands": asdict(pair.bands)}
 
 
 def serve(questions: BinaryIO, answers: BinaryIO) -> None:
@@ -131,7 +133,8 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
         allow_seconds(_LIMITS.seconds)
         asked = json.loads(line)
         values = asked["pair"]
-        pair = Pair(**{**values, "image": Path(values["image"]), "mask": values["mask"] and Path(values["mask"])})
+        places = {"image": Path(values["image"]), "mask": values["mask"] and Path(values["mask"])}
+        pair = Pair(**{**values, **places, "bands": BandSet.from_json(values["bands"])})
         try:
             stored = read_pair(pair)
         except PairError as error:

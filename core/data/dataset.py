@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import paths
+from core.band_set import RGB, BandSet
 from core.classes import ClassMap
 from core.data.download import Download
 from core.data.folder import Pair, Problem, find_pairs
 from core.data.splits import Parts
 from core.errors import ConfigError, DatasetNotFoundError
 
-RGB = ("red", "green", "blue")
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
@@ -32,6 +32,8 @@ class Dataset:
         note: one word for the form beside the title, such as synthetic.
         pictures: how many it has when it is complete; None: any number.
         bands: what the channels of its pictures are, in order.
+        depth: type of their values, as in `core.band_set.BandSet`.
+        shown: which of the bands are seen as red, green and blue, as there.
         metres_per_pixel: ground resolution, where all pictures share one and it is known.
         split: which numbered parts train, validate and test; None: its folders say, or it is drawn.
         licence: of the pictures and masks.
@@ -54,6 +56,8 @@ class Dataset:
     note: str = ""
     pictures: int | None = None
     bands: tuple[str, ...] = RGB
+    depth: str = "uint8"
+    shown: tuple[str, ...] = ()
     metres_per_pixel: float | None = None
     split: Parts | None = None
     licence: str = ""
@@ -71,12 +75,19 @@ class Dataset:
             problems.append(f"{self.name!r} cannot name a dataset: use lower-case letters, digits, - and _.")
         if not self.title.strip() or not self.short_title.strip():
             problems.append(f"The dataset {self.name} needs a title and a short title.")
-        if not self.bands or len(set(self.bands)) < len(self.bands):
-            problems.append(f"The dataset {self.name} needs at least one band, and bands of different names.")
+        try:
+            BandSet(self.bands, self.depth, self.shown)
+        except ConfigError as error:
+            problems += [f"The dataset {self.name}: {problem}" for problem in error.problems]
         if self.metres_per_pixel is not None and not self.metres_per_pixel > 0:
             problems.append(f"The ground resolution of the dataset {self.name} must be above 0 metres a pixel.")
         if problems:
             raise ConfigError(problems)
+
+    @property
+    def band_set(self) -> BandSet:
+        """The bands of its pictures with their depth, and which are shown."""
+        return BandSet(self.bands, self.depth, self.shown)
 
     def folder(self, root: str | None = None) -> Path:
         """Where its pictures are looked for.

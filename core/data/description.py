@@ -4,7 +4,9 @@ name = "orchard"
 title = "Orchards of 2024"
 licence = "CC BY 4.0"
 attribution = "Orchard survey"
-bands = ["red", "green", "blue"]
+bands = ["red", "green", "blue", "near infrared"]
+depth = "uint16"                 # or "uint8", "float32": the type of the values that are trained on
+shown = ["near infrared", "red", "green"]   # what is seen as red, green and blue
 metres_per_pixel = 0.3
 
 [split]
@@ -27,8 +29,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from core.band_set import RGB, BandSet
 from core.classes import MOST_CLASSES, UNLABELLED_COLOUR, ClassMap, Colour, colours_for
-from core.data.dataset import RGB
 from core.errors import ConfigError
 from core.files import write_aside
 
@@ -79,6 +81,8 @@ class Description:
         licence: of the pictures and masks.
         attribution: who made it, as it wants to be cited.
         bands: what the channels of its pictures are, in order.
+        depth: type of their values, as in `core.band_set.BandSet`.
+        shown: which of the bands are seen as red, green and blue, as there.
         metres_per_pixel: ground resolution, where all pictures share one and it is known.
         split: how its pictures are parted.
 
@@ -92,6 +96,8 @@ class Description:
     licence: str = ""
     attribution: str = ""
     bands: tuple[str, ...] = RGB
+    depth: str = "uint8"
+    shown: tuple[str, ...] = ()
     metres_per_pixel: float | None = None
     split: DescribedSplit = DescribedSplit()
 
@@ -138,8 +144,10 @@ def write_description(folder: Path, description: Description) -> None:
 
 def to_toml(description: Description) -> str:
     """The text of `dataset.toml`."""
-    names = ("name", "title", "licence", "attribution", "bands", "metres_per_pixel")
-    lines = [_line(name, value) for name in names if (value := getattr(description, name)) is not None]
+    names = ("name", "title", "licence", "attribution", "bands", "depth", "shown", "metres_per_pixel")
+    usual = {"depth": "uint8", "shown": (), "metres_per_pixel": None}
+    told = [name for name in names if name not in usual or getattr(description, name) != usual[name]]
+    lines = [_line(name, getattr(description, name)) for name in told]
     split = description.split
     lines += ["", "[split]", _line("kind", split.kind)]
     if split.kind == "names":
@@ -217,9 +225,10 @@ def _text_problems(found: Any) -> list[str]:
         for name in ("licence", "attribution")
         if not _is_text(getattr(found, name), _LONGEST_TEXT)
     ]
-    bands = found.bands
-    if not isinstance(bands, tuple) or not bands or not all(_is_text(band, _LONGEST_NAME) and band for band in bands):
-        problems.append('The bands must be names, as in bands = ["red", "green", "blue"].')
+    try:
+        BandSet(found.bands, found.depth, found.shown)
+    except ConfigError as error:
+        problems += error.problems
     ground = found.metres_per_pixel
     if ground is not None and not (_is_number(ground) and 0 < ground < 1e6):
         problems.append("The metres a pixel must be a number above 0.")

@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core import image
+from core.band_set import COLOURS, BandSet
 from core.classes import ClassMap
 from core.data.meaning import (
     Reading,
@@ -46,6 +48,7 @@ class Pair:
     """Where an image and its mask lie. `mask` is None where nobody labelled it. `split` as in `Scene`.
 
     A `numbered` mask holds the numbers of its classes, and 255 where nobody labelled: nothing is inferred of it.
+    `bands` are those that its image is read with.
     """
 
     name: str
@@ -55,16 +58,19 @@ class Pair:
     part: int | None
     split: str = ""
     numbered: bool = False
+    bands: BandSet = COLOURS
 
 
 @dataclass(frozen=True)
 class StoredPair:
-    """A pair as it is stored: `image` uint8 (H, W, 3), and of the mask what `core.imagery.labels.StoredMask` holds.
+    """A pair as it is stored: `image` (H, W, bands), of colours uint8 (H, W, 3), and what its mask holds.
+
+    The mask is as in `core.imagery.labels.StoredMask`.
 
     `values` is None where there is no mask. What they mean is decided over all masks of a dataset.
     """
 
-    image: NDArray[np.uint8]
+    image: NDArray[Any]
     values: NDArray[np.uint8] | None = None
     palette: NDArray[np.uint8] | None = None
     labelled: NDArray[np.bool_] | None = None
@@ -151,7 +157,7 @@ def flat_pairs(root: Path, *, opened: Path | None = None) -> list[Pair]:
 def read_pair(pair: Pair) -> StoredPair:
     """A pair as it is stored. Raises `PairError` with its name and the reason."""
     try:
-        pixels = image.read_rgb(pair.image)
+        pixels = image.read_bands(pair.image, pair.bands)
         if pair.mask is None:
             return StoredPair(pixels)
         mask = image.read_mask(pair.mask)
@@ -239,7 +245,7 @@ def read_folder(
         if most_pixels is not None and pixels > most_pixels:
             raise PairError(f"It holds more than {most_pixels // 1_000_000} megapixels: choose a smaller folder.")
         picture = stored.image if keep_images else stored.image[..., :0].copy()
-        scene = Scene(pair.name, picture, None, pair.tile, pair.part, pair.split)
+        scene = Scene(pair.name, picture, None, pair.tile, pair.part, pair.split, pair.bands)
         try:
             found.append((scene, _reading(pair, stored, class_map)))
         except PairError as error:
@@ -258,7 +264,7 @@ def _reading(pair: Pair, stored: StoredPair, class_map: ClassMap) -> Reading | N
 
 def _interpreted_beside(pair: Pair, class_map: ClassMap, read: Read, known: Sequence[Reading]) -> LoadedFolder:
     stored = read(pair)
-    scene = Scene(pair.name, stored.image, None, pair.tile, pair.part, pair.split)
+    scene = Scene(pair.name, stored.image, None, pair.tile, pair.part, pair.split, pair.bands)
     found = [(scene, _reading(pair, stored, class_map))]
     return _interpreted(found, class_map, beside=known, numbered=pair.numbered)
 

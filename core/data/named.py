@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core import paths
+from core.band_set import BandSet
 from core.data.dataset import Dataset
 from core.data.description import FILE, DescribedSplit, Description, read_description
 from core.data.folder import Pair, Problem, find_pairs
@@ -79,22 +80,24 @@ def as_dataset(description: Description, folder: Path) -> Dataset:
         short_title=description.title,
         classes=description.class_map,
         bands=description.bands,
+        depth=description.depth,
+        shown=description.shown,
         metres_per_pixel=description.metres_per_pixel,
         licence=description.licence,
         attribution=description.attribution,
         place=lambda: folder,
-        find=_finding(description.split),
+        find=_finding(description.split, BandSet(description.bands, description.depth, description.shown)),
         remedy="import it again with `python -m core data import`",
     )
 
 
-def _finding(split: DescribedSplit) -> Callable[..., tuple[list[Pair], list[Problem]]]:
-    """What lists the pairs of a dataset with this split, called as `core.data.folder.find_pairs` is."""
+def _finding(split: DescribedSplit, bands: BandSet) -> Callable[..., tuple[list[Pair], list[Problem]]]:
+    """What lists the pairs of a dataset with this split and these bands, called as `core.data.folder.find_pairs` is."""
     uses = split.uses()
 
     def found(root: Path, *, opened: Path | None = None) -> tuple[list[Pair], list[Problem]]:
         pairs, problems = find_pairs(root, opened=opened, some_masks=True)
-        pairs = [replace(pair, numbered=True) for pair in pairs]
+        pairs = [replace(pair, numbered=True, bands=bands) for pair in pairs]
         if split.kind == "names":
             pairs = [replace(pair, split=uses.get(pair.name, "")) for pair in pairs]
             there = {pair.name for pair in pairs} | {problem.name for problem in problems}

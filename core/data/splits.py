@@ -215,13 +215,11 @@ def _leaky_patches(scenes: list[Scene], seed: int, patch: int) -> Split:
 def _patches(scene: Scene, patch: int) -> list[Scene]:
     """Whole patches side by side from the top left; the remainder at the right and bottom is dropped."""
     return [
-        Scene(
+        replace(
+            scene,
             name=f"{scene.name} ({y}, {x})",
             image=scene.image[y : y + patch, x : x + patch],
             mask=None if scene.mask is None else scene.mask[y : y + patch, x : x + patch],
-            tile=scene.tile,
-            part=scene.part,
-            split=scene.split,
         )
         for y in range(0, scene.height - patch + 1, patch)
         for x in range(0, scene.width - patch + 1, patch)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.band_set import RGB, BandSet
 from core.data.scene import TEACHABLE, Scene
 from core.errors import DataError
 
@@ -57,7 +58,7 @@ Rectangle = tuple[slice, slice]
 """Rows and columns of a view."""
 Labels = NDArray[np.int16]
 """Class indices, the ignored class, or `TEACHABLE`."""
-Labelled = tuple[NDArray[np.uint8], Labels]
+Labelled = tuple[NDArray[Any], Labels]
 """One view or a batch of them, with its labels."""
 
 
@@ -97,13 +98,13 @@ class ViewSampler:
             index: Of the view in its epoch, from 0.
 
         Returns:
-            Image uint8 (S, S, 3) and labels int16 (S, S), S being `crop`.
+            Image (S, S, C) in the type of the scenes, and labels int16 (S, S), S being `crop`.
         """
         random = self._random(epoch, index)
         place = self._place(random)
         image, mask = (place.orient(cut) for cut in self._cut(place))
         if self.colour:
-            image = _jitter(image, self.colour, random)
+            image = jitter(image, self.colour, random, self.scenes[place.scene].bands)
         return np.ascontiguousarray(image), np.ascontiguousarray(mask)
 
     def placement(self, epoch: int, index: int) -> Placement:
@@ -126,7 +127,7 @@ class ViewSampler:
             only: Positions in the batch that are wanted; they are what they would be in the whole of it. None: all.
 
         Returns:
-            Images uint8 (B, S, S, 3) and labels int16 (B, S, S), S being `crop`.
+            Images (B, S, S, C) in the type of the scenes, and labels int16 (B, S, S), S being `crop`.
         """
         wanted = range(len(indices)) if only is None else only
         images, masks = self._stack(epoch, [indices[position] for position in wanted])
@@ -153,17 +154,18 @@ class ViewSampler:
 
     def _blend(
         self,
-        images: NDArray[np.uint8],
+        images: NDArray[Any],
         masks: Labels,
-        next_images: NDArray[np.uint8],
+        next_images: NDArray[Any],
         next_masks: Labels,
         share: NDArray[np.float32],
     ) -> Labelled:
         """Each view with a share of the next one. Ignored where either is; no other pixel has a label of its own."""
         blended = (1 - share) * images + share * next_images
+        rounding = 0.5 if images.dtype.kind == "u" else 0.0
         ignored = (masks == self.ignore_index) | (next_masks == self.ignore_index)
         labels = np.where(ignored, self.ignore_index, TEACHABLE).astype(np.int16)
-        return (blended + 0.5).astype(np.uint8), labels
+        return (blended + rounding).astype(images.dtype), labels
 
     def _place(self, random: np.random.Generator) -> Placement:
         areas = np.array([scene.height * scene.width for scene in self.scenes], dtype=np.float64)
@@ -177,27 +179,47 @@ class ViewSampler:
 
     def _cut(self, place: Placement) -> Labelled:
         scene = self.scenes[place.scene]
-        image, mask = _pad_to(scene, place.side, self.ignore_index)
-        size = (self.crop, self.crop)
-        picture = Image.fromarray(np.ascontiguousarray(image[place.window])).resize(size, Image.Resampling.BILINEAR)
-        cut = Image.fromarray(np.ascontiguousarray(mask[place.window])).resize(size, Image.Resampling.NEAREST)
+        image, mask = _window(scene, place, self.ignore_index)
+        cut = Image.fromarray(np.ascontiguousarray(mask)).resize((self.crop, self.crop), Image.Resampling.NEAREST)
         labels = np.asarray(cut).astype(np.int16)
         if scene.mask is None:
             labels[labels != self.ignore_index] = TEACHABLE
-        return np.asarray(picture), labels
+        return resized(image, self.crop), labels
 
 
-def _pad_to(scene: Scene, side: int, ignore_index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The scene at least `side` pixels each way: the picture by reflection, the mask by the ignored class.
+def _window(scene: Scene, place: Placement, ignore_index: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    """What a scene shows there, `place.side` pixels each way: beyond its borders by reflection, labels ignored.
 
     A scene without a mask gets one of the first class.
     """
-    mask = np.zeros((scene.height, scene.width), np.uint8) if scene.mask is None else scene.mask
-    down, right = max(0, side - scene.height), max(0, side - scene.width)
+    image = scene.image[place.window]
+    mask = np.zeros(image.shape[:2], np.uint8) if scene.mask is None else scene.mask[place.window]
+    down, right = place.side - image.shape[0], place.side - image.shape[1]
     if not down and not right:
-        return scene.image, mask
-    image = np.pad(scene.image, ((0, down), (0, right), (0, 0)), mode="symmetric")
+        return image, mask
+    image = np.pad(image, ((0, down), (0, right), (0, 0)), mode="symmetric")
     return image, np.pad(mask, ((0, down), (0, right)), constant_values=ignore_index)
+
+
+def resized(image: NDArray[Any], side: int) -> NDArray[Any]:
+    """A picture at another size, by the filter that Pillow calls bilinear.
+
+    Args:
+        image: (H, W, C).
+        side: S, in pixels.
+
+    Returns:
+        (S, S, C) in the same type.
+    """
+    size, how = (side, side), Image.Resampling.BILINEAR
+    if image.dtype == np.uint8 and image.shape[2] == len(RGB):
+        return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size, how))
+    exact = image if image.dtype == np.uint8 else image.astype(np.float32)
+    planes = [np.ascontiguousarray(exact[..., band]) for band in range(image.shape[2])]
+    found = np.stack([np.asarray(Image.fromarray(plane).resize(size, how)) for plane in planes], axis=2)
+    if image.dtype == np.uint16:
+        found = np.clip(np.round(found), 0, np.iinfo(np.uint16).max)
+    return found.astype(image.dtype, copy=False)
 
 
 def _rectangle(side: int, random: np.random.Generator) -> Rectangle:
@@ -210,9 +232,9 @@ def _rectangle(side: int, random: np.random.Generator) -> Rectangle:
 
 
 def _pasted(
-    images: NDArray[np.uint8],
+    images: NDArray[Any],
     masks: Labels,
-    next_images: NDArray[np.uint8],
+    next_images: NDArray[Any],
     next_masks: Labels,
     rectangles: Sequence[Rectangle | None],
 ) -> Labelled:
@@ -224,17 +246,41 @@ def _pasted(
     return images, masks
 
 
-def _jitter(image: NDArray[np.uint8], strength: float, random: np.random.Generator) -> NDArray[np.uint8]:
-    """Brightness, contrast, saturation and the balance of the channels.
+def jitter(
+    image: NDArray[Any], strength: float, random: np.random.Generator, bands: BandSet | None = None
+) -> NDArray[Any]:
+    """Brightness, contrast and the balance of the channels, and saturation where three of them are colours.
 
     Channel by channel without a matrix product: on so small a matrix the threads of a BLAS cost seven times the work.
+
+    Args:
+        image: (H, W, C).
+        strength: From 0 (none) to 1 (strong).
+        random: What it is drawn from.
+        bands: Of the picture. None: colours.
+
+    Returns:
+        (H, W, C) in the same type. Of 8-bit values 128 stays as it is when contrast changes; of deeper ones the mean
+        of each channel does, and they get brighter by up to two standard deviations.
     """
-    brightness, contrast, saturation = (1 + strength * random.uniform(-1, 1, 3)).astype(np.float32)
-    balance = (1 + 0.3 * strength * random.uniform(-1, 1, 3)).astype(np.float32)
+    drawn: Any = random.uniform(-1, 1, 3)
+    brightness, contrast, saturation = (1 + strength * drawn).astype(np.float32)
+    drawn = random.uniform(-1, 1, image.shape[2])
+    balance = (1 + 0.3 * strength * drawn).astype(np.float32)
     channels = image.transpose(2, 0, 1).astype(np.float32)
-    grey = sum(weight * channel for weight, channel in zip(_LUMA, channels, strict=True))
-    channels = saturation * channels + (1 - saturation) * grey
-    offset = 128 * (1 - contrast) + 128 * (brightness - 1)
+    names = RGB if bands is None else bands.names
+    if set(RGB) <= set(names):
+        of_colours = [names.index(name) for name in RGB]
+        grey: Any = sum(weight * channels[at] for weight, at in zip(_LUMA, of_colours, strict=True))
+        for at in of_colours:
+            channels[at] = saturation * channels[at] + (1 - saturation) * grey
+    if image.dtype == np.uint8:
+        offset: Any = 128 * (1 - contrast) + 128 * (brightness - 1)
+    else:
+        middle, spread = (of(channels, axis=(1, 2), keepdims=True) for of in (np.mean, np.std))
+        offset = middle * (1 - contrast) + 2 * spread * (brightness - 1)
     channels = (contrast * balance)[:, None, None] * channels + offset
-    jittered: NDArray[np.uint8] = np.clip(channels, 0, 255).astype(np.uint8)
-    return jittered.transpose(1, 2, 0)
+    if image.dtype.kind == "u":
+        channels = np.clip(channels, 0, np.iinfo(image.dtype).max)
+    found: NDArray[Any] = channels.astype(image.dtype).transpose(1, 2, 0)
+    return found

@@ -16,6 +16,7 @@ from onnx import helper
 
 from core.cards import ModelCard
 from core.checkpoint import Loaded
+from core.errors import ConfigError
 from core.export.formats import Options, resolution_cm
 from core.export.parity import training_tiles
 from core.export.session import run_floats
@@ -28,6 +29,11 @@ _PARITY_TILES = 4
 
 def deepness_files(loaded: Loaded, options: Options) -> dict[str, bytes]:
     """NAME-deepness.onnx, compared with PyTorch. Raises `ConfigError`, `ExportError` and what `open_split` raises."""
+    if loaded.card.bands.depth != "uint8":
+        raise ConfigError(
+            f"QGIS Deepness hands over 8-bit values, and {loaded.card.name} takes {loaded.card.bands.depth}: take the "
+            "usual ONNX instead."
+        )
     metadata = deepness_metadata(
         loaded.card, resolution=resolution_cm(loaded.card, options.resolution), side=options.tile
     )
@@ -35,7 +41,7 @@ def deepness_files(loaded: Loaded, options: Options) -> dict[str, bytes]:
     helper.set_model_props(made.proto, metadata)
     content = made.proto.SerializeToString()
     run = run_floats(content)
-    tiles = training_tiles(options.data, count=_PARITY_TILES, side=options.tile, seed=1)
+    tiles = training_tiles(options.data, count=_PARITY_TILES, bands=loaded.card.bands, side=options.tile, seed=1)
     squares = [fill_square(tile, options.tile) for tile in tiles]
     compare_tiles(lambda given: _answer(run(given)), loaded.model, loaded.card, squares, made)
     return {f"{options.name}-deepness.onnx": content}

@@ -22,6 +22,7 @@ from core.cards import ModelCard
 from core.errors import ExportError
 from core.export.surround import add_ends
 from core.infer.forward import evaluating
+from core.models import inputs_of
 
 OPSET = 20
 _CORE_INPUT, _CORE_OUTPUT = "normalised", "scores"
@@ -34,7 +35,9 @@ _SHAPED = ("Reshape", "Resize", "Expand", "Slice", "Tile", "ConstantOfShape")
 
 
 def to_onnx(model: nn.Module, card: ModelCard, *, argmax: bool = False) -> onnx.ModelProto:
-    """`image` uint8 (N, H, W, 3) RGB → `logits` float32 (N, C, H, W), or with `argmax` → `mask` uint8 (N, H, W).
+    """`image` (N, H, W, D) as the card's bands say → `logits` float32 (N, C, H, W), or with `argmax` `mask` (N, H, W).
+
+    Of colours the image is uint8 RGB; the mask is uint8.
 
     H, W and N are free. Raises `ExportError` when the network cannot be translated.
     """
@@ -44,8 +47,18 @@ def to_onnx(model: nn.Module, card: ModelCard, *, argmax: bool = False) -> onnx.
 
 def with_ends(core: onnx.ModelProto, card: ModelCard, *, multiple: int, argmax: bool) -> onnx.ModelProto:
     """What `translate` gave, with the ends that the card asks for, and the names of its classes."""
-    made = add_ends(core, mean=card.mean, std=card.std, multiple=multiple, outputs=card.classes.outputs, argmax=argmax)
+    made = add_ends(
+        core,
+        mean=card.mean,
+        std=card.std,
+        multiple=multiple,
+        outputs=card.classes.outputs,
+        argmax=argmax,
+        depth=card.bands.depth,
+    )
     names = {"classes": list(card.classes.scored_names), "colours": list(card.classes.colours[: card.classes.outputs])}
+    if not card.bands.is_colours:
+        names["bands"] = list(card.bands.names)
     facts = {"name": card.name, "licence": card.licence, **{key: json.dumps(value) for key, value in names.items()}}
     helper.set_model_props(made, facts)
     onnx.checker.check_model(made, full_check=True)
@@ -66,7 +79,9 @@ def padding_multiple(model: nn.Module) -> int:
 
 
 def _same_when_padded(model: nn.Module, side: int, multiple: int) -> bool:
-    image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(side)).to(_device(model))
+    image = torch.randn(1, inputs_of(model), side, side, generator=torch.Generator().manual_seed(side)).to(
+        _device(model)
+    )
     more = -side % multiple
     found = model(functional.pad(image, (0, more, 0, more), mode="replicate"))[..., :side, :side]
     return torch.allclose(found, model(image), rtol=1e-4, atol=1e-4)
@@ -77,12 +92,12 @@ def _device(model: nn.Module) -> torch.device:
 
 
 def translate(model: nn.Module, multiple: int) -> onnx.ModelProto:
-    """The bare network: normalised float32 (n, 3, h, w) → logits (n, C, h, w), sides that are multiples of `multiple`.
+    """The bare network: normalised float32 (n, D, h, w) → logits (n, C, h, w), sides that are multiples of `multiple`.
 
     Traced at one size first, which is quick and gives a lean graph; where that
     size stuck in the graph, traced again with sizes as symbols, which takes minutes for some encoders."""
     rows, columns = (side * max(multiple, 8) for side in _TRACED)
-    example = torch.zeros(2, 3, rows, columns, device=_device(model))
+    example = torch.zeros(2, inputs_of(model), rows, columns, device=_device(model))
     lean = free_sizes(_traced(model, example, None))
     if not _holds_sizes(lean, {side // 2**level for side in (rows, columns) for level in range(6)}):
         return lean

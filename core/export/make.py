@@ -17,22 +17,24 @@ from core.config import DataConfig
 from core.errors import ExportError
 from core.export import parity
 from core.export.graph import to_onnx
-from core.export.parity import training_tiles
+from core.export.parity import training_tiles, usual_data
 from core.export.quantise import quantise
 from core.export.session import OnnxModel
 from core.models.external import KINDS
 
 SCRIPT = Path(__file__).with_name("segment.py")
+SCRIPT_FOR_BANDS = Path(__file__).with_name("segment_bands.py")
 CALIBRATION_TILES, PARITY_TILES = 32, 8
+_COLOURS = """in:  image, uint8 (N, height, width, 3), red green blue, any size"""
 _README = """{name}: a segmentation model exported by Terrastill.
 
 model.onnx       float32{int8}
-                 in:  image, uint8 (N, height, width, 3), red green blue, any size
+                 {takes}
                  out: {answer}
 card.json        how the model was trained, and how well it does
 classes.json     class names and mask colours, in the order of the indices
 parity.json      how the files were compared with PyTorch before they were offered
-segment.py       python segment.py photo.jpg mask.png{second}   (needs onnxruntime, numpy and pillow)
+segment.py       python segment.py {use}
 """
 
 
@@ -55,23 +57,28 @@ def export(
     data: DataConfig | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Exported:
-    """Export the model at `stem`; parity and INT8 ranges are taken on training tiles of `data` (the shipped scenes).
+    """Export the model at `stem`; parity and INT8 ranges are taken on training tiles of `data`.
+
+    These are usually the shipped scenes, and for a model of other bands than colours the dataset that it learned from.
 
     Raises `ExportError` when it cannot be exported or does not answer as PyTorch does, what `checkpoint.load` and
     `open_split` raise.
     """
-    data = data or DataConfig()
     loaded = checkpoint.load(stem)
     if loaded.card.model.architecture in KINDS:
         raise ExportError(
             f"{loaded.card.name} was brought from elsewhere, and its own file is its export: export a student of it."
         )
-    tiles = training_tiles(data, count=PARITY_TILES, seed=1)
+    bands = loaded.card.bands
+    data = data or usual_data(loaded.card)
+    tiles = training_tiles(data, count=PARITY_TILES, seed=1, bands=bands)
     say("Translating the network …")
     made = {"model.onnx": to_onnx(loaded.model, loaded.card, argmax=argmax)}
     if int8:
         say("Calibrating INT8 …")
-        made["model-int8.onnx"] = quantise(made["model.onnx"], training_tiles(data, count=CALIBRATION_TILES))
+        made["model-int8.onnx"] = quantise(
+            made["model.onnx"], training_tiles(data, count=CALIBRATION_TILES, bands=bands)
+        )
     files = {name: model.SerializeToString() for name, model in made.items()}
     say("Comparing with PyTorch …")
     parities = {name: _checked(name, file, loaded, tiles) for name, file in files.items()}
@@ -100,7 +107,7 @@ def contents(exported: Exported) -> dict[str, bytes]:
         "card.json": card.to_json().encode(),
         "classes.json": _json(scored),
         "parity.json": _json({"compared_with": "PyTorch", "tiles_from": exported.tiles_from, "files": checks}),
-        "segment.py": SCRIPT.read_bytes(),
+        "segment.py": (SCRIPT if card.bands.is_colours else SCRIPT_FOR_BANDS).read_bytes(),
         "README.txt": _readme(exported).encode(),
     }
 
@@ -111,7 +118,12 @@ def _checked(name: str, file: bytes, loaded: checkpoint.Loaded, tiles: Sequence[
 
 
 def _readme(exported: Exported) -> str:
-    int8 = "model-int8.onnx" in exported.files
+    int8, bands = "model-int8.onnx" in exported.files, exported.card.bands
+    second = " model-int8.onnx" if int8 else ""
+    takes, use = _COLOURS, f"photo.jpg mask.png{second}   (needs onnxruntime, numpy and pillow)"
+    if not bands.is_colours:
+        takes = f"in:  image, {bands.depth} (N, height, width, {len(bands)}), any size: {bands}"
+        use = f"in.tif mask.tif{second}   (needs onnxruntime, numpy and rasterio)"
     return _README.format(
         name=exported.card.name,
         int8="; model-int8.onnx with integer convolutions" if int8 else "",
@@ -120,7 +132,8 @@ def _readme(exported: Exported) -> str:
             if exported.argmax
             else f"logits, float32 (N, {exported.card.classes.outputs}, height, width); the largest is the class"
         ),
-        second=" model-int8.onnx" if int8 else "",
+        takes=takes,
+        use=use,
     )
 
 

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from core.band_set import COLOURS, BandSet
 from core.cards import ModelCard
 from core.config import DataConfig
 from core.data import open_split
@@ -23,26 +24,38 @@ SAME_CLASS, SAME_CLASS_INT8 = 0.9995, 0.9
 """Least share of pixels with PyTorch's class. The rest may tip over where two classes are as likely as each other."""
 
 
-def training_tiles(data: DataConfig, *, count: int, side: int = TILE, seed: int = 0) -> list[NDArray[np.uint8]]:
+def usual_data(card: ModelCard) -> DataConfig:
+    """The shipped scenes, or the dataset that a model of other bands than colours learned from."""
+    return DataConfig() if card.bands.is_colours else DataConfig(str(card.data.get("dataset") or DataConfig().dataset))
+
+
+def training_tiles(
+    data: DataConfig, *, count: int, bands: BandSet | None = None, side: int = TILE, seed: int = 0
+) -> list[NDArray[Any]]:
     """Squares of the training pictures of a dataset, which are real pictures to check and calibrate on.
 
     Args:
         data: Which dataset.
         count: How many squares.
+        bands: Those that the model takes. None: colours.
         side: S, in pixels.
         seed: Of the places.
 
     Returns:
-        uint8 (S, S, 3) each; smaller where a picture is.
+        (S, S, C) of C bands each, as the pictures hold them; smaller where a picture is.
 
     Raises:
         DataError: What `core.data.open_split` raises, or there is no picture.
+        ConfigError: The pictures have not all of these bands, or have another depth.
     """
     _, split = open_split(data)
-    return cut_tiles(split.train, count=count, side=side, seed=seed)
+    wanted = bands or COLOURS
+    if split.train:
+        split.train[0].bands.places_of(wanted)
+    return cut_tiles([scene.only(wanted.names) for scene in split.train], count=count, side=side, seed=seed)
 
 
-def cut_tiles(scenes: Sequence[Scene], *, count: int, side: int = TILE, seed: int = 0) -> list[NDArray[np.uint8]]:
+def cut_tiles(scenes: Sequence[Scene], *, count: int, side: int = TILE, seed: int = 0) -> list[NDArray[Any]]:
     """The same from these scenes, one after the other, each time from another place.
 
     Args:
@@ -52,7 +65,7 @@ def cut_tiles(scenes: Sequence[Scene], *, count: int, side: int = TILE, seed: in
         seed: Of the places.
 
     Returns:
-        uint8 (S, S, 3) each; smaller where a picture is.
+        (S, S, C) of C bands each, as the pictures hold them; smaller where a picture is.
 
     Raises:
         DataError: There is no scene.
@@ -82,14 +95,14 @@ class Parity:
         return asdict(self)
 
 
-def compare(exported: OnnxModel, model: nn.Module, card: ModelCard, tiles: Sequence[NDArray[np.uint8]]) -> Parity:
+def compare(exported: OnnxModel, model: nn.Module, card: ModelCard, tiles: Sequence[NDArray[Any]]) -> Parity:
     """Both on the same tiles; every second tile loses some rows and columns, so that odd sizes are compared too.
 
     Args:
         exported: The file at work.
         model: The network that it was made from.
         card: Its classes and normalisation.
-        tiles: uint8 (H, W, 3) each.
+        tiles: (H, W, C) of C bands each.
 
     Raises:
         ExportError: The file gives another shape.
@@ -118,18 +131,19 @@ def insist(parity: Parity, *, least: float = SAME_CLASS) -> Parity:
     return parity
 
 
-def logits(model: nn.Module, card: ModelCard, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def logits(model: nn.Module, card: ModelCard, images: NDArray[Any]) -> NDArray[np.float32]:
     """What PyTorch makes of the same bytes that an exported model takes, on the device where the model lies.
 
     Args:
         model: The network.
         card: Its normalisation.
-        images: uint8 (N, H, W, 3), red, green and blue.
+        images: (N, H, W, C) of the card's bands and depth.
 
     Returns:
         Logits (N, C, H, W).
     """
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     with evaluating(model), torch.inference_mode():
-        found: NDArray[np.float32] = model(Normaliser.of_card(card, device)(images)).float().contiguous().cpu().numpy()
+        given = Normaliser.of_card(card, device, card.bands)(images)
+        found: NDArray[np.float32] = model(given).float().contiguous().cpu().numpy()
     return found

@@ -5,8 +5,8 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import (
@@ -24,22 +24,22 @@ _INTEGER = ["Conv", "Relu", "Clip", "Add", "Concat", "MaxPool", "Resize"]
 
 
 class _Tiles(CalibrationDataReader):  # type: ignore[misc]
-    def __init__(self, tiles: Sequence[NDArray[np.uint8]]) -> None:
-        self._tiles: Iterator[NDArray[np.uint8]] = iter(tiles)
+    def __init__(self, tiles: Sequence[NDArray[Any]]) -> None:
+        self._tiles: Iterator[NDArray[Any]] = iter(tiles)
 
-    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
         tile = next(self._tiles, None)
         return None if tile is None else {INPUT: tile[None]}
 
 
-def quantise(model: onnx.ModelProto, tiles: Sequence[NDArray[np.uint8]]) -> onnx.ModelProto:
+def quantise(model: onnx.ModelProto, tiles: Sequence[NDArray[Any]]) -> onnx.ModelProto:
     """The model with integer convolutions (QDQ).
 
     The two ends and the last convolution, whose answers are compared with each other, stay in float32.
 
     Args:
         model: What `to_onnx` gave.
-        tiles: uint8 (H, W, 3) each: the ranges of activations are those on these.
+        tiles: (H, W, C) of C bands each: the ranges of activations are those on these.
 
     Raises:
         ExportError: The model holds nothing that can be made integer.

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -24,7 +25,7 @@ Answer = NDArray[np.float32] | NDArray[np.uint8]
 
 
 class OnnxModel:
-    """`run` takes uint8 (N, H, W, 3) and gives logits float32 (N, C, H, W) or a mask uint8 (N, H, W)."""
+    """`run` takes pictures (N, H, W, bands), and gives logits float32 (N, C, H, W) or a mask uint8 (N, H, W)."""
 
     def __init__(self, source: Path | bytes, *, threads: int | None = None, providers: Sequence[str] = ()) -> None:
         """`threads` None leaves the number to ONNX Runtime. Raises `ExportError` when it cannot read the model."""
@@ -50,11 +51,11 @@ class OnnxModel:
         """What the installed ONNX Runtime can run on."""
         return list(onnxruntime.get_available_providers())
 
-    def run(self, images: NDArray[np.uint8]) -> Answer:
+    def run(self, images: NDArray[Any]) -> Answer:
         """One forward pass.
 
         Args:
-            images: uint8 (N, H, W, 3), red, green and blue.
+            images: (N, H, W, bands), as the model takes them: uint8, of red, green and blue.
 
         Returns:
             Logits float32 (N, C, H, W), or a mask uint8 (N, H, W) where the model gives one.
@@ -110,11 +111,11 @@ class OpenVinoModel:
             raise ExportError(f"OpenVINO cannot read this model ({reason}).") from error
         self._request = compiled.create_infer_request()
 
-    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def run(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """One forward pass.
 
         Args:
-            images: uint8 (N, H, W, 3), red, green and blue.
+            images: (N, H, W, bands), as the model takes them: uint8, of red, green and blue.
 
         Returns:
             Logits (N, C, H, W).

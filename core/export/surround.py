@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 INPUT, LOGITS, MASK = "image", "logits", "mask"
+_TYPES = {"uint8": TensorProto.UINT8, "uint16": TensorProto.UINT16, "float32": TensorProto.FLOAT}
 
 
 def add_ends(
@@ -20,15 +21,16 @@ def add_ends(
     multiple: int,
     outputs: int,
     argmax: bool,
+    depth: str = "uint8",
 ) -> onnx.ModelProto:
-    """A network (n, 3, h, w) → (n, C, h, w) for sides that are multiples, as one for any picture in bytes.
+    """A network (n, D, h, w) → (n, C, h, w) for sides that are multiples, as one for any picture as it is stored.
 
-    `image` uint8 (N, H, W, 3) → `logits` float32 (N, C, H, W), or with `argmax` `mask` uint8 (N, H, W), the first of
-    equals. Sides are padded to `multiple` with their last row and column and cut back; `mean`, `std` are on 0..255.
+    `image` (N, H, W, D) of `depth` → `logits` float32 (N, C, H, W), or with `argmax` `mask` uint8 (N, H, W), the first
+    of equals. Sides are padded to `multiple` with their last row and column and cut back.
     """
     graph = core.graph
     start, end = graph.input[0].name, graph.output[0].name
-    before, cut = _before(start, multiple)
+    before, cut = _before(start, multiple, depth)
     after = _after(end, cut=cut if multiple > 1 else None, argmax=argmax)
     constants = _constants(mean, std, multiple)
     answer = (
@@ -43,7 +45,7 @@ def add_ends(
     made = helper.make_graph(
         nodes,
         "terrastill",
-        [helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["N", "H", "W", 3])],
+        [helper.make_tensor_value_info(INPUT, _TYPES[depth], ["N", "H", "W", len(mean)])],
         [answer],
         [item for item in (*graph.initializer, *constants) if item.name in used],
     )
@@ -53,23 +55,27 @@ def add_ends(
     )
 
 
-def _before(start: str, multiple: int) -> tuple[list[NodeProto], str]:
+def _before(start: str, multiple: int, depth: str) -> tuple[list[NodeProto], str]:
     """Nodes from `image` to `start`, and the name of the picture's own (H, W)."""
+    # ONNX Runtime pads bytes and floats, and no 16-bit numbers.
+    given = "numbers" if depth == "uint16" else INPUT
     pad = [
         helper.make_node("Shape", [INPUT], ["picture_size"], start=1, end=3),
         helper.make_node("Neg", ["picture_size"], ["size_below"]),
         helper.make_node("Mod", ["size_below", "multiple"], ["missing"]),
         helper.make_node("Concat", ["no_pixels", "missing"], ["pads"], axis=0),
-        helper.make_node("Pad", [INPUT, "pads", "", "picture_axes"], ["padded"], mode="edge"),
+        helper.make_node("Pad", [given, "pads", "", "picture_axes"], ["padded"], mode="edge"),
     ]
-    source = "padded" if multiple > 1 else INPUT
+    source = "padded" if multiple > 1 else given
     scale = [
         helper.make_node("Transpose", [source], ["planes"], perm=[0, 3, 1, 2]),
-        helper.make_node("Cast", ["planes"], ["values"], to=TensorProto.FLOAT),
-        helper.make_node("Sub", ["values", "mean"], ["centred"]),
+        helper.make_node("Sub", ["values" if depth == "uint8" else "planes", "mean"], ["centred"]),
         helper.make_node("Div", ["centred", "std"], [start]),
     ]
-    return [*(pad if multiple > 1 else []), *scale], "picture_size"
+    if depth == "uint8":
+        scale.insert(1, helper.make_node("Cast", ["planes"], ["values"], to=TensorProto.FLOAT))
+    first = [helper.make_node("Cast", [INPUT], [given], to=TensorProto.FLOAT)] if given != INPUT else []
+    return [*first, *(pad if multiple > 1 else []), *scale], "picture_size"
 
 
 def _after(end: str, *, cut: str | None, argmax: bool) -> list[NodeProto]:
@@ -88,8 +94,8 @@ def _after(end: str, *, cut: str | None, argmax: bool) -> list[NodeProto]:
 
 def _constants(mean: Sequence[float], std: Sequence[float], multiple: int) -> list[TensorProto]:
     arrays: dict[str, NDArray[Any]] = {
-        "mean": np.asarray(mean, np.float32).reshape(1, 3, 1, 1),
-        "std": np.asarray(std, np.float32).reshape(1, 3, 1, 1),
+        "mean": np.asarray(mean, np.float32).reshape(1, -1, 1, 1),
+        "std": np.asarray(std, np.float32).reshape(1, -1, 1, 1),
         "multiple": np.asarray([multiple, multiple], np.int64),
         "no_pixels": np.zeros(2, np.int64),
         "picture_axes": np.asarray([1, 2], np.int64),

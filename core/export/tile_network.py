@@ -104,7 +104,7 @@ def fill_square(tile: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     Returns:
         (S, S, C).
     """
-    square = np.zeros((side, side, tile.shape[2]), np.uint8)
+    square = np.zeros((side, side, tile.shape[2]), tile.dtype)
     square[: tile.shape[0], : tile.shape[1]] = tile
     return square
 

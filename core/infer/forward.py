@@ -7,6 +7,7 @@ an argmax over channels (docs/LOG.md).
 import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,14 +31,14 @@ class WindowModel:
     def __init__(self, model: nn.Module, normaliser: Normaliser, tiling: Tiling) -> None:
         self._model, self._normaliser, self._tiling = model, normaliser, tiling
 
-    def prepare(self, group: Sequence[NDArray[np.uint8]]) -> Tensor:
+    def prepare(self, group: Sequence[NDArray[Any]]) -> Tensor:
         """The model's input for windows of one size.
 
         Args:
-            group: Colours (h, w, 3) of each window, 0 to 255, all of one shape.
+            group: (h, w, D) of each window, as its picture holds it, all of one shape.
 
         Returns:
-            (B, 3, h, w), normalised, channels last in memory, on the model's device.
+            (B, bands, h, w), normalised, channels last in memory, on the model's device.
         """
         return self._normaliser(group[0][None] if len(group) == 1 else np.stack(group))
 
@@ -45,7 +46,7 @@ class WindowModel:
         """One forward pass.
 
         Args:
-            views: Input (B, 3, h, w), normalised.
+            views: Input (B, bands, h, w), normalised.
 
         Returns:
             Logits (B, C, h, w), or the logarithms of averaged or resampled probabilities. The softmax of either is the

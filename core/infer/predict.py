@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from core.errors import ImageError
 from core.events import Cancelled, CancelledError, OnProgress, Progress
 from core.infer.forward import WindowModel, evaluating, likeliest
 from core.infer.tiling import OVERLAP, TILE, Tiling, Window, shares, windows
@@ -58,7 +58,7 @@ class Prediction:
 
 def predict(
     model: nn.Module,
-    image: NDArray[np.uint8],
+    image: NDArray[Any],
     *,
     normaliser: Normaliser,
     tile: int = TILE,
@@ -71,8 +71,8 @@ def predict(
     """Segment a picture, in float32 and in eval mode.
 
     Args:
-        model: Maps (B, 3, h, w) to logits (B, C, h, w).
-        image: uint8 (H, W, 3), red, green and blue.
+        model: Maps (B, bands, h, w) to logits (B, C, h, w).
+        image: (H, W, D) of the bands that `normaliser` takes; colours are uint8 (H, W, 3).
         normaliser: What the model's input is made with; the model runs on its device.
         tile: Side of a window in pixels. A picture no larger goes whole, a larger one in blended windows.
         overlap: Pixels that neighbours share, from 0 to below `tile`.
@@ -89,7 +89,8 @@ def predict(
         DeviceError: The memory of the device is full.
         CancelledError: `cancelled` said so.
     """
-    height, width = _size(image)
+    normaliser.check(image)
+    height, width = image.shape[:2]
     placed = sorted(windows(height, width, tile=tile, overlap=overlap, full=full), key=_size_of)
     weights = shares(placed, height, width, overlap=overlap)
     window_model = WindowModel(model, normaliser, Tiling())
@@ -123,13 +124,7 @@ def _size_of(window: Window) -> tuple[int, int]:
     return window.height, window.width
 
 
-def _size(image: NDArray[np.uint8]) -> tuple[int, int]:
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise ImageError(f"A picture must be 8-bit RGB, (height, width, 3), not {image.dtype} {image.shape}.")
-    return image.shape[0], image.shape[1]
-
-
-def _probabilities(window_model: WindowModel, image: NDArray[np.uint8], group: Sequence[Window]) -> NDArray[np.float32]:
+def _probabilities(window_model: WindowModel, image: NDArray[Any], group: Sequence[Window]) -> NDArray[np.float32]:
     """Class probabilities of each window of `group`, (B, C, h, w)."""
     logits = window_model(window_model.prepare([image[window.slices] for window in group]))
     found: NDArray[np.float32] = logits.softmax(dim=1).contiguous().cpu().numpy()

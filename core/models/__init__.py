@@ -1,4 +1,4 @@
-"""Segmentation networks by name. A model takes normalised images (B, 3, H, W) and gives logits (B, outputs, H, W)."""
+"""Segmentation networks by name. A model takes normalised images (B, C, H, W) and gives logits (B, outputs, H, W)."""
 
 import shutil
 from collections.abc import Callable
@@ -20,20 +20,23 @@ HEADS = ("head.", "network.segmentation_head.")
 """How the names of the last layer begin, which alone depends on the classes: one of them in each architecture."""
 
 
-def build_model(config: ModelConfig, *, outputs: int) -> nn.Module:
+def build_model(config: ModelConfig, *, outputs: int, inputs: int = 3) -> nn.Module:
     """A fresh model with random weights, but for those that an encoder brings along.
 
     Args:
         config: The architecture and its arguments.
         outputs: How many logit channels it gives: one for each scored class.
+        inputs: How many channels it takes: one for each band.
 
     Raises:
         ModelError: There is no such architecture, or it does not take these arguments.
     """
     if config.architecture not in MODELS:
         raise ModelError(f"There is no architecture {config.architecture}; there are {', '.join(MODELS)}.")
+    # An architecture that knows colours alone need not be told of them.
+    bands = {} if inputs == 3 else {"inputs": inputs}
     try:
-        return MODELS[config.architecture](outputs=outputs, **config.arguments)
+        return MODELS[config.architecture](outputs=outputs, **bands, **config.arguments)
     except TypeError as error:
         raise ModelError(f"{config.architecture} does not take these arguments: {error}.") from error
 
@@ -54,6 +57,11 @@ def with_weights(model: nn.Module, trained: nn.Module) -> nn.Module:
     return model
 
 
+def inputs_of(model: nn.Module) -> int:
+    """How many channels a network takes; 3 where it does not say."""
+    return int(getattr(model, "in_channels", 3))
+
+
 def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -68,7 +76,7 @@ def count_macs(model: nn.Module, *, size: int = 256) -> int:
     modes = [(module, module.training) for module in model.modules()]
     device = next(model.parameters()).device
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        model.eval()(torch.zeros(1, 3, size, size, device=device))
+        model.eval()(torch.zeros(1, inputs_of(model), size, size, device=device))
     for module, training in modes:
         module.training = training
     return int(counter.get_total_flops()) // 2

@@ -19,14 +19,15 @@ WIDTHS = (4, 6, 10, 16)
 
 
 class Compact(nn.Module):
-    """Normalised image (B, 3, H, W) → logits (B, outputs, H, W), for any H and W of at least one pixel."""
+    """Normalised image (B, inputs, H, W) → logits (B, outputs, H, W), for any H and W of at least one pixel."""
 
-    def __init__(self, *, base: int, outputs: int) -> None:
+    def __init__(self, *, base: int, outputs: int, inputs: int = 3) -> None:
         super().__init__()
+        self.in_channels = inputs
         half, quarter, eighth, deepest = (base * width for width in WIDTHS)
         self.encoder = nn.ModuleList(
             [
-                _convolution(3 * FOLD**2, half, 3),
+                _convolution(inputs * FOLD**2, half, 3),
                 nn.Sequential(_halve(half, quarter), *(_convolution(quarter, quarter, 3) for _ in range(2))),
                 nn.Sequential(_halve(quarter, eighth), *(Residual(eighth, kernel=3) for _ in range(2))),
                 nn.Sequential(_halve(eighth, deepest), *(Residual(deepest, kernel=5) for _ in range(2))),
@@ -43,7 +44,7 @@ class Compact(nn.Module):
         """One forward pass.
 
         Args:
-            image: (B, 3, H, W), normalised.
+            image: (B, inputs, H, W), normalised.
 
         Returns:
             Logits (B, outputs, H, W).

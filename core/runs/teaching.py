@@ -105,7 +105,7 @@ def _frozen(task: Task, model: nn.Module, loaded: Loaded, tap: Tap | None) -> Fr
     assert distill is not None
     return FrozenTeacher(
         model,
-        Normaliser.of(card.mean, card.std, task.normaliser.device),
+        Normaliser.of_card(card, task.normaliser.device, task.normaliser.bands),
         task.dtype,
         forward=torch.compile(model) if task.compile else model,
         tap=tap,
@@ -136,7 +136,7 @@ def _teacher_score(
         MappedModel(model, mapping) if mapping.changes else model,
         task.validation,
         task.class_map,
-        normaliser=Normaliser.of_card(card, task.normaliser.device),
+        normaliser=Normaliser.of_card(card, task.normaliser.device, task.normaliser.bands),
         progress=asking(cancelled),
     )
     emit(TeacherEvent(card.name, report.scores.miou5, report.scores.accuracy))

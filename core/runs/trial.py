@@ -13,6 +13,7 @@ from core.config import RunConfig
 from core.data.scene import Scene
 from core.errors import ModelError
 from core.infer.predict import windows_of
+from core.models import inputs_of
 from core.train.distributed import Group, share_statistics
 
 # What networks of others raise on a picture that they cannot take.
@@ -64,7 +65,7 @@ def _pass(model: nn.Module, size: tuple[int, int], pictures: int, outputs: int) 
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     with torch.random.fork_rng(devices=[]):
         try:
-            answer = model(torch.zeros(pictures, 3, *size, device=device))
+            answer = model(torch.zeros(pictures, inputs_of(model), *size, device=device))
         except _REFUSALS as error:
             return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
     if not isinstance(answer, Tensor) or answer.shape != (pictures, outputs, *size):

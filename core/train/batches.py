@@ -16,7 +16,7 @@ _AHEAD = 3
 
 @dataclass(frozen=True)
 class Batch:
-    """`images` uint8 (B, H, W, 3) on the CPU, `labels` int64 (B, H, W), and which of the epoch's `views` they are.
+    """`images` (B, H, W, D) on the CPU, `labels` int64 (B, H, W), and which of the epoch's `views` they are.
 
     `first` is where the whole batch begins, of which these views may be one device's share; `turn` how often they have
     been seen before.

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -100,7 +101,9 @@ class _Trainer:
         task, config = self.task, self.task.config
         candidates = run_modes(task.model, task.normaliser.device)
         views = max(1, config.train.batch_size // config.train.accumulate)
-        pixels = task.normaliser(torch.zeros((views, config.data.crop, config.data.crop, 3), dtype=torch.uint8))
+        bands = task.normaliser.bands
+        black = np.zeros((views, config.data.crop, config.data.crop, len(bands)), bands.depth)
+        pixels = task.normaliser(black)
         known = self.progress.mode
         tried = {name: forward for name, forward in candidates.items() if not known or name in (known, PLAIN)}
         self.progress.mode = fastest(tried, task.model, pixels, dtype=task.dtype, emit=self.emit, prefer=known)

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -149,7 +150,7 @@ def _fill(
     return spent + clock() - started
 
 
-def _answer(teacher: FrozenTeacher, image: NDArray[np.uint8]) -> Tensor:
+def _answer(teacher: FrozenTeacher, image: NDArray[Any]) -> Tensor:
     """The teacher's logits (C, H, W) for a picture of any size, by blended windows where it is large."""
     height, width = image.shape[:2]
     placed = windows(height, width, tile=WHOLE, overlap=OVERLAP)

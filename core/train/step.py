@@ -60,7 +60,7 @@ class FrozenTeacher:
         """What the teacher makes of views.
 
         Args:
-            images: uint8 (B, H, W, 3).
+            images: (B, H, W, D) of the bands that its normaliser takes.
 
         Returns:
             Logits (B, C, H, W), and features where a loss asks for them.

@@ -1,7 +1,7 @@
 """Scores on the validation scenes, a preview for the eye, and whether the model has collapsed to one class."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import nn
@@ -43,12 +43,12 @@ def validate(
     predicted = np.flatnonzero(report.matrix.sum(axis=0))
     true = np.flatnonzero(report.matrix[: class_map.outputs].sum(axis=1))
     collapsed = len(predicted) == 1 and len(true) > 1
-    image, truth = _preview_crop(scenes)
-    prediction = predict(model, image, normaliser=normaliser).mask
+    shown, truth = _preview_crop(scenes)
+    prediction = predict(model, shown.image, normaliser=normaliser).mask
     return Validation(
         scores=report.scores,
         only_class=class_map.names[predicted[0]] if collapsed else None,
-        preview=PreviewEvent(epoch=epoch, image=image, truth=truth, prediction=prediction),
+        preview=PreviewEvent(epoch=epoch, image=shown.rgb, truth=truth, prediction=prediction),
     )
 
 
@@ -77,7 +77,7 @@ def asking(cancelled: Cancelled) -> OnProgress:
     return ask
 
 
-def _preview_crop(scenes: Sequence[Scene]) -> tuple[np.ndarray, np.ndarray]:
+def _preview_crop(scenes: Sequence[Scene]) -> tuple[Scene, np.ndarray]:
     """The middle of the scene that holds most classes, so that a person has something to see."""
 
     def middle(scene: Scene) -> tuple[slice, slice]:
@@ -87,4 +87,4 @@ def _preview_crop(scenes: Sequence[Scene]) -> tuple[np.ndarray, np.ndarray]:
     labelled = [(scene, scene.mask) for scene in scenes if scene.mask is not None]
     scene, mask = max(labelled, key=lambda pair: len(np.unique(pair[1][middle(pair[0])])))
     window = middle(scene)
-    return np.ascontiguousarray(scene.image[window]), np.ascontiguousarray(mask[window])
+    return replace(scene, image=np.ascontiguousarray(scene.image[window])), np.ascontiguousarray(mask[window])

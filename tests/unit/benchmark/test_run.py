@@ -1,12 +1,14 @@
 """A plan carried out on a tiny model: every figure belongs to the file that it stands beside."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from core import checkpoint, paths
+from core.band_set import COLOURS
 from core.benchmark import cold, measure
 from core.benchmark.artefacts import Workshop, score
 from core.benchmark.plan import Plan
@@ -120,7 +122,8 @@ def test_other_weights_make_another_file(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("core.benchmark.artefacts.OnnxModel", lambda *_, **__: None)
     monkeypatch.setattr("core.benchmark.artefacts.training_tiles", lambda *_, **__: [])
     monkeypatch.setattr("core.benchmark.artefacts.checkpoint.resolve", lambda _: tmp_path / "tiny")
-    monkeypatch.setattr(Workshop, "loaded", lambda *_: checkpoint.Loaded(torch.nn.Identity(), None))  # type: ignore[arg-type]
+    loaded = checkpoint.Loaded(torch.nn.Identity(), SimpleNamespace(bands=COLOURS))  # type: ignore[arg-type]
+    monkeypatch.setattr(Workshop, "loaded", lambda *_: loaded)
     for content in (b"first", b"first", b"second"):
         weights.write_bytes(content)
         file = Workshop(tmp_path / "files").exported("tiny", int8=False)

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from core import paths
+from core.band_set import RGB
 from core.data import download as fetching
-from core.data.dataset import RGB
 from core.data.datasets.dubai import DUBAI
 from core.data.download import Download
 

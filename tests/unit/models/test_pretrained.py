@@ -80,3 +80,20 @@ def test_a_package_without_its_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setitem(PACKAGES, LITE0, "hollow_package")
     with pytest.raises(ModelError, match="install it again"):
         weights_file(LITE0)
+
+
+@needs_weights
+@pytest.mark.parametrize("bands", [1, 4])
+def test_weights_of_three_bands_are_adapted_to_any_number(bands: int) -> None:
+    """One band gets the sum of the three; more get one of them each, scaled to the same size of answer."""
+    name = "tu-tf_efficientnet_lite0"
+    arguments = {"architecture": "unet", "encoder": name, "weights": "package"}
+    three = build_model(ModelConfig("smp", arguments), outputs=2).network.encoder.state_dict()
+    other = build_model(ModelConfig("smp", arguments), outputs=2, inputs=bands).network.encoder.state_dict()
+    first = next(key for key, tensor in three.items() if tensor.ndim == 4)
+    assert all(torch.equal(three[key], other[key]) for key in three if key != first)
+    if bands == 1:
+        expected = three[first].sum(dim=1, keepdim=True)
+    else:
+        expected = three[first][:, [at % 3 for at in range(bands)]] * 3 / bands
+    torch.testing.assert_close(other[first], expected)

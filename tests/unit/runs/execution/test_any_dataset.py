@@ -71,7 +71,7 @@ def test_a_model_of_it_can_teach_on_it_and_nowhere_else(dataset: Dataset, tmp_pa
 
 def test_bands_that_are_not_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DATASETS, "meadows", meadows(tmp_path, bands=("red", "green", "blue", "near infrared")))
-    with pytest.raises(ConfigError, match=r"has the bands red, green, blue, near infrared, and .* is read with 3"):
+    with pytest.raises(ConfigError, match=r"has the bands red.* infrared, and .* is read with red"):
         open_dataset(DATA)
 
 
@@ -80,8 +80,8 @@ def test_bands_that_are_not_read_are_told(tmp_path: Path, monkeypatch: pytest.Mo
     [
         ({"name": "My Meadows"}, "cannot name a dataset"),
         ({"short_title": " "}, "needs a title and a short title"),
-        ({"bands": ("red", "red")}, "bands of different names"),
-        ({"bands": ()}, "at least one band"),
+        ({"bands": ("red", "red")}, "bands need different names"),
+        ({"bands": ()}, "bands must be names"),
         ({"metres_per_pixel": 0.0}, "above 0 metres a pixel"),
     ],
 )

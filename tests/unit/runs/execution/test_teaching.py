@@ -9,6 +9,7 @@ import torch
 
 from core import checkpoint
 from core.config import DistillConfig, RunConfig
+from core.data.datasets import dataset_of
 from core.data.datasets.dubai import AERIAL
 from core.errors import ConfigError
 from core.events import EpochEvent, MessageEvent
@@ -167,7 +168,7 @@ def test_a_run_begins_with_what_a_model_of_other_classes_knows(labels: RunConfig
         save_model(runs / name / "student", base=2, classes=classes)
         config = replace(labels, train=replace(labels.train, start_from=name))
         execution.check(config, runs=runs)
-        begun = checks.initial_model(config, AERIAL, runs).state_dict()
+        begun = checks.initial_model(config, dataset_of(config.data), runs).state_dict()
         stored = checkpoint.load(runs / name / "student").model.state_dict()
         equal = {key for key, value in begun.items() if torch.equal(value, stored[key])}
         assert set(begun) - equal == (set() if name == "same" else {"head.weight", "head.bias"})
