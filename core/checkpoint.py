@@ -14,6 +14,7 @@ from core.cards import SCHEMA, ModelCard, available, beside, load_card, resolve
 from core.errors import CheckpointError, ModelError
 from core.files import write_aside
 from core.models import build_model, without_pretraining
+from core.models.committee import COMMITTEE, Committee, Member
 from core.models.external import KINDS, load_brought
 from core.models.mapped import MappedModel
 
@@ -26,6 +27,27 @@ class Loaded:
 
     model: nn.Module
     card: ModelCard
+
+
+def _committee(stem: Path, card: ModelCard, device: torch.device | str) -> Committee:
+    """The members by their names, from the workspace in which the card lies."""
+    arguments, members = card.model.arguments, []
+    for name in arguments["members"]:
+        found = resolve(name, runs=stem.parents[2])
+        if load_card(found).model.architecture == COMMITTEE:
+            raise CheckpointError(f"{card.name} has a committee as its member: name the members of that one.")
+        loaded = load(found, device=device)
+        if set(loaded.card.classes.scored_names) != set(card.classes.scored_names):
+            raise CheckpointError(f"{card.name} has the member {name}, which knows other classes by now: make it anew.")
+        members.append(Member(loaded.model, loaded.card, card.classes.scored_names))
+    made = Committee(
+        members,
+        weights=arguments["weights"],
+        flips=bool(arguments["flips"]),
+        scales=arguments["scales"],
+        weigh=bool(arguments["weigh"]),
+    )
+    return made.to(device).eval()
 
 
 def own_answers(loaded: Loaded) -> nn.Module:
@@ -52,6 +74,8 @@ def save(stem: Path, model: nn.Module, card: ModelCard) -> ModelCard:
 def load(stem: Path, *, device: torch.device | str = "cpu") -> Loaded:
     """Rebuild a model from its card alone and fill in its weights. Raises `CheckpointError`."""
     card = load_card(stem)
+    if card.model.architecture == COMMITTEE:
+        return Loaded(_committee(stem, card, device), card)
     if card.model.architecture in KINDS:
         return Loaded(load_brought(stem.parent, card, torch.device(device)), card)
     weights = beside(stem, ".safetensors")

@@ -67,6 +67,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.brought": (*BASE, "core.brought", "core.cards"),
     "core.brought.runner": (*BASE, "core.brought", "core.imagery", "core.models.external.torch_networks"),
     "core.models": (*BASE, "core.models"),
+    "core.models.committee": (*BASE, "core.cards"),
     "core.models.external": (*BASE, "core.models", "core.brought", "core.cards"),
     "core.losses": ("core.errors", "core.classes", "core.losses"),
     **dict.fromkeys(("core.metrics", "core.agreement"), BASE),

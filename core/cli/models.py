@@ -32,6 +32,21 @@ def add(verbs: Any) -> None:
     listing = actions.add_parser("list", help="list the models that can be named")
     add_json(listing)
     listing.set_defaults(run=_list)
+    together = actions.add_parser("committee", help="make several models one: the mean of their probabilities")
+    together.add_argument("members", nargs="+", metavar="NAME", help="models of the same classes")
+    together.add_argument("--name", required=True, help="what the committee is called")
+    together.add_argument(
+        "--weights", nargs="+", type=float, default=[], metavar="W", help="one for each (default: alike)"
+    )
+    together.add_argument("--flips", action="store_true", help="each also sees the three mirror images")
+    together.add_argument(
+        "--scales", nargs="+", type=float, default=[1.0], metavar="S", help="such as 0.75 1 1.25 (default: 1)"
+    )
+    together.add_argument(
+        "--weigh", action="store_true", help="in a distillation a pixel counts by how much the members agree about it"
+    )
+    add_json(together)
+    together.set_defaults(run=_committee)
     deleting = actions.add_parser("delete", help="remove a model that was brought")
     deleting.add_argument("model", metavar="NAME")
     deleting.set_defaults(run=_delete)
@@ -108,6 +123,21 @@ def _import(args: argparse.Namespace) -> int:
         return 0
     _say_card(args.name, card)
     say(f"The model {args.name} is in {paths.brought_models() / args.name}.")
+    return 0
+
+
+def _committee(args: argparse.Namespace) -> int:
+    from core.cards import load_card, resolve
+    from core.models.committee import committee_card
+    from core.models.external.importer import keep_card
+
+    members = {name: load_card(resolve(name)) for name in args.members}
+    options = {"weights": args.weights, "flips": args.flips, "scales": args.scales, "weigh": args.weigh}
+    card = keep_card(args.name, committee_card(args.name, members, **options))
+    if args.json:
+        say_json(_told(args.name, card))
+    else:
+        say(f"{args.name} is a committee of {', '.join(members)}: {', '.join(card.classes.scored_names)}.")
     return 0
 
 

@@ -54,7 +54,10 @@ def near_edge(teacher: Tensor, *, pixels: int, valid: Tensor | None = None) -> T
     """
     # Across channels that lie apart in memory, argmax is many times slower.
     classes = teacher.contiguous(memory_format=torch.channels_last).argmax(dim=1).to(torch.int16)
-    above, below = (classes, classes) if valid is None else (classes.where(valid, -1), classes.where(valid, 1 << 14))
+    above = below = classes
+    if valid is not None:
+        # As much as a pixel may count (a committee's agreement), it has a class where it counts at all.
+        above, below = classes.where(valid > 0, -1), classes.where(valid > 0, 1 << 14)
     return _highest(above, pixels) > -_highest(-below, pixels)
 
 

@@ -19,6 +19,7 @@ from core.evaluate import evaluate
 from core.events import Cancelled, CancelledError, Emit, MessageEvent, TeacherEvent
 from core.losses import catalogue
 from core.losses.features import FeatureTerms
+from core.models.committee import Committee
 from core.models.external import KINDS
 from core.models.external.brought_network import ResampledModel, resampling
 from core.models.mapped import MappedModel
@@ -66,6 +67,8 @@ def with_teacher(
         resources.enter_context(tap or nullcontext())
         live = _mapped(lambda batch: teacher.output(batch.images), mapping)
         return replace(task, teacher_outputs=live), teaching
+    if isinstance(model, Committee) and model.weigh:
+        emit(MessageEvent("Stored outputs do not tell how much the committee agrees: every pixel counts alike."))
     cache: ViewCache | PictureCache | None
     if distill.cache_pictures:
         cache = _picture_cache(task, teacher, len(mapping.teacher), folder, emit, cancelled)

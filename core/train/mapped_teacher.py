@@ -40,4 +40,5 @@ class MappedOutputs:
     def __call__(self, batch: Batch) -> TeacherOutput:
         output = self.source(batch)
         word = has_word(output.logits, batch.labels, self.mapping)
+        word = word if output.word is None else word * output.word
         return TeacherOutput(in_own_classes(output.logits, self.mapping), output.features, word)

@@ -14,6 +14,7 @@ from core.losses import sums
 from core.losses.features import FeatureTerms
 from core.losses.objective import distillation_terms, total
 from core.losses.supervised import supervised
+from core.models.committee import Committee
 from core.models.tap import Tap
 from core.normalise import Normaliser
 from core.train.batches import Batch
@@ -23,7 +24,7 @@ from core.train.distributed import ALONE, Group
 class TeacherOutput(NamedTuple):
     """A teacher's output for a batch: logits (B, C, H, W), and features (B, D, h, w) where a loss asks for them.
 
-    `word` bool (B, H, W) is where its logits count; None: everywhere.
+    `word` (B, H, W) is where its logits count, or as a number from 0 to 1 how much; None: everywhere.
     """
 
     logits: Tensor
@@ -68,12 +69,18 @@ class FrozenTeacher:
         self.model.eval()
         with autocast(self.normaliser.device, self.dtype):
             pixels = self.normaliser(images)
-            logits = self.forward(pixels)
+            logits, word = self._answer(pixels)
             features = self.tap.take() if self.tap else None
             if self.average_flips:
                 mirrored = [self.forward(pixels.flip(axes)).flip(axes).float() for axes in _MIRRORS]
                 logits = torch.stack([logits.float(), *mirrored]).mean(dim=0)
-        return TeacherOutput(logits, features)
+        return TeacherOutput(logits, features, word)
+
+    def _answer(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits, and of a committee that weighs by agreement how much they count."""
+        if isinstance(self.model, Committee) and self.model.weigh:
+            return self.model.answer(pixels)
+        return self.forward(pixels), None
 
 
 _MIRRORS = ((-1,), (-2,), (-2, -1))
@@ -129,7 +136,7 @@ class Stepper:
             student=logits,
             teacher=output.logits.to(device, non_blocking=True).contiguous(),
             labels=labels,
-            valid=valid if output.word is None else valid & output.word.to(device),
+            valid=valid if output.word is None else valid * output.word.to(device),
             ignore_index=self.ignore_index,
             alpha=distill.alpha_at(done),
             temperature=distill.temperature,

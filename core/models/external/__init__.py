@@ -9,13 +9,14 @@ from core.brought.onnx_session import OnnxSession
 from core.cards import ModelCard
 from core.class_mapping import class_mapping
 from core.errors import CheckpointError
+from core.models.committee import COMMITTEE
 from core.models.external.brought_network import BroughtNetwork, Surroundings
 from core.models.external.confined_network import ConfinedRun, OpenedModel, RunLimits
 from core.models.external.onnx_network import ArrayNetwork
 from core.models.external.torch_networks import TORCH_KINDS, build_here
 from core.models.mapped import MappedModel
 
-KINDS = ("onnx", *TORCH_KINDS)
+KINDS = ("onnx", *TORCH_KINDS, COMMITTEE)
 """Architectures of a card that are not built here but brought."""
 
 

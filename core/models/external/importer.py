@@ -104,6 +104,17 @@ def import_model(
     return card
 
 
+def keep_card(name: str, card: ModelCard) -> ModelCard:
+    """Write the card of a model that has no files of its own, as a committee. Raises `ConfigError`."""
+    target = brought_stem(check_name(name)).parent
+    require_free(name)
+    card = replace(card, created=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()))
+    with _staged(target) as folder:
+        write_aside(folder / "card.json", lambda path: path.write_text(card.to_json(), encoding="utf-8"))
+        folder.replace(target)
+    return card
+
+
 def require_free(name: str) -> None:
     """Raises `ConfigError` when a model of this name is there."""
     try:
