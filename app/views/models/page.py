@@ -11,6 +11,7 @@ from app.components.legend import legend
 from app.services import artifacts, brought_models
 from app.services.brought_models import ModelEntry
 from app.services.names import size_text, stem
+from app.services.speeds import Speed
 from app.views.models.bringing import draw_bringing
 from app.views.models.preview import draw_preview
 
@@ -40,7 +41,7 @@ def _table(found: Sequence[ModelEntry]) -> None:
     say.table([_row(entry, speeds.get(entry.name, {})) for entry in found], hide_index=True, width="stretch")
 
 
-def _row(entry: ModelEntry, kept: dict[str, caching.speeds.Speed]) -> dict[str, object]:
+def _row(entry: ModelEntry, kept: dict[str, Speed]) -> dict[str, object]:
     card, score = entry.card, entry.card.metrics.get("miou5")
     speed = next(iter(kept.values()), None)
     return {

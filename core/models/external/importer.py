@@ -172,7 +172,7 @@ def _running(folder: Path, known: FoundModel, limits: RunLimits, *, confined: bo
         run.close()
 
 
-def _probed(run: ConfinedRun, known: FoundModel, height: int, width: int) -> Probe:
+def _probed(run: Run, known: FoundModel, height: int, width: int) -> Probe:
     noise = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     images = 255 * noise if known.network.get("dtype") == "uint8" else 4 * noise - 2
     started = time.perf_counter()
