@@ -149,14 +149,15 @@ def launch(request: Request, who: Person) -> str:
     with access.launching(who, len(configs) * (2 if request.control else 1)) as allowed:
         queued = open_store().add_all(
             configs,
-            control=_control if request.control else None,
+            control=as_control if request.control else None,
             most=allowed.waiting_runs,
             launched_by=who.key,
         )
     return queued[0].id
 
 
-def _control(config: RunConfig, run_id: str) -> RunConfig:
+def as_control(config: RunConfig, run_id: str) -> RunConfig:
+    """The control of a run: the same student on labels alone, for as long."""
     return config.as_control(run_id, name=f"{config.name[:_LONGEST_NAME]}, control")
 
 

@@ -1,11 +1,13 @@
 """A teacher of one's own classes as a person asks for it → checked → queued, its student behind it."""
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from app.services import access, own_datasets
 from app.services.access import Person
-from app.services.launch import Check, opened_data
+from app.services.launch import Check, as_control, opened_data
 from app.services.run_settings import FULL
 from app.services.stores import open_store
 from core import paths
@@ -43,6 +45,8 @@ class TeacherRequest:
 
     config: RunConfig = USUAL
     student: int | None = None
+    control: bool = False
+    """Whether the same student is trained on labels alone as well, for as long."""
 
 
 def networks() -> dict[str, str]:
@@ -99,7 +103,9 @@ def student_of(request: TeacherRequest, teacher: RunConfig, run_id: str) -> RunC
 
 
 def launch(request: TeacherRequest, who: Person) -> str:
-    """Queue the teacher, and its student behind it where one is asked for: both, or none. Gives the teacher's id.
+    """Queue the teacher, and behind it a student and its control as asked for: all, or none.
+
+    Gives the teacher's id.
 
     Raises `ConfigError`, `StoreError`, and `RunStateError` when this person may not, or too many would wait.
     """
@@ -107,8 +113,11 @@ def launch(request: TeacherRequest, who: Person) -> str:
     if found := check(request).problems:
         raise ConfigError(found)
     config = to_config(request)
-    behind = None if request.student is None else (lambda made, run_id: student_of(request, made, run_id))
-    with access.launching(who, 1 if behind is None else 2) as allowed:
+    behind: list[Callable[[RunConfig, str], RunConfig]] = (
+        [] if request.student is None else [partial(student_of, request)]
+    )
+    behind += [as_control] if behind and request.control else []
+    with access.launching(who, 1 + len(behind)) as allowed:
         queued = open_store().add_all([config], control=behind, most=allowed.waiting_runs, launched_by=who.key)
     return queued[0].id
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from app.services import launch, runs, teachers, waiting_runs
 from app.services.stores import open_store
 from core import paths
-from core.config import DataConfig
+from core.config import DataConfig, RunConfig
 from core.runs import checks
 from tests.ui.conftest import ANYBODY, World, held, words
 from tests.ui.test_runs import WORKER, finish, work
@@ -88,3 +88,18 @@ def test_where_the_data_has_other_classes_each_of_the_teachers_is_asked_for(
     mapped = {"Building": "", "Land": ODD_NAMES[0], "Road": "", "Vegetation": "", "Water": ""}
     assert held(world.launched[0], "map_classes") == (mapped,)
     assert [box.label for box in view("distill", dataset="samples").selectbox if "map_classes" in str(box.key)] == []
+
+
+def test_a_control_of_the_student_is_queued_behind_it_where_it_is_asked_for() -> None:
+    own_dataset(paths.home())
+    config = RunConfig(kind="train", data=DataConfig("plots", crop=32), model=teachers.NETWORKS["small"][1])
+    teachers.launch(teachers.TeacherRequest(config, 2, control=True), ANYBODY)
+    queued = {run.id: run.config for run in open_store().list()}
+    (student,) = (run_id for run_id, one in queued.items() if one.kind == "distill")
+    (control,) = (one for one in queued.values() if one.control_of)
+    (teacher,) = (run_id for run_id, one in queued.items() if one.kind == "train" and not one.control_of)
+    assert len(queued) == 3
+    assert control.control_of == student
+    assert control.model == queued[student].model
+    assert queued[student].distill is not None
+    assert queued[student].distill.teacher == teacher

@@ -56,7 +56,8 @@ def _teacher() -> None:
         found = teachers.check(request)
         show_problems(found.problems)
         ready = not found.problems and _can_be_read(request.config.data)
-        label = "Launch the teacher" if request.student is None else "Launch both"
+        both = "Launch all three" if request.control else "Launch both"
+        label = "Launch the teacher" if request.student is None else both
         if st.button(
             plain(label),
             type="primary",

@@ -11,6 +11,7 @@ from app.services.datasets import DatasetChoice
 from app.services.run_settings import setting_of
 from app.views.distill.run_form import dataset_field, number_field
 from core.config import RunConfig
+from core.config.fields import settings_of
 
 
 def teacher_form(datasets: list[DatasetChoice]) -> teachers.TeacherRequest:
@@ -34,9 +35,11 @@ def teacher_form(datasets: list[DatasetChoice]) -> teachers.TeacherRequest:
         rate = number_field(setting_of("learning_rate"), usual.train.learning_rate, key="teacher_learning_rate")
         device = st.selectbox(setting_of("device").title, launch.devices(), key="device", bind="query-params")
         name = st.text_input("Name of the run", key="teacher_name", max_chars=80, bind="query-params")
-    student = None
+    student, control = None, False
     if st.toggle("Then distil a student from it", value=True, key="then_student", bind="query-params"):
         student = number_field(setting_of("base"), teachers.STUDENT_BASE, key="teacher_student")
+        told = settings_of(launch.Request)["control"]
+        control = st.toggle(told.title, key="then_control", bind="query-params", help=told.help)
     config = RunConfig(
         kind="train",
         name=name,
@@ -44,4 +47,4 @@ def teacher_form(datasets: list[DatasetChoice]) -> teachers.TeacherRequest:
         model=teachers.NETWORKS[chosen][1],
         train=replace(usual.train, **train, learning_rate=rate, device=device),
     )
-    return teachers.TeacherRequest(config, student)
+    return teachers.TeacherRequest(config, student, control)

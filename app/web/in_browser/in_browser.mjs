@@ -161,7 +161,10 @@ class Page {
     const counts = new Array(this.data.classes.length).fill(0);
     for (const index of this.mask) counts[index] += 1;
     const share = (index) => `${((100 * counts[index]) / this.mask.length).toFixed(1)} %`;
-    this.legend.replaceChildren(...this.data.classes.map(({ name }, index) =>
+    // Of many classes those that occur.
+    const all = this.data.classes.map(({ name }, index) => ({ name, index }));
+    const there = all.length > 24 ? all.filter(({ index }) => counts[index]) : all;
+    this.legend.replaceChildren(...there.map(({ name, index }) =>
       element("div", {},
         element("span", { class: "swatch", style: `background: rgb(${this.colours[index].join(",")})` }),
         element("span", { class: "name" }, name), element("span", {}, share(index)))));

@@ -114,3 +114,31 @@ export function asCsv(found, classes, where) {
   }
   return lines.map((cells) => cells.map(quoted).join(",")).join("\r\n");
 }
+
+// With more classes than these, tables hold those that occur, and the matrix the commonest.
+export const MOST_CLASSES = 24;
+
+// Whether a model or the known mask has pixels of a class.
+export function occurs(found, index, count) {
+  return found.some((own) => {
+    if (own.area[index] > 0) return true;
+    for (let other = 0; own.withTruth && other < count; other++) if (own.withTruth[index * count + other]) return true;
+    return false;
+  });
+}
+
+// Of `indices` the `MOST_CLASSES` with most pixels in the rows and columns of a matrix of `count` classes, in order.
+export function commonest(counts, indices, count) {
+  if (indices.length <= MOST_CLASSES) return indices;
+  const pixels = new Map(indices.map((index) => [index, 0]));
+  for (const wanted of indices) {
+    for (const found of indices) {
+      const value = counts[wanted * count + found];
+      if (!value) continue;
+      pixels.set(wanted, pixels.get(wanted) + value);
+      pixels.set(found, pixels.get(found) + value);
+    }
+  }
+  const there = indices.filter((index) => pixels.get(index) > 0);
+  return there.sort((a, b) => pixels.get(b) - pixels.get(a)).slice(0, MOST_CLASSES).sort((a, b) => a - b);
+}

@@ -1,7 +1,9 @@
 // The column of numbers: what part of the picture they are of, tables, the confusion matrix, the reliability curve.
 
 import { choice, element, table } from "../shared/dom.mjs";
-import { PER_CLASS, classMeasures, classRows, percent, summaryRows } from "./report.mjs";
+import {
+  MOST_CLASSES, PER_CLASS, classMeasures, classRows, commonest, occurs, percent, summaryRows,
+} from "./report.mjs";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -13,7 +15,8 @@ export function numbersOf(found, scene, chosen, act) {
   const options = measures.map((name) => [name, PER_CLASS[name][0]]);
   const rows = summaryRows(found);
   const perClass = classRows(found, scene.classes, measure)
-    .filter((_, index) => index !== scene.ignore || found.some((own) => own.area[index] > 0))
+    .filter((_, index) =>
+      (index !== scene.ignore && scene.classes.length <= MOST_CLASSES) || occurs(found, index, scene.classes.length))
     .map(([name, cells]) => [name, "", cells]);
   return [
     rows.length ? table("Agreement and scores", heads, rows) : null,
@@ -46,9 +49,12 @@ function confusionOf(found, scene, chosen, act) {
 
 function matrix(counts, { classes, ignore }, chosen, act) {
   const rows = classes.map((_, index) => index).filter((index) => chosen.against !== "truth" || index !== ignore);
-  const columns = rows.filter((index) => index !== ignore);
+  const columns = commonest(counts, rows.filter((index) => index !== ignore), classes.length);
+  const totals = new Map(columns.map((wanted) =>
+    [wanted, rows.reduce((total, column) => total + counts[wanted * classes.length + column], 0)]));
+  const some = columns.length < rows.filter((index) => index !== ignore).length;
   const cell = (wanted, found) => {
-    const row = rows.reduce((total, column) => total + counts[wanted * classes.length + column], 0);
+    const row = totals.get(wanted);
     const count = counts[wanted * classes.length + found];
     const share = row ? count / row : null;
     const { cell: shown } = chosen;
@@ -63,9 +69,10 @@ function matrix(counts, { classes, ignore }, chosen, act) {
   };
   const short = (index) => element("th", { scope: "col", title: classes[index].name }, classes[index].name);
   return element("table", { class: "matrix" },
-    element("caption", {}, "Per cent of each row; a click shows the pixels"),
+    element("caption", {},
+      `Per cent of each row${some ? `, of the ${columns.length} commonest classes` : ""}; a click shows the pixels`),
     element("thead", {}, element("tr", {}, element("td", {}), ...columns.map(short))),
-    element("tbody", {}, ...rows.filter((index) => index !== ignore).map((wanted) =>
+    element("tbody", {}, ...columns.map((wanted) =>
       element("tr", {}, element("th", { scope: "row" }, classes[wanted].name),
         ...columns.map((found) => cell(wanted, found))))));
 }

@@ -47,7 +47,8 @@ def difference(count: int, *, student: NDArray[np.uint8], teacher: NDArray[np.ui
         teacher: The same shape.
 
     Returns:
-        (H, W): `count` where they agree, else the student's class; `NO_DATA` where either is.
+        (H, W): `count` where they agree, else the student's class; `NO_DATA` where either is. Of 255 classes every
+        number below `NO_DATA` is one, so agreement is `NO_DATA` too (`difference_names` says so).
     """
     found = np.where(student == teacher, np.uint8(count), student)
     found[(student == NO_DATA) | (teacher == NO_DATA)] = NO_DATA
@@ -56,7 +57,8 @@ def difference(count: int, *, student: NDArray[np.uint8], teacher: NDArray[np.ui
 
 def difference_names(classes: ClassMap) -> tuple[str, ...]:
     """By value: the classes, and behind them agreement."""
-    return (*classes.scored_names, "both the same")
+    same = "both the same" if classes.outputs < NO_DATA else "both the same, or no data"
+    return (*classes.scored_names, same)
 
 
 def difference_colours(classes: ClassMap) -> tuple[Colour, ...]:

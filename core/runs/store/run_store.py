@@ -75,7 +75,7 @@ MAX_RESTARTS = 3
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 _TRAINING = (RunKind.TRAINING,)
 _Runs = list[RunRecord]
-_Workers = list[WorkerRecord]
+_Behind = Callable[[RunConfig, str], RunConfig]
 
 
 class RunStore:
@@ -161,7 +161,7 @@ class RunStore:
         self,
         configs: Sequence[RunConfig],
         *,
-        control: Callable[[RunConfig, str], RunConfig] | None = None,
+        control: _Behind | Sequence[_Behind] | None = None,
         most: int | None = None,
         launched_by: str = "",
     ) -> _Runs:
@@ -169,23 +169,23 @@ class RunStore:
 
         Args:
             configs: What to queue, in order.
-            control: Makes the control of a run from its settings and its id; it is queued behind that run.
+            control: Makes the run behind one from its settings and its id, such as its control. Several make a chain.
             most: How many runs may be queued and running then. No other `add_all` or `retry_all` counts meanwhile.
             launched_by: Who launches them, for `RunRecord.launched_by`.
 
         Raises `ConfigError` for settings that are out of range, `RunStateError` when they would be more than `most`.
         """
         made: list[str] = []
+        behind = () if control is None else (control,) if callable(control) else tuple(control)
         try:
             with self._database.write(alone=True) as connection:
-                require_room(connection, RunKind.TRAINING, len(configs) * (1 if control is None else 2), most)
+                require_room(connection, RunKind.TRAINING, len(configs) * (1 + len(behind)), most)
                 for config in configs:
-                    made.append(self._new_folder(config.validate().to_json()))
-                    insert_run(connection, made[-1], config, self._now(), launched_by=launched_by)
-                    if control is not None:
-                        partner = control(config, made[-1])
-                        made.append(self._new_folder(partner.validate().to_json()))
-                        insert_run(connection, made[-1], partner, self._now(), launched_by=launched_by)
+                    wanted = config
+                    for make in (None, *behind):
+                        wanted = wanted if make is None else make(wanted, made[-1])
+                        made.append(self._new_folder(wanted.validate().to_json()))
+                        insert_run(connection, made[-1], wanted, self._now(), launched_by=launched_by)
                 return [to_run(find(connection, run_id)) for run_id in made]
         except TerrastillError:
             for run_id in made:
@@ -270,7 +270,7 @@ class RunStore:
         """Remove a worker that stops from the list."""
         self._workers.leave(worker_id)
 
-    def workers(self) -> _Workers:
+    def workers(self) -> Sequence[WorkerRecord]:
         """Those that are alive."""
         return self._workers.alive()
 
