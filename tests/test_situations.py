@@ -41,7 +41,8 @@ def linked(asked: Situation, dubai: Path, folder: Path) -> tuple[RunConfig, RunC
 
 def digests(config: RunConfig, *, labels: bool) -> set[str]:
     """Of the pictures that a run learns from: of those with labels, or of all."""
-    scenes = [*_training(config, open_split(config.data)[1].train, print), *_transfer(config, print)]
+    split = open_split(config.data)[1]
+    scenes = [*_training(config, split.train, print), *_transfer(config, split, print)]
     return {hashlib.sha256(scene.image).hexdigest() for scene in scenes if scene.mask is not None or not labels}
 
 

@@ -10,7 +10,11 @@ from core.losses.catalogue import LOSSES
 # Mid-tones that stand on a light and on a dark page alike, and apart from each other; lines on features are dashed.
 _GREEN, _ORANGE, _VIOLET = "#2a9479", "#d9782d", "#7c7ce0"
 _CURVES = {"Student": _GREEN, "Control": _ORANGE}
-_LABEL_TERMS = {"cross_entropy": ("Cross-entropy (labels)", _GREEN), "dice": ("Dice (labels)", _ORANGE)}
+_LABEL_TERMS = {
+    "cross_entropy": ("Cross-entropy (labels)", _GREEN),
+    "dice": ("Dice (labels)", _ORANGE),
+    "consistency": ("Consistency (averaged copy)", "#2255ff"),
+}
 _HEIGHT, _ENTRIES_ABOVE, _LONGEST_TICK, _MOST_MARKS = 300, 2, 18, 12
 # Of four quarters of runs, the worst first.
 _QUARTERS = ("rgba(128,128,128,.25)", "rgba(128,128,128,.45)", "rgba(42,148,121,.4)", "rgba(42,148,121,.8)")

@@ -138,18 +138,19 @@ def split_summary(data: dict[str, Any]) -> dict[str, Any]:
 
     Raises `DataError` and `ConfigError` with what to do.
     """
-    from core.data import open_split
+    from core.data import open_split, transfer_scenes
 
-    if (kept := own_datasets.split_facts(DataConfig(**data))) is not None:
+    config = DataConfig(**data)
+    if config.transfer is None and (kept := own_datasets.split_facts(config)) is not None:
         return kept
-    loaded, split = open_split(DataConfig(**data))
-    crop = DataConfig(**data).crop
+    loaded, split = open_split(config)
+    crop, more = config.crop, transfer_scenes(config, split, loaded.dataset.band_set)
     return {
         "train": len(split.train),
         "val": len(split.val),
-        "crops": sum(max(1, s.height // crop) * max(1, s.width // crop) for s in split.train),
+        "crops": sum(max(1, s.height // crop) * max(1, s.width // crop) for s in [*split.train, *more]),
         "val_megapixels": sum(s.height * s.width for s in split.val) / 1e6,
-        "note": split.note,
+        "note": f"{split.note} {len(more)} more pictures without labels." if more else split.note,
         "leaks": split.leaks,
         "warnings": loaded.warnings,
     }

@@ -1,17 +1,20 @@
 """A distillation as a person asks for it → checked → queued: one run for each seed, its control behind it."""
 
+import itertools
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from app.services import access, own_datasets
 from app.services.access import Person
 from app.services.run_settings import QUICK
-from app.services.runs import require_opened
-from app.services.stores import open_store
+from app.services.runs import Run, require_opened
+from app.services.stores import open_store, training_run
 from core import paths
-from core.config import DataConfig, RunConfig
-from core.config.fields import problems_of, setting
-from core.data.datasets import dataset_of
+from core.config import DataConfig, RunConfig, TrainConfig
+from core.config.fields import problems_of, setting, settings_of
+from core.data.datasets import dataset_of, has_pictures
 from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.errors import CheckpointError, ConfigError, DatasetNotFoundError
 from core.losses.catalogue import uses_features
@@ -19,6 +22,9 @@ from core.losses.catalogue import uses_features
 _LONGEST_NAME = 71
 """So that the control's name stays within the 80 characters of a run's name."""
 MOST_SEEDS = 5
+MORE_SEEDS = 3
+"""That a button below a verdict adds."""
+_LARGEST_SEED = int(settings_of(TrainConfig)["seed"].high or 0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ def to_config(request: Request) -> RunConfig:
         config,
         name=config.name.strip() or f"Compact {config.model.arguments['base']} from {distill.teacher}",
         data=opened_data(data),
-        train=replace(train, validate_every=max(1, train.epochs // 50)),
+        train=replace(train, validate_every=max(train.validate_every, train.epochs // 50)),
         distill=replace(distill, cache_pictures=pictures, cache_views=views),
     )
 
@@ -74,7 +80,12 @@ def opened_data(data: DataConfig) -> DataConfig:
     Raises `DatasetNotFoundError` for a folder that is not, `ConfigError` for an unknown dataset.
     """
     root, opened = access.opened_path(data.root or "") if dataset_of(data).needs_root else (None, None)
-    return replace(data, root=None if root is None else str(root), opened=None if opened is None else str(opened))
+    transfer = data.transfer
+    if transfer is not None and not has_pictures(transfer):
+        folder, opened = access.opened_path(transfer)
+        transfer = str(folder)
+    opened_text = None if opened is None else str(opened)
+    return replace(data, root=None if root is None else str(root), transfer=transfer, opened=opened_text)
 
 
 def to_configs(request: Request) -> list[RunConfig]:
@@ -82,24 +93,22 @@ def to_configs(request: Request) -> list[RunConfig]:
     first = to_config(request)
     if request.seeds == 1:
         return [first]
-    configs = []
-    for seed in range(first.train.seed, first.train.seed + request.seeds):
-        ending = f", seed {seed}"
-        name = first.name[: _LONGEST_NAME - len(ending)] + ending
-        configs.append(replace(first, name=name, train=replace(first.train, seed=seed)))
-    return configs
+    return [_of_seed(first, seed) for seed in range(first.train.seed, first.train.seed + request.seeds)]
 
 
 def given(config: RunConfig, *, control: bool) -> str:
-    """What the student and its control learn from, in a sentence; empty where all pictures have labels."""
-    few = config.data.labelled
-    if few is None or few < 1:
+    """What the student and its control learn from, in a sentence or two."""
+    few, distill = config.data.labelled, config.distill
+    if distill is None or (few is not None and few < 1):
         return ""
-    pictures = "1 training picture keeps its" if few == 1 else f"{few} training pictures keep their"
-    told = f"{pictures} labels: the student learns from these, and from the teacher's answers to all pictures"
-    told += f"; its control from {'this one' if few == 1 else 'these'} alone." if control else "."
-    if config.distill is not None and (config.distill.teacher, config.data.dataset) == ("teacher", SHIPPED_SCENES.name):
-        told += " The shipped teacher has seen none of them: it learned from Dubai and other synthetic scenes."
+    labels = f"the labels of {'all' if few is None else few} training picture{'' if few == 1 else 's'}"
+    answers = "the teacher's answers to all of them" + (" and to those without labels" if config.data.transfer else "")
+    taught_alone = distill.alpha == 0 == distill.alpha_at(1)
+    told = f"The student learns from {answers}, and from no label" if taught_alone else ""
+    told = told or f"The student learns from {labels}, and from {answers}"
+    told += f"; its control learns from {labels} alone." if control else "."
+    if (distill.teacher, config.data.dataset) == ("teacher", SHIPPED_SCENES.name):
+        told += " The shipped teacher has seen none of the pictures: it learned from Dubai and other synthetic scenes."
     return told
 
 
@@ -114,6 +123,8 @@ def problems(request: Request) -> list[str]:
     try:
         if dataset_of(data).needs_root and not (data.root or "").strip():
             return ["Name the folder that holds images/ and masks/."]
+        if data.transfer == "":
+            return ["Name the folder that holds the pictures without labels."]
         config = to_config(request)
         require_opened(config)
         found = config.problems()
@@ -142,7 +153,7 @@ def launch(request: Request, who: Person) -> str:
 
     Raises `ConfigError`, `StoreError`, and `RunStateError` when this person may not, or too many would wait.
     """
-    own_datasets.require_visible(request.config.data.dataset, who.folder)
+    own_datasets.require_data(request.config.data, who.folder)
     if found := problems(request):
         raise ConfigError(found)
     configs = to_configs(request)
@@ -154,6 +165,31 @@ def launch(request: Request, who: Person) -> str:
             launched_by=who.key,
         )
     return queued[0].id
+
+
+def launch_more_seeds(run: Run, known: Iterable[Run], who: Person) -> str:
+    """Queue `MORE_SEEDS` further seeds of these settings, each with its control; gives the first one's id.
+
+    Raises what `launch` raises.
+    """
+    config = training_run(run.id).config
+    own_datasets.require_data(config.data, who.folder)
+    require_opened(config)
+    taken = {other.seed for other in known if other.settings_key == run.settings_key}
+    free = (seed for seed in itertools.count(run.seed) if seed % (_LARGEST_SEED + 1) not in taken)
+    seeds = [seed % (_LARGEST_SEED + 1) for seed in itertools.islice(free, MORE_SEEDS)]
+    first = replace(config, name=re.sub(r", seed \d+$", "", config.name))
+    configs = [_of_seed(first, seed).validate() for seed in seeds]
+    with access.launching(who, 2 * len(configs)) as allowed:
+        queued = open_store().add_all(configs, control=as_control, most=allowed.waiting_runs, launched_by=who.key)
+    return queued[0].id
+
+
+def _of_seed(config: RunConfig, seed: int) -> RunConfig:
+    """The same run with another seed, which its name says."""
+    ending = f", seed {seed}"
+    name = config.name[: _LONGEST_NAME - len(ending)] + ending
+    return replace(config, name=name, train=replace(config.train, seed=seed))
 
 
 def as_control(config: RunConfig, run_id: str) -> RunConfig:

@@ -19,7 +19,7 @@ from app.services.stores import open_store
 from core.config import DataConfig, RunConfig
 from core.data import named
 from core.data.dataset import Dataset
-from core.data.datasets import DATASETS, known
+from core.data.datasets import DATASETS, has_pictures, known
 from core.data.folder import find_pairs
 from core.errors import ConfigError, DatasetNotFoundError, RunStateError
 from core.files import write_aside
@@ -163,12 +163,14 @@ def taken_bytes() -> int:
 
 
 def require_data(data: DataConfig, owner: str | None) -> None:
-    """Raises `ConfigError` where settings name a dataset that this visitor may not use."""
+    """Raises `ConfigError` where settings name a dataset that this visitor may not use, with its labels or without."""
     require_visible(data.dataset, owner)
+    if data.transfer is not None and has_pictures(data.transfer):
+        require_visible(data.transfer, owner)
 
 
 def _reads(config: RunConfig, name: str) -> bool:
-    return config.data.dataset == name
+    return name in (config.data.dataset, config.data.transfer)
 
 
 def _told(name: str) -> dict[str, Any] | None:

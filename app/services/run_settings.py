@@ -11,38 +11,56 @@ from typing import Any
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
 from core.config.fields import Setting, settings_of
 from core.config.run import BASE
+from core.data.datasets import has_pictures
 
 QUICK = RunConfig(
     kind="distill",
     data=DataConfig(crop=128, views_per_epoch=256, labelled=2),
-    train=TrainConfig(epochs=16),
-    distill=DistillConfig(cache_views=4),
+    train=TrainConfig(epochs=18, batch_size=8, validate_every=2),
+    distill=DistillConfig(
+        alpha=0.0, losses={"soft_targets": 1.0, "channel_wise": 3.0}, cache_pictures=True, cache_views=4
+    ),
 )
 FULL = RunConfig(
     kind="distill",
+    data=DataConfig(labelled=8),
     train=TrainConfig(epochs=75, batch_size=8, ema=0.998),
     distill=DistillConfig(cache_pictures=True, cache_views=20, cache_form="uint8"),
 )
 PRESETS: dict[str, RunConfig] = {"quick": QUICK, "full": FULL}
-"""`quick` is a first look, where a teacher pays: two of the pictures have labels. `full` is what a useful student
-needs."""
+"""Both are for somebody with few labels, where a teacher pays. `quick` is a first look: its student learns from the
+teacher's answers alone, its control from two pictures with labels (docs/RESULTS.md). `full` is what a useful student
+needs. Other situations change them (app/services/situations.py)."""
 
 FORM = (
-    *("teacher", "temperature", "alpha", "losses", "cache_pictures", "cache_views", "cache_form", "average_flips"),
-    *("dataset", "root", "split", "labelled", "crop", "views_per_epoch"),
+    *(
+        "teacher",
+        "temperature",
+        "alpha",
+        "alpha_end",
+        "losses",
+        "cache_pictures",
+        "cache_views",
+        "cache_form",
+        "average_flips",
+    ),
+    *("dataset", "root", "transfer", "split", "labelled", "crop", "views_per_epoch"),
     *("base", "epochs", "batch_size", "learning_rate", "ema", "seed", "device", "name"),
 )
 """Every setting that the form holds, by the name of its field."""
 
-_OWN = ("teacher", "losses", "average_flips", "dataset", "root", "split", "base", "seed", "device", "name")
+_OWN = ("teacher", "losses", "average_flips", "dataset", "root", "transfer", "split", "base", "seed", "device", "name")
 SET_BY_PRESET = tuple(name for name in FORM if name not in _OWN)
 """What choosing a preset sets; the rest says what a person has and wants, and stays."""
+
+FOLDER, TRANSFER_FOLDER = "folder", "transfer_folder"
+"""What the menu of pictures without labels calls a folder of the server, and the field that names it."""
 
 _PARTS: dict[str, type] = {"data": DataConfig, "train": TrainConfig, "distill": DistillConfig}
 _IN_LINK = {"views_per_epoch": "views"}
 _NOTHING = "none"
-_MAY_BE_EMPTY = ("views_per_epoch", "labelled")
-"""Numbers of the form that a person may clear."""
+_MAY_BE_EMPTY = ("views_per_epoch", "labelled", "alpha_end")
+"""Settings of the form that a person may clear."""
 
 
 def setting_of(name: str) -> Setting:
@@ -93,6 +111,8 @@ def to_link(config: RunConfig) -> dict[str, str]:
     """The settings of a distillation as query parameters of Distill, without its losses and its name."""
     values = {name: value_of(config, name) for name in FORM if name not in ("losses", "name")}
     known = {name: value for name, value in values.items() if value is not None or name in _MAY_BE_EMPTY}
+    if "transfer" in known and not has_pictures(known["transfer"]):
+        known |= {"transfer": FOLDER, TRANSFER_FOLDER: known["transfer"]}
     return {link_name(name): _as_text(value, fraction=name in _FRACTIONS) for name, value in known.items()}
 
 

@@ -11,7 +11,7 @@ from app.services.access import Person
 from app.services.artifacts import architecture
 from app.services.stores import open_store, training_run
 from core.config import RunConfig
-from core.data.datasets.shipped_scenes import SHIPPED_SCENES
+from core.data.datasets import has_pictures
 from core.errors import RunStateError
 from core.runs.store.records import RunQuery, RunRecord, RunState
 from core.runs.store.studies import TRIAL
@@ -48,6 +48,8 @@ class Run:
     priority: int = 0
     copyable: bool = False
     test_miou5: float | None = None
+    test_images: int | None = None
+    val_images: int | None = None
 
     @property
     def control_of(self) -> str | None:
@@ -150,7 +152,7 @@ def retry(run_id: str, who: Person) -> None:
     store = open_store()
     config, known = training_run(run_id).config, store.list()
     require_opened(config)
-    own_datasets.require_visible(config.data.dataset, who.folder)
+    own_datasets.require_data(config.data, who.folder)
     if config.control_of and config.train.match_seconds is None:
         _require_unfinished(next((record for record in known if record.id == config.control_of), None))
     ended = (RunState.FAILED, RunState.CANCELLED)
@@ -167,7 +169,7 @@ def require_opened(config: RunConfig) -> None:
     data = config.data
     if data.root:
         access.opened_path(data.root)
-    if data.transfer and data.transfer != SHIPPED_SCENES.name:
+    if data.transfer and not has_pictures(data.transfer):
         access.opened_path(data.transfer)
     teacher = config.distill.teacher if config.distill else None
     artifacts.require_known(*(name for name in (teacher, config.train.start_from) if name is not None))
@@ -225,6 +227,8 @@ def _run(record: RunRecord, control: str | None) -> Run:
         priority=record.priority,
         # Nobody chooses a trial by its test score: it is shown of the winner alone, which is trained again.
         test_miou5=None if record.part is not None and record.part.role == TRIAL else summary.get("test_miou5"),
+        test_images=summary.get("test_images"),
+        val_images=summary.get("val_images"),
         copyable=config.model.architecture == "compact"
         and (config.distill is not None or config.control_of is not None),
     )

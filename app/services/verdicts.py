@@ -1,4 +1,8 @@
-"""Whether a teacher was worth it: a distillation beside its control, over all seeds that there are."""
+"""Whether a teacher was worth it: a distillation beside its control, over all seeds that there are.
+
+Both are judged on the test pictures, where the data has some: they neither trained a model nor chose its weights. Every
+figure is rounded once, to one decimal, and gains are worked out from the rounded ones, so that what is shown adds up.
+"""
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,28 +10,97 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.services.runs import Run
+from core import checkpoint, paths
+from core.data.datasets import known as known_datasets
+from core.errors import CheckpointError
 
-_NO_DIFFERENCE = 0.05
-"""Points that one decimal does not show."""
+
+@dataclass(frozen=True)
+class WithAndWithout:
+    """A distillation and its control on the same pictures, in per cent with one decimal.
+
+    `part` is `test` or `validation`, `images` how many pictures it has, where that is known.
+    """
+
+    ours: float
+    labels: float
+    part: Literal["test", "validation"]
+    images: int | None = None
+
+    @property
+    def gain(self) -> float:
+        """In points."""
+        return _shown(self.ours - self.labels)
+
+    @property
+    def where(self) -> str:
+        """`on 2 test pictures`."""
+        pictures = "the" if self.images is None else str(self.images)
+        told = f"on {pictures} {self.part} picture{'' if self.images == 1 else 's'}"
+        return told if self.part == "test" else f"{told}, which also chose the weights"
+
+
+def scores(run: Run, control: Run | None, *, test: bool = True) -> WithAndWithout | None:
+    """What both scored: on the test pictures with `test` and where both were, else in validation.
+
+    None until both are done.
+    """
+    if control is None or run.state != "done" or control.state != "done":
+        return None
+    if test and run.test_miou5 is not None and control.test_miou5 is not None:
+        return WithAndWithout(_percent(run.test_miou5), _percent(control.test_miou5), "test", run.test_images)
+    if run.best_miou5 is None or control.best_miou5 is None:
+        return None
+    return WithAndWithout(_percent(run.best_miou5), _percent(control.best_miou5), "validation", run.val_images)
 
 
 def gain(run: Run, control: Run | None) -> tuple[str, float] | None:
     """What the distillation brought over its control, in a sentence and in points; None until both are done."""
-    if control is None or run.best_miou5 is None or control.best_miou5 is None:
+    found = scores(run, control)
+    if found is None:
         return None
-    if run.state != "done" or control.state != "done":
-        return None
-    points = 100 * (run.best_miou5 - control.best_miou5)
-    figures = f"mIoU {100 * run.best_miou5:.1f} % with the teacher, {100 * control.best_miou5:.1f} % with labels only"
+    figures = f"mIoU {found.ours:.1f} % with the teacher, {found.labels:.1f} % with labels only {found.where}"
     budget = "same seed, same training time"
-    if abs(points) < _NO_DIFFERENCE:
+    points = found.gain
+    if points == 0:
         return f"Distilling made no difference: {figures} ({budget}).", points
     verb = "gained" if points > 0 else "lost"
     against = "over" if points > 0 else "against"
     sentence = f"Distilling {verb} {abs(points):.1f} points {against} its control: {figures} ({budget})."
     if points > 0:
-        sentence += _gap_closed(run.best_miou5, control.best_miou5, run.teacher_miou5)
+        sentence += _gap_closed(found.ours, found.labels, _teacher(run, found.part))
     return sentence, points
+
+
+def knowledge(run: Run, control: Run | None) -> str:
+    """What the teacher learned from and what the control did, in a sentence; empty where its card does not say."""
+    if run.teacher is None:
+        return ""
+    try:
+        card = checkpoint.load_card(checkpoint.resolve(run.teacher, runs=paths.home()))
+    except CheckpointError:
+        return ""
+    count, name = card.data.get("labelled") or card.data.get("training_images"), str(card.data.get("dataset", ""))
+    if not isinstance(count, int) or not name:
+        return ""
+    own = run.config.data.labelled if control is None else control.config.data.labelled
+    theirs = "all training pictures" if own is None else f"{own} picture{'' if own == 1 else 's'}"
+    told = f" The teacher had learned from {count} pictures with labels of {_title(name)}"
+    return f"{told}; the control from {theirs} with labels of {_title(run.config.data.dataset)}."
+
+
+def _title(dataset: str) -> str:
+    found = known_datasets().get(dataset)
+    return dataset if found is None else found.short_title
+
+
+def _teacher(run: Run, part: str) -> float | None:
+    """The teacher's score on that part, in per cent; it is known for validation alone."""
+    return None if part == "test" or run.teacher_miou5 is None else _percent(run.teacher_miou5)
+
+
+def _percent(score: float) -> float:
+    return _shown(100 * score)
 
 
 @dataclass(frozen=True)
@@ -45,22 +118,36 @@ def verdict(run: Run, known: Iterable[Run]) -> Verdict | None:
     """
     by_id = {other.id: other for other in known}
     run = by_id.get(run.control_of or "", run)
-    told = gain(run, by_id.get(run.control or ""))
+    control = by_id.get(run.control or "")
+    told = gain(run, control)
     if told is None:
         return None
-    # A seed counts once, however often it was launched: the run that is looked at, else the newest.
-    taught = [other for other in by_id.values() if other.config.kind == "distill"]
-    alike = [other for other in taught if other.settings_key == run.settings_key]
+    found = scores_by_seed(run, by_id)
+    alike = [other for other in by_id.values() if other.config.kind == "distill" and _alike(other, run)]
+    coming = {other.seed for other in alike if _is_unfinished(other, by_id)} - found.keys()
+    knew = knowledge(run, control)
+    if len(found) == 1:
+        return _of_one_seed(*told, knew=knew, coming=len(coming))
+    ordered = [found[seed] for seed in sorted(found)]
+    return _over_seeds(ordered, _teacher(run, ordered[0].part), knew=knew, coming=len(coming))
+
+
+def scores_by_seed(run: Run, by_id: Mapping[str, Run]) -> dict[int, WithAndWithout]:
+    """The scores of every seed of these settings whose distillation and control are done.
+
+    A seed counts once, however often it was launched: the run that is looked at, else the newest.
+    """
+    alike = [other for other in by_id.values() if other.config.kind == "distill" and _alike(other, run)]
     alike.sort(key=lambda other: (other.id == run.id, other.created_at))
-    scores: dict[int, tuple[float, float]] = {}
-    for other in alike:
-        control = by_id.get(other.control or "")
-        if control is not None and gain(other, control) is not None:
-            scores[other.seed] = (other.best_miou5 or 0.0, control.best_miou5 or 0.0)
-    coming = {other.seed for other in alike if _is_unfinished(other, by_id)} - scores.keys()
-    if len(scores) == 1:
-        return _of_one_seed(*told, coming=len(coming))
-    return _over_seeds([scores[seed] for seed in sorted(scores)], run.teacher_miou5, coming=len(coming))
+    couples = [(other, by_id.get(other.control or "")) for other in alike]
+    told = [found for couple in couples if (found := scores(*couple)) is not None]
+    test = all(found.part == "test" for found in told)
+    pairs = ((couple[0].seed, scores(*couple, test=test)) for couple in couples)
+    return {seed: found for seed, found in pairs if found is not None}
+
+
+def _alike(one: Run, other: Run) -> bool:
+    return one.settings_key == other.settings_key
 
 
 def _is_unfinished(run: Run, by_id: Mapping[str, Run]) -> bool:
@@ -69,29 +156,29 @@ def _is_unfinished(run: Run, by_id: Mapping[str, Run]) -> bool:
     return control is not None and (run.active or (run.state == "done" and control.active))
 
 
-def _of_one_seed(sentence: str, points: float, *, coming: int) -> Verdict:
+def _of_one_seed(sentence: str, points: float, *, knew: str, coming: int) -> Verdict:
     advice = "the others are still to come" if coming else "launch more seeds"
-    sentence += f" One seed cannot tell luck from gain: {advice}."
-    return Verdict(sentence, "bad" if points <= -_NO_DIFFERENCE else "open")
+    sentence += f"{knew} One seed cannot tell luck from gain: {advice}."
+    return Verdict(sentence, "bad" if points < 0 else "open")
 
 
-def _over_seeds(scores: Sequence[tuple[float, float]], teacher: float | None, *, coming: int) -> Verdict:
-    """By pairs of scores, with the teacher and without. Judged as the figures are shown, so that words fit them."""
-    gains = [100 * (ours - labels) for ours, labels in scores]
-    mean, spread = _shown(statistics.mean(gains)), _shown(statistics.stdev(gains))
-    ours, labels = (statistics.mean(column) for column in zip(*scores, strict=True))
+def _over_seeds(found: Sequence[WithAndWithout], teacher: float | None, *, knew: str, coming: int) -> Verdict:
+    """Judged as the figures are shown, so that words fit them."""
+    ours, labels = (_shown(statistics.mean(column)) for column in ([s.ours for s in found], [s.labels for s in found]))
+    mean, spread = _shown(ours - labels), _shown(statistics.stdev([each.gain for each in found]))
     words: tuple[str, Literal["good", "bad", "open"]] = ("within the spread: not shown to help", "open")
     if mean > spread:
         words = ("worth it", "good")
     elif mean < -spread:
         words = ("the teacher hurt", "bad")
     sentence = (
-        f"{_signed(mean)} ± {spread:.1f} mIoU over its control ({len(scores)} seeds): {words[0]}. "
-        f"On average {100 * ours:.1f} % with the teacher, {100 * labels:.1f} % with labels only (same seeds, same "
-        f"training time); by seed {', '.join(_signed(_shown(points)) for points in gains)}."
+        f"{_signed(mean)} ± {spread:.1f} mIoU over its control ({len(found)} seeds): {words[0]}. "
+        f"On average {ours:.1f} % with the teacher, {labels:.1f} % with labels only {found[0].where} (same seeds, same "
+        f"training time); by seed {', '.join(_signed(each.gain) for each in found)}."
     )
     if words[1] == "good":
         sentence += _gap_closed(ours, labels, teacher)
+    sentence += knew
     if coming:
         sentence += f" {coming} more seed{'s are' if coming > 1 else ' is'} still to come."
     return Verdict(sentence, words[1])
@@ -106,9 +193,9 @@ def _signed(points: float) -> str:
     return f"{points:+.1f}".replace("-", "−")
 
 
-def _gap_closed(distilled: float, labels: float, teacher: float | None) -> str:
-    """How far a gain goes towards the teacher's score; nothing where there is no gap."""
+def _gap_closed(ours: float, labels: float, teacher: float | None) -> str:
+    """How far a gain goes towards the teacher's score; nothing where there is no gap. All in per cent."""
     if teacher is None or teacher <= labels:
         return ""
-    closed = (distilled - labels) / (teacher - labels)
-    return f" That closes {100 * closed:.0f} % of the gap to the teacher's {100 * teacher:.1f} %."
+    closed = (ours - labels) / (teacher - labels)
+    return f" That closes {100 * closed:.0f} % of the gap to the teacher's {teacher:.1f} %."

@@ -9,6 +9,7 @@ from app.services import access, progress, run_settings
 from app.services.access import Person
 from app.services.runs import Run
 from app.services.stores import open_store, training_run
+from core.data.datasets import has_pictures
 from core.errors import RunStateError
 from core.runs.store.records import RunState
 from core.runs.worker.processes import count_slots
@@ -114,6 +115,9 @@ def copy_link(run_id: str) -> dict[str, str]:
         config = store.get(config.control_of).config
     if not run_settings.fits_form(config):
         raise RunStateError("This run was started from the command line with settings that the form does not have.")
-    root = access.below_opened(config.data.root) if config.data.root else None
-    link = run_settings.to_link(run_settings.with_values(config, {"root": root}))
+    root, transfer = config.data.root, config.data.transfer
+    shown = {"root": access.below_opened(root) if root else None}
+    if transfer and not has_pictures(transfer):
+        shown |= {"transfer": access.below_opened(transfer)}
+    link = run_settings.to_link(run_settings.with_values(config, shown))
     return link | {"name": f"{config.name[:64]}, copy"}

@@ -69,8 +69,9 @@ class DataConfig:
     transfer: str | None = setting(
         None,
         "Pictures without labels",
-        "More pictures on which the student learns from the teacher alone: samples, or a folder that holds images/.",
-        metavar="DIR",
+        "More pictures on which the student learns from the teacher alone: a dataset, whose masks are not used, or a "
+        "folder that holds images/. Those that validate or test are left out.",
+        metavar="NAME_OR_DIR",
         empty="none",
     )
     labelled: int | None = setting(

@@ -76,8 +76,8 @@ class RunConfig:
             return ["Mixed views have no labels of their own: mixing needs a teacher, and alpha 0."]
         if self.data.mix and self.distill is not None and self.distill.cache_pictures:
             return ["A teacher that saw whole pictures has no answer to mixed views: store views, or do not mix."]
-        if self.data.transfer and self.distill is None:
-            return ["Pictures without labels teach nothing without a teacher: leave them out of this run."]
+        if self.data.transfer and self.distill is None and not self.train.consistency:
+            return ["Pictures without labels teach nothing without a teacher or consistency: leave them out."]
         return []
 
     def validate(self) -> "RunConfig":
@@ -87,8 +87,11 @@ class RunConfig:
         return self
 
     def as_control(self, of: str, *, name: str | None = None) -> "RunConfig":
-        """The run that shows what the teacher was worth to the run `of`: all the same, on labels alone."""
-        data = replace(self.data, mix=0.0, transfer=None)
+        """The run that shows what the teacher was worth to the run `of`: all the same, on labels alone.
+
+        With consistency training it sees the same pictures, for that needs no teacher.
+        """
+        data = replace(self.data, mix=0.0, transfer=self.data.transfer if self.train.consistency else None)
         name = self.name if name is None else name
         return replace(self, kind="train", name=name, data=data, distill=None, control_of=of)
 

@@ -79,6 +79,23 @@ class TrainConfig:
         metavar="NAME",
         empty="fresh weights",
     )
+    consistency: float = setting(
+        0.0,
+        "Consistency",
+        "Weight of consistency training: the averaged weights are the student's own teacher, also on pictures without "
+        "labels. It needs an EMA decay; 0 is off.",
+        low=0,
+        high=100,
+        step=0.5,
+    )
+    confidence: float = setting(
+        0.95,
+        "Confidence for consistency",
+        "The student learns its averaged copy's answer to a pixel where that is at least so sure.",
+        low=0,
+        high=1,
+        step=0.05,
+    )
     accumulate: int = setting(
         1, "Gradient accumulation", "Parts that a batch is cut into, to save memory.", low=1, high=1024
     )
@@ -104,4 +121,8 @@ class TrainConfig:
         found = problems_of(self)
         if not found and self.batch_size % self.accumulate:
             found.append(f"A batch of {self.batch_size} cannot be cut into {self.accumulate} equal parts.")
+        if not found and self.consistency and not self.ema:
+            found.append("Consistency needs averaged weights to learn from: give an EMA decay, such as 0.99.")
+        if not found and self.consistency and self.devices > 1:
+            found.append("Consistency is trained on one device: set the devices to 1.")
         return found

@@ -1,15 +1,19 @@
-"""Opening datasets: `open_dataset` reads one whole into memory, `open_split` also parts it for training."""
+"""Opening datasets: `open_dataset` reads one whole into memory, `open_split` also parts it for training.
+
+`transfer_scenes` are pictures without labels beside it.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.band_set import BandSet
 from core.config import DataConfig
 from core.data import named
 from core.data.dataset import Dataset
-from core.data.datasets import dataset_of
+from core.data.datasets import dataset_of, has_pictures
 from core.data.folder import LoadedFolder, Problem, load_folder
 from core.data.opened import inside
-from core.data.scene import Scene
+from core.data.scene import Scene, digest
 from core.data.splits import Split, split_scenes
 from core.errors import ConfigError
 
@@ -55,6 +59,29 @@ def open_split(config: DataConfig) -> tuple[LoadedDataset, Split]:
             f"The dataset {config.dataset} has no masks: put them into masks/ beside images/, with the same names."
         )
     return loaded, split_scenes(loaded.scenes, config.split, parts=loaded.dataset.split, patch=config.crop)
+
+
+def transfer_scenes(data: DataConfig, split: Split, bands: BandSet) -> list[Scene]:
+    """More pictures to learn the teacher's outputs on, without their masks: of a dataset, or of a folder.
+
+    Those that validate or test this run are left out, by their pixels: a student that has learned the teacher's answers
+    to them could not be judged on them. Raises `DataError`, and `ConfigError` where none is left, or where they have
+    not the bands of the run.
+    """
+    transfer = data.transfer
+    if transfer is None:
+        return []
+    source = DataConfig(dataset="folder", root=transfer, opened=data.opened)
+    if has_pictures(transfer):
+        source = DataConfig(dataset=transfer)
+    loaded = open_dataset(source)
+    loaded.dataset.band_set.places_of(bands, whose="This run")
+    held = {digest(scene.only(bands.names).image) for scene in (*split.val, *split.test)}
+    found = [replace(scene.only(bands.names), mask=None) for scene in loaded.scenes]
+    found = [scene for scene in found if digest(scene.image) not in held]
+    if not found:
+        raise ConfigError("No picture without labels is left beside those that validate and test: bring others.")
+    return found
 
 
 def _loaded(dataset: Dataset, config: DataConfig) -> LoadedFolder:

@@ -116,7 +116,7 @@ class ViewSampler:
         if not self.paste:
             return [None] * len(indices)
         random = self._random(epoch, indices[0], _PASTING)
-        return [_rectangle(self.crop, random) if random.random() < self.paste else None for _ in indices]
+        return [rectangle(self.crop, random) if random.random() < self.paste else None for _ in indices]
 
     def batch(self, epoch: int, indices: Sequence[int], *, only: Sequence[int] | None = None) -> Labelled:
         """A batch of views.
@@ -222,8 +222,8 @@ def resized(image: NDArray[Any], side: int) -> NDArray[Any]:
     return found.astype(image.dtype, copy=False)
 
 
-def _rectangle(side: int, random: np.random.Generator) -> Rectangle:
-    """One that lies in a view of `side` pixels."""
+def rectangle(side: int, random: np.random.Generator) -> Rectangle:
+    """One to paste, that lies in a view of `side` pixels."""
     area = random.uniform(*_PASTED_AREA)
     aspect = float(np.exp(random.uniform(*np.log(_PASTED_ASPECT))))
     height, width = (min(side, round(side * float(np.sqrt(share)))) for share in (area / aspect, area * aspect))

@@ -9,12 +9,10 @@ from core import checkpoint
 from core.band_set import BandSet, parse_names
 from core.cards import mapping_of
 from core.classes import ClassMap
-from core.config import DataConfig, DistillConfig, RunConfig
-from core.data import open_dataset, open_split
+from core.config import DistillConfig, RunConfig
+from core.data import open_split, transfer_scenes
 from core.data.dataset import Dataset
 from core.data.datasets import dataset_of
-from core.data.datasets.shipped_scenes import SHIPPED_SCENES
-from core.data.scene import Scene
 from core.data.splits import Split
 from core.device import autocast_dtype, choose, share_of
 from core.errors import CheckpointError, ConfigError, DeviceError, ModelError
@@ -35,8 +33,7 @@ def check(config: RunConfig, *, runs: Path) -> list[str]:
     data, split = open_split(config.data)
     require_labels(split, data.dataset.classes)
     problems = _on_pictures(config, split, data.dataset, runs)
-    if config.data.transfer is not None:
-        open_transfer(config.data.transfer, bands_read(config, data.dataset, runs))
+    transfer_scenes(config.data, split, bands_read(config, data.dataset, runs))
     if problems:
         raise ConfigError(problems)
     return [*warnings, *_data_warnings(data.warnings, split)]
@@ -49,18 +46,6 @@ def require_labels(split: Split, class_map: ClassMap) -> None:
             raise ConfigError(
                 f"The {purpose} pictures hold no labelled pixel: check their masks, or choose another split."
             )
-
-
-def open_transfer(transfer: str, bands: BandSet) -> list[Scene]:
-    """More pictures to learn the teacher's outputs on: `samples`, or those of a folder.
-
-    Raises `DataError`, and `ConfigError` where they have not the bands of the run.
-    """
-    named = transfer == SHIPPED_SCENES.name
-    source = DataConfig(dataset=transfer) if named else DataConfig(dataset="folder", root=transfer)
-    loaded = open_dataset(source)
-    loaded.dataset.band_set.places_of(bands, whose="This run")
-    return [scene.only(bands.names) for scene in loaded.scenes]
 
 
 def check_settings(config: RunConfig, *, runs: Path) -> list[str]:

@@ -15,7 +15,7 @@ from core import checkpoint
 from core.band_set import BandSet
 from core.checkpoint import ModelCard
 from core.config import RunConfig
-from core.data import open_split
+from core.data import open_split, transfer_scenes
 from core.data.band_statistics import band_statistics
 from core.data.dataset import Dataset
 from core.data.scene import Scene, digest
@@ -29,7 +29,7 @@ from core.files import discard
 from core.models import can_compile, count_macs, count_parameters, without_pretraining
 from core.models.pretrained import LITE_MEAN, LITE_STD
 from core.normalise import Normaliser
-from core.runs.checks import bands_read, bands_seen, check, initial_model, open_transfer, require_labels
+from core.runs.checks import bands_read, bands_seen, check, initial_model, require_labels
 from core.runs.devices.launcher import gathered
 from core.runs.teaching import CACHE, Teaching, load_teacher, with_teacher
 from core.runs.trial import training_problem
@@ -123,10 +123,9 @@ def _task(config: RunConfig, split: Split, dataset: Dataset, emit: Emit, runs: P
     model = fresh.to(device).to(memory_format=torch.channels_last)
     if device.type == "cpu" and dtype == torch.bfloat16:
         keep_in_float32(model)
-    bands = split.train[0].bands
     training = _training(config, split.train, emit)
     sampler = ViewSampler(
-        scenes=[*training, *_transfer(config, bands, emit)],
+        scenes=[*training, *_transfer(config, split, emit)],
         crop=config.data.crop,
         scale=config.data.scale,
         colour=config.data.colour,
@@ -187,18 +186,19 @@ def _compiles(config: RunConfig, device: torch.device, emit: Emit) -> bool:
 
 
 def _training(config: RunConfig, scenes: Sequence[Scene], emit: Emit) -> list[Scene]:
-    """Where only some keep their labels, these are spread evenly among all; only a teacher labels the others.
+    """Where only some keep their labels, these are spread evenly among all.
 
-    A run on labels alone leaves pictures without labels out.
+    A run on labels alone leaves pictures without labels out; a teacher and consistency training learn from them.
     """
+    alone = config.distill is None and not config.train.consistency
     labelled = [scene for scene in scenes if scene.mask is not None]
-    without = [] if config.distill is None else [scene for scene in scenes if scene.mask is None]
+    without = [] if alone else [scene for scene in scenes if scene.mask is None]
     few = config.data.labelled
     if few is None or few >= len(labelled):
         return [*labelled, *without]
     kept = {at * len(labelled) // few for at in range(few)}
     emit(MessageEvent(f"{few} of {len(labelled)} training pictures keep their labels."))
-    if config.distill is None:
+    if alone:
         return [labelled[at] for at in sorted(kept)]
     return [*(scene if at in kept else replace(scene, mask=None) for at, scene in enumerate(labelled)), *without]
 
@@ -208,12 +208,11 @@ def _named(folder: str | None) -> str | None:
     return None if folder is None else Path(folder).name
 
 
-def _transfer(config: RunConfig, bands: BandSet, emit: Emit) -> list[Scene]:
+def _transfer(config: RunConfig, split: Split, emit: Emit) -> list[Scene]:
     """More pictures for the student to learn from its teacher on; a mask beside one is not used."""
-    if config.data.transfer is None:
-        return []
-    scenes = [replace(scene, mask=None) for scene in open_transfer(config.data.transfer, bands)]
-    emit(MessageEvent(f"{len(scenes)} more pictures without labels, from {config.data.transfer}."))
+    scenes = transfer_scenes(config.data, split, split.train[0].bands)
+    if scenes:
+        emit(MessageEvent(f"{len(scenes)} more pictures without labels, from {config.data.transfer}."))
     return scenes
 
 
@@ -232,6 +231,7 @@ def _summary(config: RunConfig, outcome: Outcome, teaching: Teaching | None, spl
         "control_of": config.control_of,
         "split": split.rule,
         "leaks": split.leaks,
+        "val_images": sum(scene.mask is not None for scene in split.val),
     }
 
 

@@ -67,6 +67,8 @@ class _Trainer:
             features=task.features,
             tap=Tap(task.model, task.layer) if task.features else None,
             group=task.group,
+            averaged=self.average.module if self.average and config.consistency else None,
+            bands=task.sampler.scenes[0].bands,
         )
         self.steps = max(1, task.views // config.images_per_step)
         self.progress = TrainState(epochs=config.epochs)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from core.band_set import COLOURS, BandSet
 from core.config import RunConfig
 from core.data.scene import TEACHABLE
 from core.device import autocast
@@ -18,6 +19,7 @@ from core.models.committee import Committee
 from core.models.tap import Tap
 from core.normalise import Normaliser
 from core.train.batches import Batch
+from core.train.consistency import TERM, consistency_term
 from core.train.distributed import ALONE, Group
 
 
@@ -104,6 +106,9 @@ class Stepper:
     features: FeatureTerms | None = None
     tap: Tap | None = None
     group: Group = ALONE
+    averaged: nn.Module | None = None
+    """The averaged copy that consistency training learns from; None: there is none."""
+    bands: BandSet = COLOURS
 
     def terms(self, batch: Batch, output: TeacherOutput | None, done: float = 0.0) -> dict[str, Tensor]:
         """Named, weighted losses of this batch with the model as it is.
@@ -130,9 +135,11 @@ class Stepper:
             # Losses go over few channels: on a CPU they are quicker where each channel lies in one piece (docs/LOG.md).
             logits = self.forward(self.normaliser(batch.images)).contiguous()
         dice_share = self.config.train.dice
+        own = self._consistency(batch, valid)
         if distill is None or output is None:
-            return supervised(logits=logits, labels=labels, ignore_index=self.ignore_index, dice_share=dice_share)
-        return distillation_terms(
+            hard = supervised(logits=logits, labels=labels, ignore_index=self.ignore_index, dice_share=dice_share)
+            return hard | own
+        taught = distillation_terms(
             student=logits,
             teacher=output.logits.to(device, non_blocking=True).contiguous(),
             labels=labels,
@@ -144,6 +151,26 @@ class Stepper:
             weights=distill.losses,
             inside=self._inside(output, valid, batch),
         )
+        return taught | own
+
+    def _consistency(self, batch: Batch, valid: Tensor) -> dict[str, Tensor]:
+        """What the student learns from its averaged copy, weighted."""
+        if self.averaged is None:
+            return {}
+        train = self.config.train
+        with autocast(self.normaliser.device, self.dtype):
+            term = consistency_term(
+                averaged=self.averaged,
+                student=self.forward,
+                images=batch.images,
+                normalise=self.normaliser,
+                valid=valid,
+                confidence=train.confidence,
+                ignore_index=self.ignore_index,
+                seed=(train.seed, batch.turn, batch.epoch, batch.first),
+                bands=self.bands,
+            )
+        return {TERM: train.consistency * term}
 
     def _inside(self, output: TeacherOutput, valid: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The losses on features, not yet weighted."""

@@ -47,9 +47,9 @@ def test_size_and_time_are_known_before_launch(view: View) -> None:
     page = view("distill")
     assert not page.exception
     assert "**120 k**" in words(page)
-    # 16 epochs of 256 views at 10.1 ms, 4 of teacher answers at 20 ms, start, validation; and as much for a control.
+    # 18 epochs of 256 views at 10.1 ms, teacher answers to pictures, start, validation; and as much for a control.
     assert page.metric[0].label == "Estimated time, with control"
-    assert page.metric[0].value == "3 min"
+    assert page.metric[0].value == "2 min"
     assert "Timed" not in words(page)
     assert "timed on this machine" in words(page)
 

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from app.components.charts import loss_chart
 from app.services import launch
 from app.services.access import Person
+from app.services.run_settings import PRESETS
 from app.services.stores import open_store
 from core.losses.catalogue import LOSSES, usual_weights
 from tests.ui.conftest import ANYBODY, World, ask, held, words
@@ -46,11 +47,22 @@ def query(page: AppTest, name: str) -> Any:
     return value[0] if isinstance(value, list) else value
 
 
-def test_the_channel_wise_loss_is_the_start_and_leaves_the_link_alone(view: View, world: World) -> None:
-    page = view("distill")
-    assert page.multiselect(key="losses_chosen").value == ["channel_wise"]
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_starts_with_its_losses_and_leaves_the_link_alone(view: View, world: World, preset: str) -> None:
+    page = view("distill", preset=preset)
+    start = held(ask(preset), "losses")[0]
+    assert page.multiselect(key="losses_chosen").value == list(start)
     assert "losses" not in page.query_params
-    assert held(launched(page, world), "losses")[0] == {"channel_wise": 3.0}
+    assert held(launched(page, world), "losses")[0] == start
+
+
+def test_another_preset_changes_the_losses_unless_a_person_chose_them(view: View, world: World) -> None:
+    page = view("distill")
+    page.segmented_control(key="preset").set_value("full").run()
+    assert held(launched(page, world), "losses") == held(ask("full"), "losses")
+    page = choose(page, "hint")
+    page.segmented_control(key="preset").set_value("quick").run()
+    assert list(held(launched(page, world), "losses")[0]) == ["hint"]
 
 
 def test_each_loss_is_explained_with_its_paper_its_temperature_and_its_cost(view: View) -> None:
@@ -99,7 +111,7 @@ def test_a_chosen_loss_brings_its_usual_weight_to_the_form_and_the_link(view: Vi
         ("hint", {"hint": USUAL["hint"]}),
         ("hint:loud,boundary:nan", {"hint": USUAL["hint"], "boundary": USUAL["boundary"]}),
         ("shouting:3,boundary:2", {"boundary": 2.0}),
-        ("shouting:3", {"channel_wise": 3.0}),
+        ("shouting:3", {"soft_targets": 1.0, "channel_wise": 3.0}),
     ],
 )
 def test_a_link_brings_back_losses_and_leaves_nonsense_out(
@@ -164,8 +176,8 @@ def test_seeds_multiply_the_time_and_the_first_run_is_shown(view: View, world: W
     page = view("distill")
     page.number_input(key="seeds").set_value(3).run()
     assert page.metric[0].label == "Estimated time, 3 seeds, each with control"
-    # Three times 164 s.
-    assert page.metric[0].value == "8 min"
+    # Three times 137 s.
+    assert page.metric[0].value == "7 min"
     launched(page, world)
     records = list(reversed(open_store().list()))
     assert [record.config.train.seed for record in records] == [0, 0, 1, 1, 2, 2]
@@ -187,10 +199,9 @@ def test_names_of_seeds_stay_within_bounds_and_differ_in_seed_alone(control: boo
 
 
 def test_the_quick_preset_says_what_student_and_control_are_given(view: View, world: World) -> None:
-    """The full one has labels for everything, and nothing to tell."""
     page = view("distill")
-    assert "2 training pictures keep their labels: the student learns from these" in words(page)
-    assert held(launched(page, world), "labelled") == (2,)
-    full = view("distill", preset="full")
-    assert "keep their labels" not in words(full)
-    assert held(launched(full, world), "labelled") == (None,)
+    told = words(page)
+    assert "learns from the teacher's answers to all of them, and from no label" in told
+    assert "its control learns from the labels of 2 training pictures alone." in told
+    assert "The shipped teacher has seen none of the pictures" in told
+    assert held(launched(page, world), "labelled", "alpha") == (2, 0.0)

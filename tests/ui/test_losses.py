@@ -13,7 +13,7 @@ from app.services import estimates, launch
 from core.config import DistillConfig
 from core.losses.catalogue import LOSSES, Loss, in_words, names, uses_features
 from core.paths import ROOT
-from tests.ui.conftest import ask
+from tests.ui.conftest import ask, held
 
 Colour = tuple[float, float, float]
 
@@ -38,18 +38,19 @@ def test_losses_are_told_in_words() -> None:
 
 @pytest.mark.parametrize("names", [["hint"], ["soft_targets", "affinity"]])
 def test_losses_on_features_store_views_and_not_pictures(names: list[str]) -> None:
-    settings = ask(losses=dict.fromkeys(names, 1.0), cache_views=4, cache_pictures=True)
+    settings = ask("full", losses=dict.fromkeys(names, 1.0), cache_views=4, cache_form="float16")
+    assert held(settings, "cache_pictures") == (True,)
     assert uses_features(dict.fromkeys(names, 1.0))
     assert launch.to_config(settings).distill == DistillConfig(losses=dict.fromkeys(names, 1.0), cache_views=4)
     assert launch.problems(settings) == []
 
 
 def test_everything_that_is_chosen_reaches_the_run() -> None:
-    settings = ask(losses={"boundary": 2.0}, average_flips=True, ema=0.99, crop=64, cache_views=3, cache_form="uint8")
+    settings = ask(losses={"boundary": 2.0}, average_flips=True, ema=0.99, crop=64, cache_form="uint8")
     config = launch.to_config(settings)
     assert config.distill is not None
     assert (config.distill.losses, config.distill.average_flips) == ({"boundary": 2.0}, True)
-    assert (config.distill.cache_views, config.distill.cache_form) == (3, "uint8")
+    assert (config.distill.cache_pictures, config.distill.cache_form) == (True, "uint8")
     assert (config.train.ema, config.data.crop) == (0.99, 64)
 
 
@@ -75,7 +76,8 @@ def test_time_counts_losses_mirror_images_and_how_often_the_teacher_predicts() -
     costs = {"soft_targets": 0.001, "hint": 0.002, "boundary": 5.0}
 
     def seconds(**changes: object) -> float:
-        settings = {"epochs": 10, "cache_views": 2, "losses": {"soft_targets": 1.0}} | changes
+        stored = {"cache_views": 2, "cache_pictures": False}
+        settings = {"epochs": 10, "losses": {"soft_targets": 1.0}} | stored | changes
         config = launch.to_config(ask(**settings))
         return estimates.training_seconds(config, pace, macs_256=1, views=100, val_megapixels=0.0, losses=costs)
 

@@ -129,6 +129,11 @@ def test_no_other_visitor_is_shown_or_trains_on_a_private_dataset() -> None:
         lambda: launch.launch(
             replace(launch.Request(), config=replace(launch.Request().config, data=config.data)), BOB_PERSON
         ),
+        lambda: launch.launch(
+            replace(launch.Request(), config=replace(launch.Request().config, data=DataConfig(transfer=name))),
+            BOB_PERSON,
+        ),
+        lambda: launch.launch_more_seeds(runs.some_runs([run_id])[0], [], BOB_PERSON),
         lambda: teachers.launch(teachers.TeacherRequest(config), BOB_PERSON),
         lambda: runs.retry(run_id, BOB_PERSON),
     ]

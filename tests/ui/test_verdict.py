@@ -1,14 +1,16 @@
 """Was the teacher worth it: one seed cannot tell, several can, and the words turn exactly where the spread begins."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.services import launch, runs, verdicts
 from app.services.stores import open_store
-from core.config import RunConfig
+from core.config import DistillConfig, RunConfig
 from tests.ui.conftest import ANYBODY, ask, words
 
 CONTROL_MIOU5 = 0.50
@@ -130,7 +132,7 @@ def test_a_seed_launched_twice_counts_once() -> None:
         ({"seed": 9}, True),
         ({"name": "another"}, True),
         ({"device": "cpu"}, True),
-        ({"losses": {"channel_wise": 3}}, True),
+        ({"losses": {"soft_targets": 1, "channel_wise": 3}}, True),
         ({"losses": {"channel_wise": 1.5}}, False),
         ({"losses": {"soft_targets": 1.0}}, False),
         ({"base": 8}, False),
@@ -157,3 +159,69 @@ def test_the_page_tells_the_spread_over_finished_seeds(view: Callable[..., AppTe
     assert not page.exception
     assert "+7.0 ± 1.4 mIoU over its control (2 seeds): worth it." in page.success[0].value
     assert "closes 35 % of the gap" in words(page)
+
+
+def test_the_test_part_is_what_counts_and_says_how_many_pictures_it_has() -> None:
+    """Validation chose the weights, so it flatters; here it even says the opposite."""
+    found = [
+        replace(run, test_miou5=0.6 if run.control_of else 0.7, test_images=2, val_images=3)
+        for run in finished(-5.0, -5.0)
+    ]
+    assert "+10.0 ± 0.0" in told(found).sentence
+    assert "70.0 % with the teacher, 60.0 % with labels only on 2 test pictures (" in told(found).sentence
+    alone = [replace(run, test_miou5=None, val_images=1) for run in found]
+    assert "labels only on 1 validation picture, which also chose the weights (" in told(alone).sentence
+    mixed = [replace(run, test_miou5=None) if run.seed == 1 and run.control_of else run for run in found]
+    assert "−5.0 ± 0.0" in told(mixed).sentence
+    assert "on 3 validation pictures" in told(mixed).sentence
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_what_is_shown_adds_up(count: int) -> None:
+    """Whatever the scores: the gain is the difference of the two figures beside it."""
+    runs_of_three, random = finished(0.0, 0.0, 0.0), np.random.default_rng(count)
+    for _ in range(100):
+        found = [replace(run, best_miou5=random.uniform()) for run in runs_of_three if run.seed < count]
+        sentence = told(found).sentence
+        figures = re.search(r"([\d.]+) % with the teacher, ([\d.]+) % with labels", sentence)
+        shown = re.search(r"(gained|lost|([+−][\d.]+) ±) ?([\d.]*)", sentence)
+        assert figures is not None
+        difference = float(figures[1]) - float(figures[2])
+        if shown is None:
+            assert difference == 0.0
+            continue
+        gain = float(shown[2].replace("−", "-")) if shown[2] else float(shown[3]) * (-1 if shown[1] == "lost" else 1)
+        assert gain == pytest.approx(difference, abs=1e-6)
+
+
+def test_it_says_what_the_teacher_knew_and_the_control_did_not() -> None:
+    """Of the shipped teacher from its card: 163 pictures of the mixture, and the control two shipped scenes."""
+    found = finished(1.0)
+    assert "The teacher had learned from 163 pictures with labels of " in told(found).sentence
+    assert "the control from 2 pictures with labels of " in told(found).sentence
+    every = [replace(run, config=replace(run.config, data=replace(run.config.data, labelled=None))) for run in found]
+    assert "the control from all training pictures with labels" in told(every).sentence
+    unknown = DistillConfig(teacher="nobody")
+    without = [replace(run, config=replace(run.config, distill=run.config.distill and unknown)) for run in found]
+    assert "had learned" not in told(without).sentence
+
+
+def test_three_more_seeds_come_with_their_controls_and_repeat_none() -> None:
+    launch.launch(ask(seeds=2, seed=4, name="Roofs"), ANYBODY)
+    store = open_store()
+    run = next(run for run in runs.list_runs() if run.seed == 4 and run.control_of is None)
+    launch.launch_more_seeds(run, runs.list_runs(), ANYBODY)
+    taught = [record for record in store.list() if record.config.distill is not None]
+    assert sorted(record.config.train.seed for record in taught) == [4, 5, 6, 7, 8]
+    assert {record.config.name for record in taught} == {f"Roofs, seed {seed}" for seed in range(4, 9)}
+    assert len({runs.settings_key(record.config) for record in taught}) == 1
+    controls = [record.config for record in store.list() if record.config.control_of]
+    assert sorted(config.train.seed for config in controls) == [4, 5, 6, 7, 8]
+
+
+def test_seeds_begin_anew_beyond_the_largest() -> None:
+    launch.launch(ask(seed=2**31 - 1), ANYBODY)
+    run = next(run for run in runs.list_runs() if run.control_of is None)
+    launch.launch_more_seeds(run, runs.list_runs(), ANYBODY)
+    seeds = sorted(run.seed for run in runs.list_runs() if run.control_of is None)
+    assert seeds == [0, 1, 2, 2**31 - 1]

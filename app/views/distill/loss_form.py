@@ -1,6 +1,6 @@
 """Which losses the student learns from, how much each one weighs, and what each costs on this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -10,7 +10,7 @@ from app import state
 from app.components import say
 from app.components.forecast import loss_cost
 from app.services.names import plain
-from core.losses.catalogue import LOSSES, Loss, default_weights, usual_weights
+from core.losses.catalogue import LOSSES, Loss, usual_weights
 
 _CHOSEN = "losses_chosen"
 
@@ -24,11 +24,22 @@ class LossForm:
     places: dict[str, DeltaGenerator] = field(default_factory=dict)
 
 
-def loss_form() -> LossForm:
-    """The menu of losses, and a weight for each chosen one; the link keeps both."""
-    start, usual = default_weights(), usual_weights()
+def start_with(start: Mapping[str, float], *, instead_of: Collection[Mapping[str, float]]) -> None:
+    """Before the form is drawn: choose these losses, where the form still holds one of those that it started with."""
+    if state.last(state.LOSSES, None) not in instead_of:
+        return
+    st.session_state[_CHOSEN] = list(start)
+    for name in LOSSES:
+        st.session_state.pop(f"weight_{name}", None)
+    state.remember(state.LOSSES, dict(start))
+    state.to_link(state.LOSSES, None, default=None)
+
+
+def loss_form(start: Mapping[str, float]) -> LossForm:
+    """The menu of losses, which starts with these, and a weight for each chosen one; the link keeps both."""
+    usual = usual_weights()
     linked = state.weights_from_link(state.LOSSES, usual)
-    linked = state.last(state.LOSSES, start) if linked is None else linked
+    linked = state.last(state.LOSSES, dict(start)) if linked is None else linked
     if _CHOSEN not in st.session_state:
         st.session_state[_CHOSEN] = list(linked)
     chosen = st.multiselect(

@@ -12,14 +12,25 @@ from app.services import launch
 from app.services.artifacts import Model
 from app.services.datasets import DatasetChoice
 from app.services.names import plain, shown
-from app.services.run_settings import PRESETS, SET_BY_PRESET, link_name, setting_of, value_of, with_values
-from app.views.distill.loss_form import LossForm, loss_form
+from app.services.run_settings import (
+    FOLDER,
+    PRESETS,
+    SET_BY_PRESET,
+    TRANSFER_FOLDER,
+    link_name,
+    setting_of,
+    value_of,
+    with_values,
+)
+from app.services.situations import SITUATIONS, defaults
+from app.views.distill.loss_form import LossForm, loss_form, start_with
 from core.config import RunConfig
 from core.config.fields import Setting, settings_of
 from core.losses.catalogue import uses_features
 
 _PRESETS = {"quick": "Quick", "full": "Full"}
 _SPLITS = {"by-image": "By source image", "leaky-patches": "Random patches (leaks, for comparison only)"}
+_ALPHA_ENDS = {"none": "As at the start", "1.0": "1: labels take over"}
 _FORMS = {"float16": "Two bytes a logit", "uint8": "One byte a logit (half the disk)"}
 _WIDTHS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
@@ -27,12 +38,19 @@ _WIDTHS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[launch.Request, LossForm]:
     """Draw the form and give back what it holds, and its part on losses; widgets are bound to the link."""
     values: dict[str, Any] = {}
+    have = linked_segments(
+        "What do you have?",
+        {name: situation.title for name, situation in SITUATIONS.items()},
+        name=state.HAVE,
+        on_change=_apply_situation,
+    )
+    say.caption(SITUATIONS[have].expect)
     linked_segments(
         "Preset",
         _PRESETS,
         name=state.PRESET,
         on_change=_apply_preset,
-        help="Quick: a first look, some minutes on two processor cores and as much for its control. "
+        help="Quick: a first look, about three minutes on two processor cores with its control. "
         "Full: what a useful student needs, hours without a GPU.",
     )
     left, right = st.columns(2, gap="medium")
@@ -42,6 +60,8 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
         values["epochs"] = _number("epochs")
     with right:
         values |= dataset_field(datasets)
+        if SITUATIONS[have].asks_pictures:
+            values |= _transfer(datasets)
         values["labelled"] = _labelled()
         values["alpha"] = _number("alpha")
         seed, seeds = st.columns(2)
@@ -51,13 +71,15 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
             count = number_field(_REQUEST["seeds"], launch.Request().seeds, key="seeds")
     own = next((choice.classes for choice in datasets if choice.name == values["dataset"]), ())
     values["map_classes"] = _mapping(models[values["teacher"]], own, key=f"{values['teacher']}_{values['dataset']}")
-    losses = loss_form()
+    losses = loss_form(value_of(_preset(), "losses"))
     values["losses"] = losses.weights
-    control = _toggle_of(_REQUEST["control"], launch.Request().control, key="control")
+    control = _toggle_of(_REQUEST["control"], SITUATIONS[have].control, key="control")
     if told := launch.given(with_values(_preset(), values), control=control):
         say.caption(told)
     with st.expander("More settings"):
         values |= _more(losses)
+        if not SITUATIONS[have].asks_pictures:
+            values |= _transfer(datasets)
     return launch.Request(with_values(_preset(), values), seeds=count, control=control), losses
 
 
@@ -161,6 +183,21 @@ def dataset_field(choices: list[DatasetChoice]) -> dict[str, str | None]:
     return {"dataset": name, "root": root or None}
 
 
+def _transfer(choices: list[DatasetChoice]) -> dict[str, str | None]:
+    """Pictures without labels: of a dataset that is here, or of a folder that the operator opened."""
+    titles = {state.NOTHING: "None but those of the dataset"}
+    titles |= {choice.name: choice.title for choice in choices if not choice.missing and not choice.needs_root}
+    if any(choice.needs_root for choice in choices):
+        titles[FOLDER] = "A folder on this server"
+    setting = setting_of("transfer")
+    chosen = linked_select(
+        setting.title, list(titles), name="transfer", title=titles.__getitem__, help=plain(setting.help)
+    )
+    if chosen == FOLDER:
+        return {"transfer": st.text_input("Folder with images/", key=TRANSFER_FOLDER, bind="query-params").strip()}
+    return {"transfer": None if chosen == state.NOTHING else chosen}
+
+
 def _labelled() -> int | None:
     setting = setting_of("labelled")
     return linked_number(
@@ -192,6 +229,16 @@ def _more(losses: LossForm) -> dict[str, Any]:
         )
         values |= _stored(losses)
     values["average_flips"] = _toggle("average_flips")
+    end = value_of(_preset(), "alpha_end")
+    ends = linked_select(
+        setting_of("alpha_end").title,
+        list(_ALPHA_ENDS),
+        name="alpha_end",
+        default=state.NOTHING if end is None else str(end),
+        title=_ALPHA_ENDS.__getitem__,
+        help=plain(setting_of("alpha_end").help),
+    )
+    values["alpha_end"] = None if ends == state.NOTHING else float(ends)
     values["name"] = st.text_input(
         "Name of the run", key="name", max_chars=80, placeholder="Compact 4 from teacher", bind="query-params"
     )
@@ -215,10 +262,22 @@ def _stored(losses: LossForm) -> dict[str, Any]:
 
 
 def _preset() -> RunConfig:
-    """The chosen preset. Its values are the defaults of the fields, so a link names it and what differs from it."""
-    return PRESETS[st.session_state[state.PRESET]]
+    """The chosen preset for what the person has. Its values are the defaults of the fields, so a link names both and
+    what differs from them."""
+    return defaults(st.session_state[state.PRESET], st.session_state[state.HAVE])
 
 
 def _apply_preset() -> None:
     for name in SET_BY_PRESET:
-        st.session_state[link_name(name)] = value_of(_preset(), name)
+        value = value_of(_preset(), name)
+        if name == "alpha_end":
+            value = state.NOTHING if value is None else str(value)
+        st.session_state[link_name(name)] = value
+    starts = [value_of(preset, "losses") for preset in PRESETS.values()]
+    start_with(value_of(_preset(), "losses"), instead_of=starts)
+
+
+def _apply_situation() -> None:
+    """A control is not forced on somebody who has no labels."""
+    _apply_preset()
+    st.session_state["control"] = SITUATIONS[st.session_state[state.HAVE]].control

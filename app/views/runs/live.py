@@ -12,7 +12,7 @@ from app.components.guard import plainly
 from app.components.legend import legend
 from app.components.palette_switch import palette_switch
 from app.components.sign_in import person
-from app.services import palettes, progress, runs, verdicts, waiting_runs, workers
+from app.services import launch, palettes, progress, runs, verdicts, waiting_runs, workers
 from app.services.names import plain
 from app.services.progress import RunProgress
 from app.services.runs import Run
@@ -104,12 +104,24 @@ def _verdict(run: Run, partner: Run | None) -> None:
     known = runs.list_runs() if partner is not None else [run]
     if verdict := verdicts.verdict(run, known):
         box = {"good": say.success, "bad": say.warning, "open": say.info}[verdict.tone]
-        box(f"{verdict.sentence}{_on_test(run)}", icon=":material/balance:")
+        box(verdict.sentence, icon=":material/balance:")
+        _more_seeds(run, known)
     elif run.best_miou5 is not None:
         text = f"Best validation mIoU {100 * run.best_miou5:.1f} %.{_on_test(run)}"
         if partner is not None and partner.active and not run.control_of:
             text += " The gain shows when the control is done too."
         say.info(text, icon=":material/flag:")
+
+
+def _more_seeds(run: Run, known: Sequence[Run]) -> None:
+    """Only several seeds can tell a gain from luck."""
+    run = next((other for other in known if other.id == run.control_of), run)
+    label = f"{launch.MORE_SEEDS} more seeds"
+    if st.button(plain(label), icon=":material/casino:", key="more_seeds", help="As many runs with their controls."):
+        with plainly():
+            launch.launch_more_seeds(run, known, person())
+            workers.ensure_worker()
+            st.rerun()
 
 
 def _on_test(run: Run) -> str:

@@ -27,6 +27,12 @@ def known() -> dict[str, Dataset]:
     return DATASETS | named.known()
 
 
+def has_pictures(name: str) -> bool:
+    """Whether this is the name of a dataset that brings its own pictures, and not a path or the kind `folder`."""
+    dataset = known().get(name)
+    return dataset is not None and not dataset.needs_root
+
+
 def dataset_of(config: DataConfig) -> Dataset:
     """The dataset that the settings name. Raises `ConfigError` for an unknown name, with the known ones."""
     return dataset_named(config.dataset)

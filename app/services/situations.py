@@ -1,0 +1,66 @@
+"""What a person has to teach with: the settings that follow from it, and what to expect (figures: docs/RESULTS.md)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.services.run_settings import PRESETS, with_values
+from core.config import RunConfig
+
+
+@dataclass(frozen=True)
+class StartingPoint:
+    """One answer to the question what a person has.
+
+    Attributes:
+        title: What the person has.
+        expect: What a teacher is worth then, in a sentence or two, with a figure.
+        settings: What it changes in a preset, by the names of `run_settings.FORM`.
+        control: Whether a control on labels alone is trained as well, unless the person says otherwise.
+        asks_pictures: Whether it needs pictures without labels.
+    """
+
+    title: str
+    expect: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    control: bool = True
+    asks_pictures: bool = False
+
+
+SITUATIONS: dict[str, StartingPoint] = {
+    "few": StartingPoint(
+        "A teacher, few labels of my own",
+        "Here a teacher pays. In Quick the student learns from the shipped teacher's answers to eight shipped scenes "
+        "and scored 69.4 % on the test scenes; its control, with labels on two of the eight, scored 63.2 %: "
+        "+6.1 ± 3.3 points over three seeds.",
+    ),
+    "none": StartingPoint(
+        "A teacher, no labels",
+        "The student learns from the teacher's answers alone and stays below the teacher: 69.4 % on the test "
+        "scenes in Quick, where the teacher has 84.8 %. Labels of the dataset choose the best weights and give "
+        "the scores; the student does not learn from them.",
+        {"labelled": None, "alpha": 0.0},
+        control=False,
+        asks_pictures=True,
+    ),
+    "place": StartingPoint(
+        "A new place",
+        "Labels of one place, pictures without labels of another. Nothing was measured here yet; for compact students "
+        "in a new city others report gains of 1.4 to 2.0 points. Only labels from the new place can tell you yours.",
+        {"labelled": None, "alpha": 0.5},
+        asks_pictures=True,
+    ),
+    "all": StartingPoint(
+        "Labels for everything",
+        "Expect nothing from the teacher's answers: +0.4 ± 0.5 points over labels alone (three seeds, ten minutes "
+        "each). A small model is still worth having for its size and speed: the shipped student has 3 % of its "
+        "teacher's parameters, answers 8.1 times faster and keeps 96.8 % of its score.",
+        {"labelled": None, "alpha": 0.5, "alpha_end": 1.0},
+    ),
+}
+"""By name, the first one being the usual answer, with which the presets are as they stand."""
+
+
+def defaults(preset: str, have: str) -> RunConfig:
+    """The settings that the form starts with."""
+    return with_values(PRESETS[preset], SITUATIONS[have].settings)

@@ -1,0 +1,93 @@
+"""What a person has settles the defaults; what to expect is told with figures that stand in docs/RESULTS.md."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.services import datasets, launch, run_settings
+from app.services.situations import SITUATIONS, defaults
+from tests.ui.conftest import World, held, words
+
+View = Callable[..., AppTest]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _checks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "check", lambda request: launch.Check(launch.problems(request)))
+    monkeypatch.setattr(launch, "launch", lambda request, _: world.launched.append(request) or "20261123-101500-ab12")
+
+
+def launched(page: AppTest, world: World) -> launch.Request:
+    page.button(key="launch").click().run()
+    assert not page.exception
+    return world.launched[-1]
+
+
+@pytest.mark.parametrize("have", SITUATIONS)
+def test_what_to_expect_stands_in_the_results(have: str) -> None:
+    """No number is told on the page that the results do not hold."""
+    results = " ".join((ROOT / "docs" / "RESULTS.md").read_text(encoding="utf-8").split())
+    figures = re.findall(r"\d+\.\d+", SITUATIONS[have].expect)
+    assert figures
+    assert [figure for figure in figures if figure not in results] == []
+
+
+@pytest.mark.parametrize("have", SITUATIONS)
+@pytest.mark.parametrize("preset", run_settings.PRESETS)
+def test_an_answer_by_hand_and_by_link_launch_its_defaults(view: View, world: World, have: str, preset: str) -> None:
+    by_hand = view("distill")
+    by_hand.segmented_control(key="preset").set_value(preset).run()
+    by_hand.segmented_control(key="have").set_value(have).run()
+    made = launched(by_hand, world)
+    expected = defaults(preset, have)
+    names = ("labelled", "alpha", "alpha_end", "losses", "epochs", "transfer")
+    assert held(made, *names) == tuple(run_settings.value_of(expected, name) for name in names)
+    assert made.control == SITUATIONS[have].control
+    assert SITUATIONS[have].title in str(by_hand.segmented_control(key="have").options)
+    assert launched(view("distill", have=have, preset=preset), world) == made
+
+
+def test_pictures_without_labels_are_offered_from_what_is_here(
+    view: View, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choices = [
+        datasets.DatasetChoice("samples", "Shipped scenes"),
+        datasets.DatasetChoice("naip", "More pictures"),
+        datasets.DatasetChoice("dubai", "Dubai", "Fetch it."),
+        datasets.DatasetChoice("folder", "Own folder", needs_root=True),
+    ]
+    monkeypatch.setattr(datasets, "training_choices", lambda *_: choices)
+    page = view("distill", have="place")
+    menu: Any = page.selectbox(key="transfer")
+    assert menu.options == [
+        "None but those of the dataset",
+        "Shipped scenes",
+        "More pictures",
+        "A folder on this server",
+    ]
+    menu.set_value("samples").run()
+    made = launched(page, world)
+    assert held(made, "transfer") == ("samples",)
+    assert "and to those without labels" in words(page)
+    page.selectbox(key="transfer").set_value("folder").run()
+    assert "Name the folder that holds the pictures without labels." in page.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"labelled": 2, "alpha": 0.0}, "and from no label; its control learns from the labels of 2 training pictures"),
+        ({"labelled": 1, "alpha": 0.5}, "learns from the labels of 1 training picture, and from the teacher's answers"),
+        ({"labelled": None, "alpha": 0.0, "alpha_end": 1.0}, "learns from the labels of all training pictures, and"),
+        ({"labelled": None, "alpha": 0.0}, "and from no label"),
+    ],
+)
+def test_it_is_told_what_student_and_control_are_given(settings: dict[str, Any], told: str) -> None:
+    config = run_settings.with_values(run_settings.QUICK, settings)
+    assert told in launch.given(config, control=True)
+    assert "control" not in launch.given(config, control=False)
