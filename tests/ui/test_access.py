@@ -279,6 +279,7 @@ def _shown_to(monkeypatch: pytest.MonkeyPatch, text: str, **claims: object) -> A
     import streamlit as st
 
     monkeypatch.setattr(st, "user", claims)
+    monkeypatch.setattr(type(st.context), "cookies", {})
     (paths.home() / access.FILE).write_text(text)
     page = AppTest.from_function(script, default_timeout=60).run()
     assert not page.exception

@@ -320,6 +320,7 @@ def test_the_real_viewer_mounts(view: View) -> None:
     )  # fmt: skip
     assert not page.exception
     assert page.session_state["viewer_initial"] == {
+        "link": 1,
         "layer": "disagreement",
         "layout": "swipe",
         "colours": "safe",
@@ -355,4 +356,4 @@ def test_a_link_with_nonsense_leaves_the_viewer_as_it_is(view: View) -> None:
         split="0.5", cell="student.0.1", confusion="truth",
     )  # fmt: skip
     assert not page.exception
-    assert page.session_state["viewer_initial"] == {"colours": "safe"}
+    assert page.session_state["viewer_initial"] == {"colours": "safe", "link": 1}

@@ -3,6 +3,12 @@
 import { LAYERS, KEYS } from "./controls.mjs";
 import { button, choice, element } from "../shared/dom.mjs";
 
+// What is shown where a link says nothing else.
+export const USUAL_VIEW = {
+  layout: "side", layer: "classes", opacity: 60, colours: "safe", a: null, b: null, split: 0.5,
+  region: null, cell: null, pair: null, measure: null,
+};
+
 export const stage = {
   surface(panels) {
     const titles = panels ? panels[0].title : this.pair.map((index) => this.scene.panels[index].title).join(" and ");

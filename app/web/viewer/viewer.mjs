@@ -13,21 +13,17 @@ import { painting } from "./painting.mjs";
 import { pointing } from "./pointing.mjs";
 import { saving } from "./saving.mjs";
 import { screen } from "./screen.mjs";
-import { stage } from "./stage.mjs";
+import { stage, USUAL_VIEW } from "./stage.mjs";
 
 const BLINK_MS = 800;
 const MOST_KEPT = 4;
 const MOST_PIXELS = 6e6;
-const USUAL = {
-  layout: "side", layer: "classes", opacity: 60, colours: "safe", a: null, b: null, split: 0.5,
-  region: null, cell: null, pair: null, measure: null,
-};
 const instances = new WeakMap();
 
 class Viewer {
   constructor(root) {
     this.root = root;
-    this.view = { ...USUAL, hidden: new Set() };
+    this.view = { ...USUAL_VIEW, hidden: new Set() };
     this.panzoom = new PanZoom({
       picture: () => this.scene, canvas: () => this.surfaces[0].canvas, changed: () => this.panned(),
     });
@@ -51,7 +47,7 @@ class Viewer {
   start({ hidden, camera, shares, link, ...initial }) {
     clearTimeout(this.timer);
     this.link = link;
-    Object.assign(this.view, USUAL, initial, { hidden: new Set(hidden || []) });
+    Object.assign(this.view, USUAL_VIEW, initial, { hidden: new Set(hidden || []) });
     if (camera) this.panzoom.camera = camera;
     else this.panzoom.reset();
     this.told = this.view.colours;
@@ -243,11 +239,8 @@ export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".viewer");
   const { session, scene } = unpack(data);
   let viewer = instances.get(root);
-  if (!viewer) {
-    viewer = new Viewer(root);
-    viewer.start(session);
-    instances.set(root, viewer);
-  } else if (viewer.link !== session.link) viewer.start(session);
+  if (!viewer) instances.set(root, (viewer = new Viewer(root)));
+  if (viewer.link !== session.link) viewer.start(session);
   viewer.show(scene.id, scene, session.shares, (view) => setStateValue("view", view));
   return () => {
     viewer.stop();
