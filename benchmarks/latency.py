@@ -2,7 +2,9 @@
 
 `python benchmarks/latency.py --models student --teacher teacher` runs the benchmark, then times each of its files here:
 PyTorch through the model's own forward pass, ONNX through a session opened here. Nothing of core/benchmark is imported.
-Both clocks are compared: the wall's, and the processor's, which other work on the machine disturbs little.
+Both clocks are compared: the wall's, and the processor's. Neither is free of others' work: two threads of one core slow
+each other down. So PyTorch is timed here before the benchmark and after it; where these two differ as much as the bar
+allows, the machine changed meanwhile, and the comparison says nothing.
 """
 
 import argparse
@@ -85,14 +87,16 @@ def main() -> int:
     args = parser.parse_args()
     torch.set_num_threads(1)
     runtimes = ["pytorch", "onnx", "onnx-int8"]
-    rows = measured(args.models, args.teacher, runtimes, args.size, careful=args.careful)["rows"]
     pixels = np.random.default_rng(1).integers(0, 256, (1, args.size, args.size, 3), dtype=np.uint8)
-    passes: dict[Any, Pass] = {}
+    passes: dict[Any, Pass] = {(name, "pytorch"): torch_pass(name, pixels) for name in (args.teacher, *args.models)}
+    before = time_in_blocks(passes, blocks=args.blocks, each=3)
+    rows = measured(args.models, args.teacher, runtimes, args.size, careful=args.careful)["rows"]
     for row in rows:
-        model, runtime = row["model"], row["runtime"]
-        own = torch_pass(model, pixels) if runtime == "pytorch" else onnx_pass(model, runtime, pixels)
-        passes[model, runtime] = own
+        if row["runtime"] != "pytorch":
+            passes[row["model"], row["runtime"]] = onnx_pass(row["model"], row["runtime"], pixels)
     here = time_in_blocks(passes, blocks=args.blocks, each=3)
+    drift = max(abs(here[key][1] / cpu - 1) for key, (_, cpu) in before.items())
+    print(f"processor's time of the same PyTorch passes, after the benchmark against before: {100 * drift:.1f} % apart")
     return compare(rows, here, args)
 
 

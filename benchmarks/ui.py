@@ -1,4 +1,4 @@
-"""What the app's first page costs: how soon it can be used, how long a rerun takes, how smoothly the viewer moves.
+"""What the app costs a visitor: how soon a page can be used, how long a rerun takes, how smoothly the viewer moves.
 
     python benchmarks/ui.py [--reruns 30] [--comparisons 200] [--side 4096] [--json]
 
@@ -7,7 +7,10 @@ the default models are drawn; `payload_kb` is the message that they wait for, `s
 First paint: a new visitor opens what the server has looked at before, from the call of the address until the masks are
 drawn; `first_title_s` is when Streamlit shows the page's title in the same visits, before anything of the viewer is
 asked for, and `paint_again_s` the first paint of somebody whose browser has been there before. Rerun: from a click
-on a scene that was looked at before until the viewer shows it. Opacity: from a touch of it, which never leaves the
+on a scene that was looked at before until the viewer shows it; `beside_training_x` is the p95 beside a training run,
+divided by the p95 alone. `usable_s`: a visit as for the first paint, until its menu of pictures is open. Gallery: from
+the press on Compare until the first card. Runs: reading the first page of 1,000 runs.
+Opacity: from a touch of it, which never leaves the
 browser, until the next frame. Frames: a wheel turned without a pause over four panels of `--side`² pixels; `idle` is
 how often the same browser calls back with nothing to draw. Memory: of the server after a round of all scenes, and after
 `--comparisons`. The bars are for an idle machine; the load beside the figures tells what to make of a miss.
@@ -21,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -29,11 +33,25 @@ from playwright.sync_api import Browser, BrowserContext, Page, Response
 
 from benchmarks.serving import browser, serve
 from benchmarks.viewer_page import make_world, open_viewer
+from core.config import DistillConfig, RunConfig, TrainConfig
+from core.runs.store.records import RunQuery
+from core.runs.store.run_store import RunStore
 
 PATIENCE_MS = 300_000
 READY = ".viewer[data-ready]"
 SCENES = 12
-BARS = {"first_usable_s": 3.0, "first_paint_s": 1.0, "rerun_p95_s": 0.3, "frames_per_s": 20, "memory_growth_mb": 50}
+BARS = {
+    "first_usable_s": 3.0,
+    "first_paint_s": 1.0,
+    "usable_s": 2.5,
+    "rerun_p95_s": 0.3,
+    "beside_training_x": 1.2,
+    "gallery_card_s": 2.0,
+    "runs_1000_s": 0.2,
+    "frames_per_s": 20,
+    "memory_growth_mb": 50,
+}
+_MANY_RUNS = 1000
 
 _OTHER_SCENE = """id => [...document.querySelectorAll('*')].some(host =>
     host.shadowRoot?.querySelector('.viewer[data-ready]:not([data-scene="' + id + '"])'))"""
@@ -81,12 +99,58 @@ def measure(*, reruns: int, comparisons: int, side: int) -> dict[str, float]:
             page.get_by_text("warm runs").wait_for(timeout=PATIENCE_MS)
             figures["shares_kb"] = max(fetched) / 1000
             figures |= _first_paint(chromium, address)
-            figures |= _quantiles("rerun", [go_to(page, 2 - turn % 2) for turn in range(reruns + 2)][2:])
+            figures |= _quantiles("rerun", _reruns(page, reruns))
+            figures["beside_training_x"] = _beside_training(page, home, reruns) / figures["rerun_p95_s"]
+            figures |= {"gallery_card_s": _first_card(chromium, address), "runs_1000_s": _list_runs(home / "many")}
             slider = page.get_by_label("Opacity of the masks")
             figures |= _quantiles("opacity", [float(slider.evaluate(_TOUCH)) for _ in range(reruns)])
             figures |= _memory(page, comparisons)
             page.close()
             return figures | _frames(chromium, side)
+
+
+def _reruns(page: Page, count: int) -> list[float]:
+    return [go_to(page, 2 - turn % 2) for turn in range(count + 2)][2:]
+
+
+def _beside_training(page: Page, home: Path, reruns: int) -> float:
+    """The p95 of reruns while the worker trains, in seconds. The run is cancelled afterwards."""
+    store = RunStore(home=home)
+    run = store.add(RunConfig(kind="train", name="Beside", train=TrainConfig(epochs=10_000)))
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while store.get(run.id).progress == 0:
+        if time.monotonic() > deadline:
+            raise TimeoutError("The training run did not begin.")
+        time.sleep(0.5)
+    taken = _quantiles("beside", _reruns(page, reruns))["beside_p95_s"]
+    store.request_cancel(run.id)
+    return taken
+
+
+def _first_card(chromium: Browser, address: str) -> float:
+    page = chromium.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+    page.goto(f"{address}/gallery?set=samples", timeout=PATIENCE_MS)
+    button = page.get_by_role("button", name="Compare on")
+    button.wait_for(timeout=PATIENCE_MS)
+    start = time.monotonic()
+    button.click()
+    page.locator("[class*='st-key-card_'] img").first.wait_for(timeout=PATIENCE_MS)
+    taken = time.monotonic() - start
+    page.context.close()
+    return taken
+
+
+def _list_runs(home: Path) -> float:
+    """Median seconds for the first page of many runs, as Runs reads it for every visitor."""
+    store = RunStore(home=home)
+    taught = RunConfig(kind="distill", distill=DistillConfig(teacher="teacher"))
+    store.add_all([replace(taught, name=f"Run {number}") for number in range(_MANY_RUNS)])
+    taken = []
+    for _ in range(5):
+        start = time.perf_counter()
+        assert len(store.page(RunQuery()).records) == RunQuery().most
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
 
 
 def _length(answer: Response) -> int:
@@ -101,16 +165,17 @@ def _first_paint(chromium: Browser, address: str) -> dict[str, float]:
     again = [_visit(visitors[0], address) for _ in range(4)][1:]
     for visitor in visitors:
         visitor.close()
-    title, paint = (statistics.median(taken) for taken in zip(*new, strict=True))
+    title, paint, usable = (statistics.median(taken) for taken in zip(*new, strict=True))
     return {
         "first_paint_s": paint,
         "first_title_s": title,
-        "paint_again_s": statistics.median(paint for _, paint in again),
+        "usable_s": usable,
+        "paint_again_s": statistics.median(paint for _, paint, _ in again),
     }
 
 
-def _visit(context: BrowserContext, address: str) -> tuple[float, float]:
-    """Seconds from calling the address until the title, and until the masks."""
+def _visit(context: BrowserContext, address: str) -> tuple[float, float, float]:
+    """Seconds from calling the address until the title, until the masks, and until a menu has opened."""
     page = context.new_page()
     start = time.monotonic()
     page.goto(address, wait_until="commit", timeout=PATIENCE_MS)
@@ -118,8 +183,11 @@ def _visit(context: BrowserContext, address: str) -> tuple[float, float]:
     title = time.monotonic() - start
     page.locator(READY).wait_for(timeout=PATIENCE_MS)
     paint = time.monotonic() - start
+    page.get_by_role("button", name="Image and models").click()
+    page.get_by_role("combobox", name="Scene").wait_for(timeout=PATIENCE_MS)
+    usable = time.monotonic() - start
     page.close()
-    return title, paint
+    return title, paint, usable
 
 
 def go_to(page: Page, scene: int) -> float:

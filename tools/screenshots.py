@@ -19,6 +19,8 @@ from benchmarks.serving import ROOT, browser, serve
 PICTURES = ROOT / "docs" / "pictures"
 WIDTH, HEIGHT, SHOWN = 1400, 1000, 1100
 """Pixels of the browser's window, and the width of what is kept of it."""
+_TOUR, _TOUR_SHOWN = (1280, 720), 640
+"""The same for the steps of the tour, which stand side by side in the README."""
 
 
 def _run_gallery(page: Page) -> None:
@@ -47,12 +49,19 @@ PAGES: dict[str, tuple[str, str, Callable[[Page], None] | None]] = {
     "own-images": ("images", "text=No image yet", _segment),
     "benchmark": ("benchmark", "text=What a model costs to run", None),
     "runs": ("runs", "text=Runs", None),
+    "tour-1": ("?tour=1", "canvas", None),
+    "tour-2": ("?tour=2&layout=swipe", "canvas", None),
+    "tour-3": ("?tour=3&view=disagreement", "canvas", None),
+    "tour-4": ("cost?tour=4", "text=Where the saving comes from", None),
+    "tour-5": ("distill?tour=5", "text=Estimated time", None),
 }
 
 
 def take(page: Page, address: str, name: str) -> Image.Image:
     """The top of one page, once it is whole and nothing runs."""
     path, sign, steps = PAGES[name]
+    width, height = _TOUR if name.startswith("tour") else (WIDTH, HEIGHT)
+    page.set_viewport_size({"width": width, "height": height})
     page.goto(f"{address}/{path}")
     page.locator(f"[data-testid=stMain] >> {sign}").first.wait_for()
     if steps is not None:
@@ -78,7 +87,8 @@ def main(arguments: list[str] | None = None) -> int:
             page.set_default_timeout(1000 * chosen.patience)
             for name in chosen.names or PAGES:
                 picture = take(page, address, name)
-                size = (SHOWN, round(picture.height * SHOWN / picture.width))
+                shown = _TOUR_SHOWN if name.startswith("tour") else SHOWN
+                size = (shown, round(picture.height * shown / picture.width))
                 picture.resize(size, Image.Resampling.LANCZOS).save(PICTURES / f"{name}.webp", quality=82, method=6)
                 sys.stdout.write(f"{name}\n")
                 sys.stdout.flush()

@@ -14,6 +14,16 @@ _MEASURES = """<style>
 [data-testid="stMainBlockContainer"] { padding: 3.25rem 2rem 4rem; max-width: 2400px; }
 @media (max-height: 960px) { [data-testid="stHeading"] h1 { font-size: 1.9rem; padding: 0 0 0.25rem; } }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 3.5rem 1rem 3rem; } }
+/* Streamlit stacks columns on phones alone; beside an open sidebar they grow too narrow for their menus before that. */
+@media (min-width: 641px) and (max-width: 1150px) {
+  body:has([data-testid="stSidebar"][data-collapsed="false"]) [data-testid="stMain"] {
+    [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"]) { flex-wrap: wrap; }
+    [data-testid="stColumn"] { min-width: min(100%, 12rem); flex: 1 1 12rem; }
+    [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] [data-testid="stColumn"]) >
+      [data-testid="stColumn"] { min-width: 100%; }
+    [data-testid="stColumn"]:has([class*="st-key-card_"]) { min-width: calc(50% - 1rem); }
+  }
+}
 </style>"""
 
 

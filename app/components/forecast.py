@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.components import say
 from app.services.artifacts import Model, short_count
-from app.services.estimates import Pace, Size
+from app.services.estimates import Pace, Size, likely
 from app.services.names import plain, size_text
 
 
@@ -32,11 +32,14 @@ def time_figures(seconds: float, pace: Pace, *, control: bool, seeds: int = 1) -
     label = "Estimated time" if seeds == 1 else f"Estimated time, {seeds} seeds"
     if control:
         label += ", with control" if seeds == 1 else ", each with control"
-    st.metric(plain(label), duration(seconds * seeds * (2 if control else 1)))
-    note = (
-        f"From steps timed on this machine just now ({pace.device}, {pace.crop} × {pace.crop} pixels); "
-        "other work on it makes training slower."
-    )
+    runs = seeds * (2 if control else 1)
+    low, high = (duration(runs * one) for one in likely(seconds, pace))
+    st.metric(plain(label), high if low == high else f"{low} to {high}")
+    note = f"From steps timed on this machine just now ({pace.device}, {pace.crop} × {pace.crop} pixels). "
+    if low == high:
+        note += "Other work on it makes training slower."
+    else:
+        note += f"Others kept {100 * pace.busy:.0f} % of it busy: the first time is without them, the second with them."
     say.caption(note)
 
 

@@ -49,7 +49,7 @@ STEPS = (
     ),
     Stop(
         "Distil one yourself",
-        "Press Launch: Quick takes minutes. Runs then shows how your student learns, and Compare what it sees.",
+        "Press Launch: how long it takes stands above it. Runs then shows how your student learns.",
         "views/distill/page.py",
         {state.PRESET: "quick"},
     ),

@@ -21,6 +21,8 @@ _START_SECONDS = 12.0
 _LOSS_IMAGES, _LOSS_PIXELS = 8, 8 * 128**2
 _FEWEST_TURNS, _MOST_TURNS, _TURNS_SECONDS = 4, 20, 4.0
 _MIRROR_IMAGES = 4
+_QUIET = 0.15
+"""With less than this of the processors kept busy by others, an estimate is one time, and no range."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,17 @@ class Size:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds a picture of `crop`², timed on this machine: a training step of a student, a pass of the teacher."""
+    """Seconds a picture of `crop`², timed on this machine: a training step of a student, a pass of the teacher.
+
+    `busy` is the share of the processors that others kept busy meanwhile, 0 to 1; 0 on a GPU.
+    """
 
     crop: int
     device: str
     fixed: float
     per_mac: float
     teacher: float
+    busy: float = 0.0
 
     def student(self, macs_256: int) -> float:
         return max(self.fixed + self.per_mac * macs_256, 1e-5)
@@ -68,11 +74,36 @@ def measure_pace(*, teacher: str, crop: int, device: str) -> Pace:
     loaded = checkpoint.load(checkpoint.resolve(teacher, runs=paths.home()), device=chosen)
     outputs = loaded.card.classes.outputs
     macs = {base: student_size(base, outputs=outputs).macs_256 for base in _BASES}
+    others = _others()
     seconds = {base: _student_step(base, outputs, crop, device) for base in _BASES}
     small, large = _BASES
     per_mac = max(0.0, (seconds[large] - seconds[small]) / (macs[large] - macs[small]))
     fixed = max(0.0, seconds[small] - per_mac * macs[small])
-    return Pace(crop, describe(chosen), fixed, per_mac, _teacher_pass(loaded.model, crop, device))
+    passes = _teacher_pass(loaded.model, crop, device)
+    return Pace(crop, describe(chosen), fixed, per_mac, passes, others() if chosen.type == "cpu" else 0.0)
+
+
+def likely(seconds: float, pace: Pace) -> tuple[float, float]:
+    """From and to which time, for an estimate of `seconds`: once others are done, and while they go on.
+
+    Both are the same where the machine was idle when the steps were timed.
+    """
+    return (seconds if pace.busy <= _QUIET else seconds * (1 - pace.busy), seconds)
+
+
+def _others() -> Callable[[], float]:
+    """Ask what it gives when the work is done: which share of the processors others kept busy since."""
+    import os
+
+    from core.benchmark.turns import busy_seconds
+
+    begun, busy, own = time.perf_counter(), busy_seconds(), time.process_time()
+
+    def share() -> float:
+        took = (time.perf_counter() - begun) * (os.cpu_count() or 1)
+        return min(0.9, max(0.0, (busy_seconds() - busy - time.process_time() + own) / took))
+
+    return share
 
 
 def training_seconds(

@@ -156,3 +156,19 @@ def test_a_dataset_that_is_not_there_says_how_to_fetch_it(view: View, monkeypatc
     monkeypatch.setattr(datasets, "training_choices", lambda *_: choices)
     page = view("distill")
     assert "python -m core data dubai" in page.warning[0].value
+
+
+@pytest.mark.parametrize(
+    ("busy", "range_"), [(0.0, "2 min"), (0.1, "2 min"), (0.5, "50 s to 2 min"), (0.9, "10 s to 2 min")]
+)
+def test_an_estimate_is_a_range_where_others_keep_the_machine_busy(busy: float, range_: str) -> None:
+    def script(busy: float) -> None:
+        from app.components.forecast import time_figures
+        from app.services.estimates import Pace
+
+        time_figures(50.0, Pace(256, "a CPU", 0.01, 0.0, 0.02, busy), control=True)
+
+    page = AppTest.from_function(script, default_timeout=60, args=(busy,)).run()
+    assert not page.exception
+    assert page.metric[0].value == range_
+    assert (f"{100 * busy:.0f} % of it busy" in words(page)) == (" to " in range_)

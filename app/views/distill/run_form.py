@@ -50,8 +50,8 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
         _PRESETS,
         name=state.PRESET,
         on_change=_apply_preset,
-        help="Quick: a first look, about three minutes on two processor cores with its control. "
-        "Full: what a useful student needs, hours without a GPU.",
+        help="Quick: a first look. Full: what a useful student needs, many times as long. "
+        "How long each takes here stands beside the form, from steps timed on this machine.",
     )
     left, right = st.columns(2, gap="medium")
     with left:
