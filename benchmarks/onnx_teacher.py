@@ -7,11 +7,13 @@ alternate. A teacher of U-Net 16 and a student of `compact` 4, one thread.
 import argparse
 import os
 import statistics
+import sys
 import tempfile
 import time
 import warnings
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np

@@ -19,8 +19,10 @@ from core.models.external.brought_network import ResampledModel, resampling
 from core.models.external.importer import import_model
 from core.models.tap import feature_shape
 from core.runs.checks import check
+from tests.unit.brought import folders
 from tests.unit.brought.graphs import exported
 from tests.unit.event_collector import EventCollector
+from tests.unit.networks import noise
 from tests.unit.own_dataset import own_dataset
 from tests.unit.runs.execution.kit import TRAIN, run
 
@@ -94,6 +96,34 @@ def test_a_mapping_of_the_run_goes_behind_that_of_the_card(home: Path, tmp_path:
     assert (found.teacher, found.to) == (("w", "g", "b"), (2, 0, None))
     with pytest.raises(ConfigError, match="--map-classes"):
         mapping_of(card, OWN, {})
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::Warning")
+@pytest.mark.parametrize("kind", ["transformers", "smp"])
+def test_a_folder_teaches_by_logits_and_by_the_features_of_a_module(home: Path, tmp_path: Path, kind: str) -> None:
+    names = tuple(folders.LABELS.values())
+    own_dataset(home, names=names[::-1])
+    if kind == "smp":
+        folders.smp_folder(tmp_path / "folder")
+        layer = "network.network.encoder.layer2"
+    else:
+        model, processor = folders.segformer()
+        folders.telling(model, noise(folders.SIDE)).save_pretrained(tmp_path / "folder")
+        processor.save_pretrained(tmp_path / "folder")
+        layer = "network.model.segformer.stages.1"
+    target = open_split(DATA)[0].dataset.classes
+    answers = ModelAnswers(classes=names, mean=folders.MEAN, std=folders.STD, target=target)
+    import_model(tmp_path / "folder", "brought", answers)
+    assert mapping_of(load_card(resolve("brought")), names[::-1], {}).to == (3, 2, 1, 0)
+    losses = {"soft_targets": 1.0, "hint": 1.0}
+    distill = DistillConfig(teacher="brought", alpha=0.0, temperature=1.0, losses=losses, teacher_layer=layer)
+    config, collector = replace(CONFIG, distill=distill), EventCollector()
+    check(config, runs=home)
+    run(config, home, "student", collector)
+    first, *_, last = [sum(event.losses.values()) for event in collector.of(EpochEvent)]
+    assert last < 0.9 * first
+    assert checkpoint.load(home / "student" / "student").card.classes.scored_names == names[::-1]
 
 
 def test_losses_on_features_are_refused_for_an_onnx_teacher(home: Path, tmp_path: Path) -> None:
