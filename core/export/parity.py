@@ -13,6 +13,7 @@ from core.band_set import COLOURS, BandSet
 from core.cards import ModelCard
 from core.config import DataConfig
 from core.data import open_split
+from core.data.datasets import dataset_of, known
 from core.data.scene import Scene
 from core.errors import DataError, ExportError
 from core.export.session import OnnxModel
@@ -25,8 +26,14 @@ SAME_CLASS, SAME_CLASS_INT8 = 0.9995, 0.9
 
 
 def usual_data(card: ModelCard) -> DataConfig:
-    """The shipped scenes, or the dataset that a model of other bands than colours learned from."""
-    return DataConfig() if card.bands.is_colours else DataConfig(str(card.data.get("dataset") or DataConfig().dataset))
+    """The shipped scenes, or what a model of other classes, or of other bands than colours, learned from."""
+    shipped, learned = DataConfig(), DataConfig(str(card.data.get("dataset") or DataConfig().dataset))
+    if not card.bands.is_colours:
+        return learned
+    names = card.classes.scored_names
+    dataset = known().get(learned.dataset)
+    there = dataset is not None and dataset.is_here() and dataset.classes.scored_names == names
+    return learned if there and dataset_of(shipped).classes.scored_names != names else shipped
 
 
 def training_tiles(

@@ -10,6 +10,7 @@ from core import cards
 from core.classes import colours_for
 from core.export.session import OnnxModel
 from core.image import read_rgb
+from tests.unit.data.test_import_process import odd_zip
 from tests.unit.own_dataset import ODD_NAMES, own_dataset
 
 from .conftest import Run
@@ -25,13 +26,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.slow
 def test_teacher_then_student_then_scores_then_onnx_in_ones_own_classes(run: Run, home: Path) -> None:
-    folder = own_dataset(home)
+    folder, source, names = home / "datasets" / "plots", home / "plots.zip", home / "names.json"
+    odd_zip(source, pictures=8)
+    names.write_text(json.dumps(dict(zip(("3", "17", "90", "201"), ODD_NAMES, strict=True))))
+    code, out, err = run("data", "import", source, "--name", "plots", "--resample", "5%", "--map", names)
+    assert code == 0, err
+    assert "2 masks resampled" in out
     teacher = trained(run, "train", "--dataset", "plots", "--architecture", "unet", "--base", "4", *FAST)
     student = trained(run, "distill", "--dataset", "plots", "--teacher", teacher, "--base", "2", *FAST)
     card = cards.load_card(home / student / "student")
     assert card.classes.scored_names == ODD_NAMES
     assert card.classes.colours[:4] == colours_for(4)
-    assert card.metrics["images"] == ["c"]
+    assert str(card.metrics["images"][0]).startswith("plot_")
 
     code, out, _ = run("evaluate", "--model", student, "--dataset", "plots", "--split", "test", "--json")
     assert code == 0
@@ -40,12 +46,13 @@ def test_teacher_then_student_then_scores_then_onnx_in_ones_own_classes(run: Run
     assert "mIoU " in out
     assert "mIoU-5" not in out
 
-    code, _, err = run("export", student, "--out", home / "out", "--dataset", "plots")
+    code, _, err = run("export", student, "--out", home / "out")
     assert code == 0, err
     with zipfile.ZipFile(home / "out" / f"{student}.zip") as bundle:
         assert json.loads(bundle.read("classes.json"))["names"] == list(ODD_NAMES)
+        assert json.loads(bundle.read("parity.json"))["tiles_from"] == "plots"
         exported = OnnxModel(bundle.read("model.onnx"), threads=1)
-    assert exported.run(read_rgb(folder / "images" / "e.png")[None]).shape[1] == 4
+    assert exported.run(read_rgb(folder / "images" / "plot_7.png")[None]).shape[1] == 4
 
 
 def trained(run: Run, *argv: str) -> str:

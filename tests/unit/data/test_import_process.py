@@ -21,6 +21,7 @@ from core.errors import ConfigError, DataError, TerrastillError
 from core.image import encode_png, read_raw
 from tests.unit.data.pictures import random_image
 
+TONES = np.array([(200, 60, 40), (40, 180, 60), (50, 60, 200), (190, 190, 190)], np.uint8)
 VALUES = np.array([3, 17, 90, 201], np.uint8)
 
 
@@ -28,9 +29,10 @@ def odd_zip(path: Path, *, pictures: int = 6) -> Path:
     """Four classes of odd values below a top folder, two masks 1 pixel larger, one picture without a mask."""
     with zipfile.ZipFile(path, "w") as packed:
         for number in range(pictures):
-            packed.writestr(f"top/photos/plot_{number}.png", encode_png(random_image(number, height=40, width=40)))
             side = 41 if number in (1, 2) else 40
             cells = (np.add.outer(np.arange(side) // 10, np.arange(side) // 10) + number) % 4
+            noise = random_image(number, height=40, width=40) // 8
+            packed.writestr(f"top/photos/plot_{number}.png", encode_png(TONES[cells[:40, :40]] + noise))
             if number != pictures - 1:
                 packed.writestr(f"top/truth/plot_{number}.png", encode_png(VALUES[cells]))
         packed.writestr("__MACOSX/top/photos/._plot_0.png", b"no picture")
