@@ -14,6 +14,7 @@ limits below, and no file of the server is opened. Signing in itself is Streamli
     trusted_proxies = ["127.0.0.1"]      # whose X-Forwarded-For is believed
     launches_an_hour = 20                # by one person, controls and every seed counted
     waiting_runs = 10                    # queued and running on this server
+    search_trials = 200                  # of one search
     predictions_an_hour = 60             # of own images, by one person
     gallery_images_an_hour = 300         # by one person
     comparisons_an_hour = 2000           # passes of a model over a picture on any page, by one person
@@ -67,6 +68,7 @@ class Access:
     trusted_proxies: tuple[str, ...] | None = None
     launches_an_hour: int = 60
     waiting_runs: int = 20
+    search_trials: int = 1000
     predictions_an_hour: int = 120
     gallery_images_an_hour: int = 600
     comparisons_an_hour: int = 2000

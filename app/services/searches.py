@@ -12,6 +12,7 @@ from app.services.run_settings import FULL, QUICK
 from app.services.runs import require_opened
 from core import paths
 from core.config import RunConfig
+from core.errors import ConfigError
 from core.events import Progress
 from core.runs.store.records import JobRequest, RunKind, RunState
 from core.runs.store.studies import StudyStore, TrialRow
@@ -164,7 +165,8 @@ def start(request: SearchRequest, who: Person) -> str:
     require_opened(plan.config)
     store = search_store()
     name = request.name.strip()[:60] or _free_name(SITUATIONS[request.situation].title)
-    with access.launching(who, 1):
+    with access.launching(who, 1) as allowed:
+        _require_few(plan, allowed)
         job = JobRequest(RunKind.SEARCH, {"plan": plan.to_json()}, name)
         store.add_study(job, most=MOST_SEARCHES, launched_by=who.key)
     return name
@@ -173,6 +175,12 @@ def start(request: SearchRequest, who: Person) -> str:
 def _free_name(title: str) -> str:
     taken = {one.name for one in search_store().studies()}
     return next(name for at in range(1, 10_000) if (name := f"{title} {at}") not in taken)
+
+
+def _require_few(plan: SearchPlan, allowed: access.Access) -> None:
+    """Raises `ConfigError` for more trials than the operator lets one search have."""
+    if plan.trials is None or plan.trials > allowed.search_trials:
+        raise ConfigError(f"A search may have {allowed.search_trials:,} trials at most on this server: ask for fewer.")
 
 
 def stop(name: str, who: Person) -> None:
@@ -197,7 +205,8 @@ def go_on(name: str, who: Person, *, trials: int, minutes: float | None, sizes: 
         changes["generation"] = plan.generation + 1
     wanted = replace(plan, **changes).validate()
     require_opened(wanted.config)
-    with access.launching(who, 1):
+    with access.launching(who, 1) as allowed:
+        _require_few(wanted, allowed)
         store.continue_study(name, {"plan": wanted.to_json()})
 
 

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from app.services import search_report, searches
 from app.services.search_charts import heat_map, size_chart
 from core import paths
+from core.errors import ConfigError
 from core.runs.store.records import MACHINE, JobRequest, RunKind, RunState
 from core.runs.store.studies import StudyStore
 from core.runs.store.tables import RUNS
@@ -156,6 +157,14 @@ def test_the_page_starts_stops_and_continues_a_search(world: World, view: View, 
     searches.go_on("mine", ANYBODY, trials=40, minutes=None, sizes=["compact 2", "compact 16"])
     again = searches.SearchPlan.from_json(store.study("mine").job["plan"])
     assert (again.trials, again.generation, again.sizes) == (40, 1, ("compact 2", "compact 16"))
+
+
+def test_an_operator_bounds_the_trials_of_a_search() -> None:
+    (paths.home() / "access.toml").write_text("search_trials = 5")
+    with pytest.raises(ConfigError, match="A search may have 5 trials at most"):
+        searches.start(searches.SearchRequest(trials=6, name="many"), ANYBODY)
+    assert searches.names() == []
+    assert searches.start(searches.SearchRequest(trials=5, name="few"), ANYBODY) == "few"
 
 
 def test_what_a_search_asks_for_is_checked(world: World) -> None:

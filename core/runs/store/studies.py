@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy.orm  # noqa: F401  (the search engine loads it: not while another thread asks the store)
 from sqlalchemy import Connection, Select, func, select
 
 from core.config import RunConfig

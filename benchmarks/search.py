@@ -1,0 +1,178 @@
+"""What a search finds for its cost, beside random search and a grid; and the maps that come with the project.
+
+    python benchmarks/search.py compare [--trials 8] [--repeats 3] [--minutes 15] [--json]
+    python benchmarks/search.py maps [--minutes 12] [--only map|sizes]
+
+`compare` runs a search, random search of as many trials, and a grid of three times as many, each `--repeats` times on
+the shipped scenes, all within the same space. Each is worth the area under its front, accuracy against latency. `maps`
+trains two small grids and writes them to the folder of studies, where the page finds them. Runs are real ones, trained
+in a thread of this process: so importing torch is paid once. Both keep their runs in TERRASTILL_HOME, and go on where
+they were stopped.
+"""
+
+import argparse
+import json
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from core import paths
+from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
+from core.events import CancelledError, Progress
+from core.runs import execution
+from core.runs.store.records import MACHINE, JobRequest, RunKind, RunState
+from core.runs.store.studies import StudyStore
+from core.runs.worker.run_process import Heartbeat, perform
+from core.search import read
+from core.search.head import Head
+from core.search.outcome import volume
+from core.search.space import Axis
+from core.search.study_plan import SearchPlan
+
+TINY = RunConfig(
+    kind="distill",
+    data=DataConfig(crop=96, views_per_epoch=48, labelled=2),
+    model=ModelConfig("compact", {"base": 2}),
+    train=TrainConfig(epochs=6, batch_size=8, validate_every=3, device="cpu"),
+    distill=DistillConfig(cache_views=2),
+)
+SIZES = ("compact 2", "compact 3", "compact 4", "compact 6")
+SPACE = (
+    Axis("size", SIZES),
+    Axis("temperature", low=1.0, high=8.0, log=True),
+    Axis("alpha", low=0.0, high=1.0),
+    Axis("learning_rate", low=0.002, high=0.02, log=True),
+)
+GRID = (
+    Axis("size", SIZES),
+    Axis("temperature", (1.0, 4.0)),
+    Axis("alpha", (0.1, 0.9)),
+    Axis("learning_rate", (0.003, 0.006, 0.012)),
+)
+MAPS = {
+    "map": (
+        (Axis("temperature", (1.0, 2.0, 4.0, 8.0)), Axis("alpha", (0.1, 0.5, 0.9)), Axis("seed", (0, 1))),
+        "Compact 2 on the shipped scenes",
+    ),
+    "sizes": (
+        (Axis("size", ("compact 2", "compact 4", "compact 8")), Axis("taught", (True, False)), Axis("seed", (0, 1))),
+        "Compact students on the shipped scenes",
+    ),
+}
+
+
+class Trainer(threading.Thread):
+    """A worker in this process: it claims trials and trains them, one at a time, until it is told to stop."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(daemon=True)
+        self._home, self.over = home, threading.Event()
+
+    def run(self) -> None:
+        store = StudyStore(home=self._home)
+        while not self.over.is_set():
+            record = store.claim("benchmark", ["cpu"])
+            if record is None:
+                time.sleep(0.1)
+                continue
+            perform(store, Heartbeat(store, record), execute=execution.execute, stopped=CancelledError)
+        store.close()
+
+
+def carry_out(store: StudyStore, name: str, plan: SearchPlan) -> read.Standing:
+    """The finished search of this name: found in the store, gone on with, or begun now."""
+    known = {search.name: search for search in store.studies()}
+    if name not in known:
+        store.add_study(JobRequest(RunKind.SEARCH, {"plan": json.loads(json.dumps(plan.to_json()))}, name))
+    elif known[name].state == RunState.RUNNING:
+        store.reclaim(known[name], "Its process was stopped.")
+    while (search := store.study(name)).state != RunState.DONE:
+        held = store.claim("benchmark", [MACHINE], RunKind.SEARCH)
+        assert held is not None, search.error
+        assert held.name == name
+        summary = Head(store, held, emit=_show, cancelled=lambda held=held: _beat(store, held)).run()
+        store.finish(held.id, "benchmark", summary, attempt=held.attempt)
+    return read.standing(store, name)
+
+
+def _beat(store: StudyStore, held: Any) -> bool:
+    return store.heartbeat(held.id, held.worker, 0.0, attempt=held.attempt) is None
+
+
+def _show(progress: Progress) -> None:
+    print(f"\r{progress.done} of {progress.total}: {progress.doing}   ", end="", file=sys.stderr)
+
+
+def compare(args: argparse.Namespace, store: StudyStore) -> dict[str, Any]:
+    """The area under the front of each kind of search, by repeat, and what it cost."""
+    kinds = {
+        "search": (SPACE, "tpe", args.trials),
+        "random": (SPACE, "random", args.trials),
+        "grid, three times the cost": (GRID, "random", 3 * args.trials),
+    }
+    found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
+    for repeat in range(args.repeats):
+        for kind, (space, sampler, trials) in kinds.items():
+            plan = SearchPlan(
+                TINY, space, goals=("miou", "latency"), trials=trials, seconds=60 * args.minutes, sampler=sampler
+            )
+            plan = replace(plan, seed=repeat, confirm=0)
+            result = carry_out(store, f"{kind} {args.trials} {repeat}", plan)
+            worst = max(one.latency_ms or 0.0 for one in result.figures.values())
+            seconds = sum(trial.seconds or 0.0 for trial in result.trials)
+            area = volume(result.trials, "latency", worst=worst)
+            found[kind].append({"area": area, "trials": len(result.trials), "training_seconds": seconds})
+    return {"trials": args.trials, "minutes": args.minutes, "kinds": found}
+
+
+def maps(args: argparse.Namespace, store: StudyStore) -> dict[str, Any]:
+    """Train the grids and write what was finished in the time to the folder of studies."""
+    written = {}
+    for name in [args.only] if args.only else MAPS:
+        space, about = MAPS[name]
+        cells = 1
+        for axis in space:
+            cells *= len(axis.choices)
+        plan = SearchPlan(TINY, space, trials=cells, seconds=60 * args.minutes, sampler="grid", confirm=0, prune=False)
+        result = carry_out(store, name, plan)
+        rows = [{**trial.params, "miou": trial.miou} for trial in result.trials if trial.miou is not None]
+        size = f"{TINY.train.epochs} epochs of {TINY.data.views_per_epoch} views"
+        labels = f"{about}, two of whose pictures keep their labels"
+        told = f"{labels}: {len(rows)} of {cells} runs of {size}, validation mIoU."
+        content = {"about": told, "command": f"python benchmarks/search.py maps --only {name}", "cells": rows}
+        paths.STUDIES.mkdir(exist_ok=True)
+        (paths.STUDIES / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        written[name] = len(rows)
+    return written
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("what", choices=("compare", "maps"))
+    parser.add_argument("--trials", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--only", choices=tuple(MAPS))
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    store = StudyStore()
+    trainer = Trainer(store.home)
+    trainer.start()
+    found = compare(args, store) if args.what == "compare" else maps(args, store)
+    trainer.over.set()
+    if args.json or args.what == "maps":
+        print(json.dumps(found, indent=2))
+        return
+    for kind, repeats in found["kinds"].items():
+        areas = [one["area"] for one in repeats]
+        seconds = sum(one["training_seconds"] for one in repeats) / len(repeats)
+        print(f"{kind:<28} area {min(areas):.4f} to {max(areas):.4f}  {seconds:6.0f} s of training")
+
+
+if __name__ == "__main__":
+    main()

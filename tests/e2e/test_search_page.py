@@ -1,0 +1,52 @@
+"""Search in a browser: what a finished search found is drawn and leads on; a new one starts and stops."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from benchmarks.serving import serve
+from core.runs.store.records import RunState
+from core.runs.store.studies import StudyStore
+from tests.ui.test_search import fill
+
+pytestmark = [pytest.mark.browser]
+expect.set_options(timeout=60_000)
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    store = StudyStore(home=tmp_path / "home")
+    fill(store, 24)
+    store.close()
+    with serve(tmp_path / "home", log=tmp_path / "server.log") as (at, _):
+        yield at
+
+
+def test_a_search_is_shown_started_and_stopped(page: Page, address: str, tmp_path: Path) -> None:
+    store = StudyStore(home=tmp_path / "home")
+    page.goto(f"{address}/search?search=depot")
+    scores = {row.number: row.summary["best_miou5"] for row in store.trials("depot") if row.summary}
+    best = max(scores, key=lambda number: scores[number])
+    expect(page.get_by_test_id("stMetric").filter(has_text=f"Best: trial {best}")).to_contain_text(
+        f"{100 * scores[best]:.1f} %"
+    )
+    expect(page.get_by_text("compact 8: 32 ms of at most 20")).to_be_visible()
+    for title in ("Accuracy against cost", "Trials", "What decided", "All settings at once"):
+        expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(4)
+
+    page.get_by_role("button", name="Take this one").click()
+    expect(page.get_by_role("heading", name="In your browser", exact=True)).to_be_visible()
+    page.go_back()
+
+    page.get_by_text("New search").click()
+    page.get_by_label("Name").fill("mine")
+    page.get_by_label("Name").press("Enter")
+    page.get_by_role("button", name="Start the search").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("button", name="Continue")).to_be_visible()
+    assert store.study("mine").state == RunState.CANCELLED
+    assert all(row.state.final for row in store.trials("mine"))
+    store.close()

@@ -1,0 +1,140 @@
+"""What a search is asked for, and what a student costs before it is trained."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from core.config import DistillConfig, RunConfig
+from core.errors import ConfigError
+from core.losses.catalogue import LOSSES
+from core.runs.store.records import RunState
+from core.search.figures import Figures, from_json, measure_sizes, to_json
+from core.search.outcome import Trial, front, importances, volume
+from core.search.space import Axis, drawn, read_axis, settings
+from core.search.study_plan import SearchPlan, StudentLimits
+from tests.unit.search.kit import make_plan
+
+
+def test_a_plan_survives_the_store() -> None:
+    plan = make_plan(limits=StudentLimits(keep=0.97, latency_ms=20.0), goals=("miou", "latency"))
+    assert SearchPlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"trials": None}, "Say when the search ends"),
+        ({"trials": 0}, "Trials must be from 1 to 100,000"),
+        ({"goals": ("speed",)}, "A goal is one of miou"),
+        ({"space": ()}, "varies at least one setting"),
+        ({"space": (Axis("shape", ("round",)),)}, "cannot vary shape"),
+        ({"space": (Axis("temperature", low=0.0, high=2.0, log=True),)}, "must begin above 0"),
+        ({"space": (Axis("temperature", low=1.0, high=90.0),)}, "Temperature must be from 0.5 to 50, not 90"),
+        ({"space": (Axis("size", ("tower 3",)),)}, "There is no student tower 3"),
+        ({"space": (Axis("losses", ("magic",)),)}, "There is no loss magic"),
+        ({"space": (Axis("alpha", low=0.0, high=1.0),), "sampler": "grid"}, "A grid needs choices on every axis"),
+        ({"limits": StudentLimits(latency_ms=-1.0)}, "Latency must be above 0"),
+        ({"limits": StudentLimits(keep=97.0)}, "Share of the teacher must be above 0 and at most 1.5"),
+        ({"runtime": "magic"}, "There is no runtime magic"),
+        ({"seconds": float("nan")}, "The time of a search must be above 0"),
+    ],
+)
+def test_what_cannot_be_searched_is_said_in_words(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        make_plan(**changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "axis"),
+    [
+        ("temperature=1,2,4", Axis("temperature", (1.0, 2.0, 4.0))),
+        ("learning-rate=0.001..0.02 log", Axis("learning_rate", low=0.001, high=0.02, log=True)),
+        ("size=compact 2,unet 4", Axis("size", ("compact 2", "unet 4"))),
+        ("taught=yes,no", Axis("taught", (True, False))),
+        ("seed=0,1", Axis("seed", (0, 1))),
+    ],
+)
+def test_an_axis_is_read_as_it_is_typed(text: str, axis: Axis) -> None:
+    assert read_axis(text) == axis
+
+
+@pytest.mark.parametrize("text", ["temperature", "temperature=", "temperature=hot..cold", "alpha=a,b", "size=1..2"])
+def test_a_bad_axis_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError):
+        read_axis(text)
+
+
+def test_settings_are_those_that_were_drawn_and_nothing_else() -> None:
+    base = make_plan().config
+    space = (Axis("size", ("unet 4",)), Axis("losses", ("soft_targets+hint",)), Axis("weight", (2.0,)))
+    params = drawn(space, lambda axis: axis.choices[0], starts={})
+    assert params == {
+        "size": "unet 4",
+        "losses": "soft_targets+hint",
+        "weight of soft_targets": 2.0,
+        "weight of hint": 2.0,
+    }
+    found = settings(base, params, name="t", starts={})
+    assert found.distill is not None
+    assert found.distill.losses == {name: 2 * LOSSES[name].weight for name in ("soft_targets", "hint")}
+    assert (found.model.architecture, found.model.arguments) == ("unet", {"base": 4})
+    assert replace(found, name=base.name, distill=base.distill, model=base.model) == base
+
+
+def test_weights_are_started_from_only_where_there_is_a_model_of_that_size() -> None:
+    space = (Axis("size", ("compact 2", "compact 4")), Axis("start", ("trained", "fresh")))
+    starts = {"compact 2": "student-2"}
+    small = drawn(space, lambda axis: axis.choices[0], starts=starts)
+    large = drawn(space, lambda axis: axis.choices[-1], starts=starts)
+    assert settings(make_plan().config, small, name="t", starts=starts).train.start_from == "student-2"
+    assert large == {"size": "compact 4"}
+
+
+def test_a_run_without_its_teacher_is_the_control_of_the_same_run() -> None:
+    config = RunConfig(kind="distill", distill=DistillConfig())
+    alone = settings(config, {"taught": False}, name="t", starts={})
+    assert (alone.kind, alone.distill, alone.control_of) == ("train", None, None)
+    assert (alone.train, alone.model) == (config.train, config.model)
+
+
+def _trial(number: int, miou: float, cost: int, **params: Any) -> Trial:
+    figures = Figures(cost, cost)
+    known: dict[str, Any] = {"told": "done", "miou": miou, "figures": figures, "teacher": 0.8}
+    return Trial(number, f"run {number}", RunState.DONE, params, "compact 2", **known)
+
+
+def test_the_area_under_a_front_grows_with_what_beats_it() -> None:
+    few = [_trial(0, 0.5, 20), _trial(1, 0.6, 60), _trial(2, 0.4, 80)]
+    assert [trial.number for trial in front(few, "macs")] == [0, 1]
+    assert volume(few, "macs", worst=100) == pytest.approx((0.5 * 40 + 0.6 * 40) / 100)
+    assert volume([*few, _trial(3, 0.55, 20)], "macs", worst=100) > volume(few, "macs", worst=100)
+    assert volume([], "macs", worst=100) == 0
+
+
+def test_the_setting_that_decides_is_named_first() -> None:
+    rows = [(at % 10 / 10, at % 7 / 7) for at in range(60)]
+    trials = [_trial(at, 0.4 + 0.3 * alpha, 10, alpha=alpha, dice=dice) for at, (alpha, dice) in enumerate(rows)]
+    shares = importances(trials)
+    assert next(iter(shares)) == "alpha"
+    assert sum(shares.values()) == pytest.approx(1)
+    assert importances(trials[:5]) == {}
+
+
+def test_figures_survive_their_file_and_a_damaged_one_is_measured_again() -> None:
+    figures = {"compact 2": Figures(30_000, 10**7, 0.1, 12.5, 0.02, 20, 101.0, "a CPU")}
+    assert from_json(to_json(figures)) == figures
+    assert from_json("{") == from_json('{"compact 2": {"shape": 1}}') == {}
+
+
+@pytest.mark.slow
+def test_a_student_is_measured_as_the_file_that_its_runtime_reads() -> None:
+    plan = make_plan(limits=StudentLimits(latency_ms=1e5), side=64, space=(Axis("size", ("compact 2", "compact 16")),))
+    found = measure_sizes(plan)
+    small, large = found["compact 2"], found["compact 16"]
+    assert 0 < (small.latency_ms or 0) < (large.latency_ms or 0)
+    assert 0 < small.parameters < large.parameters
+    assert 0 < (small.megabytes or 0) < (large.megabytes or 0)
+    assert small.repeats >= 5
+    assert measure_sizes(plan, known=found) == found
