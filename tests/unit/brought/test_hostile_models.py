@@ -71,6 +71,16 @@ def in_a_branch(path: Path) -> Path:
     return path / "branch.onnx"
 
 
+def in_a_constant(path: Path) -> Path:
+    """They are the value of a node."""
+    found = onnx.load(outside("../secret")(path), load_external_data=False)
+    value = helper.make_attribute("value", found.graph.initializer[0])
+    del found.graph.initializer[:]
+    found.graph.node[0].attribute.append(value)
+    (path / "constant.onnx").write_bytes(found.SerializeToString())
+    return path / "constant.onnx"
+
+
 def many_nodes(path: Path) -> Path:
     """A million nodes, written by hand: a node is `x` → `y` by Identity."""
     node = identity().SerializeToString()
@@ -136,6 +146,7 @@ def own_code(path: Path) -> Path:
         (outside("missing.data"), "not beside it"),
         (linked, "not beside it"),
         (in_a_branch, "outside its own folder"),
+        (in_a_constant, "outside its own folder"),
         (many_nodes, f"more than {MOST_NODES:,} nodes"),
         (truncated, "damaged"),
         (text, "damaged"),
