@@ -29,13 +29,13 @@ class StartingPoint:
 
 SITUATIONS: dict[str, StartingPoint] = {
     "few": StartingPoint(
-        "A teacher, few labels of my own",
+        "Few labels",
         "Here a teacher pays. In Quick the student learns from the shipped teacher's answers to eight shipped scenes "
         "and scored 69.4 % on the test scenes; its control, with labels on two of the eight, scored 63.2 %: "
         "+6.1 ± 3.3 points over three seeds.",
     ),
     "none": StartingPoint(
-        "A teacher, no labels",
+        "No labels",
         "The student learns from the teacher's answers alone and stays below the teacher: 69.4 % on the test "
         "scenes in Quick, where the teacher has 84.8 %. Labels of the dataset choose the best weights and give "
         "the scores; the student does not learn from them.",

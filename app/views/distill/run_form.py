@@ -39,7 +39,7 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
     """Draw the form and give back what it holds, and its part on losses; widgets are bound to the link."""
     values: dict[str, Any] = {}
     have = linked_segments(
-        "What do you have?",
+        "What do you have beside a teacher?",
         {name: situation.title for name, situation in SITUATIONS.items()},
         name=state.HAVE,
         on_change=_apply_situation,
