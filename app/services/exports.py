@@ -94,8 +94,10 @@ def resolution_of(model: Model) -> float | None:
 def for_browser(model: Model, who: Person) -> dict[str, Any]:
     """Plain values for the component: the model, its classes, a picture to try.
 
-    It counts against this person's hour: `RunStateError`.
+    It counts against this person's hour: `RunStateError`. Raises `ExportError` for a model of other bands than colours.
     """
+    if not (bands := load_card(resolve(model.name, runs=paths.home())).bands).is_colours:
+        raise ExportError(f"{model.title} sees {bands}, and a browser reads colours: take its exported file instead.")
     _count(who)
     exported = mask_model(model)
     if len(exported) > LARGEST_IN_BROWSER:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import web_routes
 from app.services import exports
+from core.band_set import BandSet
+from core.cards import load_card, resolve
 
 from .conftest import ANYBODY, World, make_model, words
 
@@ -107,6 +110,14 @@ def test_what_the_browser_gets(monkeypatch: pytest.MonkeyPatch) -> None:
     assert base64.b64decode(payload["sample"])[:2] == b"\xff\xd8"
     monkeypatch.setattr(exports, "mask_model", lambda _: bytes(exports.LARGEST_IN_BROWSER + 1))
     with pytest.raises(exports.ExportError, match="choose a smaller one"):
+        exports.for_browser(make_model("student"), ANYBODY)
+
+
+def test_a_model_of_other_bands_than_colours_is_no_model_for_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    bands = BandSet(("red", "green", "blue", "near infrared"))
+    card = replace(load_card(resolve("student")), bands=bands)
+    monkeypatch.setattr(exports, "load_card", lambda _: card)
+    with pytest.raises(exports.ExportError, match="sees red, green, blue, near infrared, and a browser reads colours"):
         exports.for_browser(make_model("student"), ANYBODY)
 
 
