@@ -36,7 +36,7 @@ def time_figures(seconds: float, pace: Pace, *, control: bool, seeds: int = 1) -
         label += ", with control" if seeds == 1 else ", each with control"
     runs = seeds * (2 if control else 1)
     low, high = (duration(runs * one) for one in likely(seconds, pace))
-    st.metric(plain(label), high if low == high else f"{low} to {high}")
+    st.metric(plain(label), plain(high if low == high else f"{low} to {high}"))
     note = f"From steps timed on this machine just now ({pace.device}, {pace.crop} × {pace.crop} pixels). "
     if low == high:
         note += "Other work on it makes training slower."

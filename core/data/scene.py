@@ -1,4 +1,4 @@
-"""One picture with its mask, in memory, or on disk and read by windows (`core.data.windowed`)."""
+"""One picture with its mask, in memory, or on disk and read by windows."""
 
 import hashlib
 from dataclasses import dataclass, replace

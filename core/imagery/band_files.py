@@ -49,9 +49,9 @@ def read_bands(source: Path | bytes, bands: BandSet, *, limits: Limits) -> NDArr
     first = source[:FIRST_BYTES] if isinstance(source, bytes) else _first(source)
     if picture_kind(first) != "TIFF":
         return _flat(source, bands, limits)
-    with BandFile(source, bands, limits=limits) as file:
-        found = file.read(0, 0, file.height, file.width)
-        return np.ascontiguousarray(turn(found, file.orientation))
+    with BandFile(source, bands, limits=limits) as whole:
+        found = whole.read(0, 0, whole.height, whole.width)
+        return np.ascontiguousarray(turn(found, whole.orientation))
 
 
 class BandFile:
@@ -72,9 +72,9 @@ class BandFile:
                 chosen, alpha_full = judge_alpha(file, choose_bands(file, layout, tuple(numbers)))
                 self._pixels = Pixels(file, chosen, alpha_full=alpha_full)
                 self.orientation = turned(file, layout)
+                self.height, self.width = int(file.height), int(file.width)
             # What was refused is closed; what was opened stays so.
             self._open = opened.pop_all()
-        self.height, self.width = int(file.height), int(file.width)
         self._depth = np.dtype(bands.depth)
 
     def read(self, y: int, x: int, height: int, width: int) -> NDArray[Any]:
@@ -120,8 +120,8 @@ class BandFile:
 
 def _first(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(FIRST_BYTES)
+        with path.open("rb") as stored:
+            return stored.read(FIRST_BYTES)
     except OSError as error:
         raise ImageError(f"cannot be opened ({error.strerror or error}): check the path and its rights.") from error
 

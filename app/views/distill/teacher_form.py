@@ -38,8 +38,8 @@ def teacher_form(datasets: list[DatasetChoice]) -> teachers.TeacherRequest:
     student, control = None, False
     if st.toggle("Then distil a student from it", value=True, key="then_student", bind="query-params"):
         student = number_field(setting_of("base"), teachers.STUDENT_BASE, key="teacher_student")
-        told = settings_of(launch.Request)["control"]
-        control = st.toggle(told.title, key="then_control", bind="query-params", help=told.help)
+        setting = settings_of(launch.Request)["control"]
+        control = st.toggle(setting.title, key="then_control", bind="query-params", help=setting.help)
     config = RunConfig(
         kind="train",
         name=name,
