@@ -12,7 +12,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from app import web_limits, web_modules, web_routes, web_security
+from app import web_limits, web_modules, web_offline, web_routes, web_security
 from app.services import brought_models, hosts, imports, inference, visitors, workers, workspaces
 from app.services.deferred import DEFERRED
 from app.services.errors import TerrastillError
@@ -88,7 +88,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 def own_routes(base: str) -> list[BaseRoute]:
     """What the app serves beside Streamlit, below the same path (`server.baseUrlPath`, with or without slashes)."""
     prefix = f"/{base.strip('/')}".rstrip("/")
-    return [*web_routes.routes(prefix), *web_modules.routes(prefix)]
+    return [*web_routes.routes(prefix), *web_modules.routes(prefix), *web_offline.routes(prefix)]
 
 
 app = st.App(

@@ -19,7 +19,7 @@ _URL = "web-modules"
 _FIRST_SHOWN = {
     "": ("shared/", "numbers/", "viewer/"),
     "temperature": ("shared/colours.mjs", "shared/dom.mjs", "temperature/"),
-    "browser": ("shared/dom.mjs", "in_browser/"),
+    "browser": ("shared/dom.mjs", "in_browser/", "offline/keeping.mjs"),
 }
 """By the last part of a page's address: how the names of the modules begin that its component imports."""
 

@@ -50,7 +50,7 @@ TASKS = (
 STORE = (*BASE, "core.runs.store")
 EXECUTION = (*(f"core.runs.{name}" for name in ("execution", "checks", "trial", "teaching")), "core.runs.devices")
 TRACKING = ("core.runs.tracking",)
-SERVER = ("app.web_routes", "app.web_modules", "app.web_security", "app.web_limits")
+SERVER = ("app.web_routes", "app.web_modules", "app.web_security", "app.web_limits", "app.web_offline")
 PAGES = ("app.streamlit_private", "app.visitor", "app.services", "app.state", "app.caching", "app.components", *SERVER)
 
 # What pages read of core themselves: it takes the standard library alone, and a service would only repeat it.
@@ -92,6 +92,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("app.state", "app.visitor"), ("app.services", "app.streamlit_private")),
     "app.caching": ("app.services", "app.visitor", "app.streamlit_private"),
     **dict.fromkeys(SERVER, ("app.services",)),
+    "app.web_offline": ("app.services", "app.web_modules"),
     "app.services": ("core", "app.services"),
     **dict.fromkeys(("app.components", "app.views"), (*PAGES, *PLAIN)),
     **{

@@ -11,6 +11,7 @@ from app.components.benchmark_form import benchmark_form
 from app.components.benchmark_job import benchmark_job
 from app.components.benchmark_table import benchmark_table, busy_note, machine_line, result_title
 from app.components.empty import empty_state
+from app.components.export_comparison_table import export_comparison_table
 from app.components.guard import page, plainly
 from app.components.linked import linked_segments, linked_select
 from app.components.pareto import AXES, pareto_chart
@@ -38,6 +39,7 @@ def main() -> None:
         _result(found, models)
     elif not working:
         empty_state("Nothing measured yet", "Choose models and runtimes above, and press Measure.")
+    export_comparison_table(models)
 
 
 def _result(found: Sequence[Result], models: Mapping[str, Model]) -> None:

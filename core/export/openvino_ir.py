@@ -46,7 +46,7 @@ def openvino_files(loaded: Loaded, options: Options) -> dict[str, bytes]:
         found: NDArray[np.float32] = request.infer([given])[0]
         return found
 
-    tiles = training_tiles(options.data, count=_PARITY_TILES, side=options.tile, seed=1)
+    tiles = training_tiles(options.data, count=_PARITY_TILES, bands=loaded.card.bands, side=options.tile, seed=1)
     compare_tiles(run, loaded.model, loaded.card, [fill_square(tile, options.tile) for tile in tiles], made)
     return {f"{options.name}-openvino/{name}": content for name, content in files.items()}
 

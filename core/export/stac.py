@@ -16,7 +16,6 @@ from core.export.formats import Options, known_resolution_cm
 
 MLM = "https://stac-extensions.github.io/mlm/v1.5.0/schema.json"
 CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
-_BANDS = ("red", "green", "blue")
 
 
 def stac_files(_: Loaded, options: Options) -> dict[str, bytes]:
@@ -37,9 +36,7 @@ def stac_item(card: ModelCard, *, name: str, size: int) -> dict[str, Any]:
         name: The identifier of the item.
         size: Of the ONNX file, in bytes.
     """
-    bands = list(_BANDS) if len(card.mean) == len(_BANDS) else [f"band-{at + 1}" for at in range(len(card.mean))]
-    resolution = known_resolution_cm(card)
-    ground = {} if resolution is None else {"gsd": resolution / 100}
+    bands = list(card.bands.names)
     properties = {
         "datetime": _when(card.created),
         "title": card.name,
@@ -55,9 +52,11 @@ def stac_item(card: ModelCard, *, name: str, size: int) -> dict[str, Any]:
         "mlm:pretrained_source": None,
         "mlm:batch_size_suggestion": 1,
         "mlm:accelerator": None,
-        "mlm:input": [_input(bands)],
+        # The extension wants the names of an input's bands to be those of the item.
+        "bands": [{"name": band} for band in bands],
+        "mlm:input": [_input(bands, card.bands.depth)],
         "mlm:output": [_output(card)],
-        **ground,
+        **_ground(card),
     }
     asset = {
         "href": "./model.onnx",
@@ -65,6 +64,7 @@ def stac_item(card: ModelCard, *, name: str, size: int) -> dict[str, Any]:
         "title": "The model, with padding and normalisation in its graph",
         "roles": ["mlm:model", "mlm:weights"],
         "mlm:artifact_type": "onnx",
+        # Besides those of the item, which STAC takes only where an asset has some.
         "bands": [{"name": band} for band in bands],
     }
     return {
@@ -80,15 +80,20 @@ def stac_item(card: ModelCard, *, name: str, size: int) -> dict[str, Any]:
     }
 
 
-def _input(bands: list[str]) -> dict[str, Any]:
+def _ground(card: ModelCard) -> dict[str, float]:
+    resolution = known_resolution_cm(card)
+    return {} if resolution is None else {"gsd": resolution / 100}
+
+
+def _input(bands: list[str], depth: str) -> dict[str, Any]:
     return {
         "name": "image",
-        "description": "Pictures in bytes, of any size.",
+        "description": "Pictures of any size, in the values that they are stored in.",
         "bands": bands,
         "input": {
             "shape": [-1, -1, -1, len(bands)],
             "dim_order": ["batch", "height", "width", "bands"],
-            "data_type": "uint8",
+            "data_type": depth,
         },
         "value_scaling": None,
         "resize_type": None,

@@ -1,11 +1,15 @@
 // The page around the engine: a place to drop a picture, the mask over it, how long it took here and on the server.
 
 import { button, element, save } from "../shared/dom.mjs";
+import { keep } from "../offline/keeping.mjs";
 import { Engine } from "./engine.mjs";
+import { readGeotiff } from "./geotiff.mjs";
+import { toGeojson } from "./polygons.mjs";
 
 const pages = new WeakMap();
 const MOST_PIXELS = 16_000_000;
 const SIDE = 512;
+const NO_DATA = 255;
 
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 const milliseconds = (value) =>
@@ -19,14 +23,15 @@ class Page {
 
   build() {
     this.file = element("input", {
-      type: "file", accept: "image/png,image/jpeg,image/webp", class: "file", id: "picture",
+      type: "file", accept: "image/png,image/jpeg,image/webp,image/tiff,.tif,.tiff", class: "file", id: "picture",
       onchange: () => this.file.files[0] && this.take(this.file.files[0]) });
     this.drop = element("div", { class: "drop",
       ondragover: (event) => { event.preventDefault(); this.drop.classList.add("over"); },
       ondragleave: () => this.drop.classList.remove("over"),
       ondrop: (event) => this.dropped(event) },
       element("label", { class: "button main", for: "picture" }, "Choose an image"), this.file,
-      element("span", {}, "or drop one here: PNG, JPEG or WebP, up to 16 megapixels. It stays on this device."),
+      element("span", {},
+        "or drop one here: PNG, JPEG, WebP or GeoTIFF, up to 16 megapixels. It stays on this device."),
       button("Use a shipped scene", () => this.take(this.sample), { class: "button" }));
     this.status = element("p", { class: "status", role: "status" });
     this.canvas = element("canvas", {
@@ -35,12 +40,15 @@ class Page {
     this.opacity = element("input", { type: "range", min: 0, max: 100, value: 60, "aria-label": "Opacity of the mask",
       oninput: () => this.draw() });
     this.save = element("button", { type: "button", class: "button", onclick: () => this.download() }, "Download mask");
+    this.polygons = button("Download polygons", () => this.downloadPolygons(), { class: "button" });
+    this.offline = button("Keep for offline use", () => this.keep(), { class: "button", hidden: true });
     this.legend = element("div", { class: "legend" });
     this.tools = element("div", { class: "tools", hidden: true },
-      element("label", {}, "Opacity", this.opacity), this.save);
+      element("label", {}, "Opacity", this.opacity), this.save, this.polygons);
     this.speeds = element("div", { class: "speeds" });
     this.side = element("div", { class: "side" }, this.speeds, this.tools, this.legend);
-    this.root.replaceChildren(this.drop, this.status, element("div", { class: "split" }, this.canvas, this.side));
+    const split = element("div", { class: "split" }, this.canvas, this.side);
+    this.root.replaceChildren(this.drop, this.offline, this.status, split);
   }
 
   say(text, bad = false) {
@@ -69,6 +77,7 @@ class Page {
       this.here = await engine.latency(SIDE);
       this.tellSpeeds();
       this.root.dataset.latency = String(this.here);
+      this.offline.hidden = !data.server.length || !navigator.serviceWorker;
       this.say(`${data.title} runs here in ${engine.name}.`);
       if (this.picture) await this.segment();
     } catch (error) {
@@ -84,26 +93,43 @@ class Page {
     if (event.dataTransfer.files[0]) this.take(event.dataTransfer.files[0]);
   }
 
+  // A GeoTIFF: its colours and its place.
+  async takeGeotiff(file) {
+    try {
+      const found = await readGeotiff(await file.arrayBuffer());
+      const bitmap = await createImageBitmap(new ImageData(found.rgba, found.width, found.height));
+      await this.begin({ ...found, bitmap, name: file.name });
+    } catch (error) {
+      console.error(error);
+      this.say(`${file.name} cannot be read here: ${error.message}.`, true);
+    }
+  }
+
   async take(file) {
+    if (/\.tiff?$/i.test(file.name ?? "")) return this.takeGeotiff(file);
     let bitmap;
     try {
       bitmap = await createImageBitmap(file, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
     } catch {
       const name = file.name || "This file";
-      this.say(`${name} is no picture that this browser can read: choose a PNG, JPEG or WebP.`, true);
-      return;
+      this.say(`${name} is no picture that this browser can read: choose a PNG, JPEG, WebP or GeoTIFF.`, true);
+      return undefined;
     }
     const { width, height } = bitmap;
     if (width * height > MOST_PIXELS) {
       const size = Math.round((width * height) / 1e6);
       this.say(`This picture has ${size} megapixels; 16 are the most here. Crop it, or make it smaller.`, true);
-      return;
+      return undefined;
     }
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(bitmap, 0, 0);
     const rgba = context.getImageData(0, 0, width, height).data;
-    this.picture = { width, height, bitmap, name: file.name || "scene", rgba };
+    return this.begin({ width, height, bitmap, name: file.name || "scene", rgba, transform: null, epsg: null });
+  }
+
+  async begin(picture) {
+    this.picture = picture;
     this.mask = null;
     if (this.engine) await this.segment();
     else this.say("The picture is here; the model is still loading …");
@@ -124,6 +150,7 @@ class Page {
       return;
     }
     const taken = performance.now() - begun;
+    for (let at = 0; at < this.mask.length; at += 1) if (!rgba[4 * at + 3]) this.mask[at] = NO_DATA;
     this.paint();
     const told = `${width} × ${height} pixels in ${milliseconds(taken)} on this device, in ${engine.name}.`;
     this.say(`${told} Nothing was uploaded.`);
@@ -138,7 +165,7 @@ class Page {
   paint() {
     const { width, height } = this.picture;
     const colours = this.colours.map(([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r);
-    const pixels = Uint32Array.from(this.mask, (index) => colours[index]);
+    const pixels = Uint32Array.from(this.mask, (index) => colours[index] ?? 0);
     this.overlay = new OffscreenCanvas(width, height);
     const image = new ImageData(new Uint8ClampedArray(pixels.buffer), width, height);
     this.overlay.getContext("2d").putImageData(image, 0, 0);
@@ -159,8 +186,9 @@ class Page {
 
   tellShares() {
     const counts = new Array(this.data.classes.length).fill(0);
-    for (const index of this.mask) counts[index] += 1;
-    const share = (index) => `${((100 * counts[index]) / this.mask.length).toFixed(1)} %`;
+    for (const index of this.mask) if (index !== NO_DATA) counts[index] += 1;
+    const total = Math.max(1, counts.reduce((sum, count) => sum + count, 0));
+    const share = (index) => `${((100 * counts[index]) / total).toFixed(1)} %`;
     // Of many classes those that occur.
     const all = this.data.classes.map(({ name }, index) => ({ name, index }));
     const there = all.length > 24 ? all.filter(({ index }) => counts[index]) : all;
@@ -180,15 +208,41 @@ class Page {
       element("tbody", {}, mine, ...theirs)));
   }
 
+  downloadPolygons() {
+    const classes = this.data.classes.map(({ name }, index) => ({ name, colour: this.colours[index] }));
+    const { text, note, count } = toGeojson(this.mask, this.picture, classes);
+    save(`${this.picture.name.replace(/\.\w+$/, "")}.geojson`, new Blob([text], { type: "application/geo+json" }));
+    this.say(`${count} polygons were made on this device. ${note ?? "Nothing was uploaded."}`);
+    this.root.dataset.state = "done";
+  }
+
+  async keep() {
+    this.say("Keeping the model and the page in this browser …");
+    try {
+      const address = await keep(this.data);
+      const link = element("a", { href: address, target: "_blank", class: "button" }, "Open the offline page");
+      this.offline.replaceWith(link);
+      this.say("Kept: the offline page works without a network, and can be installed from the browser's menu.");
+    } catch (error) {
+      console.error(error);
+      this.say(`It could not be kept for offline use: ${error.message}.`, true);
+    }
+  }
+
   async download() {
     const blob = await this.overlay.convertToBlob({ type: "image/png" });
     save(`${this.picture.name.replace(/\.\w+$/, "")}-mask.png`, blob);
   }
 }
 
+// The page in an element of its own, without Streamlit around it.
+export function open(root, data) {
+  if (!pages.has(root)) pages.set(root, new Page(root));
+  return pages.get(root).show(data);
+}
+
 export default function ({ parentElement, data }) {
   const root = parentElement.querySelector(".in-browser");
-  if (!pages.has(root)) pages.set(root, new Page(root));
-  pages.get(root).show(data);
+  open(root, data);
   return () => pages.delete(root);
 }

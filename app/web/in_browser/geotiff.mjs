@@ -1,0 +1,195 @@
+// A GeoTIFF in memory → its colours and its place: 8 bits, one to four bands, in tiles or strips, plain, deflated, LZW
+// or packed bits, with a horizontal predictor. What it cannot read it says in a sentence. Nothing leaves the page.
+
+const SIZES = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 11: 4, 12: 8, 16: 8, 17: 8 };
+const TAGS = {
+  256: "width", 257: "height", 258: "bits", 259: "compression", 262: "meaning", 273: "stripAt", 277: "bands",
+  278: "rows", 279: "stripLong", 284: "planar", 317: "predictor", 322: "tileWidth", 323: "tileHeight", 324: "tileAt",
+  325: "tileLong", 338: "extra", 339: "format", 33550: "scale", 33922: "tie", 34264: "matrix", 34735: "keys",
+};
+const MOST_PIXELS = 16_000_000;
+
+// Bytes of a file → { width, height, rgba, transform, epsg }; `transform` (a, b, c, d, e, f) and `epsg` null if unknown.
+export async function readGeotiff(buffer) {
+  const tags = directory(new DataView(buffer));
+  const { width, height } = tags;
+  if (!width || !height) throw new Error("it has no pixels");
+  if (width * height > MOST_PIXELS) {
+    throw new Error(`it has ${Math.round((width * height) / 1e6)} megapixels, and 16 are the most here`);
+  }
+  const bands = tags.bands ?? 1;
+  if (tags.bits.some((bits) => bits !== 8)) throw new Error(`it has ${tags.bits[0]} bits a value, and 8 are read here`);
+  if ((tags.format?.[0] ?? 1) !== 1) throw new Error("its values are no whole numbers");
+  if (bands > 4 || (tags.meaning > 2 && tags.meaning !== 5)) throw new Error("its bands are not red, green and blue");
+  const values = await pixels(buffer, tags, bands);
+  return { width, height, rgba: colours(values, width * height, bands, tags), ...place(tags) };
+}
+
+function directory(view) {
+  const order = view.byteLength > 8 ? view.getUint16(0) : 0;
+  const little = order === 0x4949;
+  const magic = order ? view.getUint16(2, little) : 0;
+  if ((order !== 0x4949 && order !== 0x4d4d) || (magic !== 42 && magic !== 43)) throw new Error("it is no TIFF");
+  const big = magic === 43;
+  const whole = (at) => (big ? Number(view.getBigUint64(at, little)) : view.getUint32(at, little));
+  const start = whole(big ? 8 : 4);
+  const count = big ? Number(view.getBigUint64(start, little)) : view.getUint16(start, little);
+  if (count > 4096) throw new Error("its directory is damaged");
+  const found = { bits: [8] };
+  for (let index = 0; index < count; index += 1) {
+    const at = start + (big ? 8 + 20 * index : 2 + 12 * index);
+    const name = TAGS[view.getUint16(at, little)];
+    if (name) found[name] = entry(view, at, little, big, whole);
+  }
+  const single = ["width", "height", "compression", "meaning", "bands", "rows", "planar", "predictor"];
+  for (const name of [...single, "tileWidth", "tileHeight"]) if (found[name]) [found[name]] = found[name];
+  return found;
+}
+
+function entry(view, at, little, big, whole) {
+  const kind = view.getUint16(at + 2, little);
+  const count = whole(at + 4);
+  const size = SIZES[kind];
+  if (!size || count * size > view.byteLength) throw new Error("its directory is damaged");
+  const inside = at + (big ? 12 : 8);
+  const from = count * size <= (big ? 8 : 4) ? inside : whole(inside);
+  const read = {
+    1: (p) => view.getUint8(p), 3: (p) => view.getUint16(p, little), 4: (p) => view.getUint32(p, little),
+    12: (p) => view.getFloat64(p, little), 16: (p) => Number(view.getBigUint64(p, little)),
+    11: (p) => view.getFloat32(p, little),
+  }[kind] ?? ((p) => view.getUint8(p));
+  return Array.from({ length: count }, (_, index) => read(from + index * size));
+}
+
+async function pixels(buffer, tags, bands) {
+  const { width, height, planar = 1, predictor = 1, compression = 1 } = tags;
+  if (predictor > 2) throw new Error("its predictor is not read here");
+  const tiled = Boolean(tags.tileAt);
+  const wide = tiled ? tags.tileWidth : width;
+  const tall = tiled ? tags.tileHeight : Math.min(tags.rows ?? height, height);
+  const starts = tags.tileAt ?? tags.stripAt;
+  const lengths = tags.tileLong ?? tags.stripLong;
+  if (!starts || !lengths || !wide || !tall) throw new Error("its directory is damaged");
+  const across = Math.ceil(width / wide);
+  const down = Math.ceil(height / tall);
+  const depth = planar === 2 ? 1 : bands;
+  const values = new Uint8Array(width * height * bands);
+  for (let index = 0; index < across * down * (planar === 2 ? bands : 1); index += 1) {
+    if (!lengths[index]) continue;
+    const packed = new Uint8Array(buffer, starts[index], lengths[index]);
+    const block = await unpacked(packed, compression, wide * tall * depth);
+    const plane = Math.floor(index / (across * down));
+    const x = (index % across) * wide;
+    const y = (Math.floor(index / across) % down) * tall;
+    if (predictor === 2) undo(block, wide, depth);
+    put(values, block, { x, y, wide, tall, depth, plane, width, height, bands });
+  }
+  return values;
+}
+
+function undo(block, wide, depth) {
+  for (let row = 0; row + wide * depth <= block.length; row += wide * depth) {
+    for (let at = row + depth; at < row + wide * depth; at += 1) block[at] += block[at - depth];
+  }
+}
+
+function put(values, block, { x, y, wide, tall, depth, plane, width, height, bands }) {
+  const columns = Math.min(wide, width - x);
+  for (let row = 0; row < Math.min(tall, height - y); row += 1) {
+    let to = ((y + row) * width + x) * bands + plane;
+    let from = row * wide * depth;
+    for (let column = 0; column < columns; column += 1, from += depth, to += bands) {
+      for (let band = 0; band < depth; band += 1) values[to + band] = block[from + band];
+    }
+  }
+}
+
+async function unpacked(packed, compression, length) {
+  if (compression === 1) return packed.slice();
+  if (compression === 8 || compression === 32946) {
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  }
+  if (compression === 5) return lzw(packed, length);
+  if (compression === 32773) return packBits(packed, length);
+  throw new Error("its compression is not read here: save it plain, with DEFLATE or with LZW");
+}
+
+function packBits(packed, length) {
+  const found = new Uint8Array(length);
+  for (let at = 0, to = 0; at < packed.length && to < length;) {
+    const code = (packed[at++] << 24) >> 24;
+    if (code >= 0) for (let n = 0; n <= code; n += 1) found[to++] = packed[at++];
+    else if (code > -128) { found.fill(packed[at++], to, to + 1 - code); to += 1 - code; }
+  }
+  return found;
+}
+
+function lzw(packed, length) {
+  const found = new Uint8Array(length);
+  const before = new Int32Array(4097), last = new Uint8Array(4097), long = new Int32Array(4097);
+  for (let code = 0; code < 256; code += 1) { before[code] = -1; last[code] = code; long[code] = 1; }
+  let to = 0, bit = 0, width = 9, next = 258, old = -1;
+  while (bit + width <= packed.length * 8 && to < length) {
+    const byte = bit >> 3;
+    const three = (packed[byte] << 16) | ((packed[byte + 1] ?? 0) << 8) | (packed[byte + 2] ?? 0);
+    const code = (three >> (24 - width - (bit & 7))) & ((1 << width) - 1);
+    bit += width;
+    if (code === 257) break;
+    if (code === 256) { width = 9; next = 258; old = -1; continue; }
+    if (code > next || (old < 0 && code > 255)) throw new Error("its LZW is damaged");
+    let shown = code < next ? code : old;
+    const size = long[shown] + (code < next ? 0 : 1);
+    if (size > long[shown]) found[to + size - 1] = firstOf(before, last, old);
+    for (let at = to + long[shown] - 1; shown >= 0; at -= 1, shown = before[shown]) found[at] = last[shown];
+    if (old >= 0 && next < 4096) {
+      before[next] = old; last[next] = found[to]; long[next] = long[old] + 1;
+      next += 1;
+    }
+    to += size;
+    old = code;
+    if (next >= (1 << width) - 1 && width < 12) width += 1;
+  }
+  return found;
+}
+
+function firstOf(before, last, code) {
+  while (before[code] >= 0) code = before[code];
+  return last[code];
+}
+
+function colours(values, count, bands, tags) {
+  const rgba = new Uint8ClampedArray(4 * count);
+  const grey = bands < 3;
+  const seen = bands === 2 || bands === 4 ? (tags.extra?.[0] ?? 0) : 0;
+  for (let at = 0; at < count; at += 1) {
+    const from = at * bands;
+    for (let band = 0; band < 3; band += 1) rgba[4 * at + band] = values[from + (grey ? 0 : band)];
+    rgba[4 * at + 3] = seen ? values[from + bands - 1] : 255;
+  }
+  if (tags.meaning === 0) for (let at = 0; at < 4 * count; at += 1) if (at % 4 < 3) rgba[at] = 255 - rgba[at];
+  return rgba;
+}
+
+function place(tags) {
+  let transform = null;
+  if (tags.matrix) {
+    const [a, b, , c, d, e, , f] = tags.matrix;
+    transform = [a, b, c, d, e, f];
+  } else if (tags.scale && tags.tie) {
+    const [column, row, , x, y] = tags.tie;
+    const [wide, tall] = tags.scale;
+    transform = [wide, 0, x - column * wide, 0, -tall, y + row * tall];
+  }
+  const keys = {};
+  for (let at = 4; at + 3 < (tags.keys?.length ?? 0); at += 4) {
+    if (!tags.keys[at + 1]) keys[tags.keys[at]] = tags.keys[at + 3];
+  }
+  if (keys[1025] === 2 && transform) {
+    // The coordinates are of the middles of pixels.
+    const [a, b, c, d, e, f] = transform;
+    transform = [a, b, c - (a + b) / 2, d, e, f - (d + e) / 2];
+  }
+  const epsg = keys[3072] ?? keys[2048] ?? null;
+  return { transform, epsg: epsg && epsg < 32767 ? epsg : null };
+}
