@@ -12,14 +12,13 @@ from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, Train
 from core.config.fields import Setting, settings_of
 from core.config.run import BASE
 from core.data.datasets import has_pictures
+from core.losses.catalogue import MIXED
 
 QUICK = RunConfig(
     kind="distill",
     data=DataConfig(crop=128, views_per_epoch=256, labelled=2),
     train=TrainConfig(epochs=18, batch_size=8, validate_every=2),
-    distill=DistillConfig(
-        alpha=0.0, losses={"soft_targets": 1.0, "channel_wise": 3.0}, cache_pictures=True, cache_views=4
-    ),
+    distill=DistillConfig(alpha=0.0, losses=MIXED, cache_pictures=True, cache_views=4),
 )
 FULL = RunConfig(
     kind="distill",

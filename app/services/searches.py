@@ -14,6 +14,7 @@ from core import paths
 from core.config import RunConfig
 from core.errors import ConfigError
 from core.events import Progress
+from core.losses import catalogue
 from core.runs.store.records import JobRequest, RunKind, RunState
 from core.runs.store.studies import StudyStore, TrialRow
 from core.runs.worker.processes import count_slots
@@ -41,7 +42,7 @@ SIZES = tuple(f"compact {base}" for base in (2, 3, 4, 6, 8, 12, 16))
 OPTIONAL = {
     "temperature": Axis("temperature", low=1.0, high=8.0, log=True),
     "alpha": Axis("alpha", low=0.0, high=1.0),
-    "losses": Axis("losses", ("soft_targets", "channel_wise", "correlation", "boundary")),
+    "losses": Axis("losses", catalogue.names("logits")),
     "weight": Axis("weight", low=0.25, high=4.0, log=True),
     "learning_rate": Axis("learning_rate", low=0.002, high=0.02, log=True),
     "schedule": Axis("schedule", ("one-cycle", "cosine")),

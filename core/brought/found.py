@@ -16,6 +16,8 @@ from core.errors import ConfigError
 OUTPUTS = ("logits", "probabilities")
 LAYOUTS = ("nchw", "nhwc")
 SMALLEST, LARGEST_TILE = 16, 2048
+PERCENT_SHARED = 12
+"""Of a tile, with its neighbour, where neither the model nor a person says otherwise."""
 _LONGEST_NAME = 80
 _IGNORED = "Unlabelled"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
@@ -57,7 +59,7 @@ class FoundModel:
     fixed: bool = False
     output: str | None = None
     metres: float | None = None
-    overlap: int = 12
+    overlap: int = PERCENT_SHARED
     licence: str = ""
     parameters: int = 0
     facts: dict[str, str] = field(default_factory=dict)

@@ -18,11 +18,11 @@ from core.image import encode_png
 from core.imagery.decode import open_here
 from core.imagery.limits import Limits
 
-MARGIN, TILE = 256, 2048
+BETWEEN, LARGEST_SIDE = 256, 2048
 LEAST_SIDE = 96
 """Of a picture that can be cut."""
 _SHARES: tuple[tuple[Part, float], ...] = (("train", 0.7), ("validate", 0.15), ("test", 0.15))
-_MOST_MARGIN = 0.05
+_MOST_BETWEEN = 0.05
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Block:
 def blocks_of(height: int, width: int) -> list[Block]:
     """The tiles of a picture of this size.
 
-    Between two parts a margin is left out: `MARGIN` pixels, as wide as the usual crop, or a twentieth of the longer
+    Between two parts a margin is left out: `BETWEEN` pixels, as wide as the usual crop, or a twentieth of the longer
     side where that is less.
     """
     upright = height > width
     whole = max(height, width)
-    margin = min(MARGIN, round(_MOST_MARGIN * whole))
+    margin = min(BETWEEN, round(_MOST_BETWEEN * whole))
     left, start = whole - 2 * margin, 0
     found: list[Block] = []
     for part, share in _SHARES:
@@ -65,7 +65,7 @@ def _tiles(part: Part, top: int, left: int, height: int, width: int) -> list[Blo
 
 def _cuts(side: int) -> list[tuple[int, int]]:
     """Where tiles of about one length begin, and their lengths."""
-    count = -(-side // TILE)
+    count = -(-side // LARGEST_SIDE)
     edges = [side * at // count for at in range(count + 1)]
     return [(start, end - start) for start, end in pairwise(edges)]
 

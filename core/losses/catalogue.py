@@ -181,6 +181,9 @@ LOSSES: dict[str, Loss] = {loss.name: loss for loss in _ENTRIES}
 DEFAULT = "channel_wise"
 """The loss of a new distillation (docs/RESULTS.md says why)."""
 
+MIXED = {"soft_targets": 1.0, "channel_wise": 3.0}
+"""What the preset Quick learns by: the classes of each pixel, and where each class is (docs/RESULTS.md)."""
+
 
 def default_weights() -> dict[str, float]:
     """The losses of a new distillation, each with its usual weight."""

@@ -33,7 +33,7 @@ def test_nothing_of_a_run_is_drawn_linked_or_fetched(tmp_path: Path) -> None:
     ARTEFACTS.mkdir(exist_ok=True)
     home = tmp_path / "home"
     store = RunStore(home=home)
-    config = replace(launch.Request().config, name=EVIL[:80])
+    config = replace(launch.to_config(launch.Request()), name=EVIL[:80])
     run = store.add(config)
     claimed = store.claim("w", ["cpu"])
     assert claimed is not None
@@ -63,7 +63,7 @@ def test_a_run_goes_on_when_the_server_is_killed(tmp_path: Path) -> None:
     """The worker and the run's process are no children that end with the server."""
     home = tmp_path / "home"
     store = RunStore(home=home)
-    run = store.add(launch.Request().config)
+    run = store.add(launch.to_config(launch.Request()))
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(free_port())]
     with (tmp_path / "server.log").open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "TERRASTILL_HOME": str(home)}, stdout=output)

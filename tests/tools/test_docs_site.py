@@ -42,7 +42,9 @@ def test_each_task_is_listed_on_the_first_page_and_in_the_navigation(page: Path)
 
 
 def test_pictures_are_small_and_all_are_shown() -> None:
-    text = "\n".join(page.read_text(encoding="utf-8") for page in [ROOT / "docs" / "index.md", *TASKS])
+    text = "\n".join(
+        page.read_text(encoding="utf-8") for page in [ROOT / "README.md", ROOT / "docs" / "index.md", *TASKS]
+    )
     pictures = sorted((ROOT / "docs" / "pictures").iterdir())
     assert {picture.name for picture in pictures} == set(re.findall(r"pictures/([\w.-]+)\)", text))
     assert all(picture.stat().st_size < 150_000 for picture in pictures)

@@ -67,7 +67,7 @@ def test_a_worker_that_died_is_started_again_but_not_for_ever(monkeypatch: pytes
     monkeypatch.setattr(workers, "ensure_worker", lambda: started.append(clock[0]) or True)
     keeper = workers.WorkerKeeper(most=3, window=600.0, now=lambda: clock[0])
     assert not keeper.check()
-    open_store().add(launch.Request().config)
+    open_store().add(launch.to_config(launch.Request()))
     for _ in range(10):
         keeper.check()
         clock[0] += 5.0
@@ -79,7 +79,7 @@ def test_a_worker_that_died_is_started_again_but_not_for_ever(monkeypatch: pytes
 @pytest.mark.slow
 def test_the_keeper_replaces_a_killed_worker() -> None:
     """A real worker is killed; the next looks start another one, which takes the queue."""
-    open_store().add(launch.Request().config)
+    open_store().add(launch.to_config(launch.Request()))
     keeper = workers.WorkerKeeper()
     deadline = time.monotonic() + 120
     seen: list[int] = []

@@ -283,7 +283,7 @@ def test_no_other_visitor_is_shown_an_order(workspace: Workspace, view: View) ->
     """Not on the page of runs, nor by its address; and nobody cancels, retries, pins, copies or deletes it there."""
     workspace.add("secret roof.png", png(100))
     order = Order(workspace, list(workspace.pictures), Choice("student"))
-    open_store().add(launch.Request().config)
+    open_store().add(launch.to_config(launch.Request()))
     assert [run.id for run in runs.list_runs()] != []
     assert order.run_id not in {run.id for run in runs.list_runs()}
     page = view("runs", run=order.run_id)

@@ -5,7 +5,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from core.brought.onnx_session import OnnxSession
 from core.cards import ModelCard
 from core.class_mapping import class_mapping
 from core.errors import CheckpointError
@@ -50,6 +49,8 @@ def _network(folder: Path, card: ModelCard, device: torch.device, limits: RunLim
     confined = bool(arguments.get("confined"))
     if kind == "onnx":
         if device.type == "cuda" and not confined:
+            from core.brought.onnx_session import OnnxSession
+
             return ArrayNetwork(OnnxSession(folder / arguments["file"], cuda=True), arguments), True
     elif not confined:
         return build_here(folder, kind, arguments), False

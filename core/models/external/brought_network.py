@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.brought.found import PERCENT_SHARED
 from core.errors import ModelError
 
 _SMALLEST_SHARE = 1e-7
@@ -37,7 +38,7 @@ class Surroundings:
     outputs: int
     tile: int | None = None
     fixed: bool = False
-    overlap: int = 12
+    overlap: int = PERCENT_SHARED
     multiple: int = 1
     probabilities: bool = False
     binary: bool = False
@@ -50,7 +51,7 @@ class Surroundings:
             outputs=len(arguments["classes"]),
             tile=arguments.get("tile"),
             fixed=bool(arguments.get("fixed")),
-            overlap=int(arguments.get("overlap", 12)),
+            overlap=int(arguments.get("overlap", PERCENT_SHARED)),
             multiple=int(arguments.get("multiple", 1)),
             probabilities=arguments.get("output") == "probabilities",
             binary=bool(arguments.get("binary")),

@@ -6,7 +6,7 @@ import pytest
 from core import paths
 from core.config import DataConfig
 from core.data import named, open_split
-from core.data.cut_blocks import MARGIN, TILE, blocks_of
+from core.data.cut_blocks import BETWEEN, LARGEST_SIDE, blocks_of
 from core.image import read_rgb
 from tests.unit.data.readers.brought import photo, save, take, truth
 
@@ -14,12 +14,12 @@ from tests.unit.data.readers.brought import photo, save, take, truth
 @pytest.mark.parametrize("size", [(96, 40), (700, 600), (600, 700), (5000, 9000), (20_000, 12_000)])
 def test_blocks_keep_their_margin_and_lose_nothing_else(size: tuple[int, int]) -> None:
     height, width = size
-    margin = min(MARGIN, round(0.05 * max(size)))
+    margin = min(BETWEEN, round(0.05 * max(size)))
     seen = np.zeros((height // 4 + 1, width // 4 + 1), np.uint8)
     spans: dict[str, list[int]] = {}
     pixels = 0
     for block in blocks_of(height, width):
-        assert max(block.height, block.width) <= TILE
+        assert max(block.height, block.width) <= LARGEST_SIDE
         assert block.top + block.height <= height
         assert block.left + block.width <= width
         start, length = (block.top, block.height) if height > width else (block.left, block.width)

@@ -31,7 +31,7 @@ from tests.unit.infer.rasters import UTM, Brightness, Held
 
 CLASSES = ClassMap(("Dark", "Bright & <light>", "Nothing"), ((10, 20, 30), (250, 240, 230), (0, 0, 0)), 2)
 PLACE = (0.5, 0.0, 327150.0, 0.0, -0.5, 2783400.0)
-EVERYTHING = Wanted(True, True, True, True, True, True, True)
+EVERYTHING = Wanted(True, True, True, True, True, True, True, True)
 
 
 def loaded(model: torch.nn.Module | None = None, classes: ClassMap = CLASSES) -> Loaded:
