@@ -51,6 +51,7 @@ def test_circles_are_found_between_modules_and_between_folders() -> None:
     assert house.circles(edges | {"core.b.two": {"core.a.one"}}) == [["core.a.one", "core.b.two"]]
 
 
+@pytest.mark.slow
 def test_what_lies_here_is_measured_and_a_loss_is_two_files() -> None:
     if not (house.ROOT / ".git").exists():
         pytest.skip("not a git checkout")

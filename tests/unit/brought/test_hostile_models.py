@@ -209,7 +209,11 @@ def lying(path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("make", "words"),
-    [(endless, "gave no answer within 3 seconds"), (greedy, "."), (lying, "one score for each class")],
+    [
+        pytest.param(endless, "gave no answer within 3 seconds", marks=pytest.mark.slow),
+        (greedy, "."),
+        (lying, "one score for each class"),
+    ],
 )
 def test_what_does_harm_when_it_runs_ends_its_own_process_alone(
     tmp_path: Path, home: Path, make: Callable[[Path], Path], words: str

@@ -83,6 +83,7 @@ def test_any_name_gives_its_results_in_one_line_each(run: Run, model_path: Path,
     assert all(line.isprintable() for line in told.splitlines())
 
 
+@pytest.mark.slow
 def test_a_terminal_of_few_letters_gets_the_others_as_numbers(model_path: Path, tmp_path: Path) -> None:
     picture(tmp_path / "in" / "ß☃.png")
     (tmp_path / "in" / "é.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -208,6 +209,7 @@ def test_a_signal_leaves_nothing_half_done(number: signal.Signals, model_path: P
     assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
+@pytest.mark.slow
 def test_a_limit_on_the_size_of_files_is_told_in_our_words(model_path: Path, tmp_path: Path) -> None:
     """And the other pictures, whose results are small, are done."""
     source = wide(tmp_path / "in" / "a.tif", 1000)

@@ -59,6 +59,7 @@ def test_an_exported_model_of_deep_bands_answers_as_pytorch_does(home: Path) -> 
     assert b"near infrared" in contents(exported)["README.txt"]
 
 
+@pytest.mark.slow
 def test_a_teacher_with_infrared_teaches_a_student_of_colours(home: Path) -> None:
     """The teacher sees four bands of each view, the student three, which is then a model of colours like any other."""
     banded_dataset(home, BandSet(NAMES))
