@@ -31,6 +31,7 @@ BASE = (
     "core.paths",
     "core.files",
     "core.out_of_memory",
+    "core.confinement",
     "core.spreadsheet",
     "core.geo",
     "core.typed",

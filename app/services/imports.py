@@ -10,7 +10,6 @@ import re
 import secrets
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +25,7 @@ from app.services.import_report import Edits, ImportReport, choices_of, facts_of
 from app.services.names import shown, size_text
 from app.services.uploads import bytes_below
 from core import paths
+from core.confinement import start
 from core.data.import_order import MADE, PROBLEM, PROGRESS, REPORT, ImportOrder
 from core.errors import DataError, DatasetNotFoundError
 from core.files import write_aside
@@ -40,7 +40,6 @@ MOST_AT_ONCE = 2
 FREE_MEGABYTES = 1000
 SECONDS = 900
 _STATE, _SOURCE = "draft.json", "source"
-_KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
 _SAFE = re.compile(r"[^\w.-]+")
 Step = Literal["empty", "waiting", "working", "ready", "failed", "saved"]
 
@@ -324,18 +323,8 @@ def _is_over(folder: Path, now: float) -> bool:
 
 def _process(order: ImportOrder) -> "subprocess.Popen[bytes]":
     """The process, with none of the environment's secrets, and its messages thrown away."""
-    environment = {key: os.environ[key] for key in _KEPT_VARIABLES if key in os.environ}
-    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     # The folder is named a second time, for a later server that asks whether this process still lives.
-    child = subprocess.Popen(
-        [sys.executable, "-m", "core.data.import_process", order.folder],
-        cwd=paths.ROOT,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    child = start("core.data.import_process", order.folder, answers=False)
     assert child.stdin is not None
     with suppress(BrokenPipeError), child.stdin as pipe:
         pipe.write(json.dumps(asdict(order)).encode() + b"\n")

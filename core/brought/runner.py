@@ -1,25 +1,22 @@
 """The process that runs a brought model: `python -m core.brought.runner`, for `core.models.external.confined_network`.
 
-It limits itself before it opens the model (`core.imagery.child`): memory, processor time, no file written, no network
+It limits itself before it opens the model (`core.confinement`): memory, processor time, no file written, no network
 where the kernel lets a process give that up. The first question says which model; each further one is a JSON line and
 an array, and so is each answer, or `{"error": a sentence}`.
 """
 
 import json
-import os
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.confinement import allow_seconds, answer, confine, leave_network, run
 from core.errors import ModelError, PictureRefusedError
-from core.imagery.child import allow_seconds, confine, leave_network
 from core.imagery.limits import Limits
-from core.out_of_memory import DECODING, is_out_of_memory, set_kill_priority
+from core.out_of_memory import is_out_of_memory
 
 Run = Callable[[NDArray[Any]], NDArray[np.float32]]
 
@@ -30,23 +27,23 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     limits = Limits(memory=first["memory"], seconds=first["seconds"])
     opening = _opener(first)
     leave_network()
-    confine(limits)
+    confine(limits.memory)
     allow_seconds(limits.seconds)
     try:
         run = opening()
-        _answer(answers, {"ready": True})
+        answer(answers, {"ready": True})
         while line := questions.readline():
             allow_seconds(limits.seconds)
             try:
                 run_one(run, json.loads(line), questions, answers)
             except PictureRefusedError as error:
-                _answer(answers, {"refused": str(error)})
+                answer(answers, {"refused": str(error)})
     except ModelError as error:
-        _answer(answers, {"error": str(error)})
+        answer(answers, {"error": str(error)})
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not is_out_of_memory(error):
             raise
-        _answer(answers, {"error": "The model needs more memory than it may take here: bring a smaller one."})
+        answer(answers, {"error": "The model needs more memory than it may take here: bring a smaller one."})
 
 
 def run_one(run: Run, told: dict[str, Any], questions: BinaryIO, answers: BinaryIO) -> None:
@@ -54,7 +51,7 @@ def run_one(run: Run, told: dict[str, Any], questions: BinaryIO, answers: Binary
     kind = np.dtype(told["type"])
     data = questions.read(int(np.prod(told["shape"])) * kind.itemsize)
     found = np.ascontiguousarray(run(np.frombuffer(data, kind).reshape(told["shape"])), np.float32)
-    _answer(answers, {"shape": found.shape})
+    answer(answers, {"shape": found.shape})
     answers.write(found.data)
     answers.flush()
 
@@ -75,19 +72,5 @@ def _opener(first: dict[str, Any]) -> Callable[[], Run]:
     return lambda: run_of(build_here(folder, kind, first["network"]))
 
 
-def _answer(answers: BinaryIO, told: dict[str, Any]) -> None:
-    answers.write(json.dumps(told).encode() + b"\n")
-    answers.flush()
-
-
-def main() -> None:
-    set_kill_priority(DECODING)
-    # What a library prints must not get among the answers.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    with suppress(BrokenPipeError):
-        serve(sys.stdin.buffer, answers)
-
-
 if __name__ == "__main__":
-    main()
+    run(serve)

@@ -1,6 +1,6 @@
 """Pairs of a folder that a visitor named, decoded in a process that can do no harm: `python -m core.data.confined`.
 
-The process confines itself as the one for uploads does (`core.imagery.child`), then reads pairs by the same rules as
+The process confines itself as the one for uploads does (`core.confinement`), then reads pairs by the same rules as
 everybody else (`core.data.folder.read_pair`), one question and one answer at a time. A file that makes a decoder crash,
 hang or ask for all memory ends that process, and is told of in one sentence.
 """
@@ -10,28 +10,26 @@ import math
 import os
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from core import paths
 from core.band_set import BandSet
+from core.confinement import allow_seconds, answer, confine, leave_network, run, start
 from core.data.folder import Pair, StoredPair, read_pair
 from core.data.opened import is_file_inside
 from core.errors import PairError
-from core.imagery.child import allow_seconds, confine, leave_network, out_of_memory
+from core.imagery.child import out_of_memory
 from core.imagery.limits import Limits
 
 _LIMITS = Limits()
 _CHUNK = 2**20
 _LONGEST_LINE = 2**20
-_KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
 
 
 class ConfinedReader:
@@ -60,7 +58,7 @@ class ConfinedReader:
             self._child = None
 
     def _ask(self, pair: Pair) -> StoredPair:
-        child = self._child = self._child or _start()
+        child = self._child = self._child or start("core.data.confined")
         assert child.stdin is not None
         question = {"pair": _plain(pair)}
         child.stdin.write(json.dumps(question).encode() + b"\n")
@@ -104,17 +102,6 @@ def confined(opened: Path) -> Iterator[ConfinedReader]:
         reader.close()
 
 
-def _start() -> "subprocess.Popen[bytes]":
-    """The process, with none of the environment's secrets, and its messages thrown away."""
-    environment = {key: os.environ[key] for key in _KEPT_VARIABLES if key in os.environ}
-    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "core.data.confined"]
-    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
-    return subprocess.Popen(
-        command, cwd=paths.ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=nothing, start_new_session=True
-    )
-
-
 def _plain(pair: Pair) -> dict[str, Any]:
     values = {field.name: getattr(pair, field.name) for field in fields(pair)}
     plain = {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in values.items()}
@@ -128,7 +115,7 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     # GDAL and its tables are loaded before memory is counted; PROJ reads its settings from here.
     os.environ.update({**GDAL_SETTINGS, "GDAL_CACHEMAX": str(CACHE_MB)})
     leave_network()
-    confine(_LIMITS)
+    confine(_LIMITS.memory)
     for line in questions:
         allow_seconds(_LIMITS.seconds)
         asked = json.loads(line)
@@ -138,9 +125,9 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
         try:
             stored = read_pair(pair)
         except PairError as error:
-            _answer(answers, {"error": list(error.problems)})
+            answer(answers, {"error": list(error.problems)})
         except MemoryError:
-            _answer(answers, {"error": [f"{pair.name}: it {out_of_memory(_LIMITS)}"]})
+            answer(answers, {"error": [f"{pair.name}: it {out_of_memory(_LIMITS)}"]})
         else:
             _give(answers, stored)
 
@@ -149,23 +136,8 @@ def _give(answers: BinaryIO, stored: StoredPair) -> None:
     values = {field.name: getattr(stored, field.name) for field in fields(stored)}
     arrays = {name: np.ascontiguousarray(value) for name, value in values.items() if value is not None}
     shapes = {name: (value.shape, value.dtype.str) for name, value in arrays.items()}
-    _answer(answers, {"arrays": shapes}, *arrays.values())
-
-
-def _answer(answers: BinaryIO, told: dict[str, Any], *parts: Any) -> None:
-    answers.write(json.dumps(told).encode() + b"\n")
-    for part in parts:
-        answers.write(part.data)
-    answers.flush()
-
-
-def main() -> None:
-    # What a library prints must not get among the answers.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    with suppress(BrokenPipeError):
-        serve(sys.stdin.buffer, answers)
+    answer(answers, {"arrays": shapes}, *arrays.values())
 
 
 if __name__ == "__main__":
-    main()
+    run(serve)

@@ -18,6 +18,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from core.confinement import allow_seconds, confine, leave_network
 from core.data.import_order import MADE, PROBLEM, PROGRESS, REPORT, SEEN, ImportOrder
 from core.data.importing import MOST_RESAMPLE, Choices, Survey, survey, write_dataset
 from core.data.readers.files import Decoder, Tree
@@ -27,8 +28,6 @@ from core.data.seen import save_seen
 from core.errors import DiskFullError, TerrastillError
 from core.files import write_aside
 from core.imagery.archives import DATASET_LIMITS, is_zip, unpack
-from core.imagery.child import allow_seconds, confine, leave_network
-from core.imagery.limits import Limits
 from core.out_of_memory import DECODING, set_kill_priority
 
 _UNPACKED = "unpacked"
@@ -186,7 +185,7 @@ def main() -> None:
 
     os.environ.update({**GDAL_SETTINGS, "GDAL_CACHEMAX": str(CACHE_MB)})
     leave_network()
-    confine(Limits(memory=order.memory), written=_LARGEST_FILE)
+    confine(order.memory, written=_LARGEST_FILE)
     allow_seconds(order.seconds)
     if hasattr(signal, "alarm"):
         signal.alarm(2 * order.seconds)

@@ -9,7 +9,6 @@ import select
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -23,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import paths
+from core.confinement import start
 from core.errors import ImageError
 from core.files import size_text
 from core.imagery.child import out_of_memory
@@ -31,7 +30,6 @@ from core.imagery.limits import Info, Limits
 from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
 
 _CHUNK = 2**20
-_KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
 
 
 class ConfinedPicture:
@@ -47,7 +45,7 @@ class ConfinedPicture:
         self._limits = limits or Limits()
         self._lock = threading.Lock()
         kind = self._kind(path)
-        self._child = _start()
+        self._child = start("core.imagery.child")
         try:
             self._ask(
                 {
@@ -183,18 +181,3 @@ def picture_of(data: bytes, *, name: str, limits: Limits | None = None) -> Itera
         path.write_bytes(data)
         with ConfinedPicture(path, name=name, limits=limits) as picture:
             yield picture
-
-
-def _start() -> "subprocess.Popen[bytes]":
-    """The child, with an environment that holds none of our secrets, and its messages thrown away."""
-    environment = {key: os.environ[key] for key in _KEPT_VARIABLES if key in os.environ}
-    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "core.imagery.child"],
-        cwd=paths.ROOT,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )

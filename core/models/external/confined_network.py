@@ -8,7 +8,6 @@ import math
 import os
 import select
 import subprocess
-import sys
 import time
 import weakref
 from dataclasses import dataclass
@@ -18,12 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import paths
+from core.confinement import start
 from core.errors import ModelError, PictureRefusedError
 
 _CHUNK = 2**20
 _LONGEST_LINE = 2**16
-_KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL")
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 _LARGEST_ANSWER = 2**32
 
@@ -100,19 +98,7 @@ class ConfinedRun:
 
     def _started(self) -> "subprocess.Popen[bytes]":
         """The process, with none of the environment's secrets, its messages thrown away, its model opened."""
-        environment = {key: os.environ[key] for key in _KEPT_VARIABLES if key in os.environ}
-        threads = str(self._threads)
-        environment |= {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        pipe = subprocess.PIPE
-        child = subprocess.Popen(
-            [sys.executable, "-m", "core.brought.runner"],
-            cwd=paths.ROOT,
-            env=environment | _OFFLINE,
-            stdin=pipe,
-            stdout=pipe,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        child = start("core.brought.runner", variables=_OFFLINE, threads=self._threads)
         self._child = child
         weakref.finalize(self, _end, child)
         assert child.stdin is not None

@@ -36,8 +36,8 @@ def roof(tmp_path: Path) -> Path:
 
 def in_child(code: str, limits: Limits | None = None) -> subprocess.CompletedProcess[str]:
     """Run a few lines in a process that has confined itself as the child does."""
-    setup = "from core.imagery.child import *; from core.imagery.limits import Limits\n"
-    confined = f"confine(Limits({f'memory={limits.memory}' if limits else ''})); allow_seconds(2)\n"
+    setup = "from core.confinement import *; from core.imagery.limits import Limits\n"
+    confined = f"confine(Limits({f'memory={limits.memory}' if limits else ''}).memory); allow_seconds(2)\n"
     command = [sys.executable, "-c", setup + confined + code]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
@@ -112,7 +112,7 @@ def test_the_child_reaches_no_network(roof: Path) -> None:
     """Not even a server on this machine, which it reached before it gave the network up."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         code = (
-            "import socket\nfrom core.imagery.child import leave_network\n"
+            "import socket\nfrom core.confinement import leave_network\n"
             f"reach = lambda: socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), timeout=5).close()\n"
             "reach()\nprint(leave_network())\n"
             "try:\n    reach()\n    print('reached')\nexcept OSError:\n    print('cut off')"
@@ -178,7 +178,7 @@ def test_neighbours_of_a_tiff_are_not_read(tmp_path: Path) -> None:
 
 
 def test_the_file_is_told_apart_before_a_process_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confined_picture, "_start", lambda: pytest.fail("started"))
+    monkeypatch.setattr(confined_picture, "start", lambda: pytest.fail("started"))
     (tmp_path / "a.png").write_bytes(b"GIF89a")
     for path, reason in (
         (tmp_path / "a.png", "is a GIF"),
