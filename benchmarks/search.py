@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from core.runs.store.records import MACHINE, JobRequest, RunKind, RunState
 from core.runs.store.studies import StudyStore
 from core.runs.worker.run_process import Heartbeat, perform
 from core.search import read
+from core.search.engine import open_storage
 from core.search.head import Head
 from core.search.outcome import volume
 from core.search.space import Axis
@@ -84,31 +86,32 @@ class Trainer(threading.Thread):
         store.close()
 
 
-def carry_out(store: StudyStore, name: str, plan: SearchPlan) -> read.Standing:
+def carry_out(store: StudyStore, trainer: Trainer, name: str, plan: SearchPlan) -> read.Standing:
     """The finished search of this name: found in the store, gone on with, or begun now."""
     known = {search.name: search for search in store.studies()}
     if name not in known:
         store.add_study(JobRequest(RunKind.SEARCH, {"plan": json.loads(json.dumps(plan.to_json()))}, name))
-    elif known[name].state == RunState.RUNNING:
-        store.reclaim(known[name], "Its process was stopped.")
+    elif known[name].state in (RunState.FAILED, RunState.CANCELLED):
+        store.continue_study(name, known[name].job)
     while (search := store.study(name)).state != RunState.DONE:
         held = store.claim("benchmark", [MACHINE], RunKind.SEARCH)
         assert held is not None, search.error
         assert held.name == name
-        summary = Head(store, held, emit=_show, cancelled=lambda held=held: _beat(store, held)).run()
+        summary = Head(store, held, emit=_show, cancelled=partial(_over, store, trainer, held)).run()
         store.finish(held.id, "benchmark", summary, attempt=held.attempt)
     return read.standing(store, name)
 
 
-def _beat(store: StudyStore, held: Any) -> bool:
-    return store.heartbeat(held.id, held.worker, 0.0, attempt=held.attempt) is None
+def _over(store: StudyStore, trainer: Trainer, held: Any) -> bool:
+    """Whether nothing trains any more, or another process took the search over."""
+    return not trainer.is_alive() or store.heartbeat(held.id, held.worker, 0.0, attempt=held.attempt) is None
 
 
 def _show(progress: Progress) -> None:
     print(f"\r{progress.done} of {progress.total}: {progress.doing}   ", end="", file=sys.stderr)
 
 
-def compare(args: argparse.Namespace, store: StudyStore) -> dict[str, Any]:
+def compare(args: argparse.Namespace, store: StudyStore, trainer: Trainer) -> dict[str, Any]:
     """The area under the front of each kind of search, by repeat, and what it cost."""
     kinds = {
         "search": (SPACE, "tpe", args.trials),
@@ -122,7 +125,7 @@ def compare(args: argparse.Namespace, store: StudyStore) -> dict[str, Any]:
                 TINY, space, goals=("miou", "latency"), trials=trials, seconds=60 * args.minutes, sampler=sampler
             )
             plan = replace(plan, seed=repeat, confirm=0)
-            result = carry_out(store, f"{kind} {args.trials} {repeat}", plan)
+            result = carry_out(store, trainer, f"{kind} {args.trials} {repeat}", plan)
             worst = max(one.latency_ms or 0.0 for one in result.figures.values())
             seconds = sum(trial.seconds or 0.0 for trial in result.trials)
             area = volume(result.trials, "latency", worst=worst)
@@ -130,7 +133,7 @@ def compare(args: argparse.Namespace, store: StudyStore) -> dict[str, Any]:
     return {"trials": args.trials, "minutes": args.minutes, "kinds": found}
 
 
-def maps(args: argparse.Namespace, store: StudyStore) -> dict[str, Any]:
+def maps(args: argparse.Namespace, store: StudyStore, trainer: Trainer) -> dict[str, Any]:
     """Train the grids and write what was finished in the time to the folder of studies."""
     written = {}
     for name in [args.only] if args.only else MAPS:
@@ -139,7 +142,7 @@ def maps(args: argparse.Namespace, store: StudyStore) -> dict[str, Any]:
         for axis in space:
             cells *= len(axis.choices)
         plan = SearchPlan(TINY, space, trials=cells, seconds=60 * args.minutes, sampler="grid", confirm=0, prune=False)
-        result = carry_out(store, name, plan)
+        result = carry_out(store, trainer, name, plan)
         rows = [{**trial.params, "miou": trial.miou} for trial in result.trials if trial.miou is not None]
         size = f"{TINY.train.epochs} epochs of {TINY.data.views_per_epoch} views"
         labels = f"{about}, two of whose pictures keep their labels"
@@ -161,9 +164,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     store = StudyStore()
+    # SQLAlchemy must not load more of itself while another thread asks the store.
+    open_storage(store.search_url).engine.dispose()
+    for left in store.list([RunState.RUNNING], kinds=(RunKind.TRAINING, RunKind.SEARCH)):
+        store.reclaim(left, "Its process was stopped.")
     trainer = Trainer(store.home)
     trainer.start()
-    found = compare(args, store) if args.what == "compare" else maps(args, store)
+    found = (compare if args.what == "compare" else maps)(args, store, trainer)
     trainer.over.set()
     if args.json or args.what == "maps":
         print(json.dumps(found, indent=2))

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -203,8 +204,7 @@ def go_on(name: str, who: Person, *, trials: int, minutes: float | None, sizes: 
     if old is not None and set(sizes) != set(old.choices):
         wider = replace(old, choices=tuple(sizes))
         changes["space"] = tuple(wider if axis.name == "size" else axis for axis in plan.space)
-        changes["generation"] = plan.generation + 1
-    wanted = replace(plan, **changes).validate()
+    wanted = plan.continued(now=time.time(), **changes)
     require_opened(wanted.config)
     with access.launching(who, 1) as allowed:
         _require_few(wanted, allowed)

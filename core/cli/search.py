@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -27,7 +27,7 @@ from core.cli.options import (
 from core.cli.terminal import complain, percent, progress_bar, say, say_json
 from core.config import DistillConfig, RunConfig
 from core.errors import ConfigError, RunError, RunNotFoundError
-from core.search.space import TITLES, Axis, read_axis
+from core.search.space import TITLES, Axis, read_axis, title_of
 from core.search.study_plan import GOALS, SAMPLERS, SearchPlan, StudentLimits
 
 if TYPE_CHECKING:
@@ -142,12 +142,11 @@ def plan_from(args: argparse.Namespace) -> SearchPlan:
         data = data_config(args, **view_settings(args))
         config = RunConfig("distill", "", data, model_config(args), train_config(args), distill)
     timed = args.minutes is not None or args.until is not None
-    limits = {name: value for name, value in settings_from(args, StudentLimits).items() if value is not None}
     return SearchPlan(
         config,
         tuple(read_axis(text) for text in args.vary or USUAL_SPACE),
         goals=tuple(args.goals),
-        limits=StudentLimits(**limits),
+        limits=StudentLimits(**_limits(args)),
         trials=args.trials if args.trials is not None or timed else 30,
         seconds=None if args.minutes is None else 60 * args.minutes,
         until=_date(args.until),
@@ -163,39 +162,46 @@ def plan_from(args: argparse.Namespace) -> SearchPlan:
 
 
 def _more(plan: SearchPlan, args: argparse.Namespace) -> SearchPlan:
-    """The same search with what the flags add: more trials, more time, or axes that replace those of their names."""
+    """The same search with what the flags change: trials, time, limits, or axes that replace those of their names."""
     space = {axis.name: axis for axis in plan.space}
     wider: dict[str, Axis] = {axis.name: axis for axis in map(read_axis, args.vary)}
     changes: dict[str, Any] = {"space": tuple({**space, **wider}.values())}
-    if wider:
-        changes["generation"] = plan.generation + 1
     if args.trials is not None:
         changes["trials"] = args.trials
     if args.minutes is not None:
         changes["seconds"] = 60 * args.minutes
     if args.until is not None:
         changes["until"] = _date(args.until)
-    return replace(plan, **changes).validate()
+    return plan.continued(now=time.time(), limits=replace(plan.limits, **_limits(args)), **changes)
+
+
+def _limits(args: argparse.Namespace) -> dict[str, Any]:
+    """The limits that were given."""
+    return {name: value for name, value in settings_from(args, StudentLimits).items() if value is not None}
 
 
 def _date(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError as error:
+        found = datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError) as error:
         raise ConfigError(f"--until takes a date such as 2027-01-31T08:00, not {text!r}.") from error
+    if found <= time.time():
+        raise ConfigError(f"--until takes a date that is still to come, not {text}.")
+    return found
 
 
 def _work(store: "StudyStore", args: argparse.Namespace) -> None:
     """See the search to its end, with a worker of our own where none is alive; nothing with --queue."""
     if args.queue:
         return
-    with _worker(store), progress_bar(args.search, "trial") as show:
+    with _worker(store) as see_to_one, progress_bar(args.search, "trial") as show:
         from core.events import Progress
 
         try:
             while not (search := store.study(args.search)).state.final:
+                see_to_one()
                 show(_progress(store, search) or Progress(0, 0))
                 time.sleep(1.0)
         except KeyboardInterrupt:
@@ -206,19 +212,24 @@ def _work(store: "StudyStore", args: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _worker(store: "StudyStore") -> Iterator[None]:
-    """A worker for as long as this lasts, unless one is alive."""
-    if store.workers():
-        yield
-        return
-    command = [sys.executable, "-m", "core", "worker", "--home", str(store.home)]
-    with (store.home / "worker.log").open("ab") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+def _worker(store: "StudyStore") -> Iterator[Callable[[], None]]:
+    """Gives what begins a worker where none is alive, be it that one was killed; it ends with this."""
+    own: subprocess.Popen[bytes] | None = None
+
+    def see_to_one() -> None:
+        nonlocal own
+        if (own is not None and own.poll() is None) or store.workers():
+            return
+        command = [sys.executable, "-m", "core", "worker", "--home", str(store.home)]
+        with (store.home / "worker.log").open("ab") as log:
+            own = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
     try:
-        yield
+        yield see_to_one
     finally:
-        process.terminate()
-        process.wait()
+        if own is not None:
+            own.terminate()
+            own.wait()
 
 
 def _progress(store: "StudyStore", search: "RunRecord") -> Any:
@@ -259,14 +270,22 @@ def _show(store: "StudyStore", name: str, *, as_json: bool) -> int:
     if as_json:
         say_json(found)
         return 0
-    say(f"{name}: {found['state']}, {found['trials']} trials, {found['pruned']} of them stopped early.")
+    state = "asked to stop" if found["asked_to_stop"] else found["state"]
+    say(f"{name}: {state}, {found['trials']} trials, {found['pruned']} of them stopped early.")
+    if found["error"]:
+        say(found["error"])
     for size, why in found["never_trained"].items():
         say(f"  {size} was never trained: {why}.")
+    if found["trials"] and not found["best"]:
+        say("No finished trial meets the limits so far." if state == "running" else "No trial meets the limits.")
     _say_trials("Best", found["best"])
     _say_trials(f"Front, accuracy against {found['cost']}", found["front"])
     for setting, share in found["importance"].items():
-        say(f"  {percent(share)}  of the difference by {setting}")
+        say(f"  {percent(share)}  of the difference by {title_of(setting)}")
     for again in found["confirmed"]:
+        if all(score is None for score in again["scores"]):
+            say(f"Trial {again['winner']} is not confirmed yet; fresh seeds: {len(again['scores'])}.")
+            continue
         scores = ", ".join(percent(score).strip() for score in again["scores"])
         controls = ", ".join(percent(score).strip() for score in again["controls"])
         part = f"mIoU on the {again['part']} pictures"
@@ -280,7 +299,8 @@ def _say_trials(title: str, rows: Sequence[dict[str, Any]]) -> None:
         say(f"{title}:")
     for row in rows:
         params = ", ".join(f"{name} {_short(value)}" for name, value in row["settings"].items())
-        say(f"  {row['number']:>5}  {percent(row['miou'])}  {row['run']}  {params}")
+        kept = "" if row["kept"] is None else f"  {percent(row['kept']).strip()} of the teacher"
+        say(f"  {row['number']:>5}  {percent(row['miou'])}{kept}  {row['costs']}  {row['run']}  {params}")
 
 
 def _short(value: Any) -> str:

@@ -37,17 +37,19 @@ class Engine:
 
     Args:
         url: Where its storage lies.
-        name: Of the search; each `plan.generation` is a study of its own there, because Optuna lets no choice be added
-            to a list.
+        search_id: Of the search's own run, so that one that was deleted leaves nothing to the next of its name; each
+            `plan.generation` is a study of its own, because Optuna lets no choice be added to a list.
         plan: What is searched.
         space: The axes with what the limits leave of them.
         starts: A trained model to start from for each size that has one.
     """
 
-    def __init__(self, url: str, name: str, plan: SearchPlan, space: Sequence[Axis], starts: Mapping[str, str]) -> None:
+    def __init__(
+        self, url: str, search_id: str, plan: SearchPlan, space: Sequence[Axis], starts: Mapping[str, str]
+    ) -> None:
         self._plan, self._space, self._starts = plan, space, starts
         try:
-            storage = _open(url)
+            storage = open_storage(url)
         except (SQLAlchemyError, OSError) as error:
             raise StoreError(
                 "The storage of the search engine cannot be opened: check the run store and its disk, then continue."
@@ -56,7 +58,7 @@ class Engine:
         self._storage = optuna.storages.get_storage(storage)
         self._study = optuna.create_study(
             storage=self._storage,
-            study_name=f"{name}/{plan.generation}",
+            study_name=f"{search_id}/{plan.generation}",
             directions=[
                 StudyDirection.MAXIMIZE if GOALS[goal].more else StudyDirection.MINIMIZE for goal in plan.goals
             ],
@@ -217,7 +219,7 @@ class _Grid(BaseSampler):
         return self._cells[trial.number % len(self._cells)][param_name]
 
 
-def _open(url: str) -> optuna.storages.RDBStorage:
+def open_storage(url: str) -> optuna.storages.RDBStorage:
     """The storage, made where it is missing. What it holds can be made anew: it does not wait for the disk."""
     options = {"connect_args": {"timeout": 30}} if _is_file(url) else None
     storage = optuna.storages.RDBStorage(url, engine_kwargs=options)

@@ -60,7 +60,7 @@ class Figures:
         for goal, name in LIMITED.items():
             most, value = getattr(limits, name), self.value(goal)
             if most is not None and value is not None and value > most:
-                found.append(f"{_number(value)} {_UNITS[goal]} of at most {_number(most)}")
+                found.append(f"{_above(value, most)} {_UNITS[goal]} of at most {_number(most)}")
         return found
 
 
@@ -84,13 +84,18 @@ def measure_sizes(
 
     outputs = dataset_of(plan.config.data).classes.outputs
     found = dict(known or {})
-    missing = [size for size in plan.sizes if size not in found]
+    missing = [size for size in plan.sizes if size not in found or not _known(found[size], plan)]
     for at, size in enumerate(missing):
         if cancelled():
             raise CancelledError
         emit(Progress(at, len(missing), f"Measuring {size}"))
         found[size] = _measure(_model(plan.config, size), plan, outputs)
     return {size: found[size] for size in plan.sizes}
+
+
+def _known(figures: Figures, plan: SearchPlan) -> bool:
+    """Whether all that the plan asks of a student was measured: a limit can be added when a search is continued."""
+    return all(figures.value(goal) is not None for goal in plan.needed)
 
 
 def _model(base: RunConfig, size: str) -> ModelConfig:
@@ -177,9 +182,9 @@ def none_fits(figures: Mapping[str, Figures], limits: StudentLimits) -> str:
     """What to say where no size meets the limits: which comes nearest, and what to change."""
     size, nearest = min(figures.items(), key=lambda item: (len(item[1].over(limits)), item[1].macs))
     reasons = ", ".join(nearest.over(limits))
+    who = f"None of {len(figures)} students meets" if len(figures) > 1 else "The one student does not meet"
     return (
-        f"None of {len(figures)} students meets the limits: {size} comes nearest with {reasons}. Raise the limit, or "
-        "search among smaller students."
+        f"{who} the limits: {size} comes nearest with {reasons}. Raise the limit or name smaller ones, then continue."
     )
 
 
@@ -191,4 +196,13 @@ def in_words(goal: str, value: float | None) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 or value == int(value) else f"{value:.3g}"
+    if value >= 999.5 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value >= 0.001 else f"{value:.2e}"
+
+
+def _above(value: float, most: float) -> str:
+    """A value that is over a limit, with as many digits as show that it is."""
+    if _number(value) != _number(most):
+        return _number(value)
+    return next((text for digits in range(4, 17) if float(text := f"{value:.{digits}g}") > most), repr(value))

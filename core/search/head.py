@@ -28,7 +28,7 @@ from core.search.study_plan import SearchPlan
 
 _ACTIVE = (RunState.QUEUED, RunState.RUNNING)
 _FAILURES = 5
-"""So many trials that fail one after another, and none before them that was done, end a search."""
+"""So many trials that fail one after another end a search, where none was ever done or all fail for one reason."""
 _FRESH_SEEDS = 1000
 
 
@@ -80,7 +80,7 @@ class Head:
                 raise ConfigError(student_figures.none_fits(figures, self.plan.limits))
             self._starts, self._sizes = starts_for(self.plan), figures
             space = self._space(figures)
-            self._engine = Engine(self._store.search_url, self._search.name, self.plan, space, self._starts)
+            self._engine = Engine(self._store.search_url, self._search.id, self.plan, space, self._starts)
             with closing(self._engine):
                 self._reconcile()
                 self._lead()
@@ -186,12 +186,16 @@ class Head:
     def _add(self, unfinished: int | None) -> None:
         """Draw settings and queue their run. `unfinished` is a trial that got none before a process was killed."""
         number, params = self._engine.ask(unfinished)
-        config = self._config(params, f"{self._search.name}, trial {number}")
+        config = self._config(params, f", trial {number}")
         part = StudyPart(self._search.name, TRIAL, number, {"params": params})
         self._open[number] = self._store.add_trial(self._search, config, part).id
 
-    def _config(self, params: Params, name: str) -> RunConfig:
-        return settings(self.plan.config, params, name=name[:80], starts=self._starts)
+    def _config(self, params: Params, ending: str) -> RunConfig:
+        return settings(self.plan.config, params, name=self._named(ending), starts=self._starts)
+
+    def _named(self, ending: str) -> str:
+        """The name of a run of this search; what is cut from a long one is never the number."""
+        return f"{self._search.name[: 80 - len(ending)]}{ending}"
 
     def _update(self, number: int) -> None:
         """Pass on what one trial has reached, prune it, or note its end."""
@@ -253,12 +257,21 @@ class Head:
         return {"values": values if whole else None, "constraints": constraints_of(trial, self.plan)}
 
     def _watch_failures(self, told: str, error: str | None) -> None:
-        """Raises `RunError` when one trial after another fails, and none was ever done."""
+        """Raises `RunError` when one trial after another fails: none was ever done, or all have one reason.
+
+        The second is what becomes of a search whose teacher or data were removed meanwhile.
+        """
         self._any_done = self._any_done or told == "done"
         self._failed_in_a_row = [*self._failed_in_a_row, error or ""] if told == "failed" else []
-        if not self._any_done and len(self._failed_in_a_row) >= _FAILURES:
-            last = self._failed_in_a_row[-1]
-            raise RunError(f"The first {_FAILURES} trials failed, the last one so: {last} Mend that, then continue.")
+        latest = self._failed_in_a_row[-_FAILURES:]
+        if len(latest) < _FAILURES:
+            return
+        if not self._any_done or (latest[-1] and len(set(latest)) == 1):
+            which = "last" if self._any_done else "first"
+            reason = latest[-1] or "its scores were not numbers."
+            raise RunError(
+                f"The {which} {_FAILURES} trials failed, the last one so: {reason} Mend that, then continue."
+            )
 
     def _curve(self, run_id: str) -> list[tuple[int, float]]:
         """Validation scores by epoch, from the run's own file."""
@@ -295,13 +308,14 @@ class Head:
 
     def _add_pair(self, winner: Trial, at: int) -> None:
         number = confirming(winner.number, at)
-        config = self._config(winner.params, f"{self._search.name}, winner {winner.number}, seed {at + 1}")
+        ending = f", winner {winner.number}, seed {at + 1}"
+        config = self._config(winner.params, ending)
         config = replace(config, train=replace(config.train, seed=_FRESH_SEEDS + self.plan.seed * 10 + at))
         facts = {"of": winner.number}
         run = self._store.add_trial(self._search, config, StudyPart(self._search.name, WINNER, number, facts))
         if config.distill is None:
             return
-        control = config.as_control(run.id, name=f"{config.name[:71]}, control")
+        control = config.as_control(run.id, name=self._named(f"{ending}, control"))
         self._store.add_trial(self._search, control, StudyPart(self._search.name, CONTROL, number, facts))
 
     def _unconfirmed(self, winner: int) -> int:

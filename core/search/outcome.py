@@ -68,7 +68,8 @@ class Trial:
     @property
     def kept(self) -> float | None:
         """The share of the teacher's mIoU that it reaches."""
-        return self.miou / self.teacher if self.miou is not None and self.teacher else None
+        known = self.miou is not None and self.teacher and self.teacher == self.teacher
+        return self.miou / self.teacher if known and self.miou is not None and self.teacher else None
 
     @property
     def reached(self) -> float | None:
@@ -87,7 +88,7 @@ def constraints_of(trial: Trial, plan: SearchPlan) -> dict[str, float]:
     if plan.limits.keep is None:
         return {}
     reached = trial.miou if trial.miou is not None else trial.reached
-    if reached is None or not trial.teacher:
+    if reached is None or not trial.teacher or trial.teacher != trial.teacher:
         return {"keep": plan.limits.keep}
     return {"keep": plan.limits.keep - reached / trial.teacher}
 

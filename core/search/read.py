@@ -8,7 +8,7 @@ from core.runs.store.studies import StudyStore, TrialRow
 from core.search import figures as student_figures
 from core.search.figures import FIGURES_FILE, Figures
 from core.search.outcome import Confirmation, Trial, best, confirmations, front, importances, read_trials
-from core.search.study_plan import SearchPlan
+from core.search.study_plan import LIMITED, SearchPlan
 
 _SHOWN = 20
 
@@ -70,19 +70,21 @@ def report(store: StudyStore, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "state": str(found.search.state),
+        "asked_to_stop": found.search.cancel_requested and not found.search.state.final,
         "error": found.search.error,
         "trials": len(found.trials),
         "pruned": found.pruned,
         "never_trained": found.never_trained,
         "cost": found.cost,
-        "best": [_facts(found.best)] if found.best else [],
-        "front": [_facts(trial) for trial in front(found.trials, found.cost)][:_SHOWN],
+        "best": [_facts(found.best, found.cost)] if found.best else [],
+        "front": [_facts(trial, found.cost) for trial in front(found.trials, found.cost)][:_SHOWN],
         "importance": importances(found.trials),
         "confirmed": again,
     }
 
 
-def _facts(trial: Trial) -> dict[str, Any]:
-    costs = {} if trial.figures is None else {"latency_ms": trial.figures.latency_ms, "macs": trial.figures.macs}
+def _facts(trial: Trial, cost: str) -> dict[str, Any]:
+    costs = {} if trial.figures is None else {name: getattr(trial.figures, name) for name in LIMITED.values()}
     facts = {"number": trial.number, "run": trial.run_id, "miou": trial.miou, "kept": trial.kept}
-    return {**facts, **costs, "settings": dict(trial.params)}
+    words = student_figures.in_words(cost, trial.value(cost))
+    return {**facts, **costs, "costs": words, "settings": dict(trial.params)}

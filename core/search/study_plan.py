@@ -5,7 +5,7 @@ Pure Python: no torch, no search engine.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from core.benchmark.runtimes import RUNTIMES
@@ -168,6 +168,17 @@ class SearchPlan:
     def prunes(self) -> bool:
         """Whether trials are stopped early: where accuracy is the one goal, and a run has several epochs."""
         return self.prune and self.goals == ("miou",) and self.sampler != "grid" and self.config.train.epochs > 1
+
+    def continued(self, *, now: float, limits: StudentLimits | None = None, **changes: Any) -> "SearchPlan":
+        """The same search with `changes` to its space and cost, and `limits` in place of its own, to be continued.
+
+        A date that has passed by `now`, in Unix seconds, ends it no more. Raises `ConfigError`.
+        """
+        passed = self.until is not None and self.until <= now
+        wanted = replace(self, **{"limits": limits or self.limits, "until": None if passed else self.until, **changes})
+        if (wanted.space, wanted.limits) != (self.space, self.limits):
+            wanted = replace(wanted, generation=self.generation + 1)
+        return wanted.validate()
 
     def problems(self) -> list[str]:
         """A sentence for everything that is wrong."""

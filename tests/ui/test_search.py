@@ -96,7 +96,7 @@ def test_every_number_on_the_page_is_that_of_the_runs(store: StudyStore, view: V
     assert shown[f"Best: trial {number}"] == f"{100 * scores[number]:.1f} %"
     size = rows[number].facts["params"]["size"]
     assert shown["Student"] == size.capitalize()
-    assert shown["Latency (ms)"] == f"{fake_measure(plan)[size].latency_ms:g}"
+    assert shown["Latency"] == f"{fake_measure(plan)[size].latency_ms:g} ms"
     assert "compact 8: 32 ms of at most 20" in words(page)
     found = searches.standing("depot")
     table = searches.table(found, searches.leading(found, 50))

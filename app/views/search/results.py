@@ -81,12 +81,13 @@ def _headline(found: Standing) -> None:
     early = f"{found.pruned} stopped early"
     columns[0].metric("Trials", f"{len(found.trials)}", plain(early), delta_color="off", delta_arrow="off")
     if best is None or best.miou is None:
-        columns[1].metric("Best within the limits", "none yet")
+        columns[1].metric("Best within the limits", "none yet" if searches.active(found) else "none")
         return
     columns[1].metric(f"Best: trial {best.number:d}", f"{100 * best.miou:.1f} %", help="Validation mIoU")
     columns[2].metric("Student", plain(best.size.capitalize()))
     if found.plan.needed:
-        columns[3].metric(plain(GOALS[found.cost].title), f"{best.value(found.cost) or 0:.3g}")
+        words = searches.in_words(found.cost, best.value(found.cost))
+        columns[3].metric(plain(GOALS[found.cost].title.split(" (")[0]), plain(words))
     elif best.kept is not None:
         columns[3].metric("Of the teacher", f"{100 * best.kept:.1f} %")
 

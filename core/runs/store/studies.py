@@ -21,7 +21,7 @@ import sqlalchemy.orm  # noqa: F401  (the search engine loads it: not while anot
 from sqlalchemy import Connection, Select, func, select
 
 from core.config import RunConfig
-from core.errors import RunNotFoundError, RunStateError, TerrastillError
+from core.errors import ConfigError, RunNotFoundError, RunStateError, TerrastillError
 from core.runs.store.records import JobRequest, RunKind, RunRecord, RunState, StudyPart
 from core.runs.store.run_files import announce_job, remove_folder
 from core.runs.store.run_store import RunStore
@@ -68,7 +68,14 @@ class StudyStore(RunStore):
         return url.render_as_string(hide_password=False)
 
     def add_study(self, job: JobRequest, *, most: int | None = None, launched_by: str = "") -> RunRecord:
-        """Queue a search. Raises `RunStateError` for a name that is taken, or when more than `most` would go on."""
+        """Queue a search.
+
+        Raises:
+            ConfigError: For a name that cannot be shown in a line.
+            RunStateError: For a name that is taken, or when more than `most` would go on.
+        """
+        if not (0 < len(job.name) <= 80 and job.name.isprintable() and job.name == job.name.strip()):
+            raise ConfigError("A search is called by 1 to 80 letters, digits, signs and spaces between them.")
         with self._database.write(alone=True) as connection:
             require_room(connection, RunKind.SEARCH, 1, most)
             if connection.execute(_by_name(job.name)).first() is not None:

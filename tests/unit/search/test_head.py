@@ -188,6 +188,17 @@ def test_a_search_whose_first_trials_all_fail_ends_with_their_reason(store: Stud
 
 
 @pytest.mark.slow
+def test_a_search_whose_trials_all_fail_for_one_reason_ends_though_some_were_done(store: StudyStore) -> None:
+    def fails(record: RunRecord) -> str | None:
+        return "There is no teacher." if record.part is not None and record.part.number >= 2 else None
+
+    search, workers = begin(store, make_plan(trials=None, seconds=1e6, prune=False)), Trainers(store, fails=fails)
+    with pytest.raises(RunError, match="The last 5 trials failed, the last one so: There is no teacher"):
+        head(store, search, workers.turn).run()
+    assert len(store.trials("s")) < 11
+
+
+@pytest.mark.slow
 def test_a_stopped_search_goes_on_with_the_same_trials(store: StudyStore) -> None:
     search, workers = begin(store, make_plan(prune=False)), Trainers(store)
     turns = iter(range(10_000))
@@ -271,4 +282,22 @@ def test_two_searches_never_share_a_name(store: StudyStore) -> None:
         begin(store, make_plan())
     store.delete_study("s")
     assert store.list() == []
-    carry_out(store, make_plan(trials=1))
+    # What the engine kept of the first is not taken for the second's.
+    carry_out(store, make_plan(trials=2, goals=("miou", "latency")))
+    assert [row.number for row in store.trials("s")] == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["", " s", "two\nlines", "\x1b[31m", "x" * 81])
+def test_a_name_that_cannot_be_shown_in_a_line_is_refused(store: StudyStore, name: str) -> None:
+    with pytest.raises(ConfigError, match="A search is called by 1 to 80 letters"):
+        begin(store, make_plan(), name)
+    assert store.studies() == []
+
+
+@pytest.mark.slow
+def test_of_a_long_name_the_number_of_the_trial_is_kept(store: StudyStore) -> None:
+    name = "Straße “7/8”; DROP " + "x" * 60
+    carry_out(store, make_plan(trials=1, confirm=1), name)
+    endings = [store.get(row.id).name for row in store.trials(name)]
+    assert [len(one) for one in endings] == [80] * 3
+    assert [one[-9:] for one in endings] == [", trial 0", "0, seed 1", ", control"]

@@ -18,6 +18,7 @@ from tests.unit.search.kit import Trainers, begin, finish, head, lead, make_plan
 
 PLAN = make_plan(trials=9, confirm=1)
 _FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.unit.search.preloaded"])
 
 
 def _queue(store: StudyStore) -> None:
@@ -41,7 +42,6 @@ def _lead(store: StudyStore, workers: Trainers, gap: int) -> bool:
 
 @pytest.mark.slow
 def test_a_search_that_is_killed_before_every_commit_ends_as_if_it_were_not(tmp_path: Path) -> None:
-    _FORKS.set_forkserver_preload(["core.search.head", "tests.unit.search.kit"])
     store = StudyStore(home=tmp_path / "home")
     # How often it may be restarted without getting on is another matter.
     store.max_restarts = 1000
@@ -67,7 +67,7 @@ def _engine_agrees(store: StudyStore) -> None:
     import optuna
 
     storage = optuna.storages.RDBStorage(store.search_url)
-    study = optuna.load_study(study_name="s/0", storage=storage)
+    study = optuna.load_study(study_name=f"{store.study('s').id}/0", storage=storage)
     rows = [row for row in store.trials("s") if row.role == "trial"]
     assert len(study.trials) == len(rows)
     for trial, row in zip(study.trials, rows, strict=True):

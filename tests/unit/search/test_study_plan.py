@@ -99,6 +99,29 @@ def test_a_run_without_its_teacher_is_the_control_of_the_same_run() -> None:
     assert (alone.train, alone.model) == (config.train, config.model)
 
 
+def test_a_search_is_continued_with_other_limits_and_without_a_date_that_has_passed() -> None:
+    plan = make_plan(until=100.0, limits=StudentLimits(latency_ms=20.0, keep=0.9))
+    same = plan.continued(now=99.0, trials=9)
+    assert (same.until, same.trials, same.generation, same.limits) == (100.0, 9, 0, plan.limits)
+    widened = plan.continued(now=101.0, limits=StudentLimits(latency_ms=30.0))
+    assert (widened.until, widened.generation, widened.limits.keep) == (None, 1, None)
+    with pytest.raises(ConfigError, match="Say when the search ends"):
+        plan.continued(now=101.0, trials=None)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (StudentLimits(latency_ms=20.0), "20.04 ms of at most 20"),
+        (StudentLimits(latency_ms=0.0005), "20 ms of at most 5.00e-04"),
+        (StudentLimits(memory_mb=999.0), "1,000 MB of at most 999"),
+        (StudentLimits(parameters=30_000), "30,001 parameters of at most 30,000"),
+    ],
+)
+def test_what_is_over_a_limit_reads_as_over_it(limits: StudentLimits, said: str) -> None:
+    assert Figures(30_001, 10, latency_ms=20.04, memory_mb=999.7).over(limits) == [said]
+
+
 def _trial(number: int, miou: float, cost: int, **params: Any) -> Trial:
     figures = Figures(cost, cost)
     known: dict[str, Any] = {"told": "done", "miou": miou, "figures": figures, "teacher": 0.8}
@@ -131,7 +154,8 @@ def test_figures_survive_their_file_and_a_damaged_one_is_measured_again() -> Non
 @pytest.mark.slow
 def test_a_student_is_measured_as_the_file_that_its_runtime_reads() -> None:
     plan = make_plan(limits=StudentLimits(latency_ms=1e5), side=64, space=(Axis("size", ("compact 2", "compact 16")),))
-    found = measure_sizes(plan)
+    # What was measured before it was limited is measured again.
+    found = measure_sizes(plan, known={"compact 2": Figures(1, 1)})
     small, large = found["compact 2"], found["compact 16"]
     assert 0 < (small.latency_ms or 0) < (large.latency_ms or 0)
     assert 0 < small.parameters < large.parameters
