@@ -253,7 +253,7 @@ payload = _kept(_payload, entries=24)
 
 def compute_first_comparison() -> None:
     """Make what the first page shows before somebody waits for it: the typical scene, by the usual models."""
-    models, names = artifacts.models(), datasets.scene_names()
+    models, names = artifacts.models(None), datasets.scene_names()
     shown = [models[name] for name in (artifacts.USUAL_TEACHER, *artifacts.USUAL_STUDENTS) if name in models]
     if not shown or not names:
         return
@@ -293,10 +293,14 @@ def student_size(base: int, outputs: int) -> estimates.Size:
     return estimates.student_size(base, outputs=outputs)
 
 
-@st.cache_data(max_entries=64, ttl=30, show_spinner=False)
 def check(request: launch.Request) -> launch.Check:
     """What is wrong with what is asked for; checked again after half a minute, because disks and models change."""
-    return launch.check(request)
+    return _check(request, owner())
+
+
+@st.cache_data(max_entries=64, ttl=30, show_spinner=False)
+def _check(request: launch.Request, asked_by: str | None) -> launch.Check:
+    return launch.check(request, asked_by)
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=_KEYS)
@@ -347,7 +351,11 @@ def search_chart(name: str, version: tuple[str, ...], kind: str) -> Any:
     return search_charts.front_chart(found.trials, cost, title, fits=searches.fitting(found))
 
 
-@st.cache_data(max_entries=64, ttl=30, show_spinner=False)
 def check_search(request: searches.SearchRequest) -> launch.Check:
     """What is wrong with a search that is asked for; checked again after half a minute."""
-    return searches.check(request)
+    return _check_search(request, owner())
+
+
+@st.cache_data(max_entries=64, ttl=30, show_spinner=False)
+def _check_search(request: searches.SearchRequest, asked_by: str | None) -> launch.Check:
+    return searches.check(request, asked_by)

@@ -7,6 +7,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.services import own_models
 from core import paths
 from core.cards import ModelCard, available, is_brought, load_card, resolve, weights_file
 from core.config import ModelConfig
@@ -56,13 +57,20 @@ class Model:
         return f"{self.title} ({self.name[-4:] if self.from_run else self.architecture})"
 
 
-def models() -> dict[str, Model]:
-    """Every readable model by name, shipped ones first, then students of runs, newest first, then brought ones."""
+def models(owner: str | None) -> dict[str, Model]:
+    """Every readable model by name, shipped ones first, then students of runs, newest first, then brought ones.
+
+    Args:
+        owner: Who is at the browser (`app.visitor.owner`), who sees what they brought; None: nobody in particular.
+    """
     found: dict[str, Model] = {}
     stems = available(runs=paths.home())
     shipped = sorted(name for name in stems if stems[name].parent == paths.CHECKPOINTS)
     brought = sorted(name for name in stems if is_brought(stems[name]))
+    hidden = {name for name in brought if not own_models.may_use(name, owner)}
     for name in [*shipped, *sorted(stems.keys() - {*shipped, *brought}, reverse=True), *brought]:
+        if name in hidden:
+            continue
         try:
             found[name] = describe(name, stems[name])
         except CheckpointError:
@@ -71,9 +79,9 @@ def models() -> dict[str, Model]:
     return found
 
 
-def require_known(*names: str) -> None:
-    """Raises `CheckpointError` unless each is a name in the list of models: a visitor's is never taken for a path."""
-    there = models()
+def require_known(*names: str, owner: str | None) -> None:
+    """Raises `CheckpointError` unless each is a name in `models`: a visitor's is never taken for a path."""
+    there = models(owner)
     for name in names:
         if name not in there:
             raise CheckpointError(f"There is no model {name[:80]!r}: choose one from the list.")

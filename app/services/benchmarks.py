@@ -73,7 +73,7 @@ def start(
     care: str,
 ) -> str:
     """Queue it and give its id. Raises `RunStateError` while another one runs, `ConfigError` and `CheckpointError`."""
-    require_known(teacher, *models)
+    require_known(teacher, *models, owner=who.folder)
     if labelled != "none":
         own_datasets.require_visible(labelled, who.folder)
     confidence, fewest, seconds = CAREFUL[care]

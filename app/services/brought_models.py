@@ -1,11 +1,10 @@
 """Models that visitors bring: an upload → what its files say → a model of the workspace, run in a confined process.
 
-Everybody who uses the server sees a model that was brought; `owner.json` beside its card names the visitor's folder, so
-that they may rename and delete it. What was uploaded and not yet imported lies in a folder of its session.
+A model is its owner's alone until they share it, as a dataset is (`own_models`); one whose owner cannot be known again
+is everybody's. What was uploaded and not yet imported lies in a folder of its session.
 """
 
 import io
-import json
 import os
 import secrets
 import shutil
@@ -19,15 +18,15 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from app.services import access
+from app.services import access, artifacts, own_models
 from app.services.access import Person
 from core import paths
 from core.brought.found import FoundModel, ModelAnswers, Triple, check_name, missing
+from core.brought.shared_card import CARD
 from core.cards import ModelCard, available, brought_stem, load_card
 from core.class_mapping import propose
 from core.data.datasets import known
 from core.errors import CheckpointError, ConfigError, ImageError, ModelError, RunStateError
-from core.files import write_aside
 from core.imagery.archives import ZipLimits, is_zip, unpack
 from core.imagery.limits import MEGABYTE
 
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 Classes = Sequence[tuple[str, tuple[int, int, int]]]
 UPLOAD_MEGABYTES = 500
 TYPES = ("onnx", "zip")
-_OWNER, _DRAFTS = "owner.json", ".drafts"
+_DRAFTS = ".drafts"
 _DRAFT_SECONDS = 6 * 3600
 _ZIP = ZipLimits(entries=200, total_bytes=2_000 * MEGABYTE, entry_bytes=2_000 * MEGABYTE, ratio=1100)
 _BLOCK = 2**20
@@ -45,18 +44,25 @@ _BLOCK = 2**20
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model as the page lists it. `source` is shipped, run or brought; `mine`: this visitor brought it."""
+    """A model as the page lists it. `source` is shipped, run or brought; `mine`: this visitor brought it; `shared`:
+    everybody may use it."""
 
     name: str
     source: str
     card: ModelCard
     mine: bool
+    shared: bool
 
     @property
     def mapping(self) -> list[tuple[str, str]]:
         """What each of its own classes stands for; empty for nothing."""
         told = self.card.model.arguments.get("map")
         return list(told.items()) if isinstance(told, dict) else []
+
+    @property
+    def has_files(self) -> bool:
+        """Whether it can be downloaded: a committee has no files of its own."""
+        return bool(self.card.model.arguments.get("files"))
 
     @property
     def origin(self) -> str:
@@ -84,13 +90,17 @@ class UploadedModel:
 
 
 def listing(owner: str | None) -> list[ModelEntry]:
-    """Every readable model: shipped ones, those that people brought, then students of runs, newest first."""
+    """Every readable model: shipped ones, those brought that this visitor may use, then students of runs."""
     found = []
     for name, stem in available(runs=paths.home()).items():
         with suppress(CheckpointError):
             card = load_card(stem)
             source = "shipped" if stem.parent == paths.CHECKPOINTS else "brought" if stem.name == "card" else "run"
-            found.append(ModelEntry(name, source, card, mine=source == "brought" and _owner(name) == owner is not None))
+            brought = source == "brought"
+            if brought and not own_models.may_use(name, owner):
+                continue
+            mine = brought and own_models.is_of(name, owner)
+            found.append(ModelEntry(name, source, card, mine, shared=not brought or own_models.is_shared(name)))
     order = {"shipped": 0, "brought": 1, "run": 2}
     runs = sorted((one for one in found if one.source == "run"), key=lambda one: one.name, reverse=True)
     others = [one for one in found if one.source != "run"]
@@ -142,7 +152,13 @@ def _only_folder(folder: Path) -> Path:
 
 
 def import_uploaded(
-    upload: UploadedModel, name: str, said: ModelAnswers, who: Person, *, limits: "RunLimits | None" = None
+    upload: UploadedModel,
+    name: str,
+    said: ModelAnswers,
+    who: Person,
+    *,
+    shared: bool = False,
+    limits: "RunLimits | None" = None,
 ) -> ModelCard:
     """Take an upload into the workspace; it always runs in a confined process.
 
@@ -155,9 +171,8 @@ def import_uploaded(
         raise ModelError(
             "The upload is gone, because the server was started anew or hours have passed: bring it again."
         )
-    card = import_model(upload.source, name, said, confined=True, limits=limits)
-    text = json.dumps({"owner": who.folder})
-    write_aside(brought_stem(name).with_name(_OWNER), lambda path: path.write_text(text, encoding="utf-8"))
+    owner = own_models.owner_text(who.folder, shared=shared)
+    card = import_model(upload.source, name, said, confined=True, limits=limits, beside={own_models.FILE: owner})
     discard(upload)
     return card
 
@@ -188,6 +203,11 @@ def proposals(theirs: Sequence[str], dataset: str) -> tuple[tuple[str, ...], dic
     return own, propose(theirs, own)
 
 
+def typed(classes: str, found: FoundModel) -> str:
+    """The names in the form's field, or nothing where they are those of the file: a name may hold a comma."""
+    return "" if classes.strip() == ", ".join(found.classes).strip() else classes
+
+
 def answers(
     *,
     classes: str = "",
@@ -206,8 +226,9 @@ def answers(
 
 
 def may_change(entry: ModelEntry, who: Person) -> bool:
-    """Whether this person may rename or delete a model: who brought it, and whoever may delete."""
-    return entry.source == "brought" and (entry.mine or access.may(who, "delete"))
+    """Whether this person may rename or delete a model: who brought it; as for a dataset, whom the operator lists."""
+    listed = access.read_access().may_delete is not None or not own_models.has_owner(entry.name)
+    return entry.source == "brought" and (entry.mine or (listed and access.may(who, "delete")))
 
 
 def rename(entry: ModelEntry, new: str, who: Person) -> None:
@@ -218,6 +239,11 @@ def rename(entry: ModelEntry, new: str, who: Person) -> None:
     importer.rename(entry.name, check_name(new))
 
 
+def share(entry: ModelEntry, shared: bool, who: Person) -> None:
+    """Let everybody use a model, or its owner alone. Raises `CheckpointError` for another's."""
+    own_models.share(entry.name, shared, who.folder)
+
+
 def delete(entry: ModelEntry, who: Person) -> None:
     """Raises `CheckpointError`, and `RunStateError` when this person may not."""
     from core.models.external import importer
@@ -226,13 +252,18 @@ def delete(entry: ModelEntry, who: Person) -> None:
     importer.delete(entry.name)
 
 
-def archive(name: str) -> bytes:
-    """A brought model as a zip, which another server takes as it is. Raises `CheckpointError`."""
+def archive(name: str, owner: str | None) -> bytes:
+    """A brought model with its card as a zip, which another server takes and asks for nothing. `CheckpointError`."""
+    artifacts.require_known(name, owner=owner)
     stem = brought_stem(name)
     card = load_card(stem)
+    if not card.model.arguments.get("files"):
+        raise CheckpointError(f"{name} is a committee without files of its own: download its members.")
+    if card.bytes > _ZIP.total_bytes:
+        raise CheckpointError(f"{name} has more than 2 GB: copy its folder from the server.")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as made:
-        for file in card.model.arguments["files"]:
+        for file in (*card.model.arguments["files"], CARD):
             made.write(stem.parent / file, arcname=f"{name}/{file}")
     return packed.getvalue()
 
@@ -240,15 +271,6 @@ def archive(name: str) -> bytes:
 def _require_change(entry: ModelEntry, who: Person) -> None:
     if not may_change(entry, who):
         raise RunStateError("Only who brought a model can change it: ask them, or this server's operator.")
-
-
-def _owner(name: str) -> str | None:
-    try:
-        told = json.loads(brought_stem(name).with_name(_OWNER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    owner = told.get("owner") if isinstance(told, dict) else None
-    return owner if isinstance(owner, str) else None
 
 
 def _drafts() -> Path:

@@ -117,8 +117,8 @@ def data_key(request: Request) -> dict[str, Any]:
     return asdict(to_config(request).data)
 
 
-def problems(request: Request) -> list[str]:
-    """What is out of range, each with its range; nothing is looked up for it."""
+def problems(request: Request, owner: str | None = None) -> list[str]:
+    """What is out of range, each with its range, and models that this visitor may not use; no picture is opened."""
     data = request.config.data
     try:
         if dataset_of(data).needs_root and not (data.root or "").strip():
@@ -126,7 +126,7 @@ def problems(request: Request) -> list[str]:
         if data.transfer == "":
             return ["Name the folder that holds the pictures without labels."]
         config = to_config(request)
-        require_opened(config)
+        require_opened(config, owner)
         found = config.problems()
     except (CheckpointError, DatasetNotFoundError) as error:
         return [str(error)]
@@ -136,11 +136,11 @@ def problems(request: Request) -> list[str]:
     return found or to_configs(request)[-1].problems()
 
 
-def check(request: Request) -> Check:
+def check(request: Request, owner: str | None = None) -> Check:
     """Everything that can be known to be wrong before the data is read; a visitor's paths are judged here too."""
     from core.runs.checks import check_settings
 
-    if found := problems(request):
+    if found := problems(request, owner):
         return Check(found)
     try:
         return Check(warnings=check_settings(to_config(request), runs=paths.home()))
@@ -154,7 +154,7 @@ def launch(request: Request, who: Person) -> str:
     Raises `ConfigError`, `StoreError`, and `RunStateError` when this person may not, or too many would wait.
     """
     own_datasets.require_data(request.config.data, who.folder)
-    if found := problems(request):
+    if found := problems(request, who.folder):
         raise ConfigError(found)
     configs = to_configs(request)
     with access.launching(who, len(configs) * (2 if request.control else 1)) as allowed:
@@ -174,7 +174,7 @@ def launch_more_seeds(run: Run, known: Iterable[Run], who: Person) -> str:
     """
     config = training_run(run.id).config
     own_datasets.require_data(config.data, who.folder)
-    require_opened(config)
+    require_opened(config, who.folder)
     taken = {other.seed for other in known if other.settings_key == run.settings_key}
     free = (seed for seed in itertools.count(run.seed) if seed % (_LARGEST_SEED + 1) not in taken)
     seeds = [seed % (_LARGEST_SEED + 1) for seed in itertools.islice(free, MORE_SEEDS)]

@@ -99,7 +99,8 @@ class Order:
             self._queue_up()
 
     def _queue_up(self) -> None:
-        require_known(*(name for name in (self.choice.model, self.choice.teacher) if name is not None))
+        names = [name for name in (self.choice.model, self.choice.teacher) if name is not None]
+        require_known(*names, owner=self.workspace.folder.name)
         job = JobRequest(RunKind.PREDICTION, _job(self.pictures, self.choice, self.folder), _title(self.pictures))
         try:
             self.folder.mkdir(parents=True)

@@ -151,7 +151,7 @@ def retry(run_id: str, who: Person) -> None:
     """
     store = open_store()
     config, known = training_run(run_id).config, store.list()
-    require_opened(config)
+    require_opened(config, who.folder)
     own_datasets.require_data(config.data, who.folder)
     if config.control_of and config.train.match_seconds is None:
         _require_unfinished(next((record for record in known if record.id == config.control_of), None))
@@ -161,7 +161,7 @@ def retry(run_id: str, who: Person) -> None:
         store.retry_all([run_id, *controls], most=allowed.waiting_runs)
 
 
-def require_opened(config: RunConfig) -> None:
+def require_opened(config: RunConfig, owner: str | None) -> None:
     """A visitor may start what reads other folders and models than those that are offered here as little as name them.
 
     Raises `DatasetNotFoundError` and `CheckpointError`.
@@ -172,7 +172,7 @@ def require_opened(config: RunConfig) -> None:
     if data.transfer and not has_pictures(data.transfer):
         access.opened_path(data.transfer)
     teacher = config.distill.teacher if config.distill else None
-    artifacts.require_known(*(name for name in (teacher, config.train.start_from) if name is not None))
+    artifacts.require_known(*(name for name in (teacher, config.train.start_from) if name is not None), owner=owner)
 
 
 def _require_unfinished(run: RunRecord | None) -> None:

@@ -149,22 +149,22 @@ def plan_of(request: SearchRequest) -> SearchPlan:
     )
 
 
-def check(request: SearchRequest) -> launch.Check:
+def check(request: SearchRequest, owner: str | None = None) -> launch.Check:
     """Everything that can be known to be wrong before anything is queued."""
     if not request.sizes:
         return launch.Check(["Choose at least one size."])
-    if found := launch.problems(request.run):
+    if found := launch.problems(request.run, owner):
         return launch.Check(found)
     if found := plan_of(request).problems():
         return launch.Check(found)
-    return launch.check(request.run)
+    return launch.check(request.run, owner)
 
 
 def start(request: SearchRequest, who: Person) -> str:
     """Queue a search and give its name. Raises as `launch.launch`."""
     own_datasets.require_visible(request.dataset, who.folder)
     plan = plan_of(request).validate()
-    require_opened(plan.config)
+    require_opened(plan.config, who.folder)
     store = search_store()
     name = request.name.strip()[:60] or _free_name(SITUATIONS[request.situation].title)
     with access.launching(who, 1) as allowed:
@@ -205,7 +205,7 @@ def go_on(name: str, who: Person, *, trials: int, minutes: float | None, sizes: 
         wider = replace(old, choices=tuple(sizes))
         changes["space"] = tuple(wider if axis.name == "size" else axis for axis in plan.space)
     wanted = plan.continued(now=time.time(), **changes)
-    require_opened(wanted.config)
+    require_opened(wanted.config, who.folder)
     with access.launching(who, 1) as allowed:
         _require_few(wanted, allowed)
         store.continue_study(name, {"plan": wanted.to_json()})

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import caching, state
+from app import caching, state, visitor
 from app.components import say
 from app.components.benchmark_form import benchmark_form
 from app.components.benchmark_job import benchmark_job
@@ -27,7 +27,7 @@ from app.services.speeds import KEPT
 def main() -> None:
     st.title("Benchmark", anchor=False)
     st.caption("What a model costs to run: time, memory, bytes, and the accuracy of the very file that was timed.")
-    models = artifacts.models()
+    models = artifacts.models(visitor.owner())
     if not models:
         empty_state("No models yet", "Shipped models lie in `checkpoints/`. Put them back, or train one on Distill.")
         return

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import caching, state
+from app import caching, state, visitor
 from app.components.empty import empty_state
 from app.components.export_button import export_button
 from app.components.guard import page, plainly
@@ -19,7 +19,7 @@ _RUNTIMES = ("onnx", "pytorch")
 def main() -> None:
     st.title("In your browser", anchor=False)
     st.caption("The model comes to your device and works there. Your images are not uploaded.")
-    models = artifacts.models()
+    models = artifacts.models(visitor.owner())
     if not models:
         empty_state("No models yet", "Shipped models lie in `checkpoints/`. Put them back, or train one on Distill.")
         return

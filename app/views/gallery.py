@@ -42,7 +42,7 @@ _STYLE = """<style>
 def main() -> None:
     st.title("Gallery", anchor=False)
     st.caption("One student beside its teacher on many images, the worst first. Pink is where the two differ.")
-    models, titles = artifacts.models(), picture_collections.titles(owner())
+    models, titles = artifacts.models(owner()), picture_collections.titles(owner())
     if not models or not titles:
         empty_state(
             "Nothing to compare yet",

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import caching
+from app import caching, visitor
 from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import page, plainly
@@ -36,7 +36,7 @@ _extra = _EXTRAS.__getitem__
 
 def main() -> None:
     st.title("Your images", anchor=False)
-    models = artifacts.models()
+    models = artifacts.models(visitor.owner())
     if not models:
         empty_state(
             "No models yet",

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import caching, state
+from app import caching, state, visitor
 from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import page
@@ -47,7 +47,7 @@ After Hinton, Vinyals and Dean,
 def main() -> None:
     st.title("Temperature", anchor=False)
     st.caption("What a student learns from its teacher, softened: pixel by pixel, with the real logits of both models.")
-    models = artifacts.models()
+    models = artifacts.models(visitor.owner())
     if not models:
         empty_state(
             "No models yet",

@@ -21,6 +21,8 @@ PERCENT_SHARED = 12
 _LONGEST_NAME = 80
 _IGNORED = "Unlabelled"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
+_NUMBER = re.compile(r"[0-9]{1,4}")
+_LARGEST_NUMBER = 1e12
 Triple = tuple[float, float, float]
 
 
@@ -261,7 +263,7 @@ def names_from(text: str) -> tuple[str, ...]:
 def ordered_names(told: Any) -> tuple[str, ...]:
     """A list of names, or names by number from 0 on without gaps, as they are kept; () for anything else."""
     if isinstance(told, dict):
-        numbered = {int(key): value for key, value in told.items() if str(key).isascii() and str(key).isdigit()}
+        numbered = {int(key): value for key, value in told.items() if _NUMBER.fullmatch(str(key))}
         if sorted(numbered) != list(range(len(told))):
             return ()
         told = [numbered[at] for at in range(len(numbered))]
@@ -269,8 +271,24 @@ def ordered_names(told: Any) -> tuple[str, ...]:
         return ()
     if any(not isinstance(name, str | int) for name in told):
         return ()
-    names = tuple(_shown(str(name)) for name in told)
-    return tuple(f"{name} ({at})" if names.count(name) > 1 else name for at, name in enumerate(names))
+    return _distinct([_shown(str(name)) for name in told])
+
+
+def _distinct(names: list[str]) -> tuple[str, ...]:
+    """The names, those that are there twice with their number behind them."""
+    taken, found = {name for name in names if names.count(name) == 1}, []
+    for at, name in enumerate(names):
+        if names.count(name) > 1:
+            tries = (f"{name} ({number})" for number in range(at, at + len(names) + 1))
+            name = next(one for one in tries if one not in taken)
+            taken.add(name)
+        found.append(name)
+    return tuple(found)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a file's value is a number that can be computed with: no truth value, none without end."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST_NUMBER
 
 
 def _shown(name: str) -> str:

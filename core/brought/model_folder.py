@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.brought.found import LARGEST_TILE, SMALLEST, FoundModel, Triple, ordered_names
+from core.brought.found import LARGEST_TILE, SMALLEST, FoundModel, Triple, is_number, ordered_names
 from core.errors import ModelError
 from core.files import size_text
 
 MOST_BYTES = 16 * 10**9
 _LARGEST_JSON = 20_000_000
+_SMALLEST_FACTOR = 1e-6
+"""16 bits are divided by 65,535."""
 _UNPICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 LOGITS = {
     "SegformerForSemanticSegmentation": "SegFormer",
@@ -173,7 +175,7 @@ def _normalisation(processor: Mapping[str, Any]) -> tuple[Triple | None, Triple 
     """Mean and std on 0..255, and whether blue comes first."""
     bgr = bool(processor.get("do_flip_channel_order"))
     factor = processor.get("rescale_factor", 1 / 255) if processor.get("do_rescale", bool(processor)) else 1.0
-    if not processor or not _is_finite(factor) or factor <= 0:
+    if not processor or not is_number(factor) or factor < _SMALLEST_FACTOR:
         return None, None, bgr
     normalises = processor.get("do_normalize", "image_mean" in processor)
     mean = _triple(processor.get("image_mean")) if normalises else (0.0, 0.0, 0.0)
@@ -186,7 +188,7 @@ def _normalisation(processor: Mapping[str, Any]) -> tuple[Triple | None, Triple 
 
 
 def _triple(told: Any) -> Triple | None:
-    if isinstance(told, list) and len(told) == 3 and all(map(_is_finite, told)):
+    if isinstance(told, list) and len(told) == 3 and all(map(is_number, told)):
         return float(told[0]), float(told[1]), float(told[2])
     return None
 
@@ -195,18 +197,13 @@ def _times(values: Triple, factor: float) -> Triple:
     return values[0] * factor, values[1] * factor, values[2] * factor
 
 
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _side(told: Any) -> int | None:
     """Of a square; None for anything else."""
     if isinstance(told, dict):
-        sides = {told.get(key) for key in ("height", "width", "shortest_edge", "longest_edge") if key in told}
-        told = sides.pop() if len(sides) == 1 else None
-    if isinstance(told, list) and len(set(told)) == 1:
-        told = told[0]
-    return told if isinstance(told, int) and SMALLEST <= told <= LARGEST_TILE else None
+        told = [told[key] for key in ("height", "width", "shortest_edge", "longest_edge") if key in told]
+    if isinstance(told, list):
+        told = told[0] if told and all(side == told[0] for side in told) else None
+    return told if isinstance(told, int) and not isinstance(told, bool) and SMALLEST <= told <= LARGEST_TILE else None
 
 
 def _fetches(config: Mapping[str, Any]) -> bool:

@@ -4,12 +4,11 @@ Metadata are those of QGIS Deepness and GeoDeep (each value is JSON), and of our
 """
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.brought.found import LARGEST_TILE, SMALLEST, FoundModel, Triple, names_from
+from core.brought.found import LARGEST_TILE, SMALLEST, FoundModel, Triple, is_number, names_from
 from core.brought.onnx_graph import OnnxGraph, Value, read_graph
 from core.errors import ModelError
 
@@ -146,7 +145,7 @@ def _normalisation(metadata: Mapping[str, str]) -> tuple[Triple | None, Triple |
     found = []
     for key in ("standardization_mean", "standardization_std"):
         told = _json(metadata, key)
-        fits = isinstance(told, list) and len(told) == 3 and all(_is_finite(value) for value in told)
+        fits = isinstance(told, list) and len(told) == 3 and all(is_number(value) for value in told)
         found.append((255 * told[0], 255 * told[1], 255 * told[2]) if fits else None)
     mean, std = found
     if _is_bare(metadata):
@@ -185,11 +184,7 @@ def _notes(graph: OnnxGraph, *, binary: bool) -> tuple[str, ...]:
 
 def _number(metadata: Mapping[str, str], key: str) -> float | None:
     told = _json(metadata, key)
-    return float(told) if _is_finite(told) else None
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(told) if is_number(told) else None
 
 
 def _json(metadata: Mapping[str, str], key: str) -> Any:

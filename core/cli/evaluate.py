@@ -39,11 +39,14 @@ def run(args: argparse.Namespace) -> int:
     from core import checkpoint, device
     from core.data.datasets import score_titles
     from core.evaluate import evaluate
+    from core.models.external import seen_at_its_resolution
     from core.normalise import Normaliser
 
     chosen = device.choose(args.device)
     model, card = (loaded := checkpoint.load(checkpoint.resolve(args.model), device=chosen)).model, loaded.card
     scenes = _of_dataset(args, card.classes) if args.dataset else _of_folder(args, card.classes)
+    model, said = seen_at_its_resolution(model, card, _metres(args))
+    warn([said] if said else [])
     normaliser = Normaliser.of_card(card, chosen, scenes[0].bands if scenes else None)
     with progress_bar("Scoring", "image") as show:
         report = evaluate(model, scenes, card.classes, normaliser=normaliser, progress=show)
@@ -61,6 +64,13 @@ def run(args: argparse.Namespace) -> int:
         cells = (percent(found[key]) for key in ("iou", "precision", "recall", "f1"))
         say(f"{name:<{wide}} {'  '.join(f'{cell:>8}' for cell in cells)}")
     return 0
+
+
+def _metres(args: argparse.Namespace) -> float | None:
+    """The ground width of a pixel of a named dataset, where it is known; of a folder it is not."""
+    from core.data.datasets import dataset_named
+
+    return None if args.data is not None else dataset_named(args.dataset or "samples").metres_per_pixel
 
 
 def _of_folder(args: argparse.Namespace, classes: "ClassMap") -> "list[Scene]":

@@ -20,8 +20,7 @@ from core.events import Cancelled, CancelledError, Emit, MessageEvent, TeacherEv
 from core.losses import catalogue
 from core.losses.features import FeatureTerms
 from core.models.committee import Committee
-from core.models.external import KINDS
-from core.models.external.brought_network import ResampledModel, resampling
+from core.models.external import seen_at_its_resolution
 from core.models.mapped import MappedModel
 from core.models.tap import Tap, channels, feature_shape
 from core.normalise import Normaliser
@@ -57,7 +56,10 @@ def with_teacher(
     mapping = mapping_of(loaded.card, task.class_map.scored_names, distill.map_classes)
     if mapping.changes:
         emit(MessageEvent(str(mapping)))
-    model = seen_at_its_resolution(loaded, dataset_of(task.config.data).metres_per_pixel, emit)
+    metres = dataset_of(task.config.data).metres_per_pixel
+    model, said = seen_at_its_resolution(checkpoint.own_answers(loaded), loaded.card, metres)
+    if said:
+        emit(MessageEvent(said))
     tap = Tap(checkpoint.own_answers(loaded), distill.teacher_layer) if distill.uses_features else None
     teacher = _frozen(task, model, loaded, tap)
     teaching = Teaching(loaded, _teacher_score(task, model, loaded, mapping, emit, cancelled))
@@ -85,22 +87,6 @@ def with_teacher(
         view_epochs=view_epochs,
     )
     return task, replace(teaching, cache_seconds=cache.seconds)
-
-
-def seen_at_its_resolution(loaded: Loaded, metres: float | None, emit: Emit) -> nn.Module:
-    """The teacher in classes of its own, which sees pictures of so many metres a pixel as those it was trained on."""
-    model, factor = checkpoint.own_answers(loaded), 1.0
-    if loaded.card.model.architecture in KINDS:
-        factor = resampling(picture_metres=metres, model_metres=loaded.card.metres_per_pixel)
-    if factor == 1:
-        return model
-    emit(
-        MessageEvent(
-            f"The teacher was trained at {loaded.card.metres_per_pixel:g} m a pixel and sees these pictures of "
-            f"{metres:g} m {factor:.3g} times as large."
-        )
-    )
-    return ResampledModel(model, factor).eval()
 
 
 def _frozen(task: Task, model: nn.Module, loaded: Loaded, tap: Tap | None) -> FrozenTeacher:

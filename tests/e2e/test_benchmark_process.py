@@ -86,7 +86,7 @@ def test_a_model_that_is_not_in_the_list_is_refused_before_a_process_starts() ->
 
 def test_a_failure_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where a model goes away between the choice and the start."""
-    monkeypatch.setattr(benchmarks, "require_known", lambda *_: None)
+    monkeypatch.setattr(benchmarks, "require_known", lambda *_, **__: None)
     start(models=["nobody"], teacher="nobody")
     wait_until(lambda: not ((job := benchmarks.job()) and job.running))
     job = benchmarks.job()

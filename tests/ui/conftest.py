@@ -111,7 +111,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         made.predicted.append(loaded)
         return inference.Planes(MASKS[loaded], np.full((2, 4), 200, np.uint8), np.full((2, 4), 20, np.uint8))
 
-    monkeypatch.setattr(artifacts, "models", lambda: made.models)
+    monkeypatch.setattr(artifacts, "models", lambda _: made.models)
     monkeypatch.setattr(datasets, "scene_names", lambda: ["scene_01", "scene_02"])
     monkeypatch.setattr(datasets, "load_scene", lambda name: replace(picture, name=name, sha256=name * 4))
     monkeypatch.setattr(type(st.context), "cookies", {})

@@ -19,7 +19,7 @@ View = Callable[..., AppTest]
 def _checks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings are checked by the real rules of core.config; what needs a model on disk is left out."""
 
-    def check(request: launch.Request) -> launch.Check:
+    def check(request: launch.Request, *_: object) -> launch.Check:
         warnings = ["The student is not smaller than its teacher."] if held(request, "base") >= (48,) else []
         return launch.Check(launch.problems(request), warnings)
 

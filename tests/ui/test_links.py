@@ -28,7 +28,7 @@ def _checks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         world.launched.append(request)
         return "20261123-101500-ab12"
 
-    monkeypatch.setattr(launch, "check", lambda request: launch.Check(launch.problems(request)))
+    monkeypatch.setattr(launch, "check", lambda request, *_: launch.Check(launch.problems(request)))
     monkeypatch.setattr(launch, "launch", queue)
 
 

@@ -28,7 +28,7 @@ def _checks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         world.launched.append(request)
         return real(request, who)
 
-    monkeypatch.setattr(launch, "check", lambda request: launch.Check(launch.problems(request)))
+    monkeypatch.setattr(launch, "check", lambda request, *_: launch.Check(launch.problems(request)))
     monkeypatch.setattr(launch, "launch", queue)
 
 

@@ -10,12 +10,16 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app.services import access, artifacts, brought_models, datasets, inference
+from app.services import access, artifacts, benchmarks, brought_models, datasets, inference, launch, own_models
 from app.services.access import Person
 from app.services.visitors import COOKIE, folder_name
-from core.brought.found import ModelAnswers
-from core.errors import ConfigError, ModelError, RunStateError
-from tests.ui.conftest import file_of, words
+from core.brought.found import FoundModel, ModelAnswers
+from core.cards import load_card, resolve
+from core.classes import ClassMap
+from core.errors import CheckpointError, ConfigError, ModelError, RunStateError
+from core.models.committee import committee_card
+from core.models.external.importer import import_model, keep_card
+from tests.ui.conftest import ask, file_of, words
 from tests.unit.brought.graphs import bright
 
 ANN = Person("203.0.113.1", folder=str(folder_name({COOKIE: "A" * 43}, None)))
@@ -41,22 +45,19 @@ def test_an_upload_becomes_a_model_that_pages_name_and_its_owner_changes(graph: 
         brought_models.import_uploaded(upload, "bright", ModelAnswers(), ANN)
     brought_models.import_uploaded(upload, "bright", SAID, ANN)
     assert not upload.folder.exists()
-    assert artifacts.models()["bright"].brought
+    assert artifacts.models(ANN.folder)["bright"].brought
     mine = {entry.name: entry.mine for entry in brought_models.listing(ANN.folder)}
     assert (mine["bright"], mine["teacher"]) == (True, False)
-    (entry,) = [one for one in brought_models.listing(BOB.folder) if one.name == "bright"]
+    (entry,) = [one for one in brought_models.listing(ANN.folder) if one.name == "bright"]
     assert entry.card.model.arguments["confined"]
     planes = inference.predict_planes(inference.load("bright"), np.eye(3, dtype=np.uint8)[None] * 250)
     assert planes.mask.tolist() == [[0, 1, 2]]
-    again = brought_models.take_in("bright.zip", io.BytesIO(brought_models.archive("bright")), BOB)
-    assert again.found.parameters == entry.card.parameters
-    brought_models.discard(again)
     (own,) = [one for one in brought_models.listing(ANN.folder) if one.name == "bright"]
     brought_models.rename(own, "colours", ANN)
-    assert {"colours"} == artifacts.models().keys() - {"bright"} - {one.name for one in _shipped()}
+    assert {"colours"} == artifacts.models(ANN.folder).keys() - {"bright"} - {one.name for one in _shipped()}
     (renamed,) = [one for one in brought_models.listing(ANN.folder) if one.mine]
     brought_models.delete(renamed, ANN)
-    assert "colours" not in artifacts.models()
+    assert "colours" not in artifacts.models(ANN.folder)
     assert list((home / "models").glob("[!.]*")) == []
 
 
@@ -68,7 +69,7 @@ def test_whoever_may_not_launch_brings_nothing_and_strangers_change_nothing(
     graph: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = brought_models.take_in("bright.onnx", io.BytesIO(graph), ANN)
-    brought_models.import_uploaded(upload, "bright", SAID, ANN)
+    brought_models.import_uploaded(upload, "bright", SAID, ANN, shared=True)
     closed = replace(access.read_access(), may_launch=("ann@example.org",), may_delete=("ann@example.org",))
     monkeypatch.setattr(access, "read_access", lambda: closed)
     with pytest.raises(RunStateError):
@@ -77,7 +78,89 @@ def test_whoever_may_not_launch_brings_nothing_and_strangers_change_nothing(
     for change in (lambda: brought_models.delete(entry, BOB), lambda: brought_models.rename(entry, "mine", BOB)):
         with pytest.raises(RunStateError):
             change()
-    assert "bright" in artifacts.models()
+    assert "bright" in artifacts.models(None)
+
+
+def test_a_model_is_its_owners_alone_until_they_share_it(graph: bytes) -> None:
+    brought_models.import_uploaded(brought_models.take_in("b.onnx", io.BytesIO(graph), ANN), "bright", SAID, ANN)
+    (entry,) = [one for one in brought_models.listing(ANN.folder) if one.name == "bright"]
+    settings = ask(teacher="bright")
+    taking = (
+        lambda who: launch.launch(settings, who),
+        lambda who: brought_models.archive("bright", who.folder),
+        lambda who: benchmarks.start(
+            who, models=("student",), teacher="bright", runtimes=("pytorch",), sizes=(64,), batches=(1,), threads=(1,),
+            labelled="none", care="Quick",
+        ),
+    )  # fmt: skip
+    for who in (BOB, Person("203.0.113.3")):
+        assert "bright" not in artifacts.models(who.folder)
+        assert "bright" not in {one.name for one in brought_models.listing(who.folder)}
+        for take in taking:
+            with pytest.raises((CheckpointError, ConfigError), match="no model 'bright'"):
+                take(who)
+        assert any("no model 'bright'" in said for said in launch.check(settings, who.folder).problems)
+        with pytest.raises(CheckpointError):
+            brought_models.share(entry, True, who)
+    assert not any("no model" in said for said in launch.problems(settings, ANN.folder))
+    brought_models.share(entry, True, ANN)
+    assert "bright" in artifacts.models(BOB.folder)
+    brought_models.share(entry, False, ANN)
+    assert "bright" not in artifacts.models(BOB.folder)
+    assert "bright" in artifacts.models(ANN.folder)
+
+
+def test_a_model_whose_owner_is_not_known_again_or_came_by_the_command_line_is_everybodys(
+    graph: bytes, home: Path, tmp_path: Path
+) -> None:
+    nobody = Person("203.0.113.4")
+    brought_models.import_uploaded(brought_models.take_in("b.onnx", io.BytesIO(graph), nobody), "one", SAID, nobody)
+    import_model(tmp_path / "bright.onnx", "two", SAID)
+    brought_models.import_uploaded(brought_models.take_in("b.onnx", io.BytesIO(graph), ANN), "three", SAID, ANN)
+    (home / "models" / "three" / "owner.json").write_text("{")
+    assert {"one", "two"} == {one.name for one in brought_models.listing(BOB.folder) if one.source == "brought"}
+    assert "three" not in artifacts.models(ANN.folder)
+
+
+def test_a_download_brought_elsewhere_asks_for_nothing_and_answers_alike(graph: bytes) -> None:
+    ponds = ClassMap(("Water", "Ground", "None"), ((1, 2, 3), (4, 5, 6), (0, 0, 0)), 2)
+    said = replace(SAID, map={"red": "Ground", "green": "Water", "blue": ""}, target=ponds, metres=0.3, licence="MIT")
+    upload = brought_models.take_in("bright.onnx", io.BytesIO(graph), ANN)
+    first = brought_models.import_uploaded(upload, "bright", said, ANN)
+    packed = brought_models.archive("bright", ANN.folder)
+    again = brought_models.take_in("bright.zip", io.BytesIO(packed), BOB)
+    assert again.missing == []
+    second = brought_models.import_uploaded(again, "again", ModelAnswers(), BOB)
+    same = ("model", "classes", "mean", "std", "licence", "metres_per_pixel")
+    assert [getattr(first, name) for name in same] == [getattr(second, name) for name in same]
+    assert not own_models.is_of("again", ANN.folder)
+
+
+def test_a_damaged_card_in_a_zip_says_nothing(graph: bytes) -> None:
+    for card in (b"{", b"[" * 100_000, b'{"schema": 1}', b"\xff"):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as made:
+            made.writestr("bright.onnx", graph)
+            made.writestr("card.json", card)
+        packed.seek(0)
+        upload = brought_models.take_in("bright.zip", packed, ANN)
+        assert upload.missing
+        brought_models.discard(upload)
+
+
+def test_names_with_commas_that_nobody_changed_stay_whole() -> None:
+    found = FoundModel("onnx", "", (), {}, classes=("road, path", "tree"))
+    assert brought_models.answers(classes=brought_models.typed("road, path, tree", found)).classes == ()
+    assert brought_models.answers(classes=brought_models.typed("road, tree", found)).classes == ("road", "tree")
+
+
+def test_a_committee_is_listed_and_not_downloaded() -> None:
+    members = {"teacher": load_card(resolve("teacher"))}
+    keep_card("both", committee_card("both", members, weights=[], flips=False, scales=[1.0], weigh=False))
+    (entry,) = [one for one in brought_models.listing(BOB.folder) if one.name == "both"]
+    assert not entry.has_files
+    with pytest.raises(CheckpointError, match="members"):
+        brought_models.archive("both", BOB.folder)
 
 
 @pytest.mark.parametrize("name", ["evil.pt", "evil.onnx", "evil.zip"])

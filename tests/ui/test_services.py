@@ -126,7 +126,7 @@ def test_one_unreadable_card_does_not_hide_the_others(tmp_path: Path, monkeypatc
     }
     (tmp_path / "good.json").write_text(json.dumps(card))
     (tmp_path / "broken.json").write_text("{")
-    found = artifacts.models()
+    found = artifacts.models(None)
     assert list(found) == ["good"]
     assert (found["good"].architecture, found["good"].miou5) == ("U-Net 4", 0.5)
 

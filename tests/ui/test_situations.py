@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(autouse=True)
 def _checks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "check", lambda request: launch.Check(launch.problems(request)))
+    monkeypatch.setattr(launch, "check", lambda request, *_: launch.Check(launch.problems(request)))
     monkeypatch.setattr(launch, "launch", lambda request, _: world.launched.append(request) or "20261123-101500-ab12")
 
 

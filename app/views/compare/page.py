@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import caching, state
+from app import caching, state, visitor
 from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import page, plainly
@@ -39,7 +39,7 @@ def main() -> None:
     if not st.session_state.get(_SHOWN):
         # Afterwards the old masks stay until the new ones are there, and the viewer keeps its place and zoom.
         waiting.skeleton(height=420)
-    models = artifacts.models()
+    models = artifacts.models(visitor.owner())
     picture, refused, pair = None, True, None
     with controls:
         first, upload_row, second, middle, right = (st.container() for _ in range(5))

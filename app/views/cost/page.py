@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from app import caching, state
+from app import caching, state, visitor
 from app.components import say
 from app.components.benchmark_table import busy_note, result_title
 from app.components.empty import empty_state
@@ -22,7 +22,7 @@ _ALL = "all"
 def main() -> None:
     st.title("Cost", anchor=False)
     st.caption("What a year of mapping costs, from speeds that were measured on this machine.")
-    models = artifacts.models()
+    models = artifacts.models(visitor.owner())
     found = _measured(models)
     usual = tuple(models[name] for name in (artifacts.USUAL_TEACHER, *artifacts.USUAL_STUDENTS[:1]) if name in models)
     if not found and len(usual) > 1:

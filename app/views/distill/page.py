@@ -32,7 +32,7 @@ def main() -> None:
     if linked_segments("What to train", _GOALS, name="goal") == "teacher":
         _teacher()
         return
-    models = artifacts.models()
+    models = artifacts.models(owner())
     if not models:
         empty_state(
             "No teacher yet",

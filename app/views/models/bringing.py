@@ -71,8 +71,16 @@ def _form(upload: UploadedModel) -> None:
         layout = None
         if found.network.get("layout") is None:
             layout = st.selectbox("Layout of its input", ["nchw", "nhwc"], key="brought_layout")
-    names = [part.strip() for part in classes.split(",") if part.strip()]
+    classes = brought_models.typed(classes, found)
+    names = [part.strip() for part in classes.split(",") if part.strip()] or list(found.classes)
     dataset, mapping = _mapping(names)
+    known = visitor.owner() is not None
+    shared = st.toggle(
+        "Share it", value=not known, disabled=not known, key="brought_shared",
+        help="Everybody who may use this server sees it and can learn from it. Off: you alone."
+        if known
+        else "This browser keeps no cookie, so nobody could find the model again: everybody on this server sees it.",
+    )  # fmt: skip
     take, drop = st.columns([1, 5])
     if drop.button("Discard", key="brought_discard", icon=":material/close:"):
         brought_models.discard(upload)
@@ -80,11 +88,11 @@ def _form(upload: UploadedModel) -> None:
         st.rerun()
     if take.button("Import", type="primary", key="brought_import", icon=":material/check:"):
         said = brought_models.answers(
-            classes=classes, mapping=mapping, dataset=dataset, mean=mean, std=std, layout=layout, metres=metres,
-            licence=licence,
+            classes=classes, mapping=mapping, dataset=dataset, mean=mean, std=std, layout=layout,
+            metres=metres, licence=licence,
         )  # fmt: skip
         with st.spinner("It is run once on noise, in a process of its own …"):
-            brought_models.import_uploaded(upload, name.strip(), said, visitor.person())
+            brought_models.import_uploaded(upload, name.strip(), said, visitor.person(), shared=shared)
         del st.session_state[_UPLOAD]
         st.session_state[_DONE] = name.strip()
         st.rerun()

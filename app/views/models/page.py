@@ -10,7 +10,7 @@ from app.components.guard import page, plainly
 from app.components.legend import legend
 from app.services import artifacts, brought_models
 from app.services.brought_models import ModelEntry
-from app.services.names import size_text, stem
+from app.services.names import plain, size_text, stem
 from app.services.speeds import Speed
 from app.views.models.bringing import draw_bringing
 from app.views.models.preview import draw_preview
@@ -35,7 +35,7 @@ def main() -> None:
 
 def _table(found: Sequence[ModelEntry]) -> None:
     """One row a model; a speed where it was measured on this machine."""
-    models = artifacts.models()
+    models = artifacts.models(visitor.owner())
     shown = tuple(models[entry.name] for entry in found if entry.name in models)
     speeds = caching.kept_speeds(shown)
     say.table([_row(entry, speeds.get(entry.name, {})) for entry in found], hide_index=True, width="stretch")
@@ -64,8 +64,8 @@ def _brought(entry: ModelEntry) -> None:
     say.titled(
         entry.name, f"{artifacts.architecture(card.model)} · {size_text(card.bytes)} · {ground} · {card.licence}"
     )
-    if entry.origin:
-        say.caption(f"From {entry.origin}")
+    whose = "Yours alone" if entry.mine and not entry.shared else "Seen by everybody on this server"
+    say.caption(f"{whose} · from {entry.origin}" if entry.origin else whose)
     legend(list(zip(card.classes.scored_names, card.classes.colours, strict=False))[:_MOST_CLASSES])
     changed = [f"{theirs} → {own or 'nothing'}" for theirs, own in entry.mapping if theirs != own]
     if changed:
@@ -79,16 +79,24 @@ def _brought(entry: ModelEntry) -> None:
 
 def _actions(entry: ModelEntry) -> None:
     name, who = entry.name, visitor.person()
-    st.download_button(
-        "Share",
-        data=lambda: brought_models.archive(name),
-        file_name=f"{stem(name)}.zip",
-        mime="application/zip",
-        icon=":material/group:",
-        on_click="ignore",
-        key=f"archive_{name}",
-        help="A zip with the model's files. Everybody on this server sees the model already.",
-    )
+    if entry.has_files:
+        st.download_button(
+            "Download",
+            data=lambda: brought_models.archive(name, who.folder),
+            file_name=f"{stem(name)}.zip",
+            mime="application/zip",
+            icon=":material/download:",
+            on_click="ignore",
+            key=f"archive_{name}",
+            help="A zip of the model with its card: another server takes it and asks for nothing.",
+        )
+    if entry.mine:
+        label, icon = ("Make private", ":material/lock:") if entry.shared else ("Share", ":material/group:")
+        if st.button(
+            plain(label), key=f"share_{name}", icon=icon, help="Shared, everybody who may use this server sees it."
+        ):
+            brought_models.share(entry, not entry.shared, who)
+            st.rerun()
     if not brought_models.may_change(entry, who):
         return
     with st.popover("Rename", icon=":material/edit:"), plainly():

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import caching
+from app import caching, visitor
 from app.components import say
 from app.components.linked import linked_select
 from app.services import artifacts, brought_models, datasets
@@ -14,7 +14,7 @@ _NOTHING = ""
 def draw_preview(entry: ModelEntry) -> None:
     """A shipped scene beside the model's mask, once one is chosen."""
     names = datasets.scene_names()
-    model = artifacts.models().get(entry.name)
+    model = artifacts.models(visitor.owner()).get(entry.name)
     if not names or model is None:
         return
     chosen = linked_select(

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import caching, state
+from app import caching, state, visitor
 from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import page, plainly
@@ -20,7 +20,7 @@ from app.views.search.results import results
 def main() -> None:
     st.title("Search", anchor=False)
     st.caption("Given a budget, which student? Settings are tried as runs, and what is found is confirmed at the end.")
-    models = artifacts.models()
+    models = artifacts.models(visitor.owner())
     if not models:
         empty_state("No teacher yet", "A search needs a trained model. Put the shipped ones back into `checkpoints/`.")
         return

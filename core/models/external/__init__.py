@@ -9,7 +9,7 @@ from core.cards import ModelCard
 from core.class_mapping import class_mapping
 from core.errors import CheckpointError
 from core.models.committee import COMMITTEE
-from core.models.external.brought_network import BroughtNetwork, Surroundings
+from core.models.external.brought_network import BroughtNetwork, ResampledModel, Surroundings, resampling
 from core.models.external.confined_network import ConfinedRun, OpenedModel, RunLimits
 from core.models.external.onnx_network import ArrayNetwork
 from core.models.external.torch_networks import TORCH_KINDS, build_here
@@ -35,6 +35,27 @@ def load_brought(folder: Path, card: ModelCard, device: torch.device, *, limits:
     )
     mapping = class_mapping(tuple(arguments["classes"]), card.classes.scored_names, arguments["map"])
     return (MappedModel(found, mapping) if mapping.changes else found).to(device).eval()
+
+
+def seen_at_its_resolution(model: nn.Module, card: ModelCard, metres: float | None) -> tuple[nn.Module, str]:
+    """A brought model that sees pictures as large as those it was trained on, and a sentence where they are resampled.
+
+    Args:
+        model: Of `card`, or the part of it that answers in classes of its own.
+        card: Other models than brought ones are left as they are.
+        metres: The ground width of a pixel of the pictures, where it is known.
+
+    Raises:
+        ModelError: The resolutions are too far apart.
+    """
+    brought = card.model.architecture in KINDS
+    factor = resampling(picture_metres=metres, model_metres=card.metres_per_pixel) if brought else 1.0
+    if factor == 1:
+        return model, ""
+    return ResampledModel(model, factor).eval(), (
+        f"The model was trained at {card.metres_per_pixel:g} m a pixel and sees these pictures of {metres:g} m "
+        f"{factor:.3g} times as large."
+    )
 
 
 def limits_for(size: int) -> RunLimits:

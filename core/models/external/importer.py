@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.brought import onnx_file
 from core.brought.found import FoundModel, ModelAnswers, card_of, check_name, missing, settle
 from core.brought.model_folder import inspect_folder
+from core.brought.shared_card import CARD, with_card
 from core.cards import ModelCard, brought_stem, load_card, resolve
 from core.errors import CheckpointError, ConfigError, ModelError, PictureRefusedError
 from core.files import discard, write_aside
@@ -47,8 +48,23 @@ class Probe:
 def inspect(source: Path) -> FoundModel:
     """What a model says of itself: an .onnx file, or a folder that holds one, or one of transformers or smp.
 
-    Nothing of it runs. Raises `ModelError`.
+    Nothing of it runs. A card beside it (`core.brought.shared_card`) says what its files do not. Raises `ModelError`.
     """
+    found = _inspected(source)
+    return settle(found, _with_card(found, ModelAnswers(), source))
+
+
+def _with_card(found: FoundModel, said: ModelAnswers, source: Path) -> ModelAnswers:
+    """What was said, and what the card beside the model says; one that does not fit its model says nothing."""
+    try:
+        settle(found, with_card(ModelAnswers(), source))
+    except ConfigError:
+        return said
+    return with_card(said, source)
+
+
+def _inspected(source: Path) -> FoundModel:
+    """What the files of the model itself say. Raises `ModelError`."""
     if source.is_dir():
         graphs = sorted(source.glob("*.onnx"))
         if len(graphs) == 1 and not (source / "config.json").is_file():
@@ -65,7 +81,13 @@ def inspect(source: Path) -> FoundModel:
 
 
 def import_model(
-    source: Path, name: str, said: ModelAnswers, *, confined: bool = False, limits: RunLimits | None = None
+    source: Path,
+    name: str,
+    said: ModelAnswers,
+    *,
+    confined: bool = False,
+    limits: RunLimits | None = None,
+    beside: Mapping[str, str] | None = None,
 ) -> ModelCard:
     """Take a model into the workspace under a name of its own.
 
@@ -75,6 +97,7 @@ def import_model(
         said: What its files do not say.
         confined: Whether it always runs in a confined process: of what a visitor brings.
         limits: Of the process that runs it once.
+        beside: Files that stand beside its card from the first moment on, their text by name.
 
     Raises:
         ConfigError: The name is taken, or something is missing or wrong; `.problems` lists it.
@@ -82,7 +105,9 @@ def import_model(
     """
     target = brought_stem(check_name(name)).parent
     require_free(name)
-    known = settle(inspect(source), said)
+    found = _inspected(source)
+    said = _with_card(found, said, source)
+    known = settle(found, said)
     if asked := missing(known):
         raise ConfigError(asked)
     with _staged(target) as folder:
@@ -91,7 +116,7 @@ def import_model(
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(base / file, folder / file)
         # What was copied counts: the source may have changed since.
-        copied = inspect(folder if known.kind in TORCH_KINDS else folder / known.network["file"])
+        copied = _inspected(folder if known.kind in TORCH_KINDS else folder / known.network["file"])
         known = settle(copied, said)
         size = sum((folder / file).stat().st_size for file in known.files)
         known = with_probe(known, probe(folder, known, limits or limits_for(size), confined=confined))
@@ -99,7 +124,8 @@ def import_model(
         said = replace(said, origin=said.origin or source.name)
         card = card_of(name, known, said, size=size, digest=digest, confined=confined)
         card = replace(card, created=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()))
-        write_aside(folder / "card.json", lambda path: path.write_text(card.to_json(), encoding="utf-8"))
+        for file, text in {**(beside or {}), CARD: card.to_json()}.items():
+            (folder / file).write_text(text, encoding="utf-8")
         folder.replace(target)
     return card
 

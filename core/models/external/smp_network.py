@@ -23,7 +23,7 @@ def build_smp_folder(folder: Path, network: dict[str, Any]) -> nn.Module:
         ModelError: The library cannot build it, or the weights are those of another network.
     """
     settings = dict(network["settings"])
-    outputs, encoder = settings.pop("classes"), settings.pop("encoder_name", "resnet34")
+    outputs, encoder = settings.pop("classes", 1), settings.pop("encoder_name", "resnet34")
     settings.pop("in_channels", None)
     for key in [key for key, value in settings.items() if value is None]:
         del settings[key]
