@@ -53,5 +53,6 @@ def _stop_if_signed_out() -> None:
 
 
 def show_problems(problems: tuple[str, ...] | list[str]) -> None:
-    """Sentences in red, one a line."""
-    say.error(*map(str, problems))
+    """Sentences in red, one a line; nothing where there is none."""
+    if problems:
+        say.error(*map(str, problems))

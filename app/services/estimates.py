@@ -18,6 +18,8 @@ from core.losses.catalogue import LOSSES, names
 _BASES = (4, 12)
 _IMAGES = 4
 _START_SECONDS = 12.0
+_CONSISTENCY = 4 / 3
+"""Steps that consistency adds to each: a forward pass of the averaged copy, and a step on the strong view."""
 _LOSS_IMAGES, _LOSS_PIXELS = 8, 8 * 128**2
 _FEWEST_TURNS, _MOST_TURNS, _TURNS_SECONDS = 4, 20, 4.0
 _MIRROR_IMAGES = 4
@@ -124,7 +126,7 @@ def training_seconds(
     pictures = val_megapixels * 1e6 / pace.crop**2
     validations = -(-config.train.epochs // config.train.validate_every)
     validation = validations * pictures * per_image / 3
-    train = config.train.epochs * views * per_image
+    train = config.train.epochs * views * per_image * (1 + (_CONSISTENCY if config.train.consistency else 0))
     if config.distill is not None:
         on_teacher = sum((losses or {}).get(name, 0.0) for name in config.distill.losses)
         train += config.train.epochs * views * on_teacher

@@ -102,7 +102,9 @@ def given(config: RunConfig, *, control: bool) -> str:
     if distill is None or (few is not None and few < 1):
         return ""
     labels = f"the labels of {'all' if few is None else few} training picture{'' if few == 1 else 's'}"
-    answers = "the teacher's answers to all of them" + (" and to those without labels" if config.data.transfer else "")
+    answers = "the teacher's answers to all training pictures" + (
+        " and to those without labels" if config.data.transfer else ""
+    )
     taught_alone = distill.alpha == 0 == distill.alpha_at(1)
     told = f"The student learns from {answers}, and from no label" if taught_alone else ""
     told = told or f"The student learns from {labels}, and from {answers}"

@@ -21,6 +21,7 @@ from core.data import named
 from core.data.dataset import Dataset
 from core.data.datasets import DATASETS, has_pictures, known
 from core.data.folder import find_pairs
+from core.data.splits import without_labels
 from core.errors import ConfigError, DatasetNotFoundError, RunStateError
 from core.files import write_aside
 from core.runs.store.records import RunState
@@ -149,7 +150,7 @@ def split_facts(data: DataConfig) -> dict[str, Any] | None:
         "val": val,
         "crops": sum(n * max(1, h // data.crop) * max(1, w // data.crop) for h, w, n in told["train_sizes"]),
         "val_megapixels": told["validation_pixels"] / 1e6,
-        "note": note + (f" {alone} without labels are for a teacher." if alone else ""),
+        "note": note + (f" {without_labels(alone)}" if alone else ""),
         "leaks": False,
         "warnings": [],
     }

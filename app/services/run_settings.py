@@ -44,7 +44,7 @@ FORM = (
         "average_flips",
     ),
     *("dataset", "root", "transfer", "split", "labelled", "crop", "views_per_epoch"),
-    *("base", "epochs", "batch_size", "learning_rate", "ema", "seed", "device", "name"),
+    *("base", "epochs", "batch_size", "learning_rate", "ema", "consistency", "confidence", "seed", "device", "name"),
 )
 """Every setting that the form holds, by the name of its field."""
 

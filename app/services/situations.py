@@ -44,14 +44,14 @@ SITUATIONS: dict[str, StartingPoint] = {
         asks_pictures=True,
     ),
     "place": StartingPoint(
-        "A new place",
+        "New place",
         "Labels of one place, pictures without labels of another. Nothing was measured here yet; for compact students "
         "in a new city others report gains of 1.4 to 2.0 points. Only labels from the new place can tell you yours.",
         {"labelled": None, "alpha": 0.5},
         asks_pictures=True,
     ),
     "all": StartingPoint(
-        "Labels for everything",
+        "All labels",
         "Expect nothing from the teacher's answers: +0.4 ± 0.5 points over labels alone (three seeds, ten minutes "
         "each). A small model is still worth having for its size and speed: the shipped student has 3 % of its "
         "teacher's parameters, answers 8.1 times faster and keeps 96.8 % of its score.",

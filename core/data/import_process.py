@@ -25,7 +25,7 @@ from core.data.readers.files import Decoder, Tree
 from core.data.readers.inferred import Proposal, Proposed
 from core.data.readers.source import Asked
 from core.data.seen import save_seen
-from core.errors import DiskFullError, TerrastillError
+from core.errors import DataError, DiskFullError, TerrastillError
 from core.files import write_aside
 from core.imagery.archives import DATASET_LIMITS, is_zip, unpack
 from core.out_of_memory import DECODING, set_kill_priority
@@ -117,6 +117,9 @@ def _tree(order: ImportOrder, folder: Path, tell: Callable[[int, int, str], None
     source, opened = Path(order.source), None if order.opened is None else Path(order.opened)
     files = sorted(source.iterdir()) if opened is None else [source]
     zips = [file for file in files if is_zip(file)]
+    for file in files:
+        if file.suffix.lower() == ".zip" and file.is_file() and file not in zips:
+            raise DataError(f"{file.name} is no zip, whatever its name says: pack the files as a zip again.")
     if not zips:
         return Tree(source, opened=opened, decoder=Decoder())
     root = folder / _UNPACKED

@@ -105,7 +105,7 @@ def split_scenes(
                 "Add pictures or choose another split."
             )
     if unlabelled:
-        note = f"{split.note} {len(unlabelled)} pictures without labels are for a teacher."
+        note = f"{split.note} {without_labels(len(unlabelled))}"
         split = replace(split, train=[*split.train, *unlabelled], note=note)
     return _with_leaks(split)
 
@@ -255,3 +255,10 @@ def _taken(groups: list[list[int]], count: int, *, most: int) -> set[int]:
         found.update(groups.pop(0))
         most -= 1
     return found
+
+
+def without_labels(count: int) -> str:
+    """What becomes of so many pictures (1 or more) that nobody labelled."""
+    if count == 1:
+        return "1 more has no labels: a student learns what its teacher says of it."
+    return f"{count:,} more have no labels: a student learns what its teacher says of them."

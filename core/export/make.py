@@ -24,6 +24,7 @@ from core.models.external import KINDS
 
 SCRIPT = Path(__file__).with_name("segment.py")
 SCRIPT_FOR_BANDS = Path(__file__).with_name("segment_bands.py")
+INT8 = "model-int8.onnx"
 CALIBRATION_TILES, PARITY_TILES = 32, 8
 _COLOURS = """in:  image, uint8 (N, height, width, 3), red green blue, any size"""
 _README = """{name}: a segmentation model exported by Terrastill.
@@ -40,12 +41,16 @@ segment.py       python segment.py {use}
 
 @dataclass(frozen=True)
 class Exported:
-    """ONNX files as bytes by name (`model.onnx`, `model-int8.onnx`), and how each compares with PyTorch."""
+    """ONNX files as bytes by name (`model.onnx`, `model-int8.onnx`), and how each compares with PyTorch.
+
+    `left_out` has, by name, why a file is not among them.
+    """
 
     card: ModelCard
     argmax: bool
     files: dict[str, bytes]
     parities: dict[str, parity.Parity] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     tiles_from: str = ""
 
 
@@ -54,11 +59,13 @@ def export(
     *,
     argmax: bool = False,
     int8: bool = False,
+    insist: bool = True,
     data: DataConfig | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Exported:
     """Export the model at `stem`; parity and INT8 ranges are taken on training tiles of `data`.
 
+    Without `insist`, an INT8 file that does not answer as PyTorch does is left out, and the reason is kept.
     These are usually the shipped scenes, and for a model of other bands than colours the dataset that it learned from.
 
     Raises `ExportError` when it cannot be exported or does not answer as PyTorch does, what `checkpoint.load` and
@@ -76,13 +83,20 @@ def export(
     made = {"model.onnx": to_onnx(loaded.model, loaded.card, argmax=argmax)}
     if int8:
         say("Calibrating INT8 …")
-        made["model-int8.onnx"] = quantise(
-            made["model.onnx"], training_tiles(data, count=CALIBRATION_TILES, bands=bands)
-        )
+        made[INT8] = quantise(made["model.onnx"], training_tiles(data, count=CALIBRATION_TILES, bands=bands))
     files = {name: model.SerializeToString() for name, model in made.items()}
     say("Comparing with PyTorch …")
-    parities = {name: _checked(name, file, loaded, tiles) for name, file in files.items()}
-    return Exported(loaded.card, argmax, files, parities, tiles_from=data.dataset)
+    parities: dict[str, parity.Parity] = {}
+    left_out: dict[str, str] = {}
+    for name, file in files.items():
+        try:
+            parities[name] = _checked(name, file, loaded, tiles)
+        except ExportError as error:
+            if insist or name != INT8:
+                raise
+            left_out[name] = str(error)
+    kept = {name: files[name] for name in parities}
+    return Exported(loaded.card, argmax, kept, parities, left_out, tiles_from=data.dataset)
 
 
 def archive(exported: Exported) -> bytes:
@@ -106,7 +120,14 @@ def contents(exported: Exported) -> dict[str, bytes]:
         **exported.files,
         "card.json": card.to_json().encode(),
         "classes.json": _json(scored),
-        "parity.json": _json({"compared_with": "PyTorch", "tiles_from": exported.tiles_from, "files": checks}),
+        "parity.json": _json(
+            {
+                "compared_with": "PyTorch",
+                "tiles_from": exported.tiles_from,
+                "files": checks,
+                "left_out": exported.left_out,
+            }
+        ),
         "segment.py": (SCRIPT if card.bands.is_colours else SCRIPT_FOR_BANDS).read_bytes(),
         "README.txt": _readme(exported).encode(),
     }
@@ -114,26 +135,30 @@ def contents(exported: Exported) -> dict[str, bytes]:
 
 def _checked(name: str, file: bytes, loaded: checkpoint.Loaded, tiles: Sequence[NDArray[np.uint8]]) -> parity.Parity:
     found = parity.compare(OnnxModel(file, threads=1), loaded.model, loaded.card, tiles)
-    return parity.insist(found, least=parity.SAME_CLASS_INT8 if "int8" in name else parity.SAME_CLASS)
+    return parity.insist(found, least=parity.SAME_CLASS_INT8 if name == INT8 else parity.SAME_CLASS)
 
 
 def _readme(exported: Exported) -> str:
-    int8, bands = "model-int8.onnx" in exported.files, exported.card.bands
+    int8, bands = INT8 in exported.files, exported.card.bands
     second = " model-int8.onnx" if int8 else ""
     takes, use = _COLOURS, f"photo.jpg mask.png{second}   (needs onnxruntime, numpy and pillow)"
     if not bands.is_colours:
         takes = f"in:  image, {bands.depth} (N, height, width, {len(bands)}), any size: {bands}"
         use = f"in.tif mask.tif{second}   (needs onnxruntime, numpy and rasterio)"
-    return _README.format(
-        name=exported.card.name,
-        int8="; model-int8.onnx with integer convolutions" if int8 else "",
-        answer=(
-            "mask, uint8 (N, height, width), class indices"
-            if exported.argmax
-            else f"logits, float32 (N, {exported.card.classes.outputs}, height, width); the largest is the class"
-        ),
-        takes=takes,
-        use=use,
+    told = "".join(f"\n{name} is not here. {why}\n" for name, why in exported.left_out.items())
+    return (
+        _README.format(
+            name=exported.card.name,
+            int8="; model-int8.onnx with integer convolutions" if int8 else "",
+            answer=(
+                "mask, uint8 (N, height, width), class indices"
+                if exported.argmax
+                else f"logits, float32 (N, {exported.card.classes.outputs}, height, width); the largest is the class"
+            ),
+            takes=takes,
+            use=use,
+        )
+        + told
     )
 
 

@@ -86,6 +86,7 @@ def test_time_counts_losses_mirror_images_and_how_often_the_teacher_predicts() -
     assert inside - stored == pytest.approx(10 * 100 * 0.002)
     assert seconds(cache_views=0) - stored == pytest.approx(8 * 100 * 0.1), "at every step"
     assert stored - seconds(cache_pictures=True) == pytest.approx(1 * 100 * 0.1), "at the pictures once"
+    assert seconds(consistency=1.0, ema=0.99) - stored == pytest.approx(10 * 100 * 0.01 * 4 / 3)
     assert seconds(average_flips=True) - stored == pytest.approx(3 * 2 * 100 * 0.1)
 
 

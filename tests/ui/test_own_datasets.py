@@ -247,6 +247,22 @@ def test_a_zip_that_is_none_is_one_sentence_and_leaves_nothing() -> None:
     assert not list(paths.imports().iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("packed.zip", b"Rar!\x1a\x07\x01\x00" + bytes(99), "packed.zip is no zip, whatever its name says"),
+        ("text.ZIP", b"hello", "text.ZIP is no zip, whatever its name says"),
+        ("empty.zip", b"PK\5\6" + bytes(18), "No pictures were found: bring PNG, JPEG or TIFF files"),
+    ],
+)
+def test_an_upload_that_holds_nothing_is_told_by_what_it_is(name: str, content: bytes, told: str) -> None:
+    draft = imports.open_draft(ANN, "", now=time.time())
+    draft.bring([(name, io.BytesIO(content))])
+    found = draft.state()
+    assert found.step == "failed"
+    assert found.error.startswith(told)
+
+
 def test_what_is_not_saved_goes_after_a_day() -> None:
     draft = brought()
     assert imports.sweep(time.time() + 3600) == 0

@@ -78,6 +78,18 @@ def test_pictures_without_labels_are_offered_from_what_is_here(
     assert "Name the folder that holds the pictures without labels." in page.error[0].value
 
 
+def test_consistency_is_asked_for_in_the_form_and_travels_in_the_link(view: View, world: World) -> None:
+    page = view("distill")
+    assert page.number_input(key="confidence").disabled
+    page.number_input(key="consistency").set_value(1.0).run()
+    assert "Consistency needs averaged weights" in page.error[0].value
+    page.number_input(key="ema").set_value(0.99).run()
+    page.number_input(key="confidence").set_value(0.9).run()
+    made = launched(page, world)
+    assert held(made, "consistency", "confidence", "ema") == (1.0, 0.9, 0.99)
+    assert launched(view("distill", **run_settings.to_link(made.config)), world).config.train == made.config.train
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [

@@ -30,6 +30,7 @@ def test_teacher_and_student_are_queued_as_a_chain(view: View, world: World) -> 
     page = view("distill", goal="teacher", dataset="plots", teacher_epochs="3", teacher_student="6")
     assert not page.exception
     assert "4 classes" in words(page)
+    assert not page.error
     page.button(key="launch").click().run()
     assert not page.exception
     teacher, student = sorted(open_store().list(), key=lambda run: run.created_at)
@@ -40,6 +41,15 @@ def test_teacher_and_student_are_queued_as_a_chain(view: View, world: World) -> 
     assert student.config.distill.teacher == teacher.id
     assert student.config.model.arguments == {"base": 6}
     assert student.config.data == teacher.config.data
+
+
+def test_what_is_doubtful_about_a_teacher_is_said_and_does_not_stop_it(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "check_settings", lambda *_, **__: ["Nine classes are rare."])
+    page = view("distill", goal="teacher", dataset="plots")
+    assert [each.value for each in page.warning] == ["Nine classes are rare."]
+    assert not page.button(key="launch").disabled
 
 
 def test_a_student_waits_for_its_teacher_though_a_slot_is_free() -> None:

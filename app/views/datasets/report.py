@@ -17,6 +17,8 @@ from app.services.names import plain, shown
 
 _ROWS = 12
 _NAMED = 4
+_PREVIEW = 192
+"""Widest pair of the preview, in CSS pixels: two fit beside each other in its column at 1280."""
 _BAR = {"train": "#0e7c66", "validate": "#c2571a", "test": "#5b5bd6"}
 
 
@@ -228,7 +230,7 @@ def _preview(report: ImportReport, edits: Edits) -> None:
     with st.container(horizontal=True, gap="small"):
         for at, (stem, _, width) in enumerate(report.seen):
             use = _use(stem, labelled[stem], parts, cut) if stem in labelled else "Left out"
-            with st.container(width=min(2 * width + 4, 216), gap=None):
+            with st.container(width=min(2 * width + 4, _PREVIEW), gap=None):
                 st.image(
                     import_report.painted(report, at, edits),
                     width="stretch",

@@ -55,6 +55,8 @@ def _teacher() -> None:
     with side, st.container(border=True):
         found = teachers.check(request)
         show_problems(found.problems)
+        for warning in found.warnings:
+            say.warning(warning)
         ready = not found.problems and _can_be_read(request.config.data)
         both = "Launch all three" if request.control else "Launch both"
         label = "Launch the teacher" if request.student is None else both
@@ -97,8 +99,7 @@ def _before_launch(request: launch.Request, teacher: Model, losses: LossForm) ->
     for warning in found.warnings:
         say.warning(warning)
     ready = not found.problems and _data_is_usable(request)
-    if found.problems:
-        show_problems(found.problems)
+    show_problems(found.problems)
     pressed = st.button(
         "Launch",
         type="primary",

@@ -212,7 +212,7 @@ def _more(losses: LossForm) -> dict[str, Any]:
     left, right = st.columns(2, gap="medium")
     values: dict[str, Any] = {}
     with left:
-        for name in ("batch_size", "learning_rate", "ema"):
+        for name in ("batch_size", "learning_rate", "ema", "consistency"):
             values[name] = _number(name)
         values["split"] = linked_select(
             setting_of("split").title, list(_SPLITS), name="split", title=_SPLITS.__getitem__
@@ -227,6 +227,7 @@ def _more(losses: LossForm) -> dict[str, Any]:
             default=value_of(_preset(), "views_per_epoch"),
             step=int(views.step),
         )
+        values["confidence"] = _number("confidence", disabled=not values["consistency"])
         values |= _stored(losses)
     values["average_flips"] = _toggle("average_flips")
     end = value_of(_preset(), "alpha_end")

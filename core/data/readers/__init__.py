@@ -19,6 +19,6 @@ def read_source(tree: Tree, asked: Asked | None = None) -> Source:
     """What a folder holds, by the first reader that knows it. Raises `DataError` where none does."""
     reader = next((reader for reader in READERS if reader.knows(tree)), None)
     if reader is None:
-        raise DataError("This folder holds no pictures: choose the folder that holds images and their labels.")
+        raise DataError("No pictures were found: bring PNG, JPEG or TIFF files and their labels.")
     source: Source = reader.read(tree, asked or Asked())
     return source

@@ -57,7 +57,7 @@ def propose(source: Source, counts: Mapping[int, int]) -> Proposal:
     """The classes of a source whose labels hold these codes so often. Raises `DataError` where they are no classes."""
     present = {code: count for code, count in counts.items() if code >= 0}
     if not present and OUTSIDE not in counts:
-        raise DataError("Nobody labelled a pixel here: add masks or outlines, or use the pictures as a transfer set.")
+        raise DataError("No labels were found: add masks or outlines of some pictures; the others may stay without.")
     if source.coding == "values":
         found, near, notes = _by_value(source, present)
     elif source.coding == "colours":

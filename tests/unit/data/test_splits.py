@@ -261,3 +261,8 @@ def test_patches_of_a_single_picture_cannot_be_parted_without_a_leak() -> None:
 def test_numbered_photos_are_no_patches(form: str) -> None:
     given = [dataclasses.replace(scene, name=form.format(at)) for at, scene in enumerate(unnumbered(20))]
     assert not split_scenes(given, "by-image").leaks
+
+
+def test_pictures_without_labels_are_told_in_one_and_in_many() -> None:
+    assert splits.without_labels(1) == "1 more has no labels: a student learns what its teacher says of it."
+    assert splits.without_labels(1200).startswith("1,200 more have no labels: ")

@@ -8,6 +8,7 @@ import sys
 import venv
 import zipfile
 import zlib
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ import torch
 from PIL import Image
 
 from core import checkpoint, paths
-from core.config import DataConfig
+from core.config import DataConfig, ModelConfig
+from core.data.datasets import known
 from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene
 from core.errors import ExportError
@@ -30,6 +32,7 @@ from core.imagery.confined_picture import ConfinedPicture
 from core.infer.picture import Wanted, predict_picture
 from core.models import build_model
 from tests.unit.networks import balance, noise
+from tests.unit.own_dataset import ODD_NAMES, own_dataset
 
 from .conftest import CARD, Pair, pictures, random_unet
 
@@ -94,6 +97,34 @@ def test_the_zip_holds_what_it_names(exported: make.Exported) -> None:
     assert json.loads(files["parity.json"])["files"]["model.onnx"]["tiles"] == make.PARITY_TILES
     readme = files["README.txt"].decode()
     assert [name for name in files if name not in readme] == ["README.txt"]
+
+
+def test_int8_that_answers_otherwise_is_left_out_of_a_zip_of_own_classes_and_the_zip_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path))
+    own_dataset(tmp_path)
+    classes = known()["plots"].classes
+    card = replace(CARD, model=ModelConfig("compact", {"base": 2}), classes=classes, data={"dataset": "plots"})
+    checkpoint.save(tmp_path / "own", build_model(card.model, outputs=classes.outputs), card)
+    monkeypatch.setattr(parity, "SAME_CLASS_INT8", 1.01)
+    with pytest.raises(ExportError, match="the file is not offered"):
+        make.export(tmp_path / "own", int8=True)
+    found = make.export(tmp_path / "own", int8=True, insist=False)
+    with zipfile.ZipFile(BytesIO(make.archive(found))) as bundle:
+        names, readme = bundle.namelist(), bundle.read("README.txt").decode()
+        told, checks = json.loads(bundle.read("classes.json")), json.loads(bundle.read("parity.json"))
+    assert ("model.onnx" in names, make.INT8 in names) == (True, False)
+    assert told["names"] == list(ODD_NAMES)
+    assert f"{make.INT8} is not here. {checks['left_out'][make.INT8]}" in readme
+    assert f"mask.png {make.INT8}" not in readme
+    assert checks["tiles_from"] == "plots"
+
+
+def test_a_float_file_that_answers_otherwise_is_never_offered(stem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parity, "SAME_CLASS", 1.01)
+    with pytest.raises(ExportError, match="the file is not offered"):
+        make.export(stem, insist=False)
 
 
 def test_the_script_is_short(exported: make.Exported) -> None:

@@ -69,7 +69,7 @@ def test_pictures_without_labels_are_for_a_teacher_alone(home: Path) -> None:
     run(taught, home, "both", collector)
     _, split = open_split(DATA)
     assert [scene.name for scene in split.train] == ["a", "b", "e", "f"]
-    assert "2 pictures without labels are for a teacher." in split.note
+    assert "2 more have no labels: a student learns what its teacher says of them." in split.note
     stored = [message for message in messages(collector) if message.startswith("Stored the teacher's outputs")]
     assert stored == ["Stored the teacher's outputs for 4 pictures."]
 
