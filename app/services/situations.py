@@ -44,9 +44,9 @@ SITUATIONS: dict[str, StartingPoint] = {
         asks_pictures=True,
     ),
     "place": StartingPoint(
-        "New place",
-        "Labels of one place, pictures without labels of another. Nothing was measured here yet; for compact students "
-        "in a new city others report gains of 1.4 to 2.0 points. Only labels from the new place can tell you yours.",
+        "New area",
+        "Labels of one area, pictures without labels of another. Nothing was measured here yet; for compact students "
+        "in a new city others report gains of 1.4 to 2.0 points. Only labels from the new area can tell you yours.",
         {"labelled": None, "alpha": 0.5},
         asks_pictures=True,
     ),

@@ -75,8 +75,8 @@ def _counts(report: ImportReport) -> None:
 
 
 def _size_text(sizes: list[tuple[tuple[int, int], int]]) -> str:
-    if len(sizes) == 1:
-        return f"{sizes[0][0][0]} × {sizes[0][0][1]}"
+    if len(sizes) <= 2:
+        return " and ".join(f"{width} × {height}" for (width, height), _ in sizes)
     widths, heights = [size[0] for size, _ in sizes], [size[1] for size, _ in sizes]
     return f"{min(widths)} × {min(heights)} to {max(widths)} × {max(heights)}"
 
@@ -105,7 +105,7 @@ def _odd(draft: Draft, report: ImportReport) -> frozenset[str]:
             with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
                 count = "1 image has" if len(alone) == 1 else f"{len(alone):,} images have"
                 _sentence(f"{count} no labels.", alone)
-                say.caption("For a teacher", width="content", help="A student learns what its teacher says of them.")
+                say.caption("Kept", width="content", help="A student learns what its teacher says of them.")
     draft.keep(**{f"mend_{number}": group.key in mended for number, group in enumerate(found) if group.resample})
     return frozenset(mended)
 
