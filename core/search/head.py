@@ -116,7 +116,8 @@ class Head:
 
     def _reconcile(self) -> None:
         """Make the engine agree with the store, and take up the trials that are under way."""
-        rows = [row for row in self._store.trials(self._search.name) if row.role == TRIAL]
+        runs = self._store.trials(self._search.name)
+        rows = [row for row in runs if row.role == TRIAL]
         by_number = {row.number: row for row in rows}
         for number in range(self._engine.count(), max(by_number, default=-1) + 1):
             row = by_number.get(number)
@@ -124,7 +125,7 @@ class Head:
             params = row.facts.get("params", {}) if row else {}
             facts = self._told(row) if row and told else {}
             self._engine.restore(params, told, curve=row.facts.get("curve") if row else None, **facts)
-        self._stopping = {row.id for row in rows if row.cancel_requested and "pruned" not in row.facts}
+        self._stopping = {row.id for row in runs if row.cancel_requested and "pruned" not in row.facts}
         for row in rows:
             if "told" not in row.facts:
                 self._open[row.number] = row.id

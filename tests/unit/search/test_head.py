@@ -227,6 +227,24 @@ def test_a_stopped_search_goes_on_with_the_same_trials(store: StudyStore) -> Non
 
 
 @pytest.mark.slow
+def test_a_confirmation_that_still_stops_while_its_search_is_continued_goes_on(store: StudyStore) -> None:
+    search, workers = begin(store, make_plan(trials=1, confirm=1, prune=False)), Trainers(store)
+
+    def turn() -> None:
+        workers.turn()
+        if any(row.role == "winner" and row.state == RunState.RUNNING for row in store.trials("s")):
+            store.stop_study("s")
+
+    with pytest.raises(CancelledError):
+        head(store, search, turn, cancelled=lambda: store.get(search.id).cancel_requested).run()
+    store.release(search.id, "h", attempt=search.attempt)
+    store.continue_study("s", search.job)
+    again = hold(store)
+    head(store, again, workers.turn).run()
+    assert set(states(store).values()) == {RunState.DONE}
+
+
+@pytest.mark.slow
 def test_a_search_can_be_widened_and_keeps_its_trials(store: StudyStore) -> None:
     plan = make_plan(prune=False)
     carry_out(store, plan)
