@@ -239,8 +239,9 @@ export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".viewer");
   const { session, scene } = unpack(data);
   let viewer = instances.get(root);
-  if (!viewer) instances.set(root, (viewer = new Viewer(root)));
-  if (viewer.link !== session.link) viewer.start(session);
+  const fresh = !viewer;
+  if (fresh) instances.set(root, (viewer = new Viewer(root)));
+  if (fresh || viewer.link !== session.link) viewer.start(session);
   viewer.show(scene.id, scene, session.shares, (view) => setStateValue("view", view));
   return () => {
     viewer.stop();
