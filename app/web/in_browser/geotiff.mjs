@@ -1,4 +1,4 @@
-// A GeoTIFF in memory → its colours and its place: 8 bits, one to four bands, in tiles or strips, plain, deflated, LZW
+// A GeoTIFF in memory → its colours and its place: 8 bits, 1 to 4 bands, in tiles or strips, plain, deflated, LZW
 // or packed bits, with a horizontal predictor. What it cannot read it says in a sentence. Nothing leaves the page.
 
 const SIZES = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 11: 4, 12: 8, 16: 8, 17: 8 };
@@ -9,7 +9,7 @@ const TAGS = {
 };
 const MOST_PIXELS = 16_000_000;
 
-// Bytes of a file → { width, height, rgba, transform, epsg }; `transform` (a, b, c, d, e, f) and `epsg` null if unknown.
+// Bytes of a file → { width, height, rgba, transform, epsg }; `transform` (a, b, c, d, e, f) and `epsg` may be null.
 export async function readGeotiff(buffer) {
   const tags = directory(new DataView(buffer));
   const { width, height } = tags;
