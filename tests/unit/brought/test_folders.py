@@ -57,7 +57,12 @@ def test_logits_are_those_of_the_librarys_own_pipeline(tmp_path: Path, make: Cal
     ours = answer("brought", image)
     assert card.classes.scored_names == tuple(LABELS.values())
     assert np.abs(ours.probabilities - expected).max() < 1e-3
-    assert (ours.mask == mask.numpy()).mean() >= 0.999
+    # Where two classes are as probable as each other to what the probabilities may differ by, either is right.
+    second, first = np.sort(expected, axis=0)[-2:]
+    decided = first - second > 2e-3
+    # The fresh MobileViT lets next to nothing of a picture through, and decides nowhere.
+    assert decided.mean() > 0.5 or make is folders.mobilevit
+    assert ((ours.mask == mask.numpy()) | ~decided).mean() >= 0.999
     assert len(np.unique(ours.mask)) > 1
 
 
