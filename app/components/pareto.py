@@ -1,13 +1,12 @@
 """Accuracy against cost, as a picture: who is beaten on both, and who is not. Pure: rows in, figure out."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
 from app.services.benchmarks import Row, runtime_symbol, runtime_title
 from app.services.names import in_chart
-from app.services.plots import round_log_ticks, short_number
+from app.services.plots import log_axis
 
 AXES = {"latency": "Latency (ms)", "parameters": "Parameters", "bytes": "File size (MB)"}
 _COLOURS = ("#2a9479", "#d9782d", "#7c7ce0", "#b8860b", "#a0528d", "#3f7fb5", "#6b6b6b", "#ed5e9f")
@@ -68,21 +67,6 @@ def pareto_chart(rows: Sequence[Row], axis: str, titles: Mapping[str, str]) -> g
         clickmode="event+select",
     )
     costs = [value for row in rows if row.miou5 is not None and (value := along(row, axis))]
-    _mark_cost(figure, costs, AXES[axis])
+    log_axis(figure, costs, AXES[axis])
     figure.update_yaxes(title_text="mIoU (%)", automargin=True)
     return figure
-
-
-def _mark_cost(figure: go.Figure, values: Sequence[float], title: str) -> None:
-    """A logarithmic axis with a few round numbers, written out: plotly's own are single digits that overlap."""
-    low, high = (min(values) / 1.3, max(values) * 1.3) if values else (1.0, 10.0)
-    marks = round_log_ticks(low, high)
-    figure.update_xaxes(
-        title_text=in_chart(title),
-        type="log",
-        automargin=True,
-        range=[math.log10(low), math.log10(high)],
-        tickvals=marks,
-        ticktext=[short_number(mark) for mark in marks],
-        tickangle=0,
-    )

@@ -1,11 +1,13 @@
-"""Small plots as SVG, for what has to stand in a file alone. Pure: numbers in, text out."""
+"""Small plots as SVG, for what has to stand in a file alone, and round marks for axes, those of plotly too."""
 
 import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.services.names import in_html
+import plotly.graph_objects as go
+
+from app.services.names import in_chart, in_html
 
 WIDTH, HEIGHT = 720, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 34, 52
@@ -79,6 +81,21 @@ def round_log_ticks(low: float, high: float, *, gap: float = 0.12) -> list[float
         return all(math.log10(after / before) >= gap * length for before, after in itertools.pairwise(marks))
 
     return next((marks for marks in tried if len(marks) >= 2 and apart(marks)), log_ticks(low, high))
+
+
+def log_axis(figure: go.Figure, values: Sequence[float], title: str) -> None:
+    """A logarithmic x axis with a few round numbers, written out: plotly's own are single digits that overlap."""
+    low, high = (min(values) / 1.3, max(values) * 1.3) if values else (1.0, 10.0)
+    marks = round_log_ticks(low, high)
+    figure.update_xaxes(
+        title_text=in_chart(title),
+        type="log",
+        automargin=True,
+        range=[math.log10(low), math.log10(high)],
+        tickvals=marks,
+        ticktext=[short_number(mark) for mark in marks],
+        tickangle=0,
+    )
 
 
 def log_ticks(low: float, high: float) -> list[float]:

@@ -1,13 +1,12 @@
 """A search in pictures: front, curves, what mattered, all settings at once, and maps of a grid. Pure: rows in."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
 from app.services.names import in_chart
-from app.services.plots import round_log_ticks, short_number
+from app.services.plots import log_axis
 from app.services.searches import Trial, by_settings, front, spread, title_of
 
 _GREEN, _ORANGE, _VIOLET, _GREY = "#2a9479", "#d9782d", "#7c7ce0", "#8a8a8a"
@@ -42,7 +41,7 @@ def front_chart(trials: Sequence[Trial], cost: str, title: str, *, fits: Mapping
                 hovertemplate=_POINTS,
             )
     costs = [value for trial in done if (value := trial.value(cost))]
-    _log_axis(figure, costs, title)
+    log_axis(figure, costs, title)
     figure.update_yaxes(title_text="Validation mIoU (%)", automargin=True)
     return _framed(figure, clickmode="event+select")
 
@@ -182,22 +181,9 @@ def size_chart(rows: Sequence[Mapping[str, Any]], parameters: Mapping[str, int])
                 line={"color": colour},
                 hovertemplate="%{text}: %{y:.1f} %<extra></extra>",
             )
-    _log_axis(figure, list(parameters.values()), "Parameters")
+    log_axis(figure, list(parameters.values()), "Parameters")
     figure.update_yaxes(title_text="Validation mIoU (%)", automargin=True)
     return _framed(figure)
-
-
-def _log_axis(figure: go.Figure, values: Sequence[float], title: str) -> None:
-    low, high = (min(values) / 1.3, max(values) * 1.3) if values else (1.0, 10.0)
-    marks = round_log_ticks(low, high)
-    figure.update_xaxes(
-        title_text=in_chart(title),
-        type="log",
-        automargin=True,
-        range=[math.log10(low), math.log10(high)],
-        tickvals=marks,
-        ticktext=[short_number(mark) for mark in marks],
-    )
 
 
 def _framed(figure: go.Figure, *, height: int = 340, **more: Any) -> go.Figure:

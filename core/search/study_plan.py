@@ -242,30 +242,7 @@ class SearchPlan:
             raise ConfigError("A search must be a JSON object with a config and a space.")
         config = RunConfig.from_json(json.dumps(data.get("config")))
         space = tuple(build(Axis, axis, nested={}) for axis in data["space"])
-        rest = {name: value for name, value in data.items() if name not in ("config", "space")}
-        plain = build(_Rest, rest, nested={"limits": StudentLimits})
-        kept = {name: getattr(plain, name) for name in rest}
-        return cls(config, space, **kept).validate()
-
-
-@dataclass(frozen=True)
-class _Rest:
-    """The fields of `SearchPlan` that are plain values, for reading them from JSON."""
-
-    goals: tuple[str, ...] = ()
-    limits: StudentLimits = field(default_factory=StudentLimits)
-    trials: int | None = None
-    seconds: float | None = None
-    until: float | None = None
-    sampler: str = ""
-    prune: bool = True
-    runtime: str = ""
-    side: int = 0
-    threads: int = 0
-    at_once: int | None = None
-    seed: int = 0
-    confirm: int = 0
-    generation: int = 0
+        return build(cls, {**data, "config": config, "space": space}, nested={"limits": StudentLimits}).validate()
 
 
 class _Anything(dict[str, str]):
