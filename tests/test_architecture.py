@@ -2,11 +2,13 @@
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
 
+from core import paths
 from tests.architecture import (
     Module,
     broad_catches,
@@ -335,3 +337,12 @@ def test_a_swappable_pair_a_print_and_a_long_function_are_seen() -> None:
     body = "\n".join(["    pass"] * 40)
     assert long_functions(Module("core.x", f"def f():\n{body}"), 40) == ["f has 41 lines"]
     assert long_functions(Module("core.x", f"def f():\n{body}"), 41) == []
+
+
+def test_pages_that_run_no_model_open_without_torch() -> None:
+    """It takes seconds to import, and a person would wait for it."""
+    pages = ("runs.page", "datasets.page", "models.page", "gallery", "temperature", "browser")
+    told = "\n".join(f"import app.views.{page}" for page in pages)
+    code = f"import sys\n{told}\nprint(sorted({{'torch', 'onnxruntime', 'optuna'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

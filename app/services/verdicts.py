@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.services.runs import Run
-from core import checkpoint, paths
+from core import cards, paths
 from core.data.datasets import known as known_datasets
 from core.errors import CheckpointError
 
@@ -77,7 +77,7 @@ def knowledge(run: Run, control: Run | None) -> str:
     if run.teacher is None:
         return ""
     try:
-        card = checkpoint.load_card(checkpoint.resolve(run.teacher, runs=paths.home()))
+        card = cards.load_card(cards.resolve(run.teacher, runs=paths.home()))
     except CheckpointError:
         return ""
     count, name = card.data.get("labelled") or card.data.get("training_images"), str(card.data.get("dataset", ""))
