@@ -341,7 +341,7 @@ def test_a_swappable_pair_a_print_and_a_long_function_are_seen() -> None:
 
 def test_pages_that_run_no_model_open_without_torch() -> None:
     """It takes seconds to import, and a person would wait for it."""
-    pages = ("runs.page", "datasets.page", "models.page", "gallery", "temperature", "browser")
+    pages = ("runs.page", "datasets.page", "models.page", "gallery", "temperature")
     told = "\n".join(f"import app.views.{page}" for page in pages)
     code = f"import sys\n{told}\nprint(sorted({{'torch', 'onnxruntime', 'optuna'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True)
