@@ -36,20 +36,14 @@ def names_used_twice(source: list[Module]) -> list[str]:
 
 # Two of each so far: the errors that pages may catch, and what a batch, a benchmark and an import take and give.
 STILL_TWICE = {
-    "app.services.benchmarks.Choices",
     "app.services.errors",
     "app.services.mapping.Order",
     "core.benchmark.results.Result",
-    "core.data.importing.Choices",
-    "core.data.readers.files",
-    "core.data.readers.misfits.Group",
     "core.data.readers.source.Source",
     "core.errors",
-    "core.files",
     "core.infer.batch.Order",
     "core.infer.batch.Result",
     "core.infer.stream.Source",
-    "core.train.distributed.Group",
 }
 
 
@@ -84,7 +78,7 @@ def figures_of_speech(module: Module) -> list[str]:
 
 
 # Not yet rewritten in this.
-STILL_SPOKEN = ("app.services.mapping", "core.data.importing", "core.data.readers", "tests.unit.data.readers")
+STILL_SPOKEN = ("app.services.mapping",)
 
 
 def test_names_are_words_of_the_field() -> None:

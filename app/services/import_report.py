@@ -78,7 +78,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class MisfitGroup:
+class MisfitSwitch:
     """What does not fit in one way. `resample`: a switch that mends it; `usual` whether it is on at first."""
 
     key: str
@@ -161,7 +161,7 @@ def found(report: ImportReport) -> list[Found]:
     return rows
 
 
-def groups(report: ImportReport) -> list[MisfitGroup]:
+def groups(report: ImportReport) -> list[MisfitSwitch]:
     """What does not fit, told together: what a switch mends first."""
     from core.data.readers.misfits import grouped
     from core.data.readers.source import Misfit
@@ -172,8 +172,8 @@ def groups(report: ImportReport) -> list[MisfitGroup]:
     for group in grouped(odd):
         little = (group.resample or 1.0) <= _LITTLE
         most = len(group.names) > labelled / 2 and "another shape" not in group.what
-        told.append(MisfitGroup(group.what, group.what, group.names, True, little or most))
-    return told + [MisfitGroup(group.what, group.what, group.names, False) for group in grouped(report.misfits)]
+        told.append(MisfitSwitch(group.what, group.what, group.names, True, little or most))
+    return told + [MisfitSwitch(group.what, group.what, group.names, False) for group in grouped(report.misfits)]
 
 
 def kept(report: ImportReport, edits: Edits) -> list[FoundPicture]:
@@ -306,13 +306,13 @@ def _with_blocks(report: ImportReport, at: int, rgb: NDArray[np.uint8]) -> NDArr
 def choices_of(report: ImportReport, edits: Edits) -> dict[str, Any]:
     """How the dataset is written, as JSON values. Raises `ConfigError` with all that is wrong."""
     from core.data.import_process import choices_json
-    from core.data.importing import MOST_RESAMPLE, Choices
+    from core.data.importing import MOST_RESAMPLE, ImportChoices
 
     if wrong := problems(report, edits):
         raise ConfigError(wrong)
     proposal = _renamed(report, edits)
     return choices_json(
-        Choices(
+        ImportChoices(
             resample=MOST_RESAMPLE,
             skip=True,
             title=edits.title.strip(),

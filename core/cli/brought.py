@@ -9,7 +9,7 @@ from core.cli.terminal import percent, say
 from core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from core.data.importing import Choices
+    from core.data.importing import ImportChoices
 
 _SHOWN = 5
 _PARTS = {"train": "train", "validate": "validate", "test": "test", "none": "of no part"}
@@ -51,15 +51,15 @@ def add_blocks(verb: Any) -> None:
     )
 
 
-def choices(args: argparse.Namespace) -> "Choices":
+def choices(args: argparse.Namespace) -> "ImportChoices":
     """What was typed. Raises `ConfigError`."""
-    from core.data.importing import Choices
+    from core.data.importing import ImportChoices
     from core.data.readers.source import Asked
 
     wanted: dict[str, str] = {}
     for text in args.map:
         wanted |= _pairs_of_file(Path(text)) if text.lower().endswith(".json") else pairs_of(text, _HOW)
-    return Choices(
+    return ImportChoices(
         wanted=wanted,
         resample=args.resample,
         skip=args.skip,

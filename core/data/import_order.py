@@ -19,7 +19,7 @@ class ImportOrder:
         source: what was brought: a folder of files and zips, or a path below `opened`.
         opened: the folder that the operator opened, where `source` lies below it.
         name: of the dataset that is written; empty: nothing is, the source is surveyed.
-        choices: the values of `Choices`, as `import_process.choices_json` gives them.
+        choices: the values of `ImportChoices`, as `import_process.choices_json` gives them.
         seconds: of processor time, and on the clock twice as many.
         memory: bytes above the empty process.
         most_bytes: what zips may unpack to.

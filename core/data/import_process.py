@@ -20,10 +20,10 @@ from typing import Any
 
 from core.confinement import allow_seconds, confine, leave_network
 from core.data.import_order import MADE, PROBLEM, PROGRESS, REPORT, SEEN, ImportOrder
-from core.data.importing import MOST_RESAMPLE, Choices, Survey, survey, write_dataset
-from core.data.readers.files import Decoder, Tree
+from core.data.importing import MOST_RESAMPLE, ImportChoices, Survey, survey, write_dataset
 from core.data.readers.inferred import Proposal, Proposed
 from core.data.readers.source import Asked
+from core.data.readers.tree import Decoder, Tree
 from core.data.seen import save_seen
 from core.errors import DataError, DiskFullError, TerrastillError
 from core.files import write_aside
@@ -35,7 +35,7 @@ _TOLD_EVERY = 0.3
 _LARGEST_FILE = 8_000_000_000
 
 
-def choices_json(choices: Choices) -> dict[str, Any]:
+def choices_json(choices: ImportChoices) -> dict[str, Any]:
     """The choices as JSON values; `_choices` reads them."""
     return {
         **asdict(choices),
@@ -44,9 +44,9 @@ def choices_json(choices: Choices) -> dict[str, Any]:
     }
 
 
-def _choices(values: dict[str, Any]) -> Choices:
+def _choices(values: dict[str, Any]) -> ImportChoices:
     colours = {name: (int(r), int(g), int(b)) for name, (r, g, b) in values.get("colours", {}).items()}
-    return Choices(
+    return ImportChoices(
         **{
             **values,
             "names": {int(code): name for code, name in values.get("names", {}).items()},
@@ -82,7 +82,7 @@ def carry_out(order: ImportOrder) -> None:
     choices = _choices(order.choices)
     tree = _tree(order, folder, tell)
     if not order.name:
-        asked = Choices(asked=choices.asked, resample=MOST_RESAMPLE)
+        asked = ImportChoices(asked=choices.asked, resample=MOST_RESAMPLE)
         found = survey(tree, asked, progress=lambda done, total, name: tell(done, total, f"Reading {name}"))
         tell(len(found.usable), len(found.usable), "Drawing the preview")
         _report(found, save_seen(tree, found, folder / SEEN), folder / REPORT)

@@ -17,10 +17,10 @@ from core.data.description import DescribedClass, DescribedSplit, Description, w
 from core.data.mask_files import count_codes, write_mask
 from core.data.opened import called
 from core.data.readers import read_source
-from core.data.readers.files import ConfinedDecoder, Decoder, Looked, Tree
 from core.data.readers.inferred import Proposal, check_count, mapped, propose, renamed, written
-from core.data.readers.misfits import Group, grouped, size_misfit
+from core.data.readers.misfits import MisfitGroup, grouped, size_misfit
 from core.data.readers.source import Asked, Misfit, Part, Source, SourcePicture
+from core.data.readers.tree import ConfinedDecoder, Decoder, PictureInfo, Tree
 from core.errors import ConfigError, DataError, DatasetNotFoundError
 from core.files import speaking_plainly, sync_folder
 from core.imagery import world
@@ -37,7 +37,7 @@ OnPicture = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
-class Choices:
+class ImportChoices:
     """What a person says about an import.
 
     Attributes:
@@ -102,7 +102,7 @@ class Survey:
     metres_per_pixel: float | None
 
     @property
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[MisfitGroup, ...]:
         """What does not fit, told together."""
         return tuple(grouped(self.misfits))
 
@@ -183,7 +183,7 @@ def opened_source(path: Path, *, opened: Path | None = None) -> Iterator[Tree]:
             yield Tree(root, opened=allowed, decoder=ConfinedDecoder(read))
 
 
-def survey(tree: Tree, choices: Choices, *, progress: OnPicture | None = None) -> Survey:
+def survey(tree: Tree, choices: ImportChoices, *, progress: OnPicture | None = None) -> Survey:
     """Read every picture and label of a source once, and say what comes of it. Nothing is written.
 
     Raises `DataError` where there is nothing that can be used, `ConfigError` for a map that does not fit.
@@ -196,7 +196,7 @@ def survey(tree: Tree, choices: Choices, *, progress: OnPicture | None = None) -
         if progress is not None:
             progress(number, len(wanted), picture.stem)
         try:
-            usable.append(_usable(picture, _look(tree, picture), choices.resample))
+            usable.append(_usable(picture, _info(tree, picture), choices.resample))
         except _MisfitError as error:
             misfits.append(error.misfit)
         except DataError as error:
@@ -216,7 +216,7 @@ def survey(tree: Tree, choices: Choices, *, progress: OnPicture | None = None) -
     return Survey(source, proposal, counts, tuple(usable), tuple(misfits), _ground([each.metres for each in usable]))
 
 
-def import_dataset(tree: Tree, name: str, choices: Choices) -> Survey:
+def import_dataset(tree: Tree, name: str, choices: ImportChoices) -> Survey:
     """Write a source as the dataset `name`. Nothing of the source is changed, and nothing half written is left.
 
     Raises:
@@ -248,7 +248,7 @@ def import_dataset(tree: Tree, name: str, choices: Choices) -> Survey:
 
 
 def write_dataset(
-    found: Survey, folder: Path, name: str, choices: Choices, *, progress: OnPicture | None = None
+    found: Survey, folder: Path, name: str, choices: ImportChoices, *, progress: OnPicture | None = None
 ) -> None:
     """Write a surveyed source into an empty folder: pictures as they are, masks of class indices, `dataset.toml`.
 
@@ -280,7 +280,7 @@ def write_dataset(
     write_description(folder, description)
 
 
-def _is_cut(found: Survey, choices: Choices) -> bool:
+def _is_cut(found: Survey, choices: ImportChoices) -> bool:
     """Whether pictures are cut into blocks: as a person says, else where a single large one has labels."""
     if choices.blocks is not None:
         return choices.blocks
@@ -288,11 +288,11 @@ def _is_cut(found: Survey, choices: Choices) -> bool:
     return len(labelled) == 1 and max(labelled[0].height, labelled[0].width) >= _ALONE
 
 
-def _look(tree: Tree, picture: SourcePicture) -> Looked:
+def _info(tree: Tree, picture: SourcePicture) -> PictureInfo:
     if picture.path is not None:
-        return tree.decoder.look(picture.path)
+        return tree.decoder.info_of(picture.path)
     assert picture.content is not None
-    return tree.decoder.look_at(picture.content(), picture.stem)
+    return tree.decoder.info_of_bytes(picture.content(), picture.stem)
 
 
 class _MisfitError(DataError):
@@ -303,9 +303,9 @@ class _MisfitError(DataError):
         self.misfit = misfit
 
 
-def _usable(picture: SourcePicture, looked: Looked, most: float) -> Usable:
+def _usable(picture: SourcePicture, info: PictureInfo, most: float) -> Usable:
     """A picture with what its labels hold, which are resampled by at most a share. Raises `_MisfitError`."""
-    height, width, metres = looked.height, looked.width, looked.metres_per_pixel
+    height, width, metres = info.height, info.width, info.metres_per_pixel
     if picture.labels is None:
         return Usable(picture, height, width, False, metres=metres)
     try:
@@ -340,7 +340,7 @@ def _copy_picture(picture: SourcePicture, images: Path) -> None:
             shutil.copyfile(beside, images / f"{picture.stem}.{ending}")
 
 
-def _description(name: str, found: Survey, choices: Choices) -> Description:
+def _description(name: str, found: Survey, choices: ImportChoices) -> Description:
     proposal = found.proposal
     colours = class_colours(proposal, choices.colours)
     classes = tuple(

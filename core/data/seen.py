@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.data.import_order import SEEN_WHOLE
 from core.data.importing import Survey, Usable
-from core.data.readers.files import Tree
+from core.data.readers.tree import Tree
 from core.errors import DataError, ImageError
 from core.imagery.decode import open_here
 from core.imagery.limits import Limits

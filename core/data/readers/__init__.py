@@ -7,8 +7,8 @@ A reader is a module with `TITLE`, `knows(tree)`, which tells by content whether
 from types import ModuleType
 
 from core.data.readers import coco, image_masks, label_studio, labelme, polygons, voc, yolo
-from core.data.readers.files import Tree
 from core.data.readers.source import Asked, Source
+from core.data.readers.tree import Tree
 from core.errors import DataError
 
 READERS: tuple[ModuleType, ...] = (coco, label_studio, labelme, yolo, voc, polygons, image_masks)

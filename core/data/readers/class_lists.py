@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from core.classes import Colour
-from core.data.readers.files import MOST_SETTINGS_BYTES, Tree, read_text
 from core.data.readers.source import Listed
+from core.data.readers.tree import MOST_SETTINGS_BYTES, Tree, read_text
 from core.errors import DataError
 
 _NAMES = re.compile(

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.data.readers.files import Tree
 from core.data.readers.outlines import Layer, Ring, painted, ring_of
 from core.data.readers.roles import may_be_pictures, part_of
 from core.data.readers.run_lengths import coco_mask
 from core.data.readers.source import Asked, Labels, Misfit, Part, Source, SourceClass, SourcePicture
 from core.data.readers.stems import unique_stems
+from core.data.readers.tree import Tree
 from core.data.splits import split_of
 from core.errors import DataError
 
@@ -123,8 +123,8 @@ def _labels(
     def read_labels() -> Labels:
         height, width = image.get("height"), image.get("width")
         if not isinstance(height, int) or not isinstance(width, int):
-            looked = tree.decoder.look(picture)
-            height, width = looked.height, looked.width
+            info = tree.decoder.info_of(picture)
+            height, width = info.height, info.width
         layers = [_layer(each["segmentation"], codes[each["category_id"]], height, width) for each in kept]
         return painted(layers, height, width, smallest_on_top=True)
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.readers.class_lists import find_list
-from core.data.readers.files import OTHER_PICTURES, Tree, natural
 from core.data.readers.label_studio_names import task_of, task_pictures
 from core.data.readers.part_lists import listed_parts
 from core.data.readers.roles import Pairs, key_of, only_folder, pair_up, part_of
@@ -27,6 +26,7 @@ from core.data.readers.source import (
     SourcePicture,
 )
 from core.data.readers.stems import unique_stems
+from core.data.readers.tree import OTHER_PICTURES, Tree, natural
 from core.errors import DataError
 from core.imagery.labels import StoredMask
 

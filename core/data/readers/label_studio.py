@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.data.readers.files import Tree, natural
 from core.data.readers.outlines import Layer, box_ring, ellipse_ring, painted, ring_of
 from core.data.readers.roles import may_be_pictures, part_of
 from core.data.readers.run_lengths import brush_mask
 from core.data.readers.source import Asked, Labels, Misfit, Source, SourceClass, SourcePicture
 from core.data.readers.stems import unique_stems
+from core.data.readers.tree import Tree, natural
 from core.errors import DataError
 
 TITLE = "Label Studio"
@@ -114,8 +114,8 @@ def _labels(tree: Tree, picture: Path, regions: Sequence[_Region], codes: Mappin
         sizes = {(region.get("original_height"), region.get("original_width")) for region in regions}
         height, width = sizes.pop() if len(sizes) == 1 else (None, None)
         if not isinstance(height, int) or not isinstance(width, int):
-            looked = tree.decoder.look(picture)
-            height, width = looked.height, looked.width
+            info = tree.decoder.info_of(picture)
+            height, width = info.height, info.width
         layers = [_layer(_flat(region), codes[_label(region)], height, width) for region in regions]
         return painted(layers, height, width, smallest_on_top=False)
 

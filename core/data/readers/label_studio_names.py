@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.data.readers.files import Tree, natural, read_json
+from core.data.readers.tree import Tree, natural, read_json
 from core.errors import DataError
 
 # Behind the name of who labelled comes that of the control of the labelling page, which is hardly ever hyphenated.

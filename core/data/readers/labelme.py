@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from core.data.readers.class_lists import find_list
-from core.data.readers.files import Tree, natural
 from core.data.readers.outlines import Layer, box_ring, ellipse_ring, painted, ring_of
 from core.data.readers.part_lists import listed_parts
 from core.data.readers.roles import may_be_pictures, part_of
 from core.data.readers.source import Asked, Labels, Misfit, Source, SourceClass, SourcePicture
 from core.data.readers.stems import numbered, safe_stem, unique_stems
+from core.data.readers.tree import Tree, natural
 from core.errors import DataError, ImageError
 from core.image import read_raw
 
@@ -98,10 +98,12 @@ def _labels(
     def read_labels() -> Labels:
         height, width = document.get("imageHeight"), document.get("imageWidth")
         if not isinstance(height, int) or not isinstance(width, int):
-            looked = (
-                tree.decoder.look(picture) if picture else tree.decoder.look_at(_bytes(document["imageData"]), "it")
+            info = (
+                tree.decoder.info_of(picture)
+                if picture
+                else tree.decoder.info_of_bytes(_bytes(document["imageData"]), "it")
             )
-            height, width = looked.height, looked.width
+            height, width = info.height, info.width
         layers = [
             _LAYERS[_kind(shape)](shape, codes[str(shape.get("label", ""))], height, width)
             for shape in _shapes(document)

@@ -12,7 +12,7 @@ _LEAVE = "leave {them} out with --skip, or {mend}"
 
 
 @dataclass(frozen=True)
-class Group:
+class MisfitGroup:
     """Misfits that are mended in one way.
 
     Attributes:
@@ -36,7 +36,7 @@ class Group:
         return {**asdict(self), "count": len(self.names)}
 
 
-def grouped(misfits: Sequence[Misfit]) -> list[Group]:
+def grouped(misfits: Sequence[Misfit]) -> list[MisfitGroup]:
     """The groups of these, the largest first."""
     found: dict[tuple[str, str], list[Misfit]] = {}
     for misfit in misfits:
@@ -56,7 +56,7 @@ def size_misfit(name: str, picture: tuple[int, int], labels: tuple[int, int]) ->
     return Misfit("size", name, f"{percent}|{'larger' if max(shares) > 0 else 'smaller'} than"), share
 
 
-def _group(kind: str, members: Sequence[Misfit]) -> Group:
+def _group(kind: str, members: Sequence[Misfit]) -> MisfitGroup:
     names = tuple(misfit.name for misfit in members)
     count, first = len(names), members[0]
     many = count > 1
@@ -66,14 +66,14 @@ def _group(kind: str, members: Sequence[Misfit]) -> Group:
         text = f"{_count(count, 'mask')} {'are' if many else 'is'} {percent} % {how} {'their' if many else 'its'} image"
         share = int(percent) / 100
         remedy = f"resample {them} (nearest) with --resample {share:g}, or leave {them} out with --skip"
-        return Group(kind, f"{text}: {remedy}.", names, share)
+        return MisfitGroup(kind, f"{text}: {remedy}.", names, share)
     what, mend = _WORDS[kind]
     words = what.format(
         n=f"{count:,}", s="s" if many else "", have="have" if many else "has", are="are" if many else "is",
         name=first.name, reason=first.reason, lie="lie" if many else "lies", their="their" if many else "its",
         another="; the first: " if many else ": ",
     )  # fmt: skip
-    return Group(kind, f"{words}: {_LEAVE.format(them=them, mend=mend.format(them=them))}.", names)
+    return MisfitGroup(kind, f"{words}: {_LEAVE.format(them=them, mend=mend.format(them=them))}.", names)
 
 
 _WORDS = {

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from core.data.readers.files import Tree, read_text
 from core.data.readers.source import Part
+from core.data.readers.tree import Tree, read_text
 from core.data.splits import split_of
 from core.errors import DataError
 

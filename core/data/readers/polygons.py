@@ -15,11 +15,11 @@ from rasterio.features import rasterize
 from rasterio.warp import transform, transform_bounds
 
 from core import geo
-from core.data.readers.files import Looked, Tree, natural
 from core.data.readers.part_lists import listed_parts
 from core.data.readers.roles import pair_up, part_of
 from core.data.readers.source import OUTSIDE, UNLABELLED, Asked, Labels, Misfit, Source, SourceClass, SourcePicture
 from core.data.readers.stems import unique_stems
+from core.data.readers.tree import PictureInfo, Tree, natural
 from core.data.readers.vector_files import Polygons, is_missing, read_polygons, vector_files
 from core.errors import ConfigError, DataError
 from core.imagery.tiff_picture import settings
@@ -96,41 +96,41 @@ class _Placed:
     def labels(self, path: Path, misfits: list[Misfit]) -> Callable[[], Labels] | None:
         """What reads the labels of a picture; None where no polygon lies on it."""
         try:
-            looked = self._tree.decoder.look(path)
+            info = self._tree.decoder.info_of(path)
         except DataError:
-            # It is told of when the picture itself is looked at.
+            # It is told of when the picture itself is read.
             return None
-        if looked.transform is None:
+        if info.transform is None:
             self._note("Pictures that do not say where they lie stay without labels.")
             return None
-        if looked.crs is None:
+        if info.crs is None:
             self._note("Pictures that name no coordinate system are taken to have that of the polygons.")
         try:
-            shapes, areas = self._in(looked)
+            shapes, areas = self._in(info)
         except DataError as error:
             misfits.append(Misfit("labels", self._tree.relative(path), str(error).rstrip(".")))
             return None
-        own, inside = _near(shapes, looked, 0, looked.height), _near(areas, looked, 0, looked.height)
-        if not _covers(inside if self._areas else own, looked):
+        own, inside = _near(shapes, info, 0, info.height), _near(areas, info, 0, info.height)
+        if not _covers(inside if self._areas else own, info):
             return None
 
         def rows(top: int, bottom: int) -> NDArray[np.int32]:
-            codes = _burnt(_near(own, looked, top, bottom), looked, top, bottom, OUTSIDE)
+            codes = _burnt(_near(own, info, top, bottom), info, top, bottom, OUTSIDE)
             if self._areas:
-                covered = _burnt(_near(inside, looked, top, bottom), looked, top, bottom, 0)
+                covered = _burnt(_near(inside, info, top, bottom), info, top, bottom, 0)
                 codes[covered == 0] = UNLABELLED
             return codes
 
-        return lambda: Labels(looked.height, looked.width, rows)
+        return lambda: Labels(info.height, info.width, rows)
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
 
-    def _in(self, looked: Looked) -> tuple[_Shapes, _Shapes]:
+    def _in(self, info: PictureInfo) -> tuple[_Shapes, _Shapes]:
         """Polygons and areas that may lie on a picture, in its system. Raises `DataError`."""
-        found, codes = _together(self._layers, self._codes, looked)
-        areas, ones = _together(self._areas, [[1] * len(area.shapes) for area in self._areas], looked)
+        found, codes = _together(self._layers, self._codes, info)
+        areas, ones = _together(self._areas, [[1] * len(area.shapes) for area in self._areas], info)
         return _sorted(found, codes), _sorted(areas, ones)
 
 
@@ -202,35 +202,37 @@ def _text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else " ".join(str(value).split())[:60]
 
 
-def _together(layers: Sequence[Polygons], codes: Sequence[list[int]], looked: Looked) -> tuple[NDArray[Any], list[int]]:
+def _together(
+    layers: Sequence[Polygons], codes: Sequence[list[int]], info: PictureInfo
+) -> tuple[NDArray[Any], list[int]]:
     """All polygons of layers that may lie on a picture, in its coordinates, and their codes."""
     parts, kept = [np.zeros(0, object)], []
     for layer, own in zip(layers, codes, strict=True):
-        moved, which = _moved(layer, looked)
+        moved, which = _moved(layer, info)
         parts.append(moved)
         kept += [own[at] for at in which]
     return np.concatenate(parts), kept
 
 
-def _moved(layer: Polygons, looked: Looked) -> tuple[NDArray[Any], list[int]]:
+def _moved(layer: Polygons, info: PictureInfo) -> tuple[NDArray[Any], list[int]]:
     """The polygons of a layer that may lie on a picture, in its system, and their places in the layer.
 
     Long edges get corners on the way: a straight edge in one system is none in another.
     """
     everything = list(range(len(layer.shapes)))
-    if looked.crs is None or layer.crs is None:
+    if info.crs is None or layer.crs is None:
         return layer.shapes, everything
     sentence = f"{layer.file.name} cannot be brought into the coordinates of the picture: give it another system."
     with geo.calls(sentence, DataError), settings():
-        if CRS.from_user_input(layer.crs) == CRS.from_user_input(looked.crs):
+        if CRS.from_user_input(layer.crs) == CRS.from_user_input(info.crs):
             return layer.shapes, everything
-        left, low, right, high = transform_bounds(looked.crs, layer.crs, *_box(looked, 0, looked.height))
+        left, low, right, high = transform_bounds(info.crs, layer.crs, *_box(info, 0, info.height))
         step = max(float(np.hypot(right - left, high - low)) / _STEPS, 1e-9)
         near = shapely.box(left - step, low - step, right + step, high + step)
         which = np.flatnonzero(shapely.intersects(shapely.envelope(layer.shapes), near))
 
         def move(points: NDArray[np.float64]) -> NDArray[np.float64]:
-            x, y = transform(layer.crs, looked.crs, points[:, 0].tolist(), points[:, 1].tolist())
+            x, y = transform(layer.crs, info.crs, points[:, 0].tolist(), points[:, 1].tolist())
             return np.stack([np.asarray(x), np.asarray(y)], axis=1)
 
         moved = shapely.transform(shapely.segmentize(layer.shapes[which], step), move)
@@ -245,21 +247,21 @@ def _sorted(shapes: NDArray[Any], codes: Sequence[int]) -> _Shapes:
     return _Shapes(shapes[kept] if kept else np.zeros(0, object), [codes[at] for at in kept])
 
 
-def _box(looked: Looked, top: int, bottom: int) -> tuple[float, float, float, float]:
+def _box(info: PictureInfo, top: int, bottom: int) -> tuple[float, float, float, float]:
     """Where these rows of a picture lie: left, bottom, right and top."""
-    assert looked.transform is not None
-    a, b, c, d, e, f = looked.transform
-    corners = [(a * x + b * y + c, d * x + e * y + f) for x in (0, looked.width) for y in (top, bottom)]
+    assert info.transform is not None
+    a, b, c, d, e, f = info.transform
+    corners = [(a * x + b * y + c, d * x + e * y + f) for x in (0, info.width) for y in (top, bottom)]
     xs, ys = zip(*corners, strict=True)
     return min(xs), min(ys), max(xs), max(ys)
 
 
 @geo.calls("its polygons cannot be compared with the picture: check their shapes", DataError)
-def _near(shapes: _Shapes, looked: Looked, top: int, bottom: int) -> _Shapes:
+def _near(shapes: _Shapes, info: PictureInfo, top: int, bottom: int) -> _Shapes:
     """Those that may touch these rows."""
     if not shapes.codes:
         return shapes
-    left, low, right, high = _box(looked, top, bottom)
+    left, low, right, high = _box(info, top, bottom)
     bounds = shapely.bounds(shapes.shapes)
     touch = (bounds[:, 0] <= right) & (bounds[:, 2] >= left) & (bounds[:, 1] <= high) & (bounds[:, 3] >= low)
     kept = np.flatnonzero(touch).tolist()
@@ -267,26 +269,26 @@ def _near(shapes: _Shapes, looked: Looked, top: int, bottom: int) -> _Shapes:
 
 
 @geo.calls("its polygons cannot be compared with the picture: check their shapes", DataError)
-def _covers(shapes: _Shapes, looked: Looked) -> bool:
+def _covers(shapes: _Shapes, info: PictureInfo) -> bool:
     """Whether any reaches between the middles of the outermost pixels; one that touches an edge labels none."""
     if not shapes.codes:
         return False
-    assert looked.transform is not None
-    a, b, c, d, e, f = looked.transform
-    right, low = looked.width - 0.5, looked.height - 0.5
+    assert info.transform is not None
+    a, b, c, d, e, f = info.transform
+    right, low = info.width - 0.5, info.height - 0.5
     middles = [(0.5, 0.5), (right, 0.5), (right, low), (0.5, low)]
     hull = shapely.MultiPoint([(a * x + b * y + c, d * x + e * y + f) for x, y in middles]).convex_hull
     return bool(shapely.intersects(shapes.shapes, hull).any())
 
 
 @geo.calls("its polygons cannot be painted: check their shapes", DataError)
-def _burnt(shapes: _Shapes, looked: Looked, top: int, bottom: int, empty: int) -> NDArray[np.int32]:
+def _burnt(shapes: _Shapes, info: PictureInfo, top: int, bottom: int, empty: int) -> NDArray[np.int32]:
     """The codes (bottom - top, W) of these rows, `empty` where no polygon is."""
-    found = np.full((bottom - top, looked.width), empty, np.int32)
+    found = np.full((bottom - top, info.width), empty, np.int32)
     if shapes.codes:
-        assert looked.transform is not None
+        assert info.transform is not None
         with settings():
-            a, b, c, d, e, f = looked.transform
+            a, b, c, d, e, f = info.transform
             place = Affine(a, b, c + b * top, d, e, f + e * top)
             rasterize(list(zip(shapes.shapes, shapes.codes, strict=True)), out=found, transform=place)
     return found

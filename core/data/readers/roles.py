@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from core.data.readers.files import Tree
 from core.data.readers.source import Part
+from core.data.readers.tree import Tree
 from core.data.splits import split_of
 from core.errors import DataError
 
@@ -112,7 +112,7 @@ def only_folder(tree: Tree, masks: Sequence[Path]) -> str:
     return last if told and _words(last) else ""
 
 
-def looks_like_labels(tree: Tree, path: Path) -> bool:
+def may_be_labels(tree: Tree, path: Path) -> bool:
     """Whether a picture holds few values or colours in flat areas, as masks do and photos do not."""
     try:
         values = tree.decoder.mask(path).values
@@ -152,7 +152,7 @@ def _roles(tree: Tree, pictures: Sequence[Path]) -> dict[Path, Role]:
             unknown[path.parent, own].append(path)
     for group in unknown.values():
         sample = group[:: -(-len(group) // _SAMPLE)]
-        flat = sum(looks_like_labels(tree, path) for path in sample)
+        flat = sum(may_be_labels(tree, path) for path in sample)
         found.update(dict.fromkeys(group, "mask" if 2 * flat > len(sample) else "image"))
     if unknown and "image" not in found.values():
         # Nothing but masks by content: drawn pictures, or pictures alone.

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.data.readers.files import Tree
+from core.data.readers.tree import Tree
 
 _LONGEST = 150
 

@@ -21,7 +21,7 @@ import shapely
 from numpy.typing import NDArray
 
 from core import geo
-from core.data.readers.files import Tree, read_json
+from core.data.readers.tree import Tree, read_json
 from core.errors import DataError, ImageError
 from core.imagery.archives import ZipLimits, is_zip, unpack
 from core.imagery.limits import MEGABYTE

@@ -2,9 +2,9 @@
 
 from core.data.readers.class_lists import read_label_map
 from core.data.readers.colour_tables import VOC_NAMES, VOC_VOID, voc_colour
-from core.data.readers.files import Tree
 from core.data.readers.image_masks import read_pictures
 from core.data.readers.source import Asked, Listed, Source
+from core.data.readers.tree import Tree
 
 TITLE, CVAT_TITLE = "Pascal VOC", "CVAT segmentation mask"
 _CLASSES, _OBJECTS = "segmentationclass", "segmentationobject"

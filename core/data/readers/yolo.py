@@ -6,13 +6,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from core.data.readers.class_lists import listed_names
-from core.data.readers.files import MOST_TEXT_BYTES, Tree, read_text, uploaded
 from core.data.readers.image_masks import read_pictures
 from core.data.readers.outlines import Layer, painted, ring_of
 from core.data.readers.part_lists import listed_parts
 from core.data.readers.roles import may_be_pictures, part_of
 from core.data.readers.source import Asked, Labels, Listed, Misfit, Part, Source, SourceClass, SourcePicture
 from core.data.readers.stems import unique_stems
+from core.data.readers.tree import MOST_TEXT_BYTES, Tree, read_text, uploaded
 from core.data.splits import split_of
 from core.errors import DataError
 
@@ -142,10 +142,10 @@ def _rows(path: Path) -> tuple[list[tuple[int, list[float]]], int]:
 
 def _labels(tree: Tree, picture: Path, rows: Sequence[tuple[int, list[float]]]) -> Callable[[], Labels]:
     def read_labels() -> Labels:
-        looked = tree.decoder.look(picture)
-        scale = (looked.width, looked.height)
+        info = tree.decoder.info_of(picture)
+        scale = (info.width, info.height)
         layers = [Layer(number, (ring_of(values, scale=scale),)) for number, values in rows]
-        return painted(layers, looked.height, looked.width, smallest_on_top=True)
+        return painted(layers, info.height, info.width, smallest_on_top=True)
 
     return read_labels
 

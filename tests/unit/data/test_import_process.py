@@ -16,7 +16,7 @@ from core import paths
 from core.data.description import read_description
 from core.data.import_order import MADE, PROBLEM, REPORT, SEEN, ImportOrder
 from core.data.import_process import carry_out, choices_json, proposal_of
-from core.data.importing import Choices
+from core.data.importing import ImportChoices
 from core.errors import ConfigError, DataError, TerrastillError
 from core.image import encode_png, read_raw
 from tests.unit.data.pictures import random_image
@@ -79,7 +79,7 @@ def test_a_survey_tells_everything_and_a_preview(order: ImportOrder) -> None:
 
 
 def test_a_dataset_is_written_as_it_was_chosen(order: ImportOrder) -> None:
-    choices = Choices(
+    choices = ImportChoices(
         resample=0.1,
         skip=True,
         title="My plots",
@@ -104,7 +104,7 @@ def test_a_dataset_is_written_as_it_was_chosen(order: ImportOrder) -> None:
 
 
 def test_what_cannot_be_leaves_no_dataset(order: ImportOrder) -> None:
-    ignored = Choices(names={3: "ignore", 17: "ignore", 90: "ignore"}, resample=1.0)
+    ignored = ImportChoices(names={3: "ignore", 17: "ignore", 90: "ignore"}, resample=1.0)
     with pytest.raises((ConfigError, DataError), match="two classes"):
         carry_out(replace(order, name="plots", choices=choices_json(ignored)))
     assert not (Path(order.folder) / MADE).exists()

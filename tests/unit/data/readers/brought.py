@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.data.description import Description, read_description
-from core.data.importing import Choices, Survey, import_dataset, opened_source
+from core.data.importing import ImportChoices, Survey, import_dataset, opened_source
 from core.data.named import folder_of
 from core.image import read_mask
 
@@ -55,7 +55,7 @@ def save(path: Path, array: NDArray[Any], **options: Any) -> Path:
 def take(source: Path, name: str = "taken", **choices: Any) -> Imported:
     """Import a source below TERRASTILL_HOME and read back what was written."""
     with opened_source(source) as tree:
-        survey = import_dataset(tree, name, Choices(**choices))
+        survey = import_dataset(tree, name, ImportChoices(**choices))
     folder = folder_of(name)
     masks = {}
     for image in sorted((folder / "images").iterdir()):

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from core.data.importing import Choices, opened_source, survey
+from core.data.importing import ImportChoices, opened_source, survey
 from core.data.readers.colour_tables import VOC_NAMES, voc_colour
 from core.data.readers.run_lengths import brush_mask, coco_mask
 from core.errors import DataError
@@ -241,7 +241,7 @@ def _coco_with(root: Path, **changes: Any) -> None:
 def test_a_wrong_annotation_is_one_sentence(tmp_path: Path, changes: dict[str, Any]) -> None:
     _coco_with(tmp_path / "in", **changes)
     with opened_source(tmp_path / "in") as tree:
-        (group,) = survey(tree, Choices()).groups
+        (group,) = survey(tree, ImportChoices()).groups
     assert "\n" not in group.sentence
     assert str(tmp_path) not in group.sentence
     assert take(tmp_path / "in", skip=True).masks["b"] is not None
@@ -256,7 +256,7 @@ def test_a_name_in_a_file_leads_nowhere_outside(tmp_path: Path, name: str) -> No
     document["images"][0]["file_name"] = name
     path.write_text(json.dumps(document))
     with opened_source(tmp_path / "in" / "set") as tree:
-        found = survey(tree, Choices())
+        found = survey(tree, ImportChoices())
     assert [group.kind for group in found.groups] == ["absent"]
     assert {each.picture.path.name for each in found.usable if each.picture.path} == {"a.png", "b.png"}
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.data.importing import Choices, opened_source, survey
+from core.data.importing import ImportChoices, opened_source, survey
 from core.errors import ConfigError, DataError
 from core.imagery.archives import ZipLimits, unpack
 from tests.unit.data.readers.brought import HEIGHT, WIDTH, Pixels, photo, save, take, truth
@@ -262,7 +262,7 @@ def test_masks_of_another_size_are_one_group_with_its_remedy(tmp_path: Path) -> 
         side = 200 if at else 202
         save(tmp_path / "in" / "masks" / f"s{at}.png", truth(at, 3, height=202 if at > 1 else side, width=side))
     with opened_source(tmp_path / "in") as tree:
-        (group,) = survey(tree, Choices()).groups
+        (group,) = survey(tree, ImportChoices()).groups
         assert len(group.names) == 4
         assert group.sentence.startswith("4 masks are 1 % larger than their image: resample them (nearest)")
         assert group.resample == 0.01
@@ -362,7 +362,7 @@ def test_each_wrong_file_is_one_sentence_and_can_be_left_out(tmp_path: Path, kin
         save(tmp_path / "in" / "masks" / f"{stem}.png", truth(at, 3))
     SPOILED[kind](tmp_path / "in")
     with opened_source(tmp_path / "in") as tree:
-        (group,) = survey(tree, Choices()).groups
+        (group,) = survey(tree, ImportChoices()).groups
     assert group.kind == kind
     assert str(tmp_path) not in group.sentence
     assert group.sentence.endswith(".")
@@ -387,12 +387,12 @@ def test_a_source_without_use_is_one_sentence(tmp_path: Path, spoil: str) -> Non
     assert list((tmp_path / "home").glob("datasets/*")) == []
 
 
-def test_links_that_lead_out_of_an_opened_folder_are_not_followed(tmp_path: Path) -> None:
+def test_links_that_lead_out_of_an_opened_folder_are_not_read(tmp_path: Path) -> None:
     outside = save(tmp_path / "outside.png", photo(9))
     save(tmp_path / "in" / "images" / "a.png", photo(0))
     save(tmp_path / "in" / "masks" / "a.png", truth(0, 3))
     (tmp_path / "in" / "images" / "b.png").symlink_to(outside)
     with opened_source(tmp_path / "in", opened=tmp_path / "in") as tree:
         assert [path.name for path in tree.pictures] == ["a.png", "a.png"]
-        found = survey(tree, Choices())
+        found = survey(tree, ImportChoices())
     assert (found.labelled, [each.name for each in found.proposal.classes]) == (1, ["Class 0", "Class 1", "Class 2"])

@@ -16,7 +16,7 @@ from rasterio import Affine
 from rasterio.warp import transform
 
 from core.data import importing, mask_files
-from core.data.importing import Choices, opened_source, survey
+from core.data.importing import ImportChoices, opened_source, survey
 from core.data.named import folder_of
 from core.errors import ConfigError, DataError
 from core.image import read_mask
@@ -221,7 +221,7 @@ def test_nothing_is_written_beside_a_geopackage(tmp_path: Path) -> None:
     _few(tmp_path / "in" / "v.gpkg")
     before = {path: path.read_bytes() for path in (tmp_path / "in").iterdir()}
     with opened_source(tmp_path / "in") as tree:
-        survey(tree, Choices())
+        survey(tree, ImportChoices())
     assert {path: path.read_bytes() for path in (tmp_path / "in").iterdir()} == before
 
 

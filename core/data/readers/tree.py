@@ -137,7 +137,7 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class Looked:
+class PictureInfo:
     """What is known of a picture that can be decoded: its size, upright, and where it lies, as in `Info`."""
 
     height: int
@@ -155,20 +155,20 @@ class Decoder:
         return image.read_mask(path, most=MOST_CODE)
 
     def __init__(self) -> None:
-        self._looked: dict[Path, Looked] = {}
+        self._known: dict[Path, PictureInfo] = {}
 
-    def look(self, path: Path) -> Looked:
+    def info_of(self, path: Path) -> PictureInfo:
         """Size and ground resolution of a picture; what can be decoded in one piece is decoded whole, once."""
-        if path not in self._looked:
-            self._looked[path] = self._decode(path)
-        return self._looked[path]
+        if path not in self._known:
+            self._known[path] = self._decode(path)
+        return self._known[path]
 
-    def _decode(self, path: Path) -> Looked:
-        return _look(path, path.name)
+    def _decode(self, path: Path) -> PictureInfo:
+        return _info(path, path.name)
 
-    def look_at(self, data: bytes, name: str) -> Looked:
+    def info_of_bytes(self, data: bytes, name: str) -> PictureInfo:
         """The same of a picture inside another file."""
-        return _look(data, name)
+        return _info(data, name)
 
 
 class ConfinedDecoder(Decoder):
@@ -183,19 +183,19 @@ class ConfinedDecoder(Decoder):
         assert stored.values is not None
         return StoredMask(stored.values, stored.palette, stored.labelled)
 
-    def _decode(self, path: Path) -> Looked:
+    def _decode(self, path: Path) -> PictureInfo:
         if is_tiff(path):
             with ConfinedPicture(path, limits=Limits().huge()) as picture:
                 return _told(picture.info)
-        return Looked(*self._read(Pair(path.stem, path, None, "", None)).image.shape[:2])
+        return PictureInfo(*self._read(Pair(path.stem, path, None, "", None)).image.shape[:2])
 
-    def look_at(self, data: bytes, name: str) -> Looked:  # noqa: ARG002
+    def info_of_bytes(self, data: bytes, name: str) -> PictureInfo:  # noqa: ARG002
         raise ImageError(
             f"{name} lies inside another file, which is not read here: put the pictures beside the labels."
         )
 
 
-def _look(source: Path | bytes, name: str) -> Looked:
+def _info(source: Path | bytes, name: str) -> PictureInfo:
     try:
         picture = open_here(source, limits=Limits().huge())
         try:
@@ -210,8 +210,8 @@ def _look(source: Path | bytes, name: str) -> Looked:
     return _told(info)
 
 
-def _told(info: Info) -> Looked:
-    return Looked(info.height, info.width, info.metres_per_pixel, info.crs, info.transform)
+def _told(info: Info) -> PictureInfo:
+    return PictureInfo(info.height, info.width, info.metres_per_pixel, info.crs, info.transform)
 
 
 def uploaded(name: str) -> str:
