@@ -60,7 +60,12 @@ def _asked(models: dict[str, Model], chosen: str) -> dict[str, Any]:
     values: dict[str, Any] = {"situation": chosen}
     with left:
         values["teacher"] = linked_select(
-            "Teacher", list(models), name=state.TEACHER, key="search_teacher", title=lambda name: models[name].label
+            "Teacher",
+            list(models),
+            name=state.TEACHER,
+            default="teacher",
+            key="search_teacher",
+            title=lambda name: models[name].label,
         )
         choices = [choice for choice in datasets.training_choices(owner()) if not choice.needs_root]
         known = {choice.name: choice.title for choice in choices}
