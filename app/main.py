@@ -15,8 +15,8 @@ from starlette.routing import BaseRoute
 from app import web_limits, web_modules, web_offline, web_routes, web_security
 from app.services import brought_models, hosts, imports, inference, visitors, workers, workspaces
 from app.services.deferred import DEFERRED
-from app.services.errors import TerrastillError
 from app.state import report_script_error
+from core.errors import TerrastillError
 
 _KEEP_SECONDS = 5.0
 

@@ -14,8 +14,8 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 
 from app.services.access import read_access
-from app.services.errors import ConfigError
 from app.services.uploads import UPLOADS
+from core.errors import ConfigError
 
 _LOCAL, _UNKNOWN = "127.0.0.1", "0.0.0.0"
 _UPLOAD = "/_stcore/upload_file/"

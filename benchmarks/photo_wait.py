@@ -1,6 +1,6 @@
-"""How long a visitor waits for a photo: a process of its own for each order, as it was, and a run of the worker.
+"""How long a visitor waits for a photo: a process of its own for each job, as it was, and a run of the worker.
 
-In turns, so that a machine that slows down slows all of them alike: `own process` starts Python for each order, `run`
+In turns, so that a machine that slows down slows all of them alike: `own process` starts Python for each job, `run`
 queues it with the worker idle, `expected run` does so after the page has said that a photo was brought. With
 `--training` a run trains in the worker's other slot all the while. Prints seconds and ratios to `own process`.
 """
@@ -24,12 +24,12 @@ PATIENCE_SECONDS = 600.0
 
 
 def direct(job: Path) -> None:
-    """What the process of an order did: load the model, do the picture, write a report."""
-    from core.infer.batch import BatchPredictor, Order
+    """What the process of a job did: load the model, do the picture, write a report."""
+    from core.infer.batch import BatchPredictor, BatchRequest
 
-    order = Order.from_json(json.loads(job.read_text()))
-    predictor = BatchPredictor(order)
-    job.with_suffix(".report").write_text(json.dumps([predictor.predict(item).to_json() for item in order.items]))
+    request = BatchRequest.from_json(json.loads(job.read_text()))
+    predictor = BatchPredictor(request)
+    job.with_suffix(".report").write_text(json.dumps([predictor.predict(item).to_json() for item in request.items]))
 
 
 def own_process(workspace: Any, pictures: list[Any]) -> float:
@@ -48,8 +48,8 @@ def as_run(workspace: Any, pictures: list[Any]) -> float:
     from app.services import mapping
 
     began = time.monotonic()
-    order = mapping.Order(workspace, pictures, mapping.Choice("student"))
-    while (found := order.look()).state in ("waiting", "running"):
+    job = mapping.SegmentationJob(workspace, pictures, mapping.Choice("student"))
+    while (found := job.read_state()).state in ("waiting", "running"):
         time.sleep(0.02)
     assert found.state == "done", found
     return time.monotonic() - began

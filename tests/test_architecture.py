@@ -57,7 +57,7 @@ SERVER = ("app.web_routes", "app.web_modules", "app.web_security", "app.web_limi
 PAGES = ("app.streamlit_private", "app.visitor", "app.services", "app.state", "app.caching", "app.components", *SERVER)
 
 # What pages read of core themselves: it takes the standard library alone, and a service would only repeat it.
-PLAIN = ("core.config", "core.losses.catalogue", "core.imagery.band_names")
+PLAIN = ("core.errors", "core.config", "core.losses.catalogue", "core.imagery.band_names")
 
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.
 ROOMS: dict[str, tuple[str, ...] | None] = {
@@ -90,11 +90,11 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("core.runs.worker", "core.runs.cluster"), (*TASKS, "core.runs")),
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
-    **dict.fromkeys(("app.main", "app.shell"), (*PAGES, "app.views")),
+    **dict.fromkeys(("app.main", "app.shell"), (*PAGES, "core.errors", "app.views")),
     "app.streamlit_private": (),
     **dict.fromkeys(("app.state", "app.visitor"), ("app.services", "app.streamlit_private")),
     "app.caching": ("app.services", "app.visitor", "app.streamlit_private"),
-    **dict.fromkeys(SERVER, ("app.services",)),
+    **dict.fromkeys(SERVER, ("core.errors", "app.services")),
     "app.web_offline": ("app.services", "app.web_modules"),
     "app.services": ("core", "app.services"),
     **dict.fromkeys(("app.components", "app.views"), (*PAGES, *PLAIN)),

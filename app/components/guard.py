@@ -8,7 +8,7 @@ import streamlit as st
 from app import state
 from app.components import say
 from app.components.sign_in import stop_if_signed_out
-from app.services.errors import TerrastillError
+from core.errors import TerrastillError
 
 
 class plainly(AbstractContextManager[None, bool]):  # noqa: N801

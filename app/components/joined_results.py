@@ -14,7 +14,7 @@ from app.services.artifacts import Model
 from app.services.names import plain, shown
 
 
-def joined_results(order: mapping.Order, found: Sequence[dict[str, Any]], model: Model) -> None:
+def joined_results(job: mapping.SegmentationJob, found: Sequence[dict[str, Any]], model: Model) -> None:
     """Two downloads, where at least two of the results know their place. They are made when they are asked for."""
     there = combining.placed(found)
     if len(there) < 2:
@@ -23,7 +23,7 @@ def joined_results(order: mapping.Order, found: Sequence[dict[str, Any]], model:
     with st.popover("All together", icon=":material/join:"):
         _download(
             "Mosaic and one layer (zip)",
-            partial(combining.mosaic_zip, order, [found[at] for at in there], model.classes, palette),
+            partial(combining.mosaic_zip, job, [found[at] for at in there], model.classes, palette),
             "mosaic",
             "One GeoTIFF, one layer of polygons and one table. Where pictures overlap the first one counts.",
         )
@@ -31,7 +31,7 @@ def joined_results(order: mapping.Order, found: Sequence[dict[str, Any]], model:
         after = _picture("Later picture", there, found, 1)
         _download(
             "Change (zip)",
-            partial(combining.change_zip, order, found[before], found[after], model.classes, palette),
+            partial(combining.change_zip, job, found[before], found[after], model.classes, palette),
             "change",
             "What became of what, as areas and polygons, where both pictures lie.",
             disabled=before == after,

@@ -25,7 +25,9 @@ _MOST_TOLD, _MOST_TOLD_PX = 5, 420
 """Above so many sentences they scroll, in so many pixels."""
 
 
-def results(order: mapping.Order, found: Sequence[dict[str, Any]], model: Model, sources: Sequence[Path]) -> None:
+def results(
+    job: mapping.SegmentationJob, found: Sequence[dict[str, Any]], model: Model, sources: Sequence[Path]
+) -> None:
     """`found` are plain results in the order of `sources`, the pictures they came from."""
     st.subheader("Results", anchor=False)
     if len(found) > 1:
@@ -41,7 +43,7 @@ def results(order: mapping.Order, found: Sequence[dict[str, Any]], model: Model,
         at = st.selectbox("Image", good, format_func=lambda index: found[index]["name"], key="map_shown")
         st.download_button(
             "All results (zip)",
-            data=lambda: order.archive(_as_shown(model)).open("rb"),
+            data=lambda: job.archive(_as_shown(model)).open("rb"),
             file_name="terrastill.zip",
             mime="application/zip",
             icon=":material/folder_zip:",
@@ -49,19 +51,19 @@ def results(order: mapping.Order, found: Sequence[dict[str, Any]], model: Model,
             key="map_zip",
         )
         with plainly():
-            joined_results(order, found, model)
+            joined_results(job, found, model)
     result = found[at]
     for note in result["notes"]:
         say.caption(f"{result['name']}: {note}")
     if _is_large(result):
         with plainly():
-            _picture(result, model, sources[at], order)
+            _picture(result, model, sources[at], job)
         _areas(result)
         _downloads(result, model)
         return
     left, right = st.columns([1.4, 1], gap="medium")
     with left, plainly():
-        _picture(result, model, sources[at], order)
+        _picture(result, model, sources[at], job)
     with right:
         _areas(result)
         _downloads(result, model)
@@ -87,7 +89,7 @@ def _table(found: Sequence[dict[str, Any]]) -> None:
     say.table(rows, hide_index=True, column_config=config, placeholder="–", alt="All images with their shares")
 
 
-def _picture(result: dict[str, Any], model: Model, source: Path, order: mapping.Order) -> None:
+def _picture(result: dict[str, Any], model: Model, source: Path, job: mapping.SegmentationJob) -> None:
     photo, mask = map_views.file_of(result, "_photo.webp"), map_views.mask_of(result)
     difference = map_views.file_of(result, "_difference.tif")
     if photo is None or mask is None:
@@ -102,9 +104,9 @@ def _picture(result: dict[str, Any], model: Model, source: Path, order: mapping.
     if mask == difference:
         classes.append(("Both the same", (235, 235, 235)))
     if _is_large(result):
-        st.fragment(_closer)(result, photo, mask, source, classes, order)
+        st.fragment(_closer)(result, photo, mask, source, classes, job)
     else:
-        view, opacity = caching.map_overview(photo, mask), _opacity(order)
+        view, opacity = caching.map_overview(photo, mask), _opacity(job)
         st.image(map_views.blend(view, classes, opacity), width="stretch", alt="The picture under its mask")
         say.caption(f"{result['width']:,} × {result['height']:,} pixels")
     legend(classes)
@@ -116,26 +118,26 @@ def _closer(
     mask: Path,
     source: Path,
     classes: map_views.Classes,
-    order: mapping.Order,
+    job: mapping.SegmentationJob,
 ) -> None:
     """All of a large picture, and the part that is looked at in its own pixels."""
-    opacity = _opacity(order)
+    opacity = _opacity(job)
     size = result["width"], result["height"]
     name = f"{result['name']} {mask}"
     part = map_views.part_within(asked_part(name), width=size[0], height=size[1])
     closer = None
     with plainly():
         if part is not None:
-            closer = map_views.blend(caching.map_detail(source, mask, part, order.choice.bands), classes, opacity)
+            closer = map_views.blend(caching.map_detail(source, mask, part, job.choice.bands), classes, opacity)
         whole = map_views.blend(caching.map_overview(photo, mask), classes, opacity)
         ground = result["metres_per_pixel"]
         close_look(map_views.pack(whole, closer, part, name=name, size=size, ground=ground))
 
 
-def _opacity(order: mapping.Order) -> float:
+def _opacity(job: mapping.SegmentationJob) -> float:
     st.session_state.setdefault("map_opacity", 55)
     opacity = st.slider("Opacity of the mask", 0, 100, key="map_opacity")
-    order.workspace.keep(map_opacity=opacity)
+    job.workspace.keep(map_opacity=opacity)
     return opacity / 100
 
 

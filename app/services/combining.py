@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.services.map_views import mask_of
-from app.services.mapping import Order
+from app.services.mapping import SegmentationJob
 from app.services.palettes import Classes, Palette, painted
 from core.errors import GeoError
 from core.infer.outputs.mask_polygons import PolygonSettings
@@ -32,7 +32,7 @@ def placed(found: Sequence[dict[str, Any]]) -> list[int]:
     return there
 
 
-def mosaic_zip(order: Order, results: Sequence[dict[str, Any]], classes: Classes, palette: Palette) -> Path:
+def mosaic_zip(job: SegmentationJob, results: Sequence[dict[str, Any]], classes: Classes, palette: Palette) -> Path:
     """One GeoTIFF, one layer of polygons and one table of several pictures, in the colours that are shown.
 
     Raises `ConfigError`, `GeoError`, `DiskFullError`.
@@ -41,29 +41,31 @@ def mosaic_zip(order: Order, results: Sequence[dict[str, Any]], classes: Classes
 
     colours = [colour for _, colour in painted(classes, palette)]
     masks = [mask for result in results if (mask := mask_of(result)) is not None]
-    folder = _fresh(order, "mosaic")
-    made = mosaic(masks, folder / "mosaic", settings=_settings(order), most=MOST_PIXELS, colours=colours)
+    folder = _fresh(job, "mosaic")
+    made = mosaic(masks, folder / "mosaic", settings=_settings(job), most=MOST_PIXELS, colours=colours)
     return _zip(folder, made.notes)
 
 
-def change_zip(order: Order, before: dict[str, Any], after: dict[str, Any], classes: Classes, palette: Palette) -> Path:
+def change_zip(
+    job: SegmentationJob, before: dict[str, Any], after: dict[str, Any], classes: Classes, palette: Palette
+) -> Path:
     """What changed from one picture to another: GeoTIFF, polygons and areas. Raises as `mosaic_zip`."""
     from core.infer.outputs.together import change
 
     colours = [colour for _, colour in painted(classes, palette)]
     masks = [mask for result in (before, after) if (mask := mask_of(result)) is not None]
-    folder = _fresh(order, "change")
-    made = change(masks[0], masks[-1], folder / "change", settings=_settings(order), most=MOST_PIXELS, colours=colours)
+    folder = _fresh(job, "change")
+    made = change(masks[0], masks[-1], folder / "change", settings=_settings(job), most=MOST_PIXELS, colours=colours)
     return _zip(folder, made.notes)
 
 
-def _settings(order: Order) -> PolygonSettings:
-    return PolygonSettings(smallest_area=order.choice.smallest_area, smooth=order.choice.smooth)
+def _settings(job: SegmentationJob) -> PolygonSettings:
+    return PolygonSettings(smallest_area=job.choice.smallest_area, smooth=job.choice.smooth)
 
 
-def _fresh(order: Order, name: str) -> Path:
+def _fresh(job: SegmentationJob, name: str) -> Path:
     """A hidden folder among the results, which goes with them."""
-    folder = order.folder / f".{name}"
+    folder = job.folder / f".{name}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     return folder

@@ -1,6 +1,6 @@
-"""Segmenting a visitor's pictures: each order is a run of the kind prediction, one at a time on this machine.
+"""Segmenting a visitor's pictures: each job is a run of the kind prediction, one at a time on this machine.
 
-The page only looks: it queues an order, reads its report, asks it to stop. What the order leaves behind lies in the
+The page queues a job, reads its report, asks it to stop. What the job leaves behind lies in the
 workspace and goes with it; a later session of the same visitor finds it there (`current`). No list of runs names it.
 """
 
@@ -67,9 +67,9 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class OrderState:
-    """How far an order is. `progress` is of the picture that is worked on, `at` its number from 0 of `of`, `ahead` the
-    orders before this one; `results` are plain values of `core.infer.batch.Result`."""
+class SegmentationState:
+    """How far a job is. `progress` is of the picture that is worked on, `at` its number from 0 of `of`, `ahead` the
+    jobs before this one; `results` are plain values of `core.infer.batch.PictureResult`."""
 
     state: State
     at: int = 0
@@ -81,7 +81,7 @@ class OrderState:
     results: tuple[dict[str, Any], ...] = ()
 
 
-class Order:
+class SegmentationJob:
     """One press of the button: pictures, in order, through one model, as a run of the kind prediction.
 
     What it leaves behind lies in the workspace and goes with it, the run too.
@@ -92,7 +92,7 @@ class Order:
     ) -> None:
         """Queue it; `found` are the names of the run and of the folder of one that was queued before."""
         self.choice, self.workspace, self.pictures = choice, workspace, pictures
-        # A name of its own: what an earlier order still writes does not get among the results of this one.
+        # A name of its own: what an earlier job still writes does not get among the results of this one.
         run_id, folder = found or ("", f"out-{secrets.token_hex(4)}")
         self.run_id, self.folder = run_id, workspace.folder / folder
         if found is None:
@@ -118,21 +118,21 @@ class Order:
                 shutil.rmtree(earlier, ignore_errors=True) if earlier.is_dir() else earlier.unlink(missing_ok=True)
         pictures = [[own.name, str(own.path), own.size] for own in self.pictures]
         record = {"run": made.id, "folder": self.folder.name, "choice": asdict(self.choice), "pictures": pictures}
-        self.workspace.keep_order(self, record)
+        self.workspace.keep_job(self, record)
         workers.ensure_worker()
 
     @property
     def ended(self) -> bool:
-        return self.look().state not in ("waiting", "running")
+        return self.read_state().state not in ("waiting", "running")
 
-    def look(self) -> OrderState:
+    def read_state(self) -> SegmentationState:
         """How far it is. Raises `StoreError`."""
         try:
             run = open_store().get(self.run_id)
         except RunNotFoundError:
-            return OrderState("failed", of=len(self.pictures), error=_GONE)
+            return SegmentationState("failed", of=len(self.pictures), error=_GONE)
         at, results = self._report()
-        told = OrderState(_STATES[run.state], at, len(self.pictures), error=run.error, results=results)
+        told = SegmentationState(_STATES[run.state], at, len(self.pictures), error=run.error, results=results)
         if run.state == RunState.QUEUED:
             ahead = _ahead(run)
             # The first in the queue is begun at once.
@@ -171,15 +171,15 @@ class Order:
             return 0, ()
 
 
-def current(workspace: Workspace) -> Order | None:
-    """The visitor's last order, of this server or of an earlier one; None where there was none."""
+def current(workspace: Workspace) -> SegmentationJob | None:
+    """The visitor's last job, of this server or of an earlier one; None where there was none."""
     record = workspace.record
-    if workspace.order is None and record is not None and "run" in record and _FOLDER.fullmatch(record["folder"]):
+    if workspace.job is None and record is not None and "run" in record and _FOLDER.fullmatch(record["folder"]):
         bands = record["choice"]["bands"]
         choice = Choice(**{**record["choice"], "bands": tuple(bands) if bands else None})
         pictures = [Own(name, Path(path), size) for name, path, size in record["pictures"]]
-        workspace.order = Order(workspace, pictures, choice, found=(record["run"], record["folder"]))
-    found: Order | None = workspace.order
+        workspace.job = SegmentationJob(workspace, pictures, choice, found=(record["run"], record["folder"]))
+    found: SegmentationJob | None = workspace.job
     return found
 
 

@@ -61,8 +61,8 @@ class Workspace:
     """One visitor's pictures, settings and results. The folder is made with the first picture.
 
     `kept` ones stay on the disk until `delete` or `sweep`; others end with `delete`, with the session or with the
-    server. Several tabs of a browser share one, so changes take turns. `order` is the last press of the
-    button, a `mapping.Order`; `record` is what `mapping` needs to find it again after a restart.
+    server. Several tabs of a browser share one, so changes take turns. `job` is the last press of the
+    button, a `mapping.SegmentationJob`; `record` is what `mapping` needs to find it again after a restart.
     """
 
     folder: Path
@@ -70,7 +70,7 @@ class Workspace:
     pictures: list[Own] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     record: dict[str, Any] | None = None
-    order: Any = None
+    job: Any = None
     used_at: float = 0.0
 
     def __post_init__(self) -> None:
@@ -130,10 +130,10 @@ class Workspace:
             if changed and self.folder.is_dir():
                 self._save()
 
-    def keep_order(self, order: Any, record: dict[str, Any] | None) -> None:
-        """Remember the last order, and what it takes to find it again."""
+    def keep_job(self, job: Any, record: dict[str, Any] | None) -> None:
+        """Remember the last segmentation, and what it takes to find it again."""
         with self._lock:
-            self.order, self.record = order, record
+            self.job, self.record = job, record
             self._save()
 
     def used(self, now: float) -> None:
@@ -147,7 +147,7 @@ class Workspace:
         """Remove pictures and results now, and end what still works on them."""
         with self._lock:
             self.pictures.clear()
-            self.order = self.record = None
+            self.job = self.record = None
             _remove(self.folder)
 
     close = delete

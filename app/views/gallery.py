@@ -15,11 +15,11 @@ from app.components.picture_choice import scene_title
 from app.components.sign_in import person
 from app.services import access, artifacts, galleries, picture_collections
 from app.services.artifacts import Model
-from app.services.errors import DataError
 from app.services.galleries import PairScores, Pass
 from app.services.names import plain
 from app.services.picture_collections import CollectionEntry
 from app.visitor import owner
+from core.errors import DataError
 
 _PASSES = "gallery_passes"
 _MOST_PASSES = 16

@@ -13,10 +13,10 @@ from app.components.map_results import results
 from app.components.sign_in import person
 from app.services import access, artifacts, mapping, uploads, visitors, workers, workspaces
 from app.services.artifacts import Model
-from app.services.errors import ImageError
 from app.services.names import plain, size_text
 from app.services.workspaces import Workspace
 from app.visitor import forget_upload
+from core.errors import ImageError
 from core.imagery.band_names import parse_bands
 
 _SESSION, _ROUND = "session_workspace", "map_round"
@@ -55,8 +55,8 @@ def main() -> None:
         workers.expect_prediction()
     choice = _choose(models)
     _remember(workspace)
-    order = mapping.current(workspace)
-    running = order is not None and not order.ended
+    job = mapping.current(workspace)
+    running = job is not None and not job.ended
     label = f"Segment {len(workspace.pictures)} images" if len(workspace.pictures) > 1 else "Segment"
     pressed = st.button(
         plain(label),
@@ -69,22 +69,22 @@ def main() -> None:
         with plainly():
             _start(workspace, choice)
             st.rerun()
-    if order is None:
+    if job is None:
         if not workspace.pictures:
             empty_state("No image yet", "Upload a PNG, JPEG or TIFF above, several of them, or a zip.")
         return
-    _came_of(order, running, models)
+    _came_of(job, running, models)
     _remember(workspace)
 
 
-def _came_of(order: mapping.Order, running: bool, models: dict[str, Model]) -> None:
-    """How far the order is, and what it gave so far."""
-    st.fragment(run_every=TICK_SECONDS if running else None)(draw_order)(order, running)
-    found = order.look()
+def _came_of(job: mapping.SegmentationJob, running: bool, models: dict[str, Model]) -> None:
+    """How far the segmentation is, and what it gave so far."""
+    st.fragment(run_every=TICK_SECONDS if running else None)(draw_job)(job, running)
+    found = job.read_state()
     if not found.results:
         return
-    if order.choice.model in models:
-        results(order, found.results, models[order.choice.model], [own.path for own in order.pictures])
+    if job.choice.model in models:
+        results(job, found.results, models[job.choice.model], [own.path for own in job.pictures])
     else:
         st.warning("The model of these results is gone: segment the images with another one.")
 
@@ -160,8 +160,8 @@ def _take(workspace: Workspace, files: list[Any]) -> None:
 
 def _list(workspace: Workspace) -> None:
     """What is there, and ways to be rid of it."""
-    order = mapping.current(workspace)
-    if not workspace.pictures and order is None:
+    job = mapping.current(workspace)
+    if not workspace.pictures and job is None:
         return
     names = [own.name for own in workspace.pictures]
     listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
@@ -278,21 +278,21 @@ def _start(workspace: Workspace, choice: mapping.Choice) -> None:
     pixels = uploads.megapixels(own.path for own in workspace.pictures)
     access.RATES.take(person(), "megapixels", allowed.megapixels_an_hour, pixels)
     access.RATES.take(person(), "predictions", allowed.predictions_an_hour, len(workspace.pictures))
-    mapping.Order(workspace, list(workspace.pictures), choice)
+    mapping.SegmentationJob(workspace, list(workspace.pictures), choice)
 
 
-def draw_order(order: mapping.Order, running: bool) -> None:
-    """How far an order is, and the button that stops it; drawn again until it has ended."""
+def draw_job(job: mapping.SegmentationJob, running: bool) -> None:
+    """How far a segmentation is, and the button that stops it; drawn again until it has ended."""
     with plainly():
-        found = order.look()
+        found = job.read_state()
         if running and found.state not in ("waiting", "running"):
             st.rerun()
         _say(found)
         if found.state in ("waiting", "running"):
-            st.button("Cancel", key="cancel_map", icon=":material/block:", on_click=order.cancel)
+            st.button("Cancel", key="cancel_map", icon=":material/block:", on_click=job.cancel)
 
 
-def _say(found: mapping.OrderState) -> None:
+def _say(found: mapping.SegmentationState) -> None:
     if found.state == "waiting":
         say.info(f"Waiting: {found.ahead} before you.", icon=":material/schedule:")
     elif found.state == "running":

@@ -11,7 +11,7 @@ from core.cli.terminal import complain, progress_bar, say
 from core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from core.infer.batch import Result
+    from core.infer.batch import PictureResult
     from core.infer.outputs.mask_polygons import PolygonSettings
     from core.infer.picture import Wanted
 
@@ -67,7 +67,7 @@ def add_polygon_settings(verb: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from core.imagery.band_names import parse_bands
     from core.imagery.limits import Limits
-    from core.infer.batch import BatchPredictor, Order
+    from core.infer.batch import BatchPredictor, BatchRequest
 
     wanted, tiling, polygons = _wanted(args), _tiling(args), polygon_settings(args)
     bands = parse_bands(args.bands)
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
             complain(reason)
         failed = len(refused)
         predictor = BatchPredictor(
-            Order(tuple(items), args.model, wanted, args.teacher, tiling, *said),
+            BatchRequest(tuple(items), args.model, wanted, args.teacher, tiling, *said),
         )
         args.out.mkdir(parents=True, exist_ok=True)
         for item in items:
@@ -122,7 +122,7 @@ def _tiling(args: argparse.Namespace) -> Any:
     return Tiling(tile=tile, overlap=overlap, flips=args.flips)
 
 
-def _told(result: "Result") -> int:
+def _told(result: "PictureResult") -> int:
     """Say what came of a picture: its files on stdout, a refusal on stderr. 1 for a refusal."""
     if result.error is not None:
         complain(result.error)

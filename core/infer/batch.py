@@ -32,7 +32,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Order:
+class BatchRequest:
     """What is to be done. `bands` are the numbers of red, green and blue, and `ground` the width of a pixel
     in metres, where the file does not give them."""
 
@@ -48,7 +48,7 @@ class Order:
     ground: float | None = None
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Order":
+    def from_json(cls, data: dict[str, Any]) -> "BatchRequest":
         """From JSON values, as the store keeps them."""
         return cls(
             items=tuple(Item(**item) for item in data["items"]),
@@ -65,7 +65,7 @@ class Order:
 
 
 @dataclass
-class Result:
+class PictureResult:
     """One picture that is finished: `error` is a sentence that says why it failed, or None."""
 
     name: str
@@ -85,40 +85,42 @@ class Result:
 
 
 class BatchPredictor:
-    """The models of an order, loaded once, to segment each of its items. Raises `ConfigError`, `ModelError`."""
+    """The models of a request, loaded once, to segment each of its items. Raises `ConfigError`, `ModelError`."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, request: BatchRequest) -> None:
         keep_freed_memory()
-        self._order = order
-        self._device = device.choose(order.device)
-        self._loaded = self._load(order.model)
-        self._teacher = self._load(order.teacher) if order.teacher else None
+        self._request = request
+        self._device = device.choose(request.device)
+        self._loaded = self._load(request.model)
+        self._teacher = self._load(request.teacher) if request.teacher else None
         if self._teacher is not None:
             check_comparable(self._loaded, self._teacher)
 
     def _load(self, name: str) -> Loaded:
         return checkpoint.load(checkpoint.resolve(name), device=self._device)
 
-    def predict(self, item: Item, *, progress: OnProgress | None = None, cancelled: Cancelled | None = None) -> Result:
+    def predict(
+        self, item: Item, *, progress: OnProgress | None = None, cancelled: Cancelled | None = None
+    ) -> PictureResult:
         """Do one picture. Whatever is wrong with it is its result; raises `CancelledError` alone."""
         try:
             return self._done(item, progress, cancelled)
         except (TerrastillError, OSError, ValueError, RuntimeError, MemoryError) as error:
-            return Result(item.name, error=failure_sentence(item.name, error))
+            return PictureResult(item.name, error=failure_sentence(item.name, error))
 
-    def _done(self, item: Item, progress: OnProgress | None, cancelled: Cancelled | None) -> Result:
+    def _done(self, item: Item, progress: OnProgress | None, cancelled: Cancelled | None) -> PictureResult:
         started = time.monotonic()
-        order = self._order
-        with ConfinedPicture(Path(item.path), name=item.name, limits=order.limits, bands=order.bands) as picture:
-            picture.info = picture.info.with_ground(order.ground)
+        request = self._request
+        with ConfinedPicture(Path(item.path), name=item.name, limits=request.limits, bands=request.bands) as picture:
+            picture.info = picture.info.with_ground(request.ground)
             outputs = predict_picture(
                 picture,
                 Path(item.stem),
                 self._loaded,
-                order.wanted,
+                request.wanted,
                 device=self._device,
-                tiling=order.tiling,
-                polygons=order.polygons,
+                tiling=request.tiling,
+                polygons=request.polygons,
                 teacher=self._teacher,
                 progress=progress,
                 cancelled=cancelled,
@@ -126,7 +128,7 @@ class BatchPredictor:
             info = picture.info
         seconds = time.monotonic() - started
         notes = [*info.notes, *outputs.notes]
-        return Result(item.name, None, notes, info.width, info.height, info.metres_per_pixel, seconds, outputs)
+        return PictureResult(item.name, None, notes, info.width, info.height, info.metres_per_pixel, seconds, outputs)
 
 
 def failure_sentence(name: str, error: Exception) -> str:

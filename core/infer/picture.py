@@ -30,7 +30,7 @@ from core.infer.outputs.qgis_style import qml
 from core.infer.outputs.thumbnail import Thumbnail
 from core.infer.outputs.vectors import ClassColours, write_geojson, write_gpkg
 from core.infer.stitching import Strip
-from core.infer.stream import Source, segment
+from core.infer.stream import WindowSource, segment
 from core.infer.tiling import Tiling
 from core.normalise import Normaliser
 
@@ -68,7 +68,7 @@ class PictureOutputs:
 
 
 def predict_picture(
-    picture: Source,
+    picture: WindowSource,
     stem: Path,
     loaded: Loaded,
     wanted: Wanted,
@@ -113,7 +113,7 @@ class _Work:
 
     def __init__(
         self,
-        picture: Source,
+        picture: WindowSource,
         stem: Path,
         folder: Path,
         device: torch.device | str,

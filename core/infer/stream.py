@@ -29,7 +29,7 @@ Read = tuple[NDArray[np.uint8], Valid]
 OnRead = Callable[[Window, NDArray[np.uint8]], None]
 
 
-class Source(Protocol):
+class WindowSource(Protocol):
     """What is segmented: a `ConfinedPicture` (`core.imagery`), or anything else that gives windows of 8-bit colours."""
 
     info: Info
@@ -39,7 +39,7 @@ class Source(Protocol):
 
 
 def segment(
-    picture: Source,
+    picture: WindowSource,
     model: nn.Module,
     *,
     outputs: int,
@@ -121,7 +121,7 @@ def _put(rows: Rows, grid: Grid, batch: _Batch, logits: Tensor | None) -> list[S
 
 
 def _read_ahead(
-    picture: Source,
+    picture: WindowSource,
     groups: Sequence[Sequence[Window]],
     model: WindowModel,
     reader: ThreadPoolExecutor,

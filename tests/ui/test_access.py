@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.services import access, benchmarks, exports, launch, runs, waiting_runs, workers
 from app.services.access import Person, Rates
-from app.services.errors import ConfigError, RunError
 from app.services.stores import open_store
 from core import paths
+from core.errors import ConfigError, RunError
 from tests.ui.conftest import ANYBODY, World, ask, words
 
 View = Callable[..., AppTest]

@@ -22,7 +22,7 @@ def result_of(path: Path | None) -> dict[str, Any]:
 
 
 @pytest.fixture
-def order(tmp_path: Path) -> Any:
+def job(tmp_path: Path) -> Any:
     return SimpleNamespace(folder=tmp_path, choice=Choice("student", smooth=0.0))
 
 
@@ -32,14 +32,14 @@ def test_only_results_that_know_their_place_are_offered(tmp_path: Path) -> None:
     assert combining.placed([result_of(nowhere), result_of(there), result_of(None)]) == [1]
 
 
-def test_a_mosaic_and_a_change_come_in_the_colours_of_the_page(order: Any, tmp_path: Path) -> None:
+def test_a_mosaic_and_a_change_come_in_the_colours_of_the_page(job: Any, tmp_path: Path) -> None:
     one = result_of(saved(tmp_path / "a.tif", whole(), info_of(60, 90)))
     other = result_of(saved(tmp_path / "b.tif", whole()[::-1].copy(), info_of(60, 90)))
     shown = [colour for _, colour in combining.painted(CLASSES, "safe")]
     assert shown[0] != COLOURS[0]
     for name, path in (
-        ("mosaic", combining.mosaic_zip(order, [one, other], CLASSES, "safe")),
-        ("change", combining.change_zip(order, one, other, CLASSES, "safe")),
+        ("mosaic", combining.mosaic_zip(job, [one, other], CLASSES, "safe")),
+        ("change", combining.change_zip(job, one, other, CLASSES, "safe")),
     ):
         with zipfile.ZipFile(path) as packed:
             packed.extractall(tmp_path / name)
@@ -51,10 +51,8 @@ def test_a_mosaic_and_a_change_come_in_the_colours_of_the_page(order: Any, tmp_p
     assert not [path for path in tmp_path.iterdir() if path.is_dir() and path.name.startswith(".")]
 
 
-def test_what_cannot_be_put_together_is_one_sentence(
-    order: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_put_together_is_one_sentence(job: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(combining, "MOST_PIXELS", 1000)
     one = result_of(saved(tmp_path / "a.tif", whole(), info_of(60, 90)))
     with pytest.raises(ConfigError, match="Choose masks that lie closer"):
-        combining.mosaic_zip(order, [one, one], CLASSES, "colour")
+        combining.mosaic_zip(job, [one, one], CLASSES, "colour")

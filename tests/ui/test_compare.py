@@ -24,11 +24,11 @@ from app.services import datasets, inference, speeds
 from app.services.artifacts import TrainedOn
 from app.services.datasets import Picture
 from app.services.deferred import DEFERRED
-from app.services.errors import ImageError
 from app.services.inference import Planes, Quality
 from app.views.compare.answer import StripFigure, answer
 from core.data.datasets.dubai import AERIAL
 from core.data.scene import digest
+from core.errors import ImageError
 from tests.ui.conftest import MASKS, TRUTH, World, as_read, make_model, make_speed, words
 
 View = Callable[..., AppTest]

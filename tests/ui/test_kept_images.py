@@ -13,14 +13,14 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.services import mapping, visitors, workers, workspaces
-from app.services.errors import ImageError
-from app.services.mapping import Choice, Order
+from app.services.mapping import Choice, SegmentationJob
 from app.services.stores import open_store
 from app.services.workspaces import KEPT_SECONDS, Workspace
 from core import paths
+from core.errors import ImageError
 from core.runs.store.records import MACHINE, RunKind
 from tests.ui.conftest import words
-from tests.ui.orders import claim, complete, finish, predictions, real_worker, report
+from tests.ui.segmentations import claim, complete, finish, predictions, real_worker, report
 from tests.ui.test_map import png
 
 View = Callable[..., AppTest]
@@ -107,9 +107,9 @@ def test_a_visit_without_images_leaves_nothing_on_the_disk() -> None:
 def test_delete_removes_images_results_and_what_works_on_them() -> None:
     kept = open_kept()
     kept.add("roof.png", png(100))
-    order = Order(kept, list(kept.pictures), Choice("student"))
+    job = SegmentationJob(kept, list(kept.pictures), Choice("student"))
     held = claim()
-    report(order, {"name": "roof.png", "error": None})
+    report(job, {"name": "roof.png", "error": None})
     kept.delete()
     assert predictions() == []
     assert open_store().heartbeat(held.id, "w", 0.5, attempt=held.attempt) is None, "its process must stop"
@@ -125,12 +125,12 @@ def test_delete_removes_images_results_and_what_works_on_them() -> None:
 def test_a_process_that_works_on_deleted_images_is_ended_and_leaves_nothing() -> None:
     kept = open_kept()
     kept.add("large.png", png(4000))
-    order = Order(kept, list(kept.pictures), Choice("teacher"))
+    job = SegmentationJob(kept, list(kept.pictures), Choice("teacher"))
     with real_worker() as worker:
         until = time.monotonic() + 100
-        while (order.look().progress.total or 0) < 2 and time.monotonic() < until:
+        while (job.read_state().progress.total or 0) < 2 and time.monotonic() < until:
             time.sleep(0.05)
-        assert order.look().state == "running"
+        assert job.read_state().state == "running"
         (child,) = [one for one in psutil.Process(worker).children() if "--execute" in one.cmdline()]
         kept.delete()
         child.wait(30)
@@ -142,74 +142,74 @@ def test_a_process_that_works_on_deleted_images_is_ended_and_leaves_nothing() ->
 def test_runs_go_with_their_images_and_not_while_they_work(active: bool) -> None:
     kept = open_kept()
     kept.add("roof.png", png())
-    order = Order(kept, list(kept.pictures), Choice("student"))
+    job = SegmentationJob(kept, list(kept.pictures), Choice("student"))
     if not active:
-        complete(order)
+        complete(job)
     restart()
     assert workspaces.sweep(NOW + KEPT_SECONDS + 5000) == (0 if active else 1)
     assert len(predictions()) == (1 if active else 0)
 
 
-def test_a_waiting_order_that_was_deleted_never_starts() -> None:
+def test_a_waiting_segmentation_that_was_deleted_never_starts() -> None:
     first, second = open_kept(), open_kept("b" * 43)
     for kept in (first, second):
         kept.add("roof.png", png())
-    running, waiting = (Order(kept, list(kept.pictures), Choice("student")) for kept in (first, second))
+    running, waiting = (SegmentationJob(kept, list(kept.pictures), Choice("student")) for kept in (first, second))
     assert claim().id == running.run_id
-    assert (running.look().state, waiting.look().state) == ("running", "waiting")
+    assert (running.read_state().state, waiting.read_state().state) == ("running", "waiting")
     second.delete()
     first.delete()
     assert open_store().claim("w", [MACHINE], RunKind.PREDICTION) is None
     assert not second.folder.exists()
 
 
-def test_an_order_goes_on_while_the_server_is_restarted() -> None:
+def test_a_segmentation_goes_on_while_the_server_is_restarted() -> None:
     """The worker is no part of the server."""
     kept = open_kept()
     kept.add("roof.png", png())
-    order = Order(kept, list(kept.pictures), Choice("student", bands=(3, 2, 1)))
+    job = SegmentationJob(kept, list(kept.pictures), Choice("student", bands=(3, 2, 1)))
     held = claim()
     done = {"name": "roof.png", "error": None}
-    report(order, done)
+    report(job, done)
     restart()
     found = mapping.current(open_kept())
-    assert (found.ended, found.look().results) == (False, (done,))
+    assert (found.ended, found.read_state().results) == (False, (done,))
     open_store().fail(held.id, "w", "The disk is full.", attempt=1)
-    told = found.look()
+    told = found.read_state()
     assert (told.state, told.error, told.results) == ("failed", "The disk is full.", (done,))
-    assert (found.choice, found.folder) == (order.choice, order.folder)
+    assert (found.choice, found.folder) == (job.choice, job.folder)
     assert [own.name for own in found.pictures] == ["roof.png"]
 
 
 def test_a_run_that_somebody_removed_is_told_in_a_sentence() -> None:
     kept = open_kept()
     kept.add("roof.png", png())
-    order = Order(kept, list(kept.pictures), Choice("student"))
-    open_store().delete(order.run_id)
+    job = SegmentationJob(kept, list(kept.pictures), Choice("student"))
+    open_store().delete(job.run_id)
     restart()
-    told = mapping.current(open_kept()).look()
+    told = mapping.current(open_kept()).read_state()
     assert (told.state, told.error) == ("failed", mapping._GONE)
 
 
-def test_an_order_that_the_visitor_cancelled_is_still_cancelled_after_a_restart() -> None:
+def test_a_segmentation_that_the_visitor_cancelled_is_still_cancelled_after_a_restart() -> None:
     kept = open_kept()
     kept.add("roof.png", png())
-    Order(kept, list(kept.pictures), Choice("student")).cancel()
+    SegmentationJob(kept, list(kept.pictures), Choice("student")).cancel()
     restart()
-    assert mapping.current(open_kept()).look().state == "cancelled"
+    assert mapping.current(open_kept()).read_state().state == "cancelled"
 
 
 @pytest.mark.slow
 def test_results_are_found_after_a_restart() -> None:
     kept = open_kept()
     kept.add("roof.png", png(64))
-    order = Order(kept, list(kept.pictures), Choice("student"))
+    job = SegmentationJob(kept, list(kept.pictures), Choice("student"))
     with real_worker():
-        before = finish(order)
+        before = finish(job)
     assert before.state == "done"
     restart()
     found = mapping.current(open_kept())
-    assert found.look() == before
+    assert found.read_state() == before
     assert found.archive().stat().st_size > 0
 
 
@@ -314,12 +314,12 @@ def test_why_an_image_failed_is_told_whole_and_beside_what_worked(view: View, mo
     kept = open_kept(now=time.time())
     for name in ("roof.png", "half.png"):
         kept.add(name, png())
-    order = Order(kept, list(kept.pictures), Choice("student"))
+    job = SegmentationJob(kept, list(kept.pictures), Choice("student"))
     why = "half.png cannot be read: " + "the PNG is damaged or cut short, " * 9 + "so save it anew."
     none = {"notes": [], "seconds": 0.0, "files": [], "areas": [], "differences": [], "metres_per_pixel": None}
     good = {**none, "name": "roof.png", "error": None, "width": 40, "height": 40}
     bad = {**none, "name": "half.png", "error": why, "width": 0, "height": 0}
-    complete(order, good, bad)
+    complete(job, good, bad)
     restart()
     page = view("map")
     assert not page.exception

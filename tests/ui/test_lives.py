@@ -14,7 +14,7 @@ from core import paths
 from core.errors import ImageError
 from core.imagery.confined_picture import ConfinedPicture
 from core.out_of_memory import DECODING, PREDICTING, TRAINING
-from tests.ui.orders import finish, real_worker
+from tests.ui.segmentations import finish, real_worker
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/oom_score_adj").exists(), reason="Linux alone tells")
 SCENE = paths.SAMPLES / "images"
@@ -44,7 +44,7 @@ def test_the_predicting_process_is_killed_first_and_the_visitor_reads_why() -> N
     scene = next(iter(sorted(SCENE.iterdir())))
     workspace = open_workspace()
     workspace.folder.mkdir(parents=True)
-    order = mapping.Order(workspace, [Own("a.png", scene, 1)], mapping.Choice("student"))
+    job = mapping.SegmentationJob(workspace, [Own("a.png", scene, 1)], mapping.Choice("student"))
     with real_worker() as worker:
         deadline = time.monotonic() + 120
         while PREDICTING not in map(_score, _children(worker)) and time.monotonic() < deadline:
@@ -52,7 +52,7 @@ def test_the_predicting_process_is_killed_first_and_the_visitor_reads_why() -> N
         (process,) = _children(worker)
         assert _score(process) == PREDICTING > _score(worker) == _score(os.getpid())
         os.kill(process, signal.SIGKILL)
-        found = finish(order)
+        found = finish(job)
     assert found.state == "failed"
     assert "Memory ran out" in (found.error or "")
     workspace.close()

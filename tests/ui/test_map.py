@@ -1,4 +1,4 @@
-"""The page for own images: private folders, refusals in one sentence, orders in a process, limits for each person."""
+"""The page for own images: private folders, refusals in one sentence, jobs in a process, limits for each person."""
 
 import gc
 import io
@@ -17,15 +17,14 @@ from streamlit.testing.v1 import AppTest
 
 from app.services import launch, map_views, mapping, names, palettes, runs, waiting_runs, workers, workspaces
 from app.services.access import Access, Person
-from app.services.errors import ImageError, RunError
-from app.services.mapping import Choice, Order
+from app.services.mapping import Choice, SegmentationJob
 from app.services.stores import open_store
 from app.services.workspaces import Workspace
 from core import paths
-from core.errors import RunNotFoundError
+from core.errors import ImageError, RunError, RunNotFoundError
 from core.infer import batch
 from tests.ui.conftest import CLASSES, words
-from tests.ui.orders import claim, finish, predictions, real_worker
+from tests.ui.segmentations import claim, finish, predictions, real_worker
 
 View = Callable[..., AppTest]
 ANYBODY = Person("session")
@@ -142,14 +141,14 @@ def test_only_the_operators_folder_is_opened_wherever_links_lead(workspace: Work
         workspace.add_path("a.png", Access())
 
 
-def wait_behind(order: Order) -> None:
-    """Another visitor's order waits while this one runs, and can be cancelled."""
+def wait_behind(job: SegmentationJob) -> None:
+    """Another visitor's segmentation waits while this one runs, and can be cancelled."""
     other = workspaces.open_workspace()
-    behind = Order(other, order.pictures, Choice("student"))
-    assert order.look().state == "running"
-    assert (behind.look().state, behind.look().ahead) == ("waiting", 1)
+    behind = SegmentationJob(other, job.pictures, Choice("student"))
+    assert job.read_state().state == "running"
+    assert (behind.read_state().state, behind.read_state().ahead) == ("waiting", 1)
     behind.cancel()
-    assert behind.look().state == "cancelled"
+    assert behind.read_state().state == "cancelled"
     other.close()
 
 
@@ -160,14 +159,14 @@ def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_an_order_segments_what_it_can_and_says_why_not_the_rest(workspace: Workspace) -> None:
-    """The real worker, with the shipped student: a good picture, a damaged one; a second order waits behind."""
+def test_a_job_segments_what_it_can_and_says_why_not_the_rest(workspace: Workspace) -> None:
+    """The real worker, with the shipped student: a good picture, a damaged one; a second segmentation waits behind."""
     workspace.add("roof.png", png(100))
     workspace.add("half.png", png(100)[:200])
-    order = Order(workspace, list(workspace.pictures), Choice("student", geojson=True))
+    job = SegmentationJob(workspace, list(workspace.pictures), Choice("student", geojson=True))
     with real_worker():
-        wait_behind(order)
-        found = finish(order)
+        wait_behind(job)
+        found = finish(job)
     assert (found.state, found.error) == ("done", None)
     good, bad = found.results
     assert good["error"] is None
@@ -178,7 +177,7 @@ def test_an_order_segments_what_it_can_and_says_why_not_the_rest(workspace: Work
     safe = palettes.painted(CLASSES, "safe")[:5]
     for palette, colours in (("safe", safe), ("colour", CLASSES[:5])):
         as_shown = partial(palettes.file_as_shown, classes=CLASSES, palette=palette)
-        with zipfile.ZipFile(order.archive(as_shown)) as packed:
+        with zipfile.ZipFile(job.archive(as_shown)) as packed:
             assert {Path(name).suffix for name in packed.namelist()} == {
                 ".png",
                 ".tif",
@@ -232,14 +231,14 @@ def test_a_large_part_is_shrunk_with_its_mask(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_worker")
-def test_an_order_ends_with_its_session_and_can_be_cancelled(workspace: Workspace) -> None:
+def test_a_segmentation_ends_with_its_session_and_can_be_cancelled(workspace: Workspace) -> None:
     workspace.add("roof.png", png(100))
-    order = Order(workspace, list(workspace.pictures), Choice("student"))
-    order.cancel()
-    assert order.look().state == "cancelled"
-    again = Order(workspace, list(workspace.pictures), Choice("student"))
+    job = SegmentationJob(workspace, list(workspace.pictures), Choice("student"))
+    job.cancel()
+    assert job.read_state().state == "cancelled"
+    again = SegmentationJob(workspace, list(workspace.pictures), Choice("student"))
     held = claim()
-    assert (held.id, again.look().state) == (again.run_id, "running")
+    assert (held.id, again.read_state().state) == (again.run_id, "running")
     again.cancel()
     after = open_store().heartbeat(held.id, "w", 0.5, attempt=1)
     assert after is not None
@@ -252,57 +251,57 @@ def test_an_order_ends_with_its_session_and_can_be_cancelled(workspace: Workspac
 
 
 @pytest.mark.usefixtures("no_worker")
-def test_nothing_of_an_order_that_is_replaced_stays(workspace: Workspace) -> None:
+def test_nothing_of_a_segmentation_that_is_replaced_stays(workspace: Workspace) -> None:
     workspace.add("roof.png", png(100))
-    first = Order(workspace, list(workspace.pictures), Choice("student"))
+    first = SegmentationJob(workspace, list(workspace.pictures), Choice("student"))
     claim()
-    second = Order(workspace, list(workspace.pictures), Choice("student"))
+    second = SegmentationJob(workspace, list(workspace.pictures), Choice("student"))
     assert [run.id for run in predictions()] == [second.run_id]
     assert [folder.name for folder in workspace.folder.glob("out-*")] == [second.folder.name]
-    assert first.look().state == "failed"
+    assert first.read_state().state == "failed"
 
 
 @pytest.mark.usefixtures("no_worker")
-def test_an_order_whose_folder_is_gone_holds_up_nobody(workspace: Workspace) -> None:
+def test_a_segmentation_whose_folder_is_gone_holds_up_nobody(workspace: Workspace) -> None:
     """The sweep forgets it; until then its run fails (tests/unit/runs/executors/test_predicting.py)."""
     swept = workspaces.open_workspace()
     swept.add("roof.png", png(100))
-    first = Order(swept, list(swept.pictures), Choice("student"))
+    first = SegmentationJob(swept, list(swept.pictures), Choice("student"))
     shutil.rmtree(swept.folder)
     workspace.add("roof.png", png(101))
-    order = Order(workspace, list(workspace.pictures), Choice("student"))
-    assert order.look().ahead == 1
+    job = SegmentationJob(workspace, list(workspace.pictures), Choice("student"))
+    assert job.read_state().ahead == 1
     workspaces.sweep(0.0)
-    assert order.look().ahead == 0
+    assert job.read_state().ahead == 0
     assert first.ended
-    assert not order.ended
+    assert not job.ended
 
 
 @pytest.mark.usefixtures("no_worker")
 def test_no_other_visitor_is_shown_an_order(workspace: Workspace, view: View) -> None:
     """Not on the page of runs, nor by its address; and nobody cancels, retries, pins, copies or deletes it there."""
     workspace.add("secret roof.png", png(100))
-    order = Order(workspace, list(workspace.pictures), Choice("student"))
+    job = SegmentationJob(workspace, list(workspace.pictures), Choice("student"))
     open_store().add(launch.to_config(launch.Request()))
     assert [run.id for run in runs.list_runs()] != []
-    assert order.run_id not in {run.id for run in runs.list_runs()}
-    page = view("runs", run=order.run_id)
+    assert job.run_id not in {run.id for run in runs.list_runs()}
+    page = view("runs", run=job.run_id)
     assert not page.exception
     assert "That run is gone" in words(page)
-    assert order.run_id not in words(page)
+    assert job.run_id not in words(page)
     claim()
     stranger = Person("198.51.100.1")
     for attempt in (
-        lambda: runs.cancel(order.run_id, stranger),
-        lambda: runs.retry(order.run_id, stranger),
-        lambda: runs.pin(order.run_id, True, stranger),
-        lambda: runs.delete(order.run_id, stranger),
-        lambda: waiting_runs.move_to_front(order.run_id, stranger),
-        lambda: waiting_runs.copy_link(order.run_id),
+        lambda: runs.cancel(job.run_id, stranger),
+        lambda: runs.retry(job.run_id, stranger),
+        lambda: runs.pin(job.run_id, True, stranger),
+        lambda: runs.delete(job.run_id, stranger),
+        lambda: waiting_runs.move_to_front(job.run_id, stranger),
+        lambda: waiting_runs.copy_link(job.run_id),
     ):
         with pytest.raises(RunNotFoundError, match="There is no run"):
             attempt()
-    assert open_store().get(order.run_id).cancel_requested is False
+    assert open_store().get(job.run_id).cancel_requested is False
     assert workers.worker_state().current == ()
     assert not workers.training()
 
@@ -311,10 +310,10 @@ def test_no_other_visitor_is_shown_an_order(workspace: Workspace, view: View) ->
 def test_the_queue_is_bounded(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mapping, "MOST_WAITING", 1)
     workspace.add("roof.png", png())
-    first = Order(workspace, list(workspace.pictures), Choice("student"))
+    first = SegmentationJob(workspace, list(workspace.pictures), Choice("student"))
     with pytest.raises(RunError, match="try again"):
-        Order(workspace, list(workspace.pictures), Choice("student"))
-    assert first.look().state == "running"
+        SegmentationJob(workspace, list(workspace.pictures), Choice("student"))
+    assert first.read_state().state == "running"
     assert [folder.name for folder in workspace.folder.glob("out-*")] == [first.folder.name]
 
 
@@ -358,8 +357,12 @@ def test_what_is_measured_goes_from_the_page_to_the_process(view: View) -> None:
     page.number_input(key="map_smooth").set_value(0.0).run()
     page.button(key="segment").click().run()
     assert not page.exception
-    order = mapping.current(page.session_state["session_workspace"])
-    assert (order.choice.ground, order.choice.smallest_area, order.choice.smooth) == (0.3, 5.0, 0.0)
-    sent = batch.Order.from_json(open_store().get(order.run_id).job)
+    job = mapping.current(page.session_state["session_workspace"])
+    assert (job.choice.ground, job.choice.smallest_area, job.choice.smooth) == (
+        0.3,
+        5.0,
+        0.0,
+    )
+    sent = batch.BatchRequest.from_json(open_store().get(job.run_id).job)
     assert (sent.ground, sent.polygons.smallest_area, sent.polygons.smooth) == (0.3, 5.0, 0.0)
     page.session_state["session_workspace"].close()

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from app.services import access, datasets, launch, picture_collections, runs, waiting_runs, workspaces
-from app.services.errors import TerrastillError
 from app.services.stores import open_store
 from core import paths
 from core.config import DataConfig, RunConfig
@@ -20,6 +19,7 @@ from core.data.confined import confined
 from core.data.datasets.dubai import AERIAL
 from core.data.folder import find_pairs, load_pair
 from core.data.palette import to_rgb
+from core.errors import TerrastillError
 from core.image import encode_png
 from tests.ui.conftest import ANYBODY, ask
 

@@ -27,7 +27,6 @@ from app.services import (
 )
 from app.services.access import Person
 from app.services.artifacts import TrainedOn
-from app.services.errors import TerrastillError
 from app.services.imports import Draft
 from app.services.stores import open_store
 from app.services.visitors import COOKIE, folder_name
@@ -38,7 +37,7 @@ from core.data import named, open_split
 from core.data.cut_blocks import blocks_of
 from core.data.import_order import PROBLEM, ImportOrder
 from core.data.import_process import carry_out
-from core.errors import ConfigError, DataError, DatasetNotFoundError, RunStateError
+from core.errors import ConfigError, DataError, DatasetNotFoundError, RunStateError, TerrastillError
 from tests.ui.conftest import World, words
 from tests.unit.data.pictures import fields
 from tests.unit.data.test_import_process import odd_zip

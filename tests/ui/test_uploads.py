@@ -14,11 +14,11 @@ from PIL import Image
 
 from app import web_limits
 from app.services.access import Access, Person, Rates
-from app.services.errors import ImageError, RunError
 from app.services.uploads import OpenPixels, SessionPixels, Uploads, megapixels
 from app.services.workspaces import open_workspace
 from app.web_limits import person_address
 from core import paths
+from core.errors import ImageError, RunError
 from core.imagery.limits import MEGABYTE
 
 LIMITS = Access(upload_megabytes_a_session=4, upload_megabytes_a_person=6, upload_megabytes=8)

@@ -11,11 +11,11 @@ from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import page, plainly
 from app.services import access, imports, own_datasets
-from app.services.errors import DataError
 from app.services.imports import Draft
 from app.services.names import plain
 from app.views.datasets.report import draw_report
 from app.views.datasets.saved import draw_saved
+from core.errors import DataError
 
 _SESSION, _ROUND, _SAVED, _PROBLEMS = "import_session", "import_round", "import_saved", "import_problems"
 _TICK_SECONDS = 1.0

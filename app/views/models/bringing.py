@@ -6,8 +6,8 @@ from app import visitor
 from app.components import say
 from app.services import brought_models
 from app.services.brought_models import UploadedModel
-from app.services.errors import TerrastillError
 from app.services.names import plain
+from core.errors import TerrastillError
 
 _UPLOAD, _ROUND, _PROBLEM, _DONE = "brought_upload", "brought_round", "brought_problem", "brought_done"
 _OWN = ""

@@ -12,12 +12,12 @@ from typing import Any
 from core.errors import RunError
 from core.events import Cancelled, CancelledError, OnProgress, Progress
 from core.files import write_aside
-from core.infer.batch import BatchPredictor, Item, Order
+from core.infer.batch import BatchPredictor, BatchRequest, Item
 from core.runs.store.run_files import REPORT_FILE
 
 
 def execute(job: dict[str, Any], folder: Path, *, emit: OnProgress, cancelled: Cancelled, runs: Path) -> dict[str, Any]:
-    """Segment every item of `job`, JSON values of an `Order`; gives how many, and how many failed.
+    """Segment every item of `job`, JSON values of a `BatchRequest`; gives how many, and how many failed.
 
     Args:
         job: The settings of the run.
@@ -32,20 +32,20 @@ def execute(job: dict[str, Any], folder: Path, *, emit: OnProgress, cancelled: C
         CancelledError: It was stopped.
     """
     del runs
-    order = Order.from_json(job)
+    request = BatchRequest.from_json(job)
     done = _finished(folder / REPORT_FILE)
     emit(Progress(0, 0, "Loading the model"))
-    _require_there(order.items)
-    predictor = BatchPredictor(order)
+    _require_there(request.items)
+    predictor = BatchPredictor(request)
     try:
-        for at, item in enumerate(order.items[len(done) :], start=len(done)):
-            _write(folder, at, len(order.items), done)
+        for at, item in enumerate(request.items[len(done) :], start=len(done)):
+            _write(folder, at, len(request.items), done)
             _require_there([item])
             if cancelled():
                 raise CancelledError
             result = predictor.predict(item, progress=_named(item, emit), cancelled=cancelled)
             done.append(result.to_json())
-        _write(folder, len(order.items), len(order.items), done)
+        _write(folder, len(request.items), len(request.items), done)
     except OSError as error:
         raise RunError(f"The results cannot be written ({error.strerror or 'unknown'}): try again.") from error
     return {"pictures": len(done), "failed": sum(result["error"] is not None for result in done)}

@@ -1,4 +1,4 @@
-"""What the tests of own images share: an order as a worker would leave it, and a real worker."""
+"""What the tests of own images share: a segmentation as a worker would leave it, and a real worker."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.services.mapping import Order, OrderState
+from app.services.mapping import SegmentationJob, SegmentationState
 from app.services.stores import open_store
 from app.services.workers import ensure_worker
 from core.runs.store.records import MACHINE, RunKind, RunRecord
@@ -23,30 +23,30 @@ def predictions() -> list[RunRecord]:
 
 
 def claim() -> RunRecord:
-    """A worker takes the order that is next."""
+    """A worker takes the segmentation that is next."""
     taken = open_store().claim("w", [MACHINE], RunKind.PREDICTION)
     assert taken is not None
     return taken
 
 
-def report(order: Order, *results: dict[str, Any]) -> None:
+def report(job: SegmentationJob, *results: dict[str, Any]) -> None:
     """What the worker has finished so far."""
-    told = {"at": len(results), "of": len(order.pictures), "results": results}
-    (open_store().folder(order.run_id) / "report.json").write_text(json.dumps(told))
+    told = {"at": len(results), "of": len(job.pictures), "results": results}
+    (open_store().folder(job.run_id) / "report.json").write_text(json.dumps(told))
 
 
-def complete(order: Order, *results: dict[str, Any]) -> None:
-    """The worker takes this order, reports these results and ends it."""
+def complete(job: SegmentationJob, *results: dict[str, Any]) -> None:
+    """The worker takes this segmentation, reports these results and ends it."""
     taken = claim()
-    assert taken.id == order.run_id
-    report(order, *results)
-    open_store().finish(order.run_id, "w", {}, attempt=taken.attempt)
+    assert taken.id == job.run_id
+    report(job, *results)
+    open_store().finish(job.run_id, "w", {}, attempt=taken.attempt)
 
 
-def finish(order: Order) -> OrderState:
-    """Wait until a real worker has ended an order."""
+def finish(job: SegmentationJob) -> SegmentationState:
+    """Wait until a real worker has ended a segmentation."""
     until = time.monotonic() + PATIENCE_SECONDS
-    while (found := order.look()).state in ("waiting", "running"):
+    while (found := job.read_state()).state in ("waiting", "running"):
         assert time.monotonic() < until
         time.sleep(0.1)
     return found
