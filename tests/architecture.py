@@ -1,6 +1,7 @@
 """Reads the project's own source by its syntax tree, so that tests can state the laws of the house."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,9 +21,14 @@ class Module:
     text: str
     is_package: bool = False
 
-    @property
+    @functools.cached_property
     def tree(self) -> ast.Module:
         return ast.parse(self.text)
+
+    @functools.cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree."""
+        return list(ast.walk(self.tree))
 
 
 def modules(*folders: str) -> list[Module]:
@@ -30,6 +36,7 @@ def modules(*folders: str) -> list[Module]:
     return [_module(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
+@functools.cache
 def _module(path: Path) -> Module:
     parts = path.relative_to(ROOT).with_suffix("").parts
     is_package = parts[-1] == "__init__"
@@ -38,7 +45,7 @@ def _module(path: Path) -> Module:
 
 def imports(module: Module) -> Iterator[str]:
     """Dotted names of all that a module imports, wherever it says so: `from core import image` is `core.image`."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -60,13 +67,13 @@ def within(name: str, rooms: tuple[str, ...] | frozenset[str]) -> bool:
 
 
 def functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (node for node in module.nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def named_things(module: Module) -> Iterator[tuple[str, int]]:
     """Every name that a module gives, with its line: functions, classes, arguments, variables, attributes, its own."""
     yield module.name.rpartition(".")[2], 1
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name, node.lineno
         elif isinstance(node, ast.arg):
@@ -93,7 +100,7 @@ def long_functions(module: Module, limit: int) -> list[str]:
 def broad_catches(module: Module) -> list[int]:
     """Lines that catch everything: bare `except`, `except Exception`, `suppress(Exception)`."""
     found = []
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ExceptHandler) and (node.type is None or _names(node.type) & BROAD):
             found.append(node.lineno)
         if isinstance(node, ast.Call) and _called(node).split(".")[-1] == "suppress":
@@ -102,13 +109,13 @@ def broad_catches(module: Module) -> list[int]:
 
 
 def prints(module: Module) -> list[int]:
-    return [node.lineno for node in ast.walk(module.tree) if isinstance(node, ast.Call) and _called(node) == "print"]
+    return [node.lineno for node in module.nodes if isinstance(node, ast.Call) and _called(node) == "print"]
 
 
 def unpickling(module: Module) -> list[str]:
     """What could run code hidden in a file. `torch.load` is let pass in one module only, with `weights_only=True`."""
     found = [f"imports {name}" for name in imports(module) if name.split(".")[0] in UNPICKLERS]
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ImportFrom) and node.module == "torch" and any(a.name == "load" for a in node.names):
             found.append(f"line {node.lineno}: takes load out of torch")
         if not isinstance(node, ast.Call):

@@ -207,11 +207,13 @@ def test_no_folders_need_each_other() -> None:
     assert circles(folders(imports_at_the_top(trees))) == []
 
 
+_WITH_TEXT = {m.name for m in SOURCE if m.text.strip()}
+
+
 def _owner(name: str) -> str | None:
     """The module that holds a dotted name; no package that only gathers others."""
-    known = {m.name for m in SOURCE if m.text.strip()}
     parents = [name.rsplit(".", up)[0] for up in range(name.count(".") + 1)]
-    return next((parent for parent in parents if parent in known), None)
+    return next((parent for parent in parents if parent in _WITH_TEXT), None)
 
 
 def test_nothing_is_caught_broadly() -> None:

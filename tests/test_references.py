@@ -24,7 +24,12 @@ _FILE = re.compile(r"(?<![\w./*{<-])([A-Za-z]\w*\.(?:py|mjs|md))\b(?!\.)")
 _PLACEHOLDER = re.compile(r"\b[A-Z]{1,}\b|\*")
 
 
-def _texts() -> Iterator[tuple[str, str]]:
+@functools.cache
+def _texts() -> list[tuple[str, str]]:
+    return list(_read_texts())
+
+
+def _read_texts() -> Iterator[tuple[str, str]]:
     """(where, text) of every doc, and of every docstring, comment and string in the code."""
     for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]):
         where = path.relative_to(ROOT).as_posix()
@@ -62,14 +67,13 @@ def missing_files(text: str) -> list[str]:
 
 def missing_file_names(text: str) -> list[str]:
     """The same of files that are named without their folder."""
-    return [named for named in _FILE.findall(text) if named not in _known_files() | PROGRAMS]
+    return [named for named in _FILE.findall(text) if named not in _known_files()]
 
 
 @functools.cache
 def _known_files() -> set[str]:
-    return {path.name for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")} | {
-        path.name for path in ROOT.glob("*.*")
-    }
+    files = [*ROOT.glob("*.*"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.*"))]
+    return PROGRAMS | {path.name for path in files}
 
 
 def missing_names(text: str) -> list[str]:
