@@ -123,6 +123,7 @@ def test_a_crash_fails_its_run_and_no_other(store: RunStore, start: Start) -> No
     assert "about to fall" in (store.folder(crash) / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_its_checkpoint(store: RunStore, start: Start) -> None:
     run = _count(store, 60)
     worker = start()
@@ -135,6 +136,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint(store: RunStore, start: Start)
     assert "was killed" in (store.folder(run) / "log.txt").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_asked_to_stop_leaves_its_run_to_the_next(
     store: RunStore, start: Start, number: signal.Signals
@@ -156,6 +158,7 @@ def test_a_worker_asked_to_stop_leaves_its_run_to_the_next(
     assert _steps(store, run) == list(range(1, 61))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing(store: RunStore, start: Start) -> None:
     run = _count(store, 60)
     first = start()

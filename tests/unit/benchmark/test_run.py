@@ -32,6 +32,7 @@ def scene(seed: int = 0) -> Scene:
     return Scene(f"scene {seed}", image, draw.integers(0, 6, (90, 70), dtype=np.uint8))
 
 
+@pytest.mark.slow
 def test_rows_hold_times_sizes_and_ratios(stem: str, files: Path) -> None:
     seen: list[Progress] = []
     result = measure.run(quick(stem, runtimes=("pytorch", "onnx")), folder=files, emit=seen.append)

@@ -190,6 +190,7 @@ def wide(path: Path, side: int = 3000) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_nothing_half_done(number: signal.Signals, model_path: Path, tmp_path: Path) -> None:
     source, out, temporary = wide(tmp_path / "in" / "a.tif"), tmp_path / "out", tmp_path / "temporary"

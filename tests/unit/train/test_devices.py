@@ -81,6 +81,7 @@ def by_itself(name: str) -> Curve:
     return curve
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CURVES)
 def test_two_learn_what_one_learns_from_twice_the_batch(together: Together, name: str) -> None:
     both = together(work="curve", **CURVES[name])

@@ -74,6 +74,7 @@ def test_between_two_saves_a_killed_run_repeats_steps_and_comes_to_the_same(
     assert differing(whole, killed) == []
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_does_not_get_back_would_show(
     make_task: MakeTask, make_collector: Callable[..., Any], folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,6 +89,7 @@ def test_stopped_and_resumed_two_devices_make_the_model_of_one_with_twice_the_ba
     assert [process.returncode for process in started][1:] == [0]
 
 
+@pytest.mark.slow
 def test_a_member_that_dies_ends_the_run_with_a_sentence(
     shared: RunConfig, runs: Path, started: list["subprocess.Popen[bytes]"]
 ) -> None:

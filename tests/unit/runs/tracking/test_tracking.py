@@ -229,6 +229,7 @@ def test_tensorboard_shows_a_resumed_run_as_one(
     assert warnings(store, record) == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_mlflow_has_a_resumed_run_once(
     store: RunStore, record: RunRecord, clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
