@@ -4,34 +4,30 @@
     python benchmarks/situations.py run given --labelled 4 [--seeds 0 1 2] [--seconds 600] [--base 4] [--data DIR]
     python benchmarks/situations.py table [--json]
 
-`run` makes folders of links to the Dubai pictures that each model of the situation may see, trains the situation's
-teacher once (`--teacher-seconds`), then for each seed a student and its control, each with as many seconds, the time
-that the teacher takes to answer included. Runs go into the store of runs (`TERRASTILL_HOME`); what is there already is
-left out, so that a stopped benchmark goes on. `table` reads the store. Part 008 of each tile chooses the weights, and
-scores; where a tile is left out, its own part 008 scores and that of the other tiles chooses.
+A method says how the student learns (`METHODS`). `run` makes folders of links to the Dubai pictures that each model of
+the situation may see, trains the situation's teacher once (`--teacher-seconds`), then for each seed a student and its
+control, each with as many seconds, the time that the teacher takes to answer included. Runs go into the store of runs
+(`TERRASTILL_HOME`); what is there already is left out, so that a stopped benchmark goes on, and methods that have the
+same control share it. `table` reads the store. Part 008 of each tile chooses the weights, and scores; where a tile is
+left out, its own part 008 scores and that of the other tiles chooses.
 """
 
 import argparse
 import json
-import statistics
 import sys
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.gains import carry_out, finished, gap_closed
-from core import checkpoint, paths
+from benchmarks.gains import carry_out, finished
+from benchmarks.situation_table import print_table, rows, same_but_for_names
+from core import paths
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
-from core.data import open_dataset
 from core.data.datasets.dubai import DUBAI
 from core.errors import ConfigError
-from core.evaluate import evaluate
-from core.normalise import Normaliser
-from core.runs.store.records import RunRecord
 from core.runs.store.run_store import RunStore
 
 Part = tuple[int, int]
@@ -138,11 +134,48 @@ def link_folders(root: Path, source: Path, pictures: Pictures) -> None:
 
 @dataclass(frozen=True)
 class Budget:
-    """What each run may cost, and how large the student is."""
+    """What each run may cost, in seconds of `clock`, and how large the student is."""
 
     seconds: float = 600.0
     teacher_seconds: float = 1500.0
     base: int = 4
+    clock: Literal["wall", "processor"] = "processor"
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a student learns. Its control has all of it but the teacher.
+
+    Attributes:
+        losses: on the teacher's answers, with their weights; none of them: without a teacher.
+        alpha: the share of the labels at first, and `alpha_end` in the end.
+        crop: side of a view in pixels; `views` make an epoch.
+        consistency: weight of consistency training, which also needs no teacher.
+    """
+
+    losses: Mapping[str, float]
+    alpha: float
+    alpha_end: float | None = None
+    temperature: float = 2.0
+    crop: int = 128
+    views: int = 960
+    ema: float = 0.995
+    consistency: float = 0.0
+    confidence: float = 0.9
+
+
+_BOTH = {"soft_targets": 1.0, "channel_wise": 3.0}
+METHODS = {
+    "mixed": Method(_BOTH, alpha=0.2),
+    "answers": Method(_BOTH, alpha=0.0),
+    "hand-over": Method(_BOTH, alpha=0.0, alpha_end=0.6),
+    "consistent": Method(_BOTH, alpha=0.2, consistency=1.0),
+    "consistency-alone": Method({}, alpha=1.0, consistency=1.0),
+    "labels-alone": Method({}, alpha=1.0),
+    "large-views": Method({"soft_targets": 1.0}, alpha=0.5, crop=256, views=480, ema=0.998),
+}
+"""By name, the first one being the usual one. Without labels every alpha is 0."""
+CONTROL = "labels-alone"
 
 
 def teacher_run(asked: Situation, root: Path, budget: Budget) -> RunConfig:
@@ -166,130 +199,88 @@ def teacher_run(asked: Situation, root: Path, budget: Budget) -> RunConfig:
             ema=0.99,
             validate_every=4,
             match_seconds=budget.teacher_seconds,
+            clock=budget.clock,
         ),
     ).validate()
 
 
-def student_run(asked: Situation, root: Path, budget: Budget, seed: int, teacher: str) -> RunConfig:
-    """The student of this seed; `RunConfig.as_control` of it is the control."""
+def student_run(
+    asked: Situation, root: Path, budget: Budget, seed: int, teacher: str, *, method: str = next(iter(METHODS))
+) -> RunConfig:
+    """What learns by this method; `control_run` of it is its control."""
     none = asked.labelled == 0
     everything = asked.labelled in (None, len(asked.pictures.client))
+    how = METHODS[method]
+    taught = DistillConfig(
+        teacher=teacher,
+        temperature=how.temperature,
+        alpha=0.0 if none else how.alpha,
+        alpha_end=None if none else how.alpha_end,
+        cache_pictures=True,
+        cache_form="uint8",
+        losses=dict(how.losses) or {"soft_targets": 1.0},
+    )
+    unlabelled = asked.pictures.unlabelled and (how.losses or how.consistency)
     return RunConfig(
-        name=f"situation {asked.name}",
+        kind="distill" if how.losses else "train",
+        name=f"situation {asked.name}, {method}",
         data=DataConfig(
             dataset="folder",
             root=str(root / "client"),
+            crop=how.crop,
             scale=(0.7, 1.5),
             colour=0.2,
             labelled=None if everything or none else asked.labelled,
-            views_per_epoch=480,
-            transfer=str(root / "unlabelled") if asked.pictures.unlabelled else None,
+            views_per_epoch=how.views,
+            transfer=str(root / "unlabelled") if unlabelled else None,
         ),
         model=ModelConfig("compact", {"base": budget.base}),
         train=TrainConfig(
             epochs=1,
             batch_size=8,
             learning_rate=0.006,
-            ema=0.998,
+            ema=how.ema,
             seed=seed,
-            validate_every=8,
+            validate_every=4,
             match_seconds=budget.seconds,
+            clock=budget.clock,
+            consistency=how.consistency,
+            confidence=how.confidence,
         ),
-        distill=DistillConfig(
-            teacher=teacher,
-            temperature=2.0,
-            alpha=0.0 if none else 0.5,
-            cache_pictures=True,
-            cache_form="uint8",
-            losses={"soft_targets": 1.0},
-        ),
+        distill=taught if how.losses else None,
     ).validate()
 
 
-def control_run(config: RunConfig, of: str, budget: Budget) -> RunConfig:
-    """The same pictures with labels, the same seconds, no teacher, and no picture without labels."""
-    control = config.as_control(of, name=f"{config.name}, control")
-    return replace(control, train=replace(control.train, match_seconds=budget.seconds))
+def control_run(config: RunConfig, of: str | None, budget: Budget) -> RunConfig:
+    """The same pictures with labels, the same seconds, no teacher.
+
+    It has the consistency training that its rival has beside a teacher, but not that of a rival which has nothing else.
+    """
+    if config.distill is None:
+        config = replace(config, train=replace(config.train, consistency=0.0))
+    how = "consistency-alone" if config.train.consistency else CONTROL
+    control = config.as_control(of or "", name=f"{config.name.rpartition(', ')[0]}, {how}")
+    return replace(control, control_of=of, train=replace(control.train, match_seconds=budget.seconds))
 
 
 def run(args: argparse.Namespace, store: RunStore) -> None:
     asked = situation(args.situation, labelled=args.labelled, tile=args.tile)
-    budget = Budget(args.seconds, args.teacher_seconds, args.base)
+    budget = Budget(args.seconds, args.teacher_seconds, args.base, args.clock)
     root = paths.home() / "situations" / (f"{args.situation}-{args.tile}" if args.tile else args.situation)
     link_folders(root, DUBAI.require_here(args.data), asked.pictures)
-    given = args.teacher or carry_out(teacher_run(asked, root, budget), store).id
+    needed = bool(METHODS[args.method].losses)
+    given = args.teacher or (carry_out(teacher_run(asked, root, budget), store).id if needed else "none")
     for seed in args.seeds:
-        config = student_run(asked, root, budget, seed, given)
-        record = carry_out(config, store)
-        if asked.labelled != 0:
-            carry_out(control_run(config, record.id, budget), store)
+        config = student_run(asked, root, budget, seed, given, method=args.method)
+        record = None if args.method == CONTROL else carry_out(config, store)
+        if asked.labelled != 0 and not args.no_control:
+            control(control_run(config, record.id if record else None, budget), store)
 
 
-def rows(store: RunStore) -> list[dict[str, Any]]:
-    """A row for each situation and size over its seeds."""
-    records = finished(store)
-    controls = {record.config.control_of: record for record in records if record.config.control_of}
-    groups: dict[tuple[str, str, float], list[RunRecord]] = defaultdict(list)
-    for record in records:
-        if record.config.name.startswith("situation ") and record.config.distill is not None:
-            seconds = record.config.train.match_seconds or 0.0
-            groups[record.config.name, str(record.config.model.arguments["base"]), seconds].append(record)
-    return [_row(name, base, seconds, group, controls) for (name, base, seconds), group in groups.items()]
-
-
-def _row(
-    name: str, base: str, seconds: float, group: list[RunRecord], controls: dict[str | None, RunRecord]
-) -> dict[str, Any]:
-    distilled = [_score(record) for record in group]
-    teacher = _score_of(group[0].config.distill.teacher, group[0]) if group[0].config.distill else 0.0
-    pairs = [
-        (ours, _score(controls[record.id]))
-        for ours, record in zip(distilled, group, strict=True)
-        if record.id in controls
-    ]
-    beside = [theirs for _, theirs in pairs]
-    gains = [100 * (ours - theirs) for ours, theirs in pairs]
-    return {
-        "situation": name.removeprefix("situation "),
-        "base": base,
-        "seconds": seconds,
-        "seeds": len(group),
-        "teacher": teacher,
-        "control": statistics.mean(beside) if beside else None,
-        "distilled": statistics.mean(distilled),
-        "gain": statistics.mean(gains) if gains else None,
-        "spread": statistics.stdev(gains) if len(gains) > 1 else None,
-        "gap_closed": gap_closed(distilled=statistics.mean(distilled), control=statistics.mean(beside), teacher=teacher)
-        if beside
-        else None,
-    }
-
-
-def _score(record: RunRecord) -> float:
-    return _score_of(record.id, record)
-
-
-def _score_of(model: str, record: RunRecord) -> float:
-    """mIoU-5 on the pictures that the situation scores: those beside the run's own folder."""
-    loaded = checkpoint.load(checkpoint.resolve(model))
-    scenes = open_dataset(DataConfig(dataset="folder", root=str(Path(record.config.data.root or "").parent / "scores")))
-    card = loaded.card
-    found = evaluate(loaded.model, scenes.scenes, card.classes, normaliser=Normaliser.of_card(card, "cpu"))
-    return found.scores.miou5
-
-
-def print_table(found: list[dict[str, Any]]) -> None:
-    print("| situation | base | seconds each | seeds | teacher | control | distilled | gain, points | gap closed |")
-    print("|---" * 9 + "|")
-    for row in found:
-        spread = "" if row["spread"] is None else f" ± {row['spread']:.1f}"
-        gain = "" if row["gain"] is None else f"{row['gain']:+.1f}{spread}"
-        closed = "" if row["gap_closed"] is None else f"{row['gap_closed']:.2f}"
-        control = "" if row["control"] is None else f"{row['control']:.3f}"
-        print(
-            f"| {row['situation']} | {row['base']} | {row['seconds']:.0f} | {row['seeds']} | {row['teacher']:.3f} "
-            f"| {control} | {row['distilled']:.3f} | {gain} | {closed} |"
-        )
+def control(config: RunConfig, store: RunStore) -> None:
+    """Done now, unless it was for this student or for one by another method that has the same control."""
+    if same_but_for_names(config) not in {same_but_for_names(record.config) for record in finished(store)}:
+        carry_out(config, store)
 
 
 def main() -> None:
@@ -305,6 +296,9 @@ def main() -> None:
     doing.add_argument("--teacher-seconds", type=float, default=Budget.teacher_seconds)
     doing.add_argument("--teacher", help="a model to take instead of training the situation's teacher")
     doing.add_argument("--base", type=int, default=Budget.base, help="width of the student")
+    doing.add_argument("--method", choices=list(METHODS), default=next(iter(METHODS)), help="how the student learns")
+    doing.add_argument("--no-control", action="store_true", help="only what learns by the method")
+    doing.add_argument("--clock", choices=("wall", "processor"), default=Budget.clock, help="that counts the seconds")
     doing.add_argument("--data", metavar="DIR", help="the Dubai dataset (default: where it is by default)")
     showing = verbs.add_parser("table")
     showing.add_argument("--json", action="store_true")

@@ -5,12 +5,24 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import situations
-from benchmarks.situations import Budget, Situation, control_run, link_folders, situation, student_run, teacher_run
+from benchmarks import situation_table, situations
+from benchmarks.situation_table import control_key, pairs, rows, same_but_for_names
+from benchmarks.situations import (
+    CONTROL,
+    METHODS,
+    Budget,
+    Situation,
+    control_run,
+    link_folders,
+    situation,
+    student_run,
+    teacher_run,
+)
 from core.config import DataConfig, RunConfig
 from core.data import open_dataset, open_split
 from core.errors import ConfigError
 from core.runs.execution import _training, _transfer
+from core.runs.store.records import RunRecord, RunState
 from tests.unit.data.pictures import save_pair
 
 CASES = {
@@ -90,6 +102,16 @@ def test_few_labels_are_the_same_for_all_three(dubai: Path, tmp_path: Path) -> N
     assert len(digests(student, labels=False)) == 56
 
 
+def test_consistency_alone_sees_the_pictures_of_the_client_and_no_label_more(dubai: Path, tmp_path: Path) -> None:
+    asked = CASES["given 4"]
+    teacher, _, control = linked(asked, dubai, tmp_path)
+    alone = student_run(asked, tmp_path, Budget(), 0, "none", method="consistency-alone")
+    assert alone.distill is None
+    assert len(digests(alone, labels=False)) == 24
+    assert digests(alone, labels=True) == digests(control, labels=False)
+    assert not digests(alone, labels=False) & digests(teacher, labels=False)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_student_and_control_differ_by_the_teacher_alone(name: str, dubai: Path, tmp_path: Path) -> None:
     _, student, control = linked(CASES[name], dubai, tmp_path)
@@ -112,3 +134,78 @@ def test_a_number_that_it_cannot_have_is_refused(wrong: dict[str, int]) -> None:
         situation("new-place")
     with pytest.raises(ConfigError, match="choose given"):
         situations.situation("moon")
+
+
+def made(method: str, *, name: str = "given 4", seed: int = 0) -> tuple[RunConfig, RunConfig]:
+    """What learns by a method, and its control."""
+    config = student_run(CASES[name], Path("there"), Budget(), seed, "teacher", method=method)
+    return config, control_run(config, "run", Budget())
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", CASES)
+def test_a_control_is_denied_the_teacher_alone(name: str, method: str) -> None:
+    config, control = made(method, name=name)
+    assert control.distill is None
+    assert (control.train.match_seconds, control.train.clock) == (config.train.match_seconds, "processor")
+    assert (control.model, control.data.crop, control.data.labelled) == (
+        config.model,
+        config.data.crop,
+        config.data.labelled,
+    )
+    taught = config.distill is not None
+    assert control.train.consistency == (config.train.consistency if taught else 0)
+    assert control.data.transfer == (config.data.transfer if taught and config.train.consistency else None)
+    assert control.problems() == []
+
+
+def test_methods_that_have_the_same_control_share_it() -> None:
+    controls = {method: same_but_for_names(made(method)[1]) for method in METHODS}
+    assert controls["mixed"] == controls["answers"] == controls["consistency-alone"] == controls[CONTROL]
+    assert len({controls["mixed"], controls["consistent"], controls["large-views"]}) == 3
+    assert same_but_for_names(made("mixed", seed=1)[1]) != controls["mixed"]
+    for method in METHODS:
+        assert control_key(made(method)[0]) == controls[method]
+
+
+def record(config: RunConfig, name: str, score: float) -> RunRecord:
+    summary = {"best_miou5": score, "teacher_miou5": 0.7, "epochs": 9, "train_seconds": 600.0}
+    return RunRecord(name, config.name, RunState.DONE, config, "cpu", 0.0, summary=summary)
+
+
+def finished_runs() -> list[RunRecord]:
+    """Two seeds of two methods over the controls that they share, and labels alone beside nothing."""
+    found = []
+    for seed in (0, 1):
+        for method, score in (("mixed", 0.60), ("answers", 0.58)):
+            found.append(record(made(method, seed=seed)[0], f"{method}-{seed}", score + seed / 100))
+        found.append(record(made("mixed", seed=seed)[1], f"control-{seed}", 0.50))
+    return [*found, record(made(CONTROL, name="few 8")[1], "alone", 0.65)]
+
+
+def test_each_run_stands_beside_the_control_of_its_seed() -> None:
+    names = [tuple(each and each.id for each in pair) for pair in pairs(finished_runs())]
+    assert sorted(names[:4]) == [
+        ("answers-0", "control-0"),
+        ("answers-1", "control-1"),
+        ("mixed-0", "control-0"),
+        ("mixed-1", "control-1"),
+    ]
+    assert names[4:] == [(None, "alone")]
+
+
+def test_the_table_has_a_row_for_each_method_over_its_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(situation_table, "finished", lambda _: finished_runs())
+    alone, answers, mixed = rows(None)  # type: ignore[arg-type]
+    assert (answers["method"], mixed["method"], alone["method"]) == ("answers", "mixed", CONTROL)
+    assert (mixed["seeds"], alone["seeds"]) == ([0, 1], [0])
+    assert mixed["gain"] == pytest.approx(10.5)
+    assert mixed["spread"] == pytest.approx(0.7071, abs=1e-4)
+    assert mixed["gap_closed"] == pytest.approx(0.105 / 0.2)
+    assert (alone["control"], alone["student"], alone["gain"], alone["teacher"]) == (0.65, None, None, None)
+
+
+def test_what_learned_without_labels_is_measured_against_labels_on_all() -> None:
+    student, labels = made("mixed", name="given 0")[0], made(CONTROL, name="given all")[1]
+    found = pairs([record(student, "student", 0.6), record(labels, "labels", 0.6)])
+    assert [(a and a.id, b and b.id) for a, b in found] == [("student", "labels")]
