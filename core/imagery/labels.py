@@ -12,7 +12,7 @@ UNLABELLED = 255
 """What stands in `StoredMask.values` where nobody labelled. No class of a model has this index."""
 # Written for no data by GIS tools, in whatever type the mask was then stored; none of them can be a class index.
 _NO_DATA = (
-    -9999, -99999, -32768, 32767, 65535, -(2**31), 2**31 - 1, 2**32 - 1, -(2**63), 2**63 - 1, 2**64 - 1,
+    -1, -9999, -99999, -32768, 32767, 65535, -(2**31), 2**31 - 1, 2**32 - 1, -(2**63), 2**63 - 1, 2**64 - 1,
 )  # fmt: skip
 _ROUNDING = 1e-4
 
@@ -39,7 +39,7 @@ def to_stored(
 ) -> StoredMask:
     """A mask of whole numbers, floats among them as long as they are whole.
 
-    -9999 and the other values that tools write for no data are unlabelled, and so is what is no number.
+    -1, -9999 and the other values that tools write for no data are unlabelled, and so is what is no number.
 
     Args:
         values: (H, W) of any type.
@@ -77,7 +77,7 @@ def _is_no_data(values: NDArray[np.generic]) -> NDArray[np.bool_]:
     """Which of the values are among those of `_NO_DATA` that their type can hold."""
     found = np.zeros(values.shape, np.bool_)
     limits: Any = None if values.dtype.kind == "f" else np.iinfo(cast(Any, values.dtype))
-    for told in (-128, 127) if values.dtype == np.int8 else _NO_DATA:
+    for told in (-1, -128, 127) if values.dtype == np.int8 else _NO_DATA:
         if limits is None or limits.min <= told <= limits.max:
             found |= values == values.dtype.type(told)
     return found

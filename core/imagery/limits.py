@@ -55,6 +55,8 @@ class Info:
     `metres_per_pixel` is the ground resolution where the file knows it; `notes` are sentences on what was decided;
     `may_lack_data` tells whether some pixels may hold no data. `control_points` (row, column, x, y in `crs`) stand in
     for a `transform` where no affine map comes near them. `given_metres` is the width of a pixel that a person gave.
+    `bands` are the names of all bands of a TIFF in their order, empty for those without one, and `depth` the type of
+    their values; a PNG or JPEG has none to tell.
     """
 
     kind: str
@@ -67,6 +69,8 @@ class Info:
     may_lack_data: bool = False
     control_points: tuple[tuple[float, float, float, float], ...] = ()
     given_metres: float | None = None
+    bands: tuple[str, ...] = ()
+    depth: str = "uint8"
 
     @property
     def pixels(self) -> int:
@@ -100,7 +104,7 @@ class Info:
         transform = data["transform"]
         values = {**data, "notes": tuple(data["notes"]), "transform": tuple(transform) if transform else None}
         points = tuple(tuple(point) for point in data.get("control_points", ()))
-        return cls(**{**values, "control_points": points})
+        return cls(**{**values, "control_points": points, "bands": tuple(data.get("bands", ()))})
 
 
 def check_size(width: int, height: int, most: int, *, advice: str) -> str | None:

@@ -226,6 +226,8 @@ def _info(pixels: Pixels, layout: Layout, said: list[str]) -> Info:
         transform=place.transform,
         control_points=place.control_points,
         may_lack_data=pixels.may_lack_data,
+        bands=tuple(text or "" for text in file.descriptions),
+        depth=str(file.dtypes[0]),
     )
     return replace(info, metres_per_pixel=metres_per_pixel(info))
 

@@ -6,12 +6,12 @@ A reader is a module with `TITLE`, `knows(tree)`, which tells by content whether
 
 from types import ModuleType
 
-from core.data.readers import coco, image_masks, label_studio, labelme, polygons, voc, yolo
+from core.data.readers import coco, image_masks, label_studio, labelme, panoptic, polygons, voc, yolo
 from core.data.readers.source import Asked, Source
 from core.data.readers.tree import Tree
 from core.errors import DataError
 
-READERS: tuple[ModuleType, ...] = (coco, label_studio, labelme, yolo, voc, polygons, image_masks)
+READERS: tuple[ModuleType, ...] = (panoptic, coco, label_studio, labelme, yolo, voc, polygons, image_masks)
 """In the order in which they are asked; the last one knows every folder with pictures."""
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from core.data.readers.outlines import Layer, Ring, painted, ring_of
-from core.data.readers.roles import may_be_pictures, part_of
+from core.data.readers.pairing import pair_up
+from core.data.readers.parts import PARTS, FolderParts
 from core.data.readers.run_lengths import coco_mask
 from core.data.readers.source import Asked, Labels, Misfit, Part, Source, SourceClass, SourcePicture
 from core.data.readers.stems import unique_stems
@@ -16,7 +17,6 @@ from core.errors import DataError
 
 TITLE = "COCO"
 _KEYS = ("images", "annotations", "categories")
-_PARTS: dict[str, Part] = {"train": "train", "val": "validate", "test": "test"}
 _BOX = "annotations hold a box and no outline"
 _UNLISTED = "annotations are of a category that is not listed"
 
@@ -29,16 +29,16 @@ def knows(tree: Tree) -> bool:
 def read(tree: Tree, asked: Asked) -> Source:  # noqa: ARG001
     """The pictures of all such files, each with the annotations of its file. Raises `DataError`."""
     documents = _documents(tree)
-    codes, classes = _categories(documents)
+    codes, classes = listed_categories(documents)
     misfits: list[Misfit] = []
     labels: dict[Path, Callable[[], Labels]] = {}
     parts: dict[Path, Part | None] = {}
-    shapes = 0
+    shapes, folders = 0, FolderParts(tree)
     for path, document in documents.items():
         by_image: dict[Any, list[Mapping[str, Any]]] = {}
-        for each in _rows(document["annotations"]):
+        for each in rows_of(document["annotations"]):
             by_image.setdefault(each.get("image_id"), []).append(each)
-        for image in _rows(document["images"]):
+        for image in rows_of(document["images"]):
             name = str(image.get("file_name", ""))
             picture = tree.find(name, near=path)
             if picture is None:
@@ -48,13 +48,13 @@ def read(tree: Tree, asked: Asked) -> Source:  # noqa: ARG001
             shapes += len(kept)
             if picture not in labels or parts[picture] in (None, "train"):
                 labels[picture] = _labels(tree, picture, image, kept, codes[path])
-                parts[picture] = _part(tree, path, picture)
+                parts[picture] = part_of_json(folders, path, picture)
     if misfits and not shapes and all(misfit.reason == _BOX for misfit in misfits):
         raise DataError("The annotations hold boxes alone, which tell no pixels: label outlines, or export them too.")
-    others = [path for path in may_be_pictures(tree) if path not in labels]
+    others = [path for path in pair_up(tree, tree.pictures).images if path not in labels]
     stems = unique_stems(tree, [*labels, *others])
     pictures = [SourcePicture(path, stems[path], parts[path], read_labels) for path, read_labels in labels.items()]
-    pictures += [SourcePicture(path, stems[path], part_of(tree.relative(path))) for path in others]
+    pictures += [SourcePicture(path, stems[path], folders.of(path)) for path in others]
     return Source(TITLE, tuple(pictures), "names", classes, misfits=tuple(misfits))
 
 
@@ -62,16 +62,19 @@ def _documents(tree: Tree) -> dict[Path, Mapping[str, Any]]:
     found: dict[Path, Mapping[str, Any]] = {}
     for path in tree.largest(".json"):
         document = tree.document(path)
-        if isinstance(document, dict) and all(isinstance(document.get(key), list) for key in _KEYS):
+        if not isinstance(document, dict) or not all(isinstance(document.get(key), list) for key in _KEYS):
+            continue
+        if "segments_info" not in next(iter(rows_of(document["annotations"])), {}):
             found[path] = document
     return found
 
 
-def _rows(values: Sequence[Any]) -> list[Mapping[str, Any]]:
+def rows_of(values: Sequence[Any]) -> list[Mapping[str, Any]]:
+    """Those of a list that are objects."""
     return [each for each in values if isinstance(each, dict)]
 
 
-def _categories(
+def listed_categories(
     documents: Mapping[Path, Mapping[str, Any]],
 ) -> tuple[dict[Path, dict[Any, int]], tuple[SourceClass, ...]]:
     """The code of each category of each file, and the classes: of one name in all files. Codes are the numbers that
@@ -91,11 +94,11 @@ def _categories(
 
 def _used(document: Mapping[str, Any]) -> dict[Any, str]:
     """Categories by number. One that only names a group of others (Roboflow's first) is left out."""
-    rows = [row for row in _rows(document["categories"]) if isinstance(row.get("id"), int | str)]
+    rows = [row for row in rows_of(document["categories"]) if isinstance(row.get("id"), int | str)]
     groups = {row.get("supercategory") for row in rows}
     numbers = {
         each.get("category_id")
-        for each in _rows(document["annotations"])
+        for each in rows_of(document["annotations"])
         if isinstance(each.get("category_id"), int | str)
     }
     kept = [
@@ -145,9 +148,9 @@ def _layer(segmentation: Any, code: int, height: int, width: int) -> Layer:
     return Layer(code, tuple(rings))
 
 
-def _part(tree: Tree, path: Path, picture: Path) -> Part | None:
+def part_of_json(folders: FolderParts, path: Path, picture: Path) -> Part | None:
     """By the name of the file (`instances_train2017.json`), by its folders, or by those of the picture."""
     for word in re.split(r"[\W_]+", path.stem):
         if found := split_of(word):
-            return _PARTS[found]
-    return part_of(tree.relative(path)) or part_of(tree.relative(picture))
+            return PARTS[found]
+    return folders.of(path) or folders.of(picture)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from core.data.readers.class_lists import find_list
 from core.data.readers.label_studio_names import task_of, task_pictures
-from core.data.readers.part_lists import listed_parts
-from core.data.readers.roles import Pairs, key_of, only_folder, pair_up, part_of
+from core.data.readers.pairing import Pairs, only_folder, pair_up
+from core.data.readers.parts import parts_of
 from core.data.readers.source import (
     OUTSIDE,
     UNLABELLED,
@@ -26,7 +26,8 @@ from core.data.readers.source import (
     SourcePicture,
 )
 from core.data.readers.stems import unique_stems
-from core.data.readers.tree import OTHER_PICTURES, Tree, natural
+from core.data.readers.tree import MOST_CODE, OTHER_PICTURES, Tree, natural
+from core.data.readers.words import key_of, words_of
 from core.errors import DataError
 from core.imagery.labels import StoredMask
 
@@ -63,7 +64,7 @@ def read_pictures(
         raise DataError(
             "This folder holds masks without pictures, or nothing that can be told apart: add the pictures."
         )
-    notes: list[str] = []
+    notes = list(pairs.notes)
     pairs.lonely = _with_tasks(tree, pairs, notes)
     name = ""
     if listed is None:
@@ -76,24 +77,25 @@ def read_pictures(
         codes = {kind: at for at, kind in enumerate(kinds, start=1)}
         classes = tuple(SourceClass(code, kind) for kind, code in codes.items())
         labels = {image: _of_classes(tree, masks, codes) for image, masks in pairs.masks.items()}
-        found = _pictures(tree, pairs, labels)
+        found = _pictures(tree, pairs, labels, notes)
         return Source(f"{title}, one a class", found, "names", classes, notes=tuple(notes), misfits=tuple(misfits))
     chosen = _one_each(tree, pairs, notes)
     meaning = _meaning(tree, list(chosen.values()))
     labels = {image: _of_mask(tree, mask, meaning) for image, mask in chosen.items()}
     colours = () if meaning.palette is None else _palette_classes(meaning.palette)
-    single = kinds[0] if len(kinds) == 1 else _single(listed) or only_folder(tree, list(chosen.values()))
-    found, list_of = _pictures(tree, pairs, labels), tuple(listed)
+    kinds = sorted({kind for image, mask in chosen.items() for path, kind in pairs.masks[image] if path == mask})
+    single = kinds[0] if len(kinds) == 1 else ""
+    single = single or _single(listed) or only_folder(tree, list(chosen.values()))
+    found, list_of = _pictures(tree, pairs, labels, notes), tuple(listed)
     return Source(title, found, meaning.coding, colours, list_of, name, single, tuple(notes), tuple(misfits))
 
 
-def _pictures(tree: Tree, pairs: Pairs, labels: dict[Path, Callable[[], Labels]]) -> tuple[SourcePicture, ...]:
+def _pictures(
+    tree: Tree, pairs: Pairs, labels: dict[Path, Callable[[], Labels]], notes: list[str]
+) -> tuple[SourcePicture, ...]:
     stems = unique_stems(tree, pairs.images)
-    lists = listed_parts(tree, pairs.images)
-    return tuple(
-        SourcePicture(path, stems[path], lists.get(path) or part_of(tree.relative(path)), labels.get(path))
-        for path in pairs.images
-    )
+    parts = parts_of(tree, pairs.images, notes)
+    return tuple(SourcePicture(path, stems[path], parts.get(path), labels.get(path)) for path in pairs.images)
 
 
 def _with_tasks(tree: Tree, pairs: Pairs, notes: list[str]) -> list[Path]:
@@ -136,6 +138,8 @@ def _of_classes(tree: Tree, masks: Sequence[tuple[Path, str]], codes: dict[str, 
     def read_labels() -> Labels:
         layers = [(codes[kind], _is_set(tree.decoder.mask(path))) for path, kind in masks if kind]
         shapes = {layer.shape for _, layer in layers}
+        if not shapes:
+            raise DataError("its mask names no class, as those of other pictures do: name it as they are named.")
         if len(shapes) > 1:
             raise DataError("its masks have different sizes: export all of them at the size of the picture.")
         found = np.full(shapes.pop(), OUTSIDE, np.int32)
@@ -156,8 +160,8 @@ def _is_set(stored: StoredMask) -> NDArray[np.bool_]:
 
 
 def _one_each(tree: Tree, pairs: Pairs, notes: list[str]) -> dict[Path, Path]:
-    """One mask a picture. Where there are several kinds side by side, those in the folder with most of them, of
-    numbers rather than colours."""
+    """One mask a picture. Where there are several kinds side by side, those in the folder with most of them, of classes
+    rather than single things, of numbers rather than colours, and of few of them."""
     places: Counter[str] = Counter()
     examples: dict[str, Path] = {}
     for masks in pairs.masks.values():
@@ -167,14 +171,22 @@ def _one_each(tree: Tree, pairs: Pairs, notes: list[str]) -> dict[Path, Path]:
     several = any(len(masks) > 1 for masks in pairs.masks.values())
     ranks = {}
     for place, example in examples.items() if several else ():
+        names = tree.relative(example).split("/")
+        things = {"instance", "instances", "instanceids", "panoptic"} & {
+            *words_of(names[-1]),
+            *words_of("/".join(names[:-1])),
+        }
         try:
-            flat = tree.decoder.mask(example).values.ndim == 2
+            values = tree.decoder.mask(example).values
+            flat, few = values.ndim == 2, -len(np.unique(values.reshape(-1, *values.shape[2:]), axis=0))
         except DataError:
-            flat = False
-        ranks[place] = (places[place], flat)
+            flat, few = False, -MOST_CODE
+        ranks[place] = (places[place], not things, flat, few)
     chosen = {}
     for image, masks in pairs.masks.items():
-        chosen[image] = max(masks, key=lambda each: ranks.get(_kind_of_place(tree, each[0]), (0, False)))[0]
+        chosen[image] = max(
+            masks, key=lambda each: ranks.get(_kind_of_place(tree, each[0]), (0, False, False, -MOST_CODE))
+        )[0]
     if several:
         best = max(ranks, key=lambda place: ranks[place])
         notes.append(f"Pictures have several masks: those like {tree.relative(examples[best])} are taken.")

@@ -168,19 +168,20 @@ def _binary(
     """Masks that tell one thing from the rest: 0 and 255, also where JPEG or resampling blurred them, or 0 and 1."""
     whole = sum(present.values())
     ends = sum(count for code, count in present.items() if code < _BLUR or code > 255 - _BLUR)
-    blurred = (
-        len(present) > 40 and min(present) < _BLUR and max(present) > 255 - _BLUR and ends >= _BINARY_SHARE * whole
-    )
+    high = sum(code > 255 - _BLUR for code in present)
+    # Of two numbers below 255 that are both near it none is a class; one alone may stand for what nobody labelled.
+    many = len(present) > 40 or (high > 1 and ends == whole)
+    blurred = many and min(present) < _BLUR and max(present) > 255 - _BLUR and ends >= _BINARY_SHARE * whole
     if set(present) != {0, 255} and set(present) != {0, 1} and not blurred:
         return None
-    high = 1 if set(present) == {0, 1} else 255
+    top = 1 if set(present) == {0, 1} else 255
     names = [entry.name for entry in sorted(listed, key=lambda entry: entry.value or 0)]
-    if high == 1 and len(names) > 2:
+    if top == 1 and len(names) > 2:
         return None
     low_name, high_name = names if len(names) == 2 else ("Background", source.single or "Foreground")
-    found = [SourceClass(0, low_name), SourceClass(high, high_name)]
+    found = [SourceClass(0, low_name), SourceClass(top, high_name)]
     near = {code: 255 if code >= 128 else 0 for code in present if code not in (0, 255)} if blurred else {}
-    held = "numbers around 0 and 255" if blurred else f"0 and {high}"
+    held = "numbers around 0 and 255" if blurred else f"0 and {top}"
     notes = [f"The masks hold {held} alone: they tell {high_name} from the rest."]
     return found, near, notes
 

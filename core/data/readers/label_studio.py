@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from core.data.readers.outlines import Layer, box_ring, ellipse_ring, painted, ring_of
-from core.data.readers.roles import may_be_pictures, part_of
+from core.data.readers.parts import FolderParts
+from core.data.readers.roles import may_be_pictures
 from core.data.readers.run_lengths import brush_mask
 from core.data.readers.source import Asked, Labels, Misfit, Source, SourceClass, SourcePicture
 from core.data.readers.stems import unique_stems
@@ -39,12 +40,12 @@ def read(tree: Tree, asked: Asked) -> Source:  # noqa: ARG001
     names = sorted({_label(region) for each in regions.values() for region in each}, key=natural)
     codes = {name: at for at, name in enumerate(names, start=1)}
     pictures = list(dict.fromkeys([*regions, *may_be_pictures(tree)]))
-    stems = unique_stems(tree, pictures)
+    stems, folders = unique_stems(tree, pictures), FolderParts(tree)
     taken = tuple(
         SourcePicture(
             path,
             stems[path],
-            part_of(tree.relative(path)),
+            folders.of(path),
             _labels(tree, path, regions[path], codes) if path in regions else None,
         )
         for path in pictures

@@ -11,8 +11,8 @@ import numpy as np
 
 from core.data.readers.class_lists import find_list
 from core.data.readers.outlines import Layer, box_ring, ellipse_ring, painted, ring_of
-from core.data.readers.part_lists import listed_parts
-from core.data.readers.roles import may_be_pictures, part_of
+from core.data.readers.parts import parts_of
+from core.data.readers.roles import may_be_pictures
 from core.data.readers.source import Asked, Labels, Misfit, Source, SourceClass, SourcePicture
 from core.data.readers.stems import numbered, safe_stem, unique_stems
 from core.data.readers.tree import Tree, natural
@@ -49,20 +49,21 @@ def read(tree: Tree, asked: Asked) -> Source:  # noqa: ARG001
         found[picture or path] = (picture, document)
     others = [path for path in may_be_pictures(tree) if path not in found]
     stems = numbered({**unique_stems(tree, [*found, *others])})
-    parts = listed_parts(tree, [*found, *others])
+    notes: list[str] = []
+    parts = parts_of(tree, [*found, *others], notes)
     pictures = [
         SourcePicture(
             picture,
             stems[key] if picture else safe_stem(Path(str(document["imagePath"]).replace("\\", "/")).stem),
-            parts.get(key) or part_of(tree.relative(key)),
+            parts.get(key),
             _labels(tree, picture, document, codes),
             None if picture else _content(document),
         )
         for key, (picture, document) in found.items()
     ]
-    pictures += [SourcePicture(path, stems[path], parts.get(path) or part_of(tree.relative(path))) for path in others]
+    pictures += [SourcePicture(path, stems[path], parts.get(path)) for path in others]
     classes = tuple(SourceClass(code, name) for name, code in codes.items())
-    return Source(TITLE, tuple(pictures), "names", classes, misfits=tuple(misfits))
+    return Source(TITLE, tuple(pictures), "names", classes, notes=tuple(notes), misfits=tuple(misfits))
 
 
 def _is_labelme(document: Any) -> bool:

@@ -1,8 +1,9 @@
 """GIS: one or many orthophotos with polygons in any coordinate system, painted at each picture's own pixels."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from rasterio.features import rasterize
 from rasterio.warp import transform, transform_bounds
 
 from core import geo
-from core.data.readers.part_lists import listed_parts
-from core.data.readers.roles import pair_up, part_of
+from core.data.readers.pairing import pair_up
+from core.data.readers.parts import parts_of
 from core.data.readers.source import OUTSIDE, UNLABELLED, Asked, Labels, Misfit, Source, SourceClass, SourcePicture
 from core.data.readers.stems import unique_stems
+from core.data.readers.tile_vectors import TileVectors, tile_vectors
 from core.data.readers.tree import PictureInfo, Tree, natural
 from core.data.readers.vector_files import Polygons, is_missing, read_polygons, vector_files
 from core.errors import ConfigError, DataError
@@ -54,7 +56,10 @@ def read(tree: Tree, asked: Asked) -> Source:
     """Pictures that lie where polygons do are labelled by them. Raises `DataError`, `ConfigError`."""
     misfits: list[Misfit] = []
     layers: list[Polygons] = []
-    for path in vector_files(tree):
+    pairs, files = pair_up(tree, tree.pictures), vector_files(tree)
+    candidates = [path for path in tree.pictures if path not in set(pairs.aside)]
+    tiles = tile_vectors(tree, candidates, files)
+    for path in files:
         try:
             layers += read_polygons(tree, path)
         except DataError as error:
@@ -63,18 +68,16 @@ def read(tree: Tree, asked: Asked) -> Source:
         raise DataError(
             misfits[0].reason + "." if misfits else "The vectors hold no polygons: draw outlines of the classes."
         )
-    areas = _areas(tree, layers, asked)
+    layers = [replace(layer, name=tiles.kinds.get(layer.file, layer.name)) for layer in layers]
+    areas = _areas(tree, layers, asked, tiles)
     layers = [layer for layer in layers if layer not in areas]
     if not layers:
         raise DataError("There are polygons of an area alone: add those that tell classes.")
-    codes, classes, notes = _codes(layers, asked.attribute)
-    placed = _Placed(tree, layers, codes, areas)
-    pictures = []
-    stems = unique_stems(tree, tree.pictures)
-    lists = listed_parts(tree, tree.pictures)
-    for path in tree.pictures:
-        part = lists.get(path) or part_of(tree.relative(path))
-        pictures.append(SourcePicture(path, stems[path], part, placed.labels(path, misfits)))
+    codes, classes, notes = _codes(layers, asked.attribute, tiled=bool(tiles.kinds))
+    placed = _Placed(tree, layers, codes, areas, tiles)
+    notes += pairs.notes
+    stems, parts = unique_stems(tree, candidates), parts_of(tree, candidates, notes)
+    pictures = [SourcePicture(path, stems[path], parts.get(path), placed.labels(path, misfits)) for path in candidates]
     if not any(picture.labels for picture in pictures):
         raise DataError(
             misfits[0].reason + "."
@@ -88,9 +91,17 @@ class _Placed:
     """Polygons brought onto pictures, and what is to be said of that."""
 
     def __init__(
-        self, tree: Tree, layers: Sequence[Polygons], codes: Sequence[list[int]], areas: Sequence[Polygons]
+        self,
+        tree: Tree,
+        layers: Sequence[Polygons],
+        codes: Sequence[list[int]],
+        areas: Sequence[Polygons],
+        tiles: TileVectors,
     ) -> None:
-        self._tree, self._layers, self._codes, self._areas = tree, layers, codes, areas
+        self._tree, self._areas, self._tiles = tree, areas, tiles
+        self._of_file: dict[Path, list[tuple[Polygons, list[int]]]] = defaultdict(list)
+        for layer, own in zip(layers, codes, strict=True):
+            self._of_file[layer.file].append((layer, own))
         self.notes: list[str] = []
 
     def labels(self, path: Path, misfits: list[Misfit]) -> Callable[[], Labels] | None:
@@ -106,12 +117,13 @@ class _Placed:
         if info.crs is None:
             self._note("Pictures that name no coordinate system are taken to have that of the polygons.")
         try:
-            shapes, areas = self._in(info)
+            shapes, areas = self._in(info, path)
         except DataError as error:
             misfits.append(Misfit("labels", self._tree.relative(path), str(error).rstrip(".")))
             return None
         own, inside = _near(shapes, info, 0, info.height), _near(areas, info, 0, info.height)
-        if not _covers(inside if self._areas else own, info):
+        # A file of its own without a polygon says that there is nothing of the classes here.
+        if not _covers(inside if self._areas else own, info) and (self._areas or path not in self._tiles.of):
             return None
 
         def rows(top: int, bottom: int) -> NDArray[np.int32]:
@@ -127,17 +139,23 @@ class _Placed:
         if text not in self.notes:
             self.notes.append(text)
 
-    def _in(self, info: PictureInfo) -> tuple[_Shapes, _Shapes]:
-        """Polygons and areas that may lie on a picture, in its system. Raises `DataError`."""
-        found, codes = _together(self._layers, self._codes, info)
+    def _in(self, info: PictureInfo, path: Path) -> tuple[_Shapes, _Shapes]:
+        """Polygons and areas that may lie on a picture, in its system: of its own files and of those that are nobody's.
+
+        Raises `DataError`.
+        """
+        files = [*self._tiles.of.get(path, ()), *(file for file in self._of_file if file not in self._tiles.kinds)]
+        pairs = [pair for file in files for pair in self._of_file.get(file, ())]
+        found, codes = _together([layer for layer, _ in pairs], [own for _, own in pairs], info)
         areas, ones = _together(self._areas, [[1] * len(area.shapes) for area in self._areas], info)
         return _sorted(found, codes), _sorted(areas, ones)
 
 
-def _areas(tree: Tree, layers: Sequence[Polygons], asked: Asked) -> list[Polygons]:
+def _areas(tree: Tree, layers: Sequence[Polygons], asked: Asked, tiles: TileVectors) -> list[Polygons]:
     """The layers that bound what is labelled: as a person says, or by their names. Raises `ConfigError`."""
     if asked.area is None:
-        named = [layer for layer in layers if _AREA.search(layer.name) or _AREA.search(layer.file.stem)]
+        shared = [layer for layer in layers if layer.file not in tiles.kinds]
+        named = [layer for layer in shared if _AREA.search(layer.name) or _AREA.search(layer.file.stem)]
         return named if len(named) < len(layers) else []
     wanted = asked.area.lower()
     found = [
@@ -151,8 +169,14 @@ def _areas(tree: Tree, layers: Sequence[Polygons], asked: Asked) -> list[Polygon
     return found
 
 
-def _codes(layers: Sequence[Polygons], asked: str | None) -> tuple[list[list[int]], tuple[SourceClass, ...], list[str]]:
-    """The code of each polygon, layer by layer, the classes, and what was decided. Raises `ConfigError`."""
+def _codes(
+    layers: Sequence[Polygons], asked: str | None, *, tiled: bool = False
+) -> tuple[list[list[int]], tuple[SourceClass, ...], list[str]]:
+    """The code of each polygon, layer by layer, the classes, and what was decided. Raises `ConfigError`.
+
+    Of files that are one a picture (`tiled`) an attribute tells the class only where its name says so: how few values
+    it has in one small file tells nothing.
+    """
     known = list(dict.fromkeys(name for layer in layers for name in layer.attributes))
     match = None if asked is None else next((name for name in known if name.lower() == asked.lower()), None)
     if asked is not None and match is None:
@@ -160,7 +184,7 @@ def _codes(layers: Sequence[Polygons], asked: str | None) -> tuple[list[list[int
     names: list[list[str | None]] = []
     taken: list[str] = []
     for layer in layers:
-        attribute = match if match in layer.attributes else None if asked is not None else _attribute(layer)
+        attribute = match if match in layer.attributes else None if asked is not None else _attribute(layer, tiled)
         if attribute is None:
             names.append([layer.name] * len(layer.shapes))
             continue
@@ -182,7 +206,7 @@ def _codes(layers: Sequence[Polygons], asked: str | None) -> tuple[list[list[int
     return [[UNLABELLED if name is None else codes[name] for name in each] for each in names], classes, notes
 
 
-def _attribute(layer: Polygons) -> str | None:
+def _attribute(layer: Polygons, tiled: bool) -> str | None:
     """The attribute that most likely tells the class: by its name, else by how few values it has; None where none."""
     plain = {re.sub(r"[\W_]", "", name.lower()): name for name in layer.attributes}
     counts = {name: len({_text(v) for v in values if not is_missing(v)}) for name, values in layer.attributes.items()}
@@ -190,6 +214,8 @@ def _attribute(layer: Polygons) -> str | None:
     for word in _TELLING:
         if word in plain and 1 <= counts[plain[word]] <= _MOST_CLASSES:
             return plain[word]
+    if tiled:
+        return None
     for word in _PERHAPS:
         if word in plain and 2 <= counts[plain[word]] <= _FEW and counts[plain[word]] < size:
             return plain[word]

@@ -1,115 +1,109 @@
-"""Which pictures of a folder are masks, and which mask belongs to which picture: by names, and by content where names
-say nothing."""
+"""Which pictures of a folder are masks: by the words in names, and by content where names say nothing or disagree."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from core.data.readers.source import Part
 from core.data.readers.tree import Tree
-from core.data.splits import split_of
+from core.data.readers.words import ASIDE_WORDS, IMAGE_WORDS, MASK_WORDS, inner_key, key_of, without_ending, words_of
 from core.errors import DataError
 
-Role = Literal["image", "mask", "aside", ""]
+Role = Literal["image", "mask", "aside", "unsure", ""]
 
-_IMAGE_WORDS = frozenset((
-    "image", "images", "img", "imgs", "im", "rgb", "rgbs", "sat", "satellite", "photo", "photos", "picture", "pictures",
-    "ortho", "orthos", "orthophoto", "orthophotos", "aerial", "jpegimages", "leftimg", "input", "inputs", "original",
-    "originals", "source", "raw", "scene", "scenes", "leftimg8bit",
-))  # fmt: skip
-_MASK_WORDS = frozenset((
-    "mask", "masks", "label", "labels", "lbl", "lbls", "gt", "gts", "groundtruth", "truth", "ann", "anns", "annotation",
-    "annotations", "annot", "seg", "segs", "segmentation", "segmentations", "segmap", "semantic", "semseg", "target",
-    "targets", "indexmask", "indexmasks", "labelids", "classmask", "pngmask", "labelled", "labeled",
-    "gtfine", "gtcoarse", "labeltrainids", "instanceids", "color", "colour",
-))  # fmt: skip
 _FOLDER_WORDS: dict[str, Role] = {"x": "image", "y": "mask", "gray": "mask"}
 """Words that tell something as the name of a folder alone."""
-_ASIDE_WORDS = frozenset((
-    "overlay", "overlays", "preview", "previews", "vis", "visualization", "visualisation", "thumb", "thumbs", "blend",
-))  # fmt: skip
-_PARTS: dict[str, Part] = {"train": "train", "val": "validate", "test": "test"}
 _SAMPLE, _SIDE = 3, 512
 _MOST_CODES, _FLAT = 64, 0.6
-
-
-@dataclass
-class Pairs:
-    """Masks by picture, each with the class that its name or folder tells where there is one a class."""
-
-    masks: dict[Path, list[tuple[Path, str]]] = field(default_factory=lambda: defaultdict(list))
-    lonely: list[Path] = field(default_factory=list)
-    images: list[Path] = field(default_factory=list)
-
-
-def part_of(path: str) -> Part | None:
-    """What a picture is for, by the folders that it lies in (`train`, `val_images`, `images/test`); the last counts."""
-    for name in reversed(path.split("/")[:-1]):
-        words = _words(name)
-        found = split_of(name) or split_of("".join(word for word in words if word not in _IMAGE_WORDS | _MASK_WORDS))
-        if found:
-            return _PARTS[found]
-    return None
+_MOST_TAILS = 8
 
 
 def may_be_pictures(tree: Tree) -> list[Path]:
-    """Pictures of a tree that lie in no folder of masks."""
-    return [path for path in tree.pictures if _by_folder(tree.relative(path)) in ("", "image")]
+    """Pictures of a tree that are no masks, for readers whose labels are no pictures."""
+    alone = {path for path in tree.pictures if _by_folder(tree.relative(path)) in ("", "image")}
+    unsure = [path for path in tree.pictures if _by_folder(tree.relative(path)) == "unsure"]
+    return [path for path in tree.pictures if path in alone or path in _images_of(tree, unsure)]
 
 
-def pair_up(tree: Tree, pictures: Sequence[Path]) -> Pairs:
-    """Images and their masks among these pictures of a tree."""
-    roles = _roles(tree, pictures)
-    found = Pairs(images=[path for path in pictures if roles[path] == "image"])
-    masks = [path for path in pictures if roles[path] == "mask"]
-    index: dict[str, list[Path]] = defaultdict(list)
-    for path in found.images:
-        for key in {path.stem.lower(), key_of(path.stem)}:
-            index[key].append(path)
-    unmatched = []
-    for path in masks:
-        there = index.get(_without_ending(path.stem).lower()) or index.get(key_of(path.stem))
-        if there:
-            found.masks[_nearest(tree, path, there)].append((path, ""))
+def roles_of(tree: Tree, pictures: Sequence[Path]) -> dict[Path, Role]:
+    """The role of each picture: by its folders, by its own name beside a partner, else by content, a folder at once.
+
+    Where a folder of images lies in one of masks (`Semantic_masks/images`), its content decides.
+    """
+    folders: dict[Path, _Folder] = {}
+    for path in pictures:
+        folders.setdefault(path.parent, _Folder()).add(path.stem)
+    by_folder = {path: _by_folder(tree.relative(path)) for path in pictures}
+    if len(set(by_folder.values())) == 1 and "unsure" not in by_folder.values():
+        # One word over everything tells nothing apart: `segmentation dataset/a.jpg` and `.../a_mask.png`.
+        by_folder = dict.fromkeys(pictures, "")
+    found: dict[Path, Role] = {}
+    unknown: dict[tuple[Path, str, str, str], list[Path]] = defaultdict(list)
+    for path in pictures:
+        role, folder = by_folder[path], folders[path.parent]
+        own = folder.role(path.stem)
+        if own == "aside" or (own and role in ("", "image") and (folder.has_partner(path.stem) or not role)):
+            role = own
+        if role in ("", "unsure"):
+            unknown[path.parent, own, path.suffix.lower(), folder.tail(path.stem)].append(path)
         else:
-            unmatched.append(path)
-    if unmatched:
-        found.lonely = _by_class(tree, unmatched, index, found)
-    if found.lonely and not found.masks:
-        found.lonely = _by_rest(tree, found)
-    _name_folders(tree, found)
+            found[path] = role
+    for group in unknown.values():
+        found.update(dict.fromkeys(group, _by_content(tree, group)))
+    if unknown and "image" not in found.values():
+        # Nothing but masks by content: drawn pictures, or pictures alone.
+        drawn = {path for group in unknown.values() for path in group}
+        found = {path: "image" if path in drawn else role for path, role in found.items()}
     return found
 
 
-def key_of(stem: str) -> str:
-    """What is left of a name without the words that say what it is: `a_mask`, `mask_a`, `A_sat` and `a.png` are `a`."""
-    words = _IMAGE_WORDS | _MASK_WORDS
-    text = _without_ending(stem).lower()
-    for _ in range(3):
-        head = re.match(r"^([a-z]+)[ _.-]+(?=.)", text)
-        tail = re.search(r"(?<=.)[ _.-]+([a-z]+(?:8bit)?)$", text)
-        if tail and tail[1] in words:
-            text = text[: tail.start()]
-        elif head and head[1] in words:
-            text = text[head.end() :]
-    return text
+class _Folder:
+    """The names in one folder, and what each tells beside the others."""
+
+    def __init__(self) -> None:
+        self._stems: set[str] = set()
+        self._keys: Counter[str] = Counter()
+        self._inner: Counter[str] = Counter()
+        self._rests: Counter[str] = Counter()
+        self._tails: set[str] = set()
+
+    def add(self, stem: str) -> None:
+        rest, tail = _rest_and_tail(stem)
+        if stem.lower() not in self._stems:
+            self._stems.add(stem.lower())
+            self._keys[key_of(stem)] += 1
+            self._inner[inner_key(stem)] += 1
+            self._rests[rest] += 1
+            self._tails.add(tail)
+
+    def has_partner(self, stem: str) -> bool:
+        """Whether another name is the same but for words that say what it is."""
+        return self._keys[key_of(stem)] > 1 or self._inner[inner_key(stem)] > 1
+
+    def role(self, stem: str) -> Role:
+        """By a word at the ends of a name, or within it beside a partner; by its last word where it is an overlay."""
+        words = words_of(stem)
+        ends = {words[0], words[-1]} if words and "".join(words) != stem.lower() else set()
+        rest, tail = _rest_and_tail(stem)
+        if tail in ASIDE_WORDS and rest in self._stems:
+            return "aside"
+        if not ends & (MASK_WORDS | IMAGE_WORDS) and self._inner[inner_key(stem)] > 1:
+            ends = set(words)
+        return "mask" if ends & MASK_WORDS else "image" if ends & IMAGE_WORDS else ""
+
+    def tail(self, stem: str) -> str:
+        """The last word of a name where another one is the same without it: `m` of `a_m` beside `a`; else empty."""
+        rest, tail = _rest_and_tail(stem)
+        return tail if len(self._tails) <= _MOST_TAILS and self._rests[rest] > 1 else ""
 
 
-def only_folder(tree: Tree, masks: Sequence[Path]) -> str:
-    """The name of the one folder that all these masks lie in, where it is in a folder of masks; else an empty text."""
-    names = {tuple(tree.relative(path).split("/")[-3:-1]) for path in masks}
-    above, last = next(iter(names)) if len(names) == 1 and len(next(iter(names))) == 2 else ("", "")
-    told = (
-        set(_words(above)) & _MASK_WORDS
-        and not (set(_words(last)) & (_MASK_WORDS | _IMAGE_WORDS))
-        and not split_of(last)
-    )
-    return last if told and _words(last) else ""
+def _rest_and_tail(stem: str) -> tuple[str, str]:
+    """`a_12_m` → (`a_12`, `m`); a name without such a word is its own rest."""
+    text = without_ending(stem).lower()
+    cut = max(text.rfind(mark) for mark in "_-. ")
+    return (text[:cut].rstrip("_-. "), text[cut + 1 :]) if cut > 0 and text[cut + 1 :][:1].isalpha() else (text, "")
 
 
 def may_be_labels(tree: Tree, path: Path) -> bool:
@@ -127,170 +121,31 @@ def may_be_labels(tree: Tree, path: Path) -> bool:
     return flat >= _FLAT and len(np.unique(codes)) <= _MOST_CODES
 
 
-def _roles(tree: Tree, pictures: Sequence[Path]) -> dict[Path, Role]:
-    """The role of each picture: by its folders, by its own name beside a partner, else by content, a folder at once."""
-    stems: dict[Path, set[str]] = defaultdict(set)
-    for path in pictures:
-        stems[path.parent].add(path.stem.lower())
-    by_folder = {path: _by_folder(tree.relative(path)) for path in pictures}
-    if len(set(by_folder.values())) == 1:
-        # One word over everything tells nothing apart: `segmentation dataset/a.jpg` and `.../a_mask.png`.
-        by_folder = dict.fromkeys(pictures, "")
-    found: dict[Path, Role] = {}
-    unknown: dict[tuple[Path, str], list[Path]] = defaultdict(list)
-    for path in pictures:
-        role = by_folder[path]
-        own = _by_stem(path.stem)
-        plain = key_of(path.stem)
-        siblings = stems[path.parent]
-        beside = any(other != path.stem.lower() and key_of(other) == plain for other in _alike(siblings, plain))
-        if own and (beside or not role) and (role != "mask"):
-            role = own
-        if role:
-            found[path] = role
-        else:
-            unknown[path.parent, own].append(path)
-    for group in unknown.values():
-        sample = group[:: -(-len(group) // _SAMPLE)]
-        flat = sum(may_be_labels(tree, path) for path in sample)
-        found.update(dict.fromkeys(group, "mask" if 2 * flat > len(sample) else "image"))
-    if unknown and "image" not in found.values():
-        # Nothing but masks by content: drawn pictures, or pictures alone.
-        found = {path: "image" if path in _flatten(unknown.values()) else role for path, role in found.items()}
-    return found
+def _by_content(tree: Tree, group: Sequence[Path]) -> Role:
+    sample = group[:: -(-len(group) // _SAMPLE)]
+    return "mask" if 2 * sum(may_be_labels(tree, path) for path in sample) > len(sample) else "image"
 
 
-def _alike(siblings: set[str], plain: str) -> Iterable[str]:
-    """Names beside a picture that can share its key, without looking through all of them."""
-    words = _IMAGE_WORDS | _MASK_WORDS
-    tries = [plain, *(f"{plain}{mark}{word}" for word in words for mark in "_-."), *(f"{w}_{plain}" for w in words)]
-    return (name for name in tries if name in siblings)
-
-
-def _flatten(groups: Iterable[list[Path]]) -> set[Path]:
-    return {path for group in groups for path in group}
+def _images_of(tree: Tree, unsure: Iterable[Path]) -> set[Path]:
+    """Of pictures whose folders disagree those that are no masks by content, a folder at once."""
+    folders: dict[Path, list[Path]] = defaultdict(list)
+    for path in unsure:
+        folders[path.parent].append(path)
+    return {path for group in folders.values() if _by_content(tree, group) == "image" for path in group}
 
 
 def _by_folder(path: str) -> Role:
     """By the words in the names of the folders above a picture, the nearest first."""
-    for name in reversed(path.split("/")[:-1]):
-        words = set(_words(name))
-        if name.lower() in _FOLDER_WORDS:
-            return _FOLDER_WORDS[name.lower()]
-        if words & _ASIDE_WORDS:
-            return "aside"
-        if words & _MASK_WORDS:
-            return "mask"
-        if words & _IMAGE_WORDS:
-            return "image"
-    return ""
+    found: list[Role] = [role for name in reversed(path.split("/")[:-1]) if (role := _of_folder(name))]
+    if not found:
+        return ""
+    return "unsure" if found[0] == "image" and "mask" in found[1:] else found[0]
 
 
-def _by_stem(stem: str) -> Role:
-    words = _words(stem)
-    ends = {words[0], words[-1]} if words and "".join(words) != stem.lower() else set()
-    return "mask" if ends & _MASK_WORDS else "image" if ends & _IMAGE_WORDS else ""
-
-
-def _words(name: str) -> list[str]:
-    """`train_Images2` → train, images; `SegmentationClass` → segmentation, class."""
-    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
-
-
-def _without_ending(stem: str) -> str:
-    return re.sub(r"\.(?:png|jpe?g|tiff?)$", "", stem, flags=re.IGNORECASE)
-
-
-def _nearest(tree: Tree, mask: Path, there: Sequence[Path]) -> Path:
-    """Of pictures with the name of a mask the one in the folder most like its own."""
-    if len(there) == 1:
-        return there[0]
-    own, part = _place(tree, mask), part_of(tree.relative(mask))
-
-    def likeness(path: Path) -> tuple[bool, bool, int]:
-        other = _place(tree, path)
-        apart = sum(((own - other) + (other - own)).values())
-        exact = path.stem.lower() == _without_ending(mask.stem).lower()
-        return part_of(tree.relative(path)) == part, exact, -apart
-
-    return max(there, key=likeness)
-
-
-def _place(tree: Tree, path: Path) -> Counter[str]:
-    """The folders of a picture without the words that say what it is."""
-    words = _IMAGE_WORDS | _MASK_WORDS
-    names = tree.relative(path).split("/")[:-1]
-    bare = ("_".join(part for part in re.split(r"[ _-]", name.lower()) if part not in words) for name in names)
-    return Counter(name for name in bare if name)
-
-
-def _by_class(tree: Tree, masks: Sequence[Path], index: dict[str, list[Path]], found: Pairs) -> list[Path]:
-    """Pairs masks that are one a class: `a_road.png`, `road_a.png`, `a/road.png`. Gives those that are not."""
-    lonely = []
-    for path in masks:
-        stem = _without_ending(path.stem)
-        of_folder = index.get(path.parent.name.lower()) or index.get(key_of(path.parent.name))
-        if of_folder:
-            found.masks[_nearest(tree, path, of_folder)].append((path, stem))
-            continue
-        cuts = [(match.start(), match.end()) for match in re.finditer(r"[ _.-]+", stem)]
-        tries = [(stem[:start], stem[end:]) for start, end in reversed(cuts)]
-        tries += [(stem[end:], stem[:start]) for start, end in cuts]
-        for name, kind in tries:
-            there = index.get(name.lower()) or index.get(key_of(name)) if name and kind else None
-            if there:
-                words = [part for part in re.split(r"[ _.-]+", kind) if part.lower() not in _MASK_WORDS]
-                found.masks[_nearest(tree, path, there)].append((path, " ".join(words) or kind))
-                break
-        else:
-            lonely.append(path)
-    return lonely
-
-
-def _by_rest(tree: Tree, found: Pairs) -> list[Path]:
-    """Pairs masks by what differs in their names, where no name is that of a picture: `img_001` and `lab_001`."""
-    images, masks = (_rests([path.stem for path in paths]) for paths in (found.images, found.lonely))
-    index: dict[str, list[Path]] = defaultdict(list)
-    for path, rest in zip(found.images, images, strict=True):
-        index[rest].append(path)
-    lonely = []
-    for path, rest in zip(found.lonely, masks, strict=True):
-        if rest and index.get(rest):
-            found.masks[_nearest(tree, path, index[rest])].append((path, ""))
-        else:
-            lonely.append(path)
-    return lonely
-
-
-def _rests(stems: Sequence[str]) -> list[str]:
-    """Names without what all of them begin and end with; whole numbers stay whole."""
-    start, end = _shared(stems), _shared([stem[::-1] for stem in stems])
-    while start and stems[0][start - 1].isdigit():
-        start -= 1
-    while end and stems[0][len(stems[0]) - end].isdigit():
-        end -= 1
-    return [stem[start : len(stem) - end].lower() for stem in stems]
-
-
-def _shared(stems: Sequence[str]) -> int:
-    if len(stems) < 2:
-        return 0
-    low, high = min(stems), max(stems)
-    return next((at for at, (one, other) in enumerate(zip(low, high, strict=False)) if one != other), len(low))
-
-
-def _name_folders(tree: Tree, found: Pairs) -> None:
-    """Where a picture has masks of its own name in several folders, each is of a class, and its folder tells which."""
-    for image, masks in found.masks.items():
-        if len(masks) > 1 and all(not kind for _, kind in masks) and len({mask.parent for mask, _ in masks}) > 1:
-            places = [tree.relative(mask).split("/")[:-1] for mask, _ in masks]
-            everywhere = {name for name in places[0] if all(name in place for place in places)}
-            differ = [set(place) - everywhere for place in places]
-            kinds = [max(names, key=lambda name: -natural_at(name, place), default="") for names, place in
-                     zip(differ, places, strict=True)]  # fmt: skip
-            found.masks[image] = [(mask, kind) for (mask, _), kind in zip(masks, kinds, strict=True)]
-
-
-def natural_at(name: str, place: Sequence[str]) -> int:
-    """How far from the end a folder stands in a path."""
-    return len(place) - place.index(name)
+def _of_folder(name: str) -> Role:
+    words = set(words_of(name))
+    if name.lower() in _FOLDER_WORDS:
+        return _FOLDER_WORDS[name.lower()]
+    if words & ASIDE_WORDS:
+        return "aside"
+    return "mask" if words & MASK_WORDS else "image" if words & IMAGE_WORDS else ""

@@ -138,13 +138,15 @@ class Tree:
 
 @dataclass(frozen=True)
 class PictureInfo:
-    """What is known of a picture that can be decoded: its size, upright, and where it lies, as in `Info`."""
+    """What is known of a picture that can be decoded: its size, upright, where it lies, and its bands, as in `Info`."""
 
     height: int
     width: int
     metres_per_pixel: float | None = None
     crs: str | None = None
     transform: Transform | None = None
+    bands: tuple[str, ...] = ()
+    depth: str = "uint8"
 
 
 class Decoder:
@@ -211,7 +213,7 @@ def _info(source: Path | bytes, name: str) -> PictureInfo:
 
 
 def _told(info: Info) -> PictureInfo:
-    return PictureInfo(info.height, info.width, info.metres_per_pixel, info.crs, info.transform)
+    return PictureInfo(info.height, info.width, info.metres_per_pixel, info.crs, info.transform, info.bands, info.depth)
 
 
 def uploaded(name: str) -> str:

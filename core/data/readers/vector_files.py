@@ -54,10 +54,11 @@ class Polygons:
 
 
 def vector_files(tree: Tree) -> list[Path]:
-    """Files of a source that hold vectors: by their endings and first bytes, GeoJSON by what it says."""
+    """Files of a source that hold vectors: by their endings and first bytes, .json by what it says."""
     found = [path for path in tree.ending(".gpkg") if _begins(path, _GEOPACKAGE)]
     found += [path for path in tree.ending(".shp") if _begins(path, _SHAPEFILE)]
-    found += [path for path in tree.largest(".geojson", ".json") if _is_geojson(tree.document(path))]
+    found += tree.ending(".geojson")
+    found += [path for path in tree.largest(".json") if _is_geojson(tree.document(path))]
     return found + [path for path in tree.ending(".zip") if is_zip(path)]
 
 
@@ -65,7 +66,10 @@ def read_polygons(tree: Tree, path: Path) -> list[Polygons]:
     """The layers of polygons of a file; those of points and lines are left out. Raises `DataError`."""
     if path.stat().st_size > _MOST_BYTES:
         raise DataError(f"{path.name} has more than {_MOST_BYTES / 1e9:.0f} GB: cut it to the area of the pictures.")
-    if path.suffix.lower() in (".geojson", ".json"):
+    if path.suffix.lower() == ".geojson":
+        # There may be thousands, a picture each: they are not kept in memory.
+        return _of_geojson(path, read_json(path))
+    if path.suffix.lower() == ".json":
         return _of_geojson(path, tree.document(path))
     with _copied(path) as copies:
         return [layer for copy in copies for layer in _of_copy(path, copy)]

@@ -8,8 +8,8 @@ from typing import Any
 from core.data.readers.class_lists import listed_names
 from core.data.readers.image_masks import read_pictures
 from core.data.readers.outlines import Layer, painted, ring_of
-from core.data.readers.part_lists import listed_parts
-from core.data.readers.roles import may_be_pictures, part_of
+from core.data.readers.parts import FolderParts, listed_parts
+from core.data.readers.roles import may_be_pictures
 from core.data.readers.source import Asked, Labels, Listed, Misfit, Part, Source, SourceClass, SourcePicture
 from core.data.readers.stems import unique_stems
 from core.data.readers.tree import MOST_TEXT_BYTES, Tree, read_text, uploaded
@@ -152,11 +152,12 @@ def _labels(tree: Tree, picture: Path, rows: Sequence[tuple[int, list[float]]]) 
 
 def _parts(tree: Tree, pictures: Sequence[Path], setup: _Setup) -> dict[Path, Part]:
     """By the lists and folders that the YAML names, else by the names of folders."""
-    found = {path: part for path in pictures if (part := part_of(tree.relative(path))) is not None}
+    folders = FolderParts(tree)
+    found = {path: part for path in pictures if (part := folders.of(path)) is not None}
     for part, places in setup.parts.items():
         for place in places:
             names = [name for name in PurePosixPath(place.replace("\\", "/")).parts if name not in (".", "..", "/")]
             inside = "/".join(names).lower()
             if inside and not inside.endswith(".txt"):
                 found |= {path: part for path in pictures if f"/{inside}/" in f"/{tree.relative(path).lower()}"}
-    return found | listed_parts(tree, pictures)
+    return found | listed_parts(tree, pictures, [])

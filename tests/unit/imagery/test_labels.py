@@ -74,9 +74,9 @@ def test_every_tag_counts_in_every_type(dtype: str, variant: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["int16", "int32", "int64", "float32", "float64"])
-@pytest.mark.parametrize("value", [-9999, -32768])
+@pytest.mark.parametrize("value", [-1, -9999, -32768])
 @pytest.mark.parametrize("declared", [True, False])
-def test_minus_9999_is_unlabelled_whether_it_is_declared_or_not(dtype: str, value: int, declared: bool) -> None:
+def test_minus_1_and_9999_are_unlabelled_whether_it_is_declared_or_not(dtype: str, value: int, declared: bool) -> None:
     unlabelled(by_gdal(holed(dtype, value), **({"nodata": value} if declared else {})))
 
 
@@ -120,7 +120,7 @@ def test_floats_that_are_whole_are_indices_and_fractions_are_refused_in_a_senten
     unlabelled(by_gdal(holed(dtype, 0.25), nodata=0.25))
 
 
-@pytest.mark.parametrize("values", [LABELS - 1, LABELS + 300, LABELS.astype(np.float32) - 1, LABELS * 1e12])
+@pytest.mark.parametrize("values", [LABELS - 2, LABELS + 300, LABELS.astype(np.float32) - 2, LABELS * 1e12])
 def test_numbers_that_are_no_classes_are_refused_with_their_range(values: NDArray[Any]) -> None:
     with pytest.raises(ImageError, match=r"no class indices \(.* to .*\): a mask has whole numbers from 0 to 255"):
         read_mask(by_gdal(values[None]), AERIAL)

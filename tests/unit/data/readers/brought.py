@@ -60,11 +60,11 @@ def take(source: Path, name: str = "taken", **choices: Any) -> Imported:
     masks = {}
     for image in sorted((folder / "images").iterdir()):
         there = list((folder / "masks").glob(f"{image.stem}.*"))
-        masks[image.stem] = _stored(there[0]) if there else None
+        masks[image.stem] = stored_mask(there[0]) if there else None
     return Imported(survey, read_description(folder), masks)
 
 
-def _stored(path: Path) -> Pixels:
+def stored_mask(path: Path) -> Pixels:
     """The bytes of a mask; 255 stays 255."""
     values = np.asarray(Image.open(path)) if path.suffix == ".png" else read_mask(path).values
     assert values.dtype == np.uint8
