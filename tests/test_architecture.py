@@ -56,6 +56,9 @@ TRACKING = ("core.runs.tracking",)
 SERVER = ("app.web_routes", "app.web_modules", "app.web_security", "app.web_limits", "app.web_offline")
 PAGES = ("app.streamlit_private", "app.visitor", "app.services", "app.state", "app.caching", "app.components", *SERVER)
 
+# A page may import what lies in its own folder, and of other pages nothing.
+PAGE_FOLDERS = sorted(path.parent.name for path in (paths.ROOT / "app" / "views").glob("*/page.py"))
+
 # What pages read of core themselves: it takes the standard library alone, and a service would only repeat it.
 PLAIN = ("core.errors", "core.config", "core.losses.catalogue", "core.imagery.band_names")
 
@@ -98,10 +101,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "app.web_offline": ("app.services", "app.web_modules"),
     "app.services": ("core", "app.services"),
     **dict.fromkeys(("app.components", "app.views"), (*PAGES, *PLAIN)),
-    **{
-        f"app.views.{name}": (*PAGES, *PLAIN, f"app.views.{name}")
-        for name in ("compare", "cost", "datasets", "distill", "models", "runs", "search")
-    },
+    **{f"app.views.{name}": (*PAGES, *PLAIN, f"app.views.{name}") for name in PAGE_FOLDERS},
     "tools": ("core", "tools"),
 }
 SERVICES_MAY_NOT = (
@@ -341,10 +341,24 @@ def test_a_swappable_pair_a_print_and_a_long_function_are_seen() -> None:
     assert long_functions(Module("core.x", f"def f():\n{body}"), 41) == []
 
 
+def runs_on_import(module: Module) -> list[int]:
+    """Lines that call something as soon as the module is imported."""
+    return [node.lineno for node in module.tree.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+
+
+def test_a_page_is_drawn_by_streamlit_and_not_by_an_import() -> None:
+    pages = [m for m in SOURCE if within(m.name, ("app.views",)) and m.name.endswith(".page")]
+    assert len(pages) == len(PAGE_FOLDERS) >= 12
+    assert _report(runs_on_import, [m for m in SOURCE if within(m.name, ("app.views",))]) == []
+    assert runs_on_import(Module("app.views.x.page", "def main(): ...\npage(main)")) == [2]
+
+
 def test_pages_that_run_no_model_open_without_torch() -> None:
     """It takes seconds to import, and a person would wait for it."""
-    pages = ("runs.page", "datasets.page", "models.page", "gallery", "temperature")
-    told = "\n".join(f"import app.views.{page}" for page in pages)
+    pages = ("runs", "datasets", "models", "gallery", "temperature")
+    told = "from app.components.guard import page\n" + "\n".join(
+        f"import app.views.{name}.page\npage(app.views.{name}.page.main)" for name in pages
+    )
     code = f"import sys\n{told}\nprint(sorted({{'torch', 'onnxruntime', 'optuna'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

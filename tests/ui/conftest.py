@@ -26,8 +26,8 @@ VIEWS = Path(__file__).resolve().parents[2] / "app" / "views"
 
 
 def file_of(name: str) -> Path:
-    """The script of a page: of its folder, where it has one."""
-    return VIEWS / name / "page.py" if (VIEWS / name).is_dir() else VIEWS / f"{name}.py"
+    """The script of a page."""
+    return VIEWS / name / "page.py"
 
 
 CLASSES = tuple(zip(AERIAL.names, AERIAL.colours, strict=True))

@@ -9,10 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components.benchmark_table import table_rows
-from app.components.pareto import front, pareto_chart
 from app.services import benchmarks, costs, speeds
 from app.services.benchmarks import Choices, Job, Result, Row
 from app.services.scenarios import SCENARIOS
+from app.views.benchmark.pareto import front, pareto_chart
 from core.benchmark.plan import Plan
 from core.errors import BenchmarkError
 from core.events import Progress

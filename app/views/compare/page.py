@@ -236,4 +236,5 @@ def _downloads(
         )
 
 
-page(main)
+if __name__ == "__main__":
+    page(main)

@@ -32,7 +32,7 @@ def main() -> None:
     if not found:
         empty_state("No speeds yet", "Measure a teacher and a student on Benchmark first.", icon=":material/speed:")
         if st.button("Go to Benchmark", icon=":material/speed:", type="primary"):
-            st.switch_page("views/benchmark.py")
+            st.switch_page("views/benchmark/page.py")
         return
     titles = {name: model.label for name, model in models.items()}
     task = _task()
@@ -137,4 +137,5 @@ def _notes(task: costs.AreaToMap, result: Result, energy: bool) -> None:
     say.caption(" ".join(notes))
 
 
-page(main)
+if __name__ == "__main__":
+    page(main)

@@ -156,4 +156,5 @@ def _just_saved() -> None:
             st.switch_page("views/distill/page.py", query_params={state.GOAL: "teacher", state.DATASET: str(name)})
 
 
-page(main)
+if __name__ == "__main__":
+    page(main)

@@ -41,7 +41,7 @@ def _actions(dataset: OwnDataset, owner: str | None) -> None:
     if st.button("Train a teacher", key=f"train_{name}", icon=":material/science:"):
         st.switch_page("views/distill/page.py", query_params={state.GOAL: "teacher", state.DATASET: name})
     if st.button("Images", key=f"look_{name}", icon=":material/grid_view:", help="In the gallery, beside two models."):
-        st.switch_page("views/gallery.py", query_params={state.COLLECTION: name})
+        st.switch_page("views/gallery/page.py", query_params={state.COLLECTION: name})
     if dataset.mine:
         label, icon = ("Make private", ":material/lock:") if dataset.shared else ("Share", ":material/group:")
         if st.button(plain(label), key=f"share_{name}", icon=icon):

@@ -151,4 +151,5 @@ def _launch(request: launch.Request) -> None:
     st.switch_page("views/runs/page.py", query_params={state.RUN: run_id})
 
 
-page(main)
+if __name__ == "__main__":
+    page(main)

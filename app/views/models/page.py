@@ -111,4 +111,5 @@ def _actions(entry: ModelEntry) -> None:
             st.rerun()
 
 
-page(main)
+if __name__ == "__main__":
+    page(main)

@@ -64,4 +64,5 @@ def _log(run: Run) -> None:
         st.code(public(progress.read_log(run.id)) or "Nothing has been logged yet.", language=None, height=320)
 
 
-page(main)
+if __name__ == "__main__":
+    page(main)

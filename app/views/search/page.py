@@ -102,4 +102,5 @@ def _actions(found: Standing) -> None:
         report_button(lambda: search_report.of_search(found), name=f"search-{name}", key="search_report")
 
 
-page(main)
+if __name__ == "__main__":
+    page(main)

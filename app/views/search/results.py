@@ -160,7 +160,7 @@ def _buttons(found: Standing, trial: Trial, others: Sequence[Trial]) -> None:
         key="search_take",
         help="Leads to its export: a file to run without PyTorch, and a try in your browser.",
     ):
-        st.switch_page("views/browser.py", query_params={state.MODEL: trial.run_id})
+        st.switch_page("views/browser/page.py", query_params={state.MODEL: trial.run_id})
 
 
 def _comparison(found: Standing, trials: Sequence[Trial]) -> dict[str, str | list[str]]:

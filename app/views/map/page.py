@@ -9,12 +9,12 @@ from app import caching, visitor
 from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import page, plainly
-from app.components.map_results import results
 from app.components.sign_in import person
 from app.services import access, artifacts, mapping, uploads, visitors, workers, workspaces
 from app.services.artifacts import Model
 from app.services.names import plain, size_text
 from app.services.workspaces import Workspace
+from app.views.map.results import results
 from app.visitor import forget_upload
 from core.errors import ImageError
 from core.imagery.band_names import parse_bands
@@ -313,4 +313,5 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-page(main)
+if __name__ == "__main__":
+    page(main)

@@ -10,15 +10,15 @@ import streamlit as st
 
 from app import caching, state
 from app.components import say
-from app.components.close_look import asked_part, close_look
 from app.components.guard import plainly
-from app.components.joined_results import joined_results
+from app.components.in_javascript import asked_part, close_look
 from app.components.legend import legend
 from app.components.palette_switch import palette_switch
 from app.services import map_views, mapping
 from app.services.artifacts import Model
 from app.services.names import plain, shown
 from app.services.palettes import file_as_shown, painted
+from app.views.map.joined import joined_results
 
 _LARGE_PIXELS = 1600
 _MOST_TOLD, _MOST_TOLD_PX = 5, 420

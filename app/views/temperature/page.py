@@ -6,10 +6,9 @@ from app import caching, state, visitor
 from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import page
-from app.components.pair_choice import choose_pair
-from app.components.picture_choice import choose_picture
+from app.components.in_javascript import softener
+from app.components.picture_choice import choose_pair, choose_picture
 from app.components.sign_in import stop_if_signed_out
-from app.components.temperature import softener
 from app.services import artifacts, softening
 from app.services.artifacts import Model
 from app.services.datasets import Picture
@@ -107,4 +106,5 @@ def _distill(teacher: Model, temperature: float) -> None:
                 say.titled(loss.title, loss.temperature)
 
 
-page(main)
+if __name__ == "__main__":
+    page(main)

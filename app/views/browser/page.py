@@ -4,14 +4,14 @@ import streamlit as st
 
 from app import caching, state, visitor
 from app.components.empty import empty_state
-from app.components.export_button import export_button
 from app.components.guard import page, plainly
-from app.components.in_browser import in_browser
+from app.components.in_javascript import in_browser
 from app.components.linked import linked_select
 from app.components.palette_switch import palette_switch
 from app.services import artifacts, exports
 from app.services.artifacts import Model
 from app.services.benchmarks import runtime_title
+from app.views.browser.export_button import export_button
 
 _RUNTIMES = ("onnx", "pytorch")
 
@@ -58,4 +58,5 @@ def _server_speeds(model: Model) -> list[dict[str, str | float]]:
     ]
 
 
-page(main)
+if __name__ == "__main__":
+    page(main)

@@ -10,8 +10,7 @@ from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import page
 from app.components.linked import linked_select
-from app.components.pair_choice import choose_pair
-from app.components.picture_choice import scene_title
+from app.components.picture_choice import choose_pair, scene_title
 from app.components.sign_in import person
 from app.services import access, artifacts, galleries, picture_collections
 from app.services.artifacts import Model
@@ -243,4 +242,5 @@ def _scores(verdict: PairScores, class_name: str | None) -> list[str]:
     return lines
 
 
-page(main)
+if __name__ == "__main__":
+    page(main)

@@ -7,21 +7,21 @@ import streamlit as st
 
 from app import caching, state, visitor
 from app.components import say
-from app.components.benchmark_form import benchmark_form
-from app.components.benchmark_job import benchmark_job
 from app.components.benchmark_table import benchmark_table, busy_note, machine_line, result_title
 from app.components.empty import empty_state
-from app.components.export_comparison_table import export_comparison_table
 from app.components.guard import page, plainly
 from app.components.linked import linked_segments, linked_select
-from app.components.pareto import AXES, pareto_chart
 from app.components.report_button import report_button
 from app.components.sign_in import person
 from app.services import artifacts, benchmarks, report_contents
 from app.services.artifacts import Model
 from app.services.benchmarks import Result, Row
+from app.services.export_comparison import export_comparison
 from app.services.names import plain
 from app.services.speeds import KEPT
+from app.views.benchmark.form import benchmark_form
+from app.views.benchmark.job import benchmark_job
+from app.views.benchmark.pareto import AXES, pareto_chart
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
         _result(found, models)
     elif not working:
         empty_state("Nothing measured yet", "Choose models and runtimes above, and press Measure.")
-    export_comparison_table(models)
+    _exports(models)
 
 
 def _result(found: Sequence[Result], models: Mapping[str, Model]) -> None:
@@ -123,4 +123,17 @@ def _delete(result: Result) -> None:
             st.rerun()
 
 
-page(main)
+def _exports(models: Mapping[str, Model]) -> None:
+    """Every export of one model in one table; nothing where nothing was measured for the weights that are here."""
+    found = export_comparison(models)
+    if found is None:
+        return
+    with st.expander("Every export of one model", icon=":material/output:"):
+        numbers = {"Processor, ms": "%.1f", "PyTorch's class, %": "%.3f", "mIoU, %": "%.2f"}
+        columns = {name: st.column_config.NumberColumn(format=form) for name, form in numbers.items()}
+        say.table(found.rows, hide_index=True, column_config=columns, alt="Every export of one model")
+        say.caption(found.told)
+
+
+if __name__ == "__main__":
+    page(main)
