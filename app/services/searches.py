@@ -1,6 +1,5 @@
 """Searches as the page asks for them and shows them: launched, followed, stopped, widened, and read back."""
 
-import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -192,8 +191,19 @@ def stop(name: str, who: Person) -> None:
     store.stop_study(name)
 
 
-def go_on(name: str, who: Person, *, trials: int, minutes: float | None, sizes: Sequence[str]) -> None:
+def go_on(
+    name: str,
+    who: Person,
+    *,
+    trials: int,
+    minutes: float | None,
+    sizes: Sequence[str],
+    vary: Sequence[str] = (),
+    limits: StudentLimits | None = None,
+) -> None:
     """Continue a search with `trials` in all, so many minutes more, and these students.
+
+    `vary` names settings that are varied from now on besides those that are; `limits` None: as they were.
 
     Raises `RunStateError` while it goes on, or when this person may not; `ConfigError` for what cannot be searched.
     """
@@ -201,10 +211,12 @@ def go_on(name: str, who: Person, *, trials: int, minutes: float | None, sizes: 
     plan = SearchPlan.from_json(store.study(name).job.get("plan"))
     changes: dict[str, Any] = {"trials": trials, "seconds": None if minutes is None else 60 * minutes}
     old = plan.axis("size")
+    space = plan.space
     if old is not None and set(sizes) != set(old.choices):
         wider = replace(old, choices=tuple(sizes))
-        changes["space"] = tuple(wider if axis.name == "size" else axis for axis in plan.space)
-    wanted = plan.continued(now=time.time(), **changes)
+        space = tuple(wider if axis.name == "size" else axis for axis in space)
+    new = (axis for name, axis in OPTIONAL.items() if name in vary and plan.axis(name) is None)
+    wanted = plan.continued(now=time.time(), limits=limits, space=(*space, *new), **changes)
     require_opened(wanted.config, who.folder)
     with access.launching(who, 1) as allowed:
         _require_few(wanted, allowed)
@@ -293,15 +305,6 @@ _stores: dict[str, StudyStore] = {}
 _opening = threading.Lock()
 
 
-def shipped(kind: str) -> dict[str, Any] | None:
-    """A small study that comes with the project, `map` or `sizes`: its cells and the command that made it."""
-    try:
-        found: dict[str, Any] = json.loads((paths.STUDIES / f"{kind}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found
-
-
 def cells(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     """Finished trials as rows of plain values: their settings, and `miou`."""
     return [{**trial.params, "miou": trial.miou} for trial in trials if trial.miou is not None]
@@ -383,14 +386,3 @@ def expected_seconds(plan: SearchPlan, seconds: Sequence[float], slots: int) -> 
     places = max(1, min(slots, plan.at_once or slots))
     total = each * -(-trials // places)
     return min(total, plan.seconds or total), each * -(-2 * plan.confirm // places)
-
-
-def parameters_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Parameters by size, of five classes."""
-    from app.services.estimates import student_size
-
-    sizes = dict.fromkeys(str(row["size"]) for row in rows if "size" in row)
-    return {size: student_size(int(size.split()[-1]), outputs=_CLASSES).parameters for size in sizes}
-
-
-_CLASSES = 5

@@ -25,7 +25,8 @@ from core.cli.options import (
     view_settings,
 )
 from core.cli.terminal import complain, percent, progress_bar, say, say_json
-from core.config import DistillConfig, RunConfig
+from core.config import DataConfig, DistillConfig, RunConfig, TrainConfig
+from core.config.fields import settings_of
 from core.errors import ConfigError, RunError, RunNotFoundError
 from core.search.space import TITLES, Axis, read_axis, title_of
 from core.search.study_plan import GOALS, SAMPLERS, SearchPlan, StudentLimits
@@ -87,13 +88,48 @@ def add(verbs: Any) -> None:
     add_data(verb)
     add_architecture(verb, "student")
     add_training(verb)
-    verb.set_defaults(run=run)
+    # What was not typed is None, so that continuing a search changes nothing else; `plan_from` fills it in.
+    usual = vars(verb.parse_args([]))
+    verb.set_defaults(**{**dict.fromkeys(usual), "deed": "start", "run": run, "usual": usual})
+
+
+_WIDENED = (
+    *("goals", "vary", "trials", "minutes", "until", "sampler", "no_pruning", "at_once", "confirm"),
+    *settings_of(StudentLimits),
+)
+_TAKEN = {"list": ("json",), "continue": ("json", "queue", *_WIDENED)}
+"""The flags that each deed takes besides the name: all where it starts a search, and --json alone otherwise."""
+
+
+def _refuse_others(args: argparse.Namespace) -> None:
+    """Raises `ConfigError` for flags that would change nothing."""
+    taken = ("deed", "run", "usual", "rest", "search", *_TAKEN.get(args.deed, ("json",)))
+    if others := [name for name, value in vars(args).items() if value is not None and name not in taken]:
+        flags = ", ".join(_FLAGS.get(name, f"--{name.replace('_', '-')}") for name in others)
+        why = " what its trials train and how students are measured stays as it began. Start a new search for that"
+        raise ConfigError(
+            f"`search {args.deed}` does not take {flags}:{why if args.deed == 'continue' else ' leave it out'}."
+        )
+
+
+_FLAGS = {
+    "arguments": "--set",
+    **{
+        name: f"--{setting.flag.replace('_', '-')}"
+        for cls in (DataConfig, DistillConfig, TrainConfig)
+        for name, setting in settings_of(cls).items()
+        if setting.flag
+    },
+}
+"""What is typed for a setting whose flag has another name."""
 
 
 def run(args: argparse.Namespace) -> int:
     """Raises `ConfigError` for what cannot be searched, `RunError` for a search that is not there or failed."""
     from core.runs.store.studies import StudyStore
 
+    if args.deed != "start":
+        _refuse_others(args)
     store = StudyStore()
     if args.deed == "list":
         return _list(store, as_json=args.json)
@@ -118,6 +154,7 @@ def _start(store: "StudyStore", args: argparse.Namespace) -> int:
     from core.runs import execution
     from core.runs.store.records import JobRequest, RunKind
 
+    args = _filled(args)
     plan = plan_from(args)
     config = plan.config
     complaints = execution.check(config, runs=store.home)
@@ -133,8 +170,16 @@ def _start(store: "StudyStore", args: argparse.Namespace) -> int:
     return _show(store, name, as_json=args.json)
 
 
+def _filled(args: argparse.Namespace) -> argparse.Namespace:
+    """The same with what is usual for everything that was not typed."""
+    return argparse.Namespace(
+        **{name: args.usual.get(name) if value is None else value for name, value in vars(args).items()}
+    )
+
+
 def plan_from(args: argparse.Namespace) -> SearchPlan:
-    """The search that the flags say. Raises `ConfigError`."""
+    """The search that the flags say, with what is usual for those that were not typed. Raises `ConfigError`."""
+    args = _filled(args)
     if args.config:
         config = read_config(Path(args.config), "distill")
     else:
@@ -162,12 +207,17 @@ def plan_from(args: argparse.Namespace) -> SearchPlan:
 
 
 def _more(plan: SearchPlan, args: argparse.Namespace) -> SearchPlan:
-    """The same search with what the flags change: trials, time, limits, or axes that replace those of their names."""
+    """The same search with what the flags change, and axes that replace those of their names. Raises `ConfigError`."""
     space = {axis.name: axis for axis in plan.space}
-    wider: dict[str, Axis] = {axis.name: axis for axis in map(read_axis, args.vary)}
+    wider: dict[str, Axis] = {axis.name: axis for axis in map(read_axis, args.vary or ())}
     changes: dict[str, Any] = {"space": tuple({**space, **wider}.values())}
-    if args.trials is not None:
-        changes["trials"] = args.trials
+    for name in ("trials", "sampler", "at_once", "confirm"):
+        if getattr(args, name) is not None:
+            changes[name] = getattr(args, name)
+    if args.goals is not None:
+        changes["goals"] = tuple(args.goals)
+    if args.no_pruning:
+        changes["prune"] = False
     if args.minutes is not None:
         changes["seconds"] = 60 * args.minutes
     if args.until is not None:

@@ -27,6 +27,8 @@ from core.search.study_plan import GOALS, SearchPlan
 _REDUCTION = 3
 _MANY_GOALS_TRIALS = 60
 """From so many trials on several goals are searched by NSGA-II, which needs generations; fewer by TPE."""
+_OUTSIDE = "outside"
+"""Marks a trial of values that the space has lost since."""
 _STATES = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -67,6 +69,7 @@ class Engine:
         )
         self._reported: set[tuple[int, int]] = set()
         self._ids: dict[int, int] = {}
+        self._left = (-1, 0)
         self._study.sampler = _sampler(plan, space, drawn_so_far=len(self._study.get_trials(deepcopy=False)))
 
     def close(self) -> None:
@@ -83,6 +86,15 @@ class Engine:
         """How many trials Optuna knows."""
         return len(self._study.get_trials(deepcopy=False))
 
+    def cells_left(self, unfinished: Sequence[int]) -> int | None:
+        """How many combinations of a grid no trial has but those `unfinished`; None where settings are drawn."""
+        if not isinstance(self._study.sampler, _Grid):
+            return None
+        trials = [trial for trial in self._study.get_trials(deepcopy=False) if trial.number not in unfinished]
+        if len(trials) != self._left[0]:
+            self._left = len(trials), len(self._study.sampler.left(trials))
+        return self._left[1]
+
     def restore(self, params: Mapping[str, Value], told: str | None, **facts: Any) -> None:
         """Add a trial that the run store holds and Optuna lacks; it gets the next number."""
         known = {name: self._distribution(name) for name in params}
@@ -98,6 +110,7 @@ class Engine:
                 params=dict(fitting),
                 distributions={name: known[name] for name in fitting},
                 intermediate_values=dict(facts.get("curve") or []) if len(self._plan.goals) == 1 else None,
+                user_attrs={} if len(fitting) == len(params) else {_OUTSIDE: True},
                 constraints=facts.get("constraints"),
             )
         )
@@ -194,16 +207,35 @@ def _sampler(plan: SearchPlan, space: Sequence[Axis], *, drawn_so_far: int) -> B
 
 
 class _Grid(BaseSampler):
-    """Every combination once, in an order that the seed decides: trial N is the combination of place N."""
+    """Every combination once, in an order that the seed decides: each trial is the first that none before it has.
+
+    So a grid that was widened goes on with what is new, and one process draws as another would have.
+    """
 
     def __init__(self, space: Sequence[Axis], *, seed: int) -> None:
         names = [axis.name for axis in space]
         cells = itertools.product(*(axis.choices for axis in space))
         self._cells = [dict(zip(names, cell, strict=True)) for cell in cells]
         random.Random(seed).shuffle(self._cells)
+        self._cell = self._cells[0]
+
+    def left(self, trials: Sequence[FrozenTrial]) -> list[dict[str, Value]]:
+        """The combinations that none of these trials has, in order."""
+        found = list(self._cells)
+        for trial in trials:
+            own = trial.params
+            if not own or trial.user_attrs.get(_OUTSIDE):
+                continue
+            # One without a teacher has no value on the axes of a teacher.
+            same = (at for at, cell in enumerate(found) if all(cell.get(name) == own[name] for name in own))
+            if (at := next(same, None)) is not None:
+                del found[at]
+        return found
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        del study, trial
+        """Nothing is drawn together, but here a trial begins: it gets its combination."""
+        left = self.left(study.get_trials(deepcopy=False)[: trial.number])
+        self._cell = (left or self._cells)[0]
         return {}
 
     def sample_relative(
@@ -215,8 +247,8 @@ class _Grid(BaseSampler):
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        del study, param_distribution
-        return self._cells[trial.number % len(self._cells)][param_name]
+        del study, trial, param_distribution
+        return self._cell[param_name]
 
 
 def open_storage(url: str) -> optuna.storages.RDBStorage:

@@ -68,6 +68,7 @@ class Head:
         self._stopping: set[str] = set()
         self._sizes: dict[str, Figures] = {}
         self._starts: dict[str, str] = {}
+        self._unfinished: list[int] = []
 
     def run(self) -> dict[str, Any]:
         """Carry the search out; gives its summary. Raises `CancelledError`, `ConfigError` and `RunError`."""
@@ -138,7 +139,7 @@ class Head:
 
     def _lead(self) -> None:
         """Queue and follow trials until the search has had what it may cost."""
-        unfinished = [number for number in self._engine.open_trials() if number not in self._open]
+        self._unfinished = [number for number in self._engine.open_trials() if number not in self._open]
         while True:
             for number in list(self._open):
                 self._update(number)
@@ -151,7 +152,7 @@ class Head:
             while len(self._open) < self._at_once() and not self._too_late():
                 if wanted is not None and self._queued() >= wanted:
                     break
-                self._add(unfinished.pop(0) if unfinished else None)
+                self._add(self._unfinished.pop(0) if self._unfinished else None)
             self._wait()
 
     def _wait(self) -> None:
@@ -167,12 +168,9 @@ class Head:
 
     def _wanted(self) -> int | None:
         """How many trials there may be; None for as many as the time allows."""
-        if self.plan.sampler != "grid":
+        if (left := self._engine.cells_left(self._unfinished)) is None:
             return self.plan.trials
-        cells = 1
-        for axis in self._space(self._sizes):
-            cells *= len(axis.choices)
-        return min(cells, self.plan.trials or cells)
+        return min(self._queued() + left, self.plan.trials or self._queued() + left)
 
     def _too_late(self) -> bool:
         begun, now = self._search.started_at or self._search.created_at, self._now()

@@ -126,7 +126,7 @@ class SearchPlan:
 
     `config` is the run that every trial starts from; what is on an axis of `space` is varied. The search ends after
     `trials`, after `seconds` since it was begun or continued, or at `until` (Unix seconds), whichever is first; at
-    least one of them is given. `generation` counts how often the space was widened.
+    least one of them is given. `generation` counts how often the space, the goals or the limits were changed.
     """
 
     config: RunConfig
@@ -170,13 +170,15 @@ class SearchPlan:
         return self.prune and self.goals == ("miou",) and self.sampler != "grid" and self.config.train.epochs > 1
 
     def continued(self, *, now: float, limits: StudentLimits | None = None, **changes: Any) -> "SearchPlan":
-        """The same search with `changes` to its space and cost, and `limits` in place of its own, to be continued.
+        """The same search with `changes` to its fields, and `limits` in place of its own, to be continued.
 
         A date that has passed by `now`, in Unix seconds, ends it no more. Raises `ConfigError`.
         """
         passed = self.until is not None and self.until <= now
         wanted = replace(self, **{"limits": limits or self.limits, "until": None if passed else self.until, **changes})
-        if (wanted.space, wanted.limits) != (self.space, self.limits):
+        if wanted.sampler == "grid" and self.sampler != "grid":
+            raise ConfigError("A search that drew its settings cannot go on as a grid: start the grid as a new search.")
+        if (wanted.space, wanted.limits, wanted.goals) != (self.space, self.limits, self.goals):
             wanted = replace(wanted, generation=self.generation + 1)
         return wanted.validate()
 

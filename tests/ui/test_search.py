@@ -159,6 +159,15 @@ def test_the_page_starts_stops_and_continues_a_search(world: World, view: View, 
     searches.go_on("mine", ANYBODY, trials=40, minutes=None, sizes=["compact 2", "compact 16"])
     again = searches.SearchPlan.from_json(store.study("mine").job["plan"])
     assert (again.trials, again.generation, again.sizes) == (40, 1, ("compact 2", "compact 16"))
+    page = view("search", search="mine").run()
+    page.button(key="search_stop").click().run()
+    page.multiselect(key="search_more_vary").set_value(["paste"])
+    page.number_input(key="search_more_limit_parameters").set_value(90_000.0)
+    page.button(key="search_continue").click().run()
+    assert not page.exception
+    last = searches.SearchPlan.from_json(store.study("mine").job["plan"])
+    assert [axis.name for axis in last.space] == [*(axis.name for axis in again.space), "paste"]
+    assert (last.limits.parameters, last.generation, last.sizes) == (90_000.0, 2, again.sizes)
 
 
 def test_an_operator_bounds_the_trials_of_a_search() -> None:

@@ -103,8 +103,8 @@ def _space(vary: tuple[str, ...]) -> dict[str, Any]:
     return {"sizes": tuple(sizes), "vary": tuple(varied), "goals": tuple(goals) or ("miou",)}
 
 
-def _limits() -> StudentLimits:
-    """Limits on the student; what is left empty is none."""
+def _limits(now: StudentLimits | None = None, *, key: str = "search_limit") -> StudentLimits:
+    """Limits on the student, starting from those of `now`; what is left empty is none."""
     shown = {"keep": "Share of the teacher, at least (0.97 keeps 97 %)"}
     values = {}
     columns = st.columns(3)
@@ -113,11 +113,11 @@ def _limits() -> StudentLimits:
         with columns[at % 3]:
             values[name] = st.number_input(
                 plain(shown.get(name, f"{setting.title}{unit}")),
-                value=None,
+                value=getattr(now, name, None),
                 min_value=0.0,
                 placeholder="no limit",
                 help=setting.help,
-                key=f"search_limit_{name}",
+                key=f"{key}_{name}",
             )
     return StudentLimits(**values)
 
@@ -162,7 +162,7 @@ def _estimate(request: SearchRequest, teacher: Model) -> None:
 
 
 def continue_form(found: Standing) -> dict[str, Any]:
-    """More trials, more time, other students."""
+    """More trials, more time, other students, more settings to vary, other limits."""
     plan, done = found.plan, len(found.trials)
     trials = st.number_input("Trials in all", done, 100_000, max(done + 10, plan.trials or 0), key="search_more_trials")
     minutes = st.number_input("Minutes more (empty: no limit)", 0.1, 500_000.0, None, key="search_more_minutes")
@@ -172,4 +172,12 @@ def continue_form(found: Standing) -> dict[str, Any]:
         sizes = st.multiselect(
             "Students", options, sizes, format_func=lambda size: size.capitalize(), key="search_more_sizes"
         )
-    return {"trials": int(trials), "minutes": minutes, "sizes": sizes}
+    wanted: dict[str, Any] = {"trials": int(trials), "minutes": minutes, "sizes": sizes}
+    if plan.sampler == "grid":
+        return wanted
+    more = [name for name in OPTIONAL if plan.axis(name) is None]
+    if more:
+        wanted["vary"] = st.multiselect(
+            "Also vary", more, format_func=lambda name: title_of(name), key="search_more_vary"
+        )
+    return {**wanted, "limits": _limits(plan.limits, key="search_more_limit")}

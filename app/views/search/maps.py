@@ -1,6 +1,6 @@
 """Temperature and alpha as a map, and size as a curve: of the chosen search, else those that come with the project."""
 
-from typing import Any
+from dataclasses import replace
 
 import streamlit as st
 
@@ -8,41 +8,46 @@ from app.components import say
 from app.services import searches
 from app.services.search_charts import heat_map, size_chart
 from app.services.searches import Standing
+from app.services.shipped_studies import ShippedStudy, shipped_study
 
 
 def maps(found: Standing | None) -> None:
     """Draw both, as far as there are cells for them."""
-    own = [] if found is None else searches.cells(found.trials)
     left, right = st.columns(2, gap="medium")
     with left:
-        rows, from_where = _rows("map", own, ("temperature", "alpha"), found)
-        if rows:
+        if (shown := _shown("map", ("temperature", "alpha"), found)) is not None:
             st.subheader("Temperature and alpha", anchor=False)
             st.plotly_chart(
-                heat_map(rows), key="search_map", config={"displayModeBar": False}, alt="mIoU by temperature and alpha"
+                heat_map(shown.cells),
+                key="search_map",
+                config={"displayModeBar": False},
+                alt="mIoU by temperature and alpha",
             )
-            say.caption(from_where)
+            _say(shown)
     with right:
-        rows, from_where = _rows("sizes", own, ("taught", "size"), found)
-        if rows:
+        if (shown := _shown("sizes", ("taught", "size"), found)) is not None:
             st.subheader("Student size", anchor=False)
             st.plotly_chart(
-                size_chart(rows, searches.parameters_of(rows)),
+                size_chart(shown.cells, shown.parameters),
                 key="search_size_curve",
                 config={"displayModeBar": False},
                 alt="mIoU by parameters, with and without a teacher",
             )
-            say.caption(from_where)
+            _say(shown)
 
 
-def _rows(
-    kind: str, own: list[dict[str, Any]], names: tuple[str, ...], found: Standing | None
-) -> tuple[list[Any], str]:
-    """Rows that have these settings on a grid, and where they are from."""
+def _say(shown: ShippedStudy) -> None:
+    """What a chart is of, and below it, ready to be copied, what made it."""
+    say.caption(*shown.told)
+    if shown.command:
+        st.code(shown.command, language=None, wrap_lines=True)
+
+
+def _shown(kind: str, names: tuple[str, ...], found: Standing | None) -> ShippedStudy | None:
+    """The chosen search, where it is a grid over these settings; else what comes with the project."""
+    own = [] if found is None else searches.cells(found.trials)
     if found is not None and found.plan.sampler == "grid" and all(found.plan.axis(name) for name in names) and own:
-        return own, f"From {len(own)} runs of {found.search.name}; ± is half the distance between its seeds."
-    shipped = searches.shipped(kind)
-    if shipped is None:
-        return [], ""
-    rows = shipped["cells"]
-    return rows, f"Comes with the project: {shipped['about']} Made by `{shipped['command']}`."
+        told = f"From {len(own)} runs of {found.search.name}; ± is half the distance between its seeds."
+        return ShippedStudy(own, {size: one.parameters for size, one in found.figures.items()}, [told], "")
+    shipped = shipped_study(kind)
+    return None if shipped is None else replace(shipped, told=["Comes with the project.", *shipped.told])

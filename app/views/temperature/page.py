@@ -14,6 +14,7 @@ from app.services.artifacts import Model
 from app.services.datasets import Picture
 from app.services.names import plain
 from app.services.run_settings import link_name
+from app.services.shipped_studies import shipped_study
 from core.losses.catalogue import LOSSES
 
 _USUAL, _LEAST, _MOST = 2.0, 0.5, 20.0
@@ -66,6 +67,10 @@ def main() -> None:
         _soften(picture, teacher=pair[0], student=pair[1])
     with st.expander("What temperature is", expanded=True):
         st.markdown(_TEXT)
+        if shipped_study("map") is not None and st.button(
+            "Temperature and alpha in real runs", icon=":material/grid_on:", key="temperature_map"
+        ):
+            st.switch_page("views/search/page.py")
 
 
 @st.fragment

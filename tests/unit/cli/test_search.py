@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -83,3 +85,58 @@ def test_a_search_is_stopped_continued_with_more_and_deleted(
     assert main(["search", "delete", "depot"]) == 0
     assert main(["search", "show", "depot"]) == 1
     assert "There is no search depot" in capsys.readouterr().err
+
+
+OWN: dict[str, Any] = {
+    "goals": ("miou", "latency"),
+    "sampler": "random",
+    "confirm": 1,
+    "at_once": 2,
+    "trials": 6,
+    "seconds": 600.0,
+}
+CONTINUED: list[tuple[list[str], dict[str, Any]]] = [
+    (["--trials", "9"], {"trials": 9}),
+    (["--goal", "miou"], {"goals": ("miou",), "generation": 1}),
+    (["--goal", "miou", "parameters"], {"goals": ("miou", "parameters"), "generation": 2}),
+    (["--sampler", "tpe"], {"sampler": "tpe"}),
+    (["--confirm", "3"], {"confirm": 3}),
+    (["--confirm", "0"], {"confirm": 0}),
+    (["--at-once", "4"], {"at_once": 4}),
+    (["--minutes", "5"], {"seconds": 300.0}),
+    (["--keep", "0.9"], {"limits": StudentLimits(keep=0.9), "generation": 3}),
+    (["--no-pruning"], {"prune": False}),
+]
+
+
+def test_what_is_typed_holds_and_all_else_stays_when_a_search_is_continued(store: StudyStore) -> None:
+    expected = make_plan(**OWN)
+    search = begin(store, expected, "depot")
+    store.stop_study("depot")
+    store.release(search.id, "h", attempt=search.attempt)
+    for flags, changed in CONTINUED:
+        expected = replace(expected, **changed)
+        assert main(["search", "continue", "depot", *flags, "--queue"]) == 0
+        assert SearchPlan.from_json(store.study("depot").job["plan"]) == expected, flags
+        store.stop_study("depot")
+
+
+FIXED = (
+    *("--epochs 9", "--lr 0.01", "--teacher teacher", "--data there", "--set base=3", "--base 4", "--side 512"),
+    *("--threads 1", "--runtime onnx", "--name other", "--config file.json", "--check"),
+)
+
+
+def test_what_cannot_change_is_refused_in_one_sentence(store: StudyStore, capsys: pytest.CaptureFixture[str]) -> None:
+    carry_out(store, make_plan(trials=1), "depot")
+    before = store.study("depot")
+    for flags in map(str.split, FIXED):
+        assert main(["search", "continue", "depot", *flags]) == 1
+        assert f"does not take {flags[0]}: what its trials train" in capsys.readouterr().err
+        for deed in ("show", "stop", "delete", "list"):
+            assert main(["search", deed, "depot", *flags]) == 1
+            assert f"does not take {flags[0]}: leave it out." in capsys.readouterr().err
+    grid = ["--sampler", "grid", "--vary", "temperature=1,2", "--vary", "alpha=0,1", "--trials", "9"]
+    assert main(["search", "continue", "depot", *grid]) == 1
+    assert "start the grid as a new search" in capsys.readouterr().err
+    assert store.study("depot") == before
