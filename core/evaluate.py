@@ -51,13 +51,13 @@ def evaluate(
     matrix = np.zeros((classes, classes), np.int64)
     per_scene: dict[str, float] = {}
     for done, (scene, truth) in enumerate(labelled, start=1):
-        prediction = predict(model, scene.image, normaliser=normaliser, **predict_options)
+        prediction = predict(model, np.asarray(scene.image), normaliser=normaliser, **predict_options)
         if len(prediction.probabilities) != class_map.outputs:
             raise ModelError(
                 f"The model has {len(prediction.probabilities)} classes, the masks have {class_map.outputs}: "
                 "score it on masks with the classes it was trained for."
             )
-        own = confusion_matrix(prediction.mask, truth, classes)
+        own = confusion_matrix(prediction.mask, np.asarray(truth), classes)
         matrix += own
         per_scene[_unused(scene.name, per_scene)] = scores(own, class_map).miou5
         if progress is not None:

@@ -86,7 +86,7 @@ def load_scene(name: str) -> Picture:
         raise ImageError(f"There is no shipped scene {name}: choose another one.")
     scene, _ = load_pair(pair, SHIPPED_SCENES.classes)
     digest = hashlib.sha256(pair.image.read_bytes()).hexdigest()
-    return Picture(name, digest, scene.rgb, scene.mask, dataset=SHIPPED_SCENES.name)
+    return Picture(name, digest, scene.rgb, scene.truth, dataset=SHIPPED_SCENES.name)
 
 
 def read_upload(name: str, data: bytes) -> Picture:

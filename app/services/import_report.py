@@ -6,7 +6,7 @@ All of it is counted from the report of `core.data.import_process`, so a change 
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.classes import UNLABELLED_COLOUR, Colour
-from core.data.cut_blocks import LEAST_SIDE, Block, blocks_of
-from core.data.import_order import SEEN, SEEN_WHOLE
+from core.data.cut_blocks import LEAST_SIDE, Block, Box, blocks_of, labelled_box
+from core.data.import_order import SEEN
 from core.errors import ConfigError, DataError
 
 Part = Literal["train", "validate", "test"]
@@ -29,7 +29,7 @@ _LITTLE, _FEW, _LEAST_DRAWN = 0.05, 8, 3
 
 @dataclass(frozen=True)
 class FoundPicture:
-    """A picture that was read: `counts` are its labelled pixels by code, `misfit` what resampling its mask mends."""
+    """A picture that was read: pixels by code, the box of each code, and what resampling its mask mends."""
 
     stem: str
     height: int
@@ -39,6 +39,7 @@ class FoundPicture:
     counts: Mapping[int, int]
     misfit: str | None
     metres: float | None
+    boxes: Mapping[int, Box] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def _read(path: Path, _: int) -> ImportReport:
 
     told = json.loads(path.read_text(encoding="utf-8"))
     pictures = tuple(
-        FoundPicture(**{**each, "counts": {int(code): count for code, count in each["counts"].items()}})
+        FoundPicture(**{**each, "counts": _by_code(each["counts"], int), "boxes": _by_code(each["boxes"], _box)})
         for each in told["pictures"]
     )
     return ImportReport(
@@ -144,9 +145,17 @@ def _read(path: Path, _: int) -> ImportReport:
     )
 
 
+def _by_code(values: Mapping[str, Any], of: Callable[[Any], Any]) -> dict[int, Any]:
+    return {int(code): of(value) for code, value in values.items()}
+
+
+def _box(sides: Sequence[int]) -> Box:
+    return Box(*sides)
+
+
 def found(report: ImportReport) -> list[Found]:
     """The classes that were found, then those that are taken for pixels which nobody labelled."""
-    from core.data.importing import class_colours
+    from core.data.dataset_files import class_colours
     from core.data.readers.inferred import written
 
     proposal = report.proposal
@@ -190,7 +199,7 @@ def _left_out(report: ImportReport, edits: Edits) -> set[str]:
 
 def edited(report: ImportReport, edits: Edits) -> tuple[list[EditedClass], float]:
     """The classes as they will be, and the share of all pixels that count as not labelled."""
-    from core.data.importing import class_colours
+    from core.data.dataset_files import class_colours
 
     proposal = _renamed(report, edits)
     indices = proposal.indices()
@@ -211,7 +220,7 @@ def parts(report: ImportReport, edits: Edits) -> dict[str, Part]:
     from core.data.splits import draw_parts
 
     if is_cut(report, edits):
-        return {f"{each.stem}-{block.part}-{block.number}": block.part for each, block in _blocks(report, edits)}
+        return {f"{each.stem}-{block.name}": block.part for each, block in _blocks(report, edits) if block.part}
     labelled = [each for each in kept(report, edits) if each.labelled]
     if edits.split == "own" and report.has_parts:
         return {each.stem: each.part or "train" for each in labelled}
@@ -232,7 +241,12 @@ def is_cut(report: ImportReport, edits: Edits) -> bool:
 
 def _blocks(report: ImportReport, edits: Edits) -> list[tuple[FoundPicture, Block]]:
     labelled = [each for each in kept(report, edits) if each.labelled]
-    return [(each, block) for each in labelled for block in blocks_of(each.height, each.width)]
+    indices = _renamed(report, edits).indices()
+    return [(each, block) for each in labelled for block in _blocks_of(each, indices)]
+
+
+def _blocks_of(picture: FoundPicture, indices: Mapping[int, int]) -> list[Block]:
+    return blocks_of(labelled_box(picture.boxes, indices) or Box(0, 0, picture.height, picture.width))
 
 
 def problems(report: ImportReport, edits: Edits) -> list[str]:
@@ -261,7 +275,7 @@ def painted(report: ImportReport, at: int, edits: Edits) -> NDArray[np.uint8]:
     Raises:
         DataError: it is not there any more.
     """
-    from core.data.importing import class_colours
+    from core.data.dataset_files import class_colours
 
     _, height, width = report.seen[at]
     folder = report.path.with_name(SEEN)
@@ -283,22 +297,21 @@ def painted(report: ImportReport, at: int, edits: Edits) -> NDArray[np.uint8]:
     )
     gap = np.full((height, 4, 3), 255, np.uint8)
     if is_cut(report, edits):
-        rgb = _with_blocks(report, at, rgb)
+        rgb = _with_blocks(report, at, rgb, indices)
     return np.concatenate([rgb, gap, table[where.reshape(height, width)]], axis=1)
 
 
-def _with_blocks(report: ImportReport, at: int, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A small picture whose margins between blocks are black; of a very large one the middle, as it is."""
+def _with_blocks(
+    report: ImportReport, at: int, rgb: NDArray[np.uint8], indices: Mapping[int, int]
+) -> NDArray[np.uint8]:
+    """A small picture that is black where no block lies: the margins between them, and what nobody labelled around."""
     stem, height, width = report.seen[at]
     picture = next(each for each in report.pictures if each.stem == stem)
-    if picture.height * picture.width > SEEN_WHOLE:
-        return rgb
     seen = np.zeros((height, width), np.bool_)
-    for block in blocks_of(picture.height, picture.width):
-        (top, left), (low, right) = (
-            (y * height // picture.height, x * width // picture.width)
-            for y, x in ((block.top, block.left), (block.top + block.height, block.left + block.width))
-        )
+    for block in _blocks_of(picture, indices):
+        rows, columns = (block.top, block.top + block.height), (block.left, block.left + block.width)
+        top, low = (y * height // picture.height for y in rows)
+        left, right = (x * width // picture.width for x in columns)
         seen[top:low, left:right] = True
     return np.where(seen[..., None], rgb, np.uint8(0))
 

@@ -150,7 +150,7 @@ class Draft:
             if not self._is_working():
                 return self._failed(self._why_it_ended(), saving)
             told = _told(self.folder / PROGRESS)
-            done, total = int(told.get("done", 0)), int(told.get("total", 0))
+            done, total = float(told.get("done", 0)), int(told.get("total", 0))
             return ImportState("working", done / total if total else 0.0, shown(str(told.get("doing", ""))), saving)
 
     def report(self) -> ImportReport | None:

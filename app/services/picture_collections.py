@@ -3,6 +3,8 @@
 import hashlib
 from dataclasses import dataclass
 
+import numpy as np
+
 from app.services import access, own_datasets
 from app.services.datasets import Picture
 from core.data import named
@@ -63,14 +65,14 @@ def open_picture(collection: str, name: str, folder: str = "", owner: str | None
     else:
         scene, _ = load_pair(pair, dataset.classes)
     digest = hashlib.sha256(repr(scene.image.shape).encode())
-    for values in (scene.image, scene.mask):
-        digest.update(b"" if values is None else values.tobytes())
+    for values in (scene.image, scene.truth):
+        digest.update(b"" if values is None else np.asarray(values).tobytes())
     use = pair.split or (dataset.split.use_of(pair.part) if dataset.split is not None else "")
     return Picture(
         name,
         digest.hexdigest(),
         scene.rgb,
-        scene.mask,
+        scene.truth,
         private=own_datasets.is_private(collection),
         dataset=dataset.name,
         use=use,

@@ -75,7 +75,7 @@ def _info(args: argparse.Namespace) -> int:
     data, split = open_split(data_config(args))
     dataset, masks = data.dataset, [scene.mask for scene in data.scenes if scene.mask is not None]
     names = dataset.classes.names
-    counts = np.sum([np.bincount(mask.ravel(), minlength=len(names)) for mask in masks], axis=0)
+    counts = np.sum([np.bincount(np.asarray(mask).ravel(), minlength=len(names)) for mask in masks], axis=0)
     shares = {name: float(count / counts.sum()) for name, count in zip(names, counts, strict=True)}
     sizes = {"train": len(split.train), "val": len(split.val), "test": len(split.test)}
     warn(data.warnings + [f"skipped {problem}" for problem in data.problems])
@@ -154,7 +154,8 @@ def _check(args: argparse.Namespace) -> int:
 
 def _import(args: argparse.Namespace) -> int:
     from core.data import named
-    from core.data.importing import import_dataset, opened_source
+    from core.data.dataset_files import import_dataset
+    from core.data.importing import opened_source
 
     with opened_source(args.source) as tree:
         found = import_dataset(tree, args.name, choices(args))

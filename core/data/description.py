@@ -106,6 +106,11 @@ class Description:
             raise ConfigError(problems)
 
     @property
+    def band_set(self) -> BandSet:
+        """The bands of its pictures with their depth, and which are shown."""
+        return BandSet(self.bands, self.depth, self.shown)
+
+    @property
     def class_map(self) -> ClassMap:
         """The classes as models know them: these, and one for pixels that nobody labelled."""
         names = [entry.name for entry in self.classes]

@@ -31,13 +31,14 @@ from core.data.opened import called, is_file_inside
 from core.data.palette import REFUSE_SHARE, WARN_SHARE
 from core.data.places import READABLE, natural, places
 from core.data.scene import Scene
+from core.data.stored_array import stored_mask, stored_picture
 from core.errors import DatasetNotFoundError, ImageError, PairError
 from core.imagery.labels import StoredMask
 
 SIBLINGS = 24
 """How many masks of a folder are read to know what a single one means."""
 MOST_PIXELS = 1_000_000_000
-"""Of a folder that a visitor named: all of it is read into memory."""
+"""Of a folder that a visitor named: all of it is read into memory, but for what can stay on the disk."""
 _MASK_NAME = re.compile(r"[_-](?:mask|masks|label|labels)$", re.IGNORECASE)
 _IMAGE_NAME = re.compile(r"[_-](?:sat|image|img|rgb)$", re.IGNORECASE)
 _PART = re.compile(r"(?:^|[ _-])part[ _-]?(\d+)$", re.IGNORECASE)
@@ -225,6 +226,8 @@ def read_folder(
 ) -> LoadedFolder:
     """What these pairs hold, a bad one as a problem; what their masks mean is decided over all of them.
 
+    Blocks of a large picture stay on the disk (`core.data.stored_array`); their masks are checked one by one.
+
     Args:
         pairs: where they lie.
         class_map: the classes.
@@ -234,8 +237,12 @@ def read_folder(
     """
     problems: list[Problem] = []
     found: list[tuple[Scene, Reading | None]] = []
+    kept: list[LoadedFolder] = []
     pixels = 0
     for pair in pairs:
+        if keep_images and (on_disk := _on_disk(pair, class_map)) is not None:
+            kept.append(on_disk)
+            continue
         try:
             stored = read(pair)
         except PairError as error:
@@ -250,8 +257,25 @@ def read_folder(
             found.append((scene, _reading(pair, stored, class_map)))
         except PairError as error:
             problems.append(Problem(pair.name, error.problems[0]))
-    loaded = _interpreted(found, class_map, numbered=any(pair.numbered for pair in pairs))
-    return LoadedFolder(loaded.scenes, [*problems, *loaded.problems], loaded.warnings)
+    kept.append(_interpreted(found, class_map, numbered=any(pair.numbered for pair in pairs)))
+    scenes = [scene for loaded in kept for scene in loaded.scenes]
+    problems += [problem for loaded in kept for problem in loaded.problems]
+    return LoadedFolder(scenes, problems, [warning for loaded in kept for warning in loaded.warnings])
+
+
+def _on_disk(pair: Pair, class_map: ClassMap) -> LoadedFolder | None:
+    """A pair that stays on the disk, its mask of class numbers read once to be checked; None where it cannot stay."""
+    if not pair.numbered or (picture := stored_picture(pair.image, pair.bands)) is None:
+        return None
+    scene = Scene(pair.name, picture, None, pair.tile, pair.part, pair.split, pair.bands)
+    if pair.mask is None:
+        return LoadedFolder([scene], [], [])
+    mask = stored_mask(pair.mask)
+    if mask is None or mask.shape != picture.shape[:2]:
+        return None
+    checked = _interpreted([(scene, read_numbers(StoredMask(np.asarray(mask))))], class_map, numbered=True)
+    lazy = mask.mapped(by_number(class_map).table)
+    return replace(checked, scenes=[replace(each, mask=lazy) for each in checked.scenes])
 
 
 def _reading(pair: Pair, stored: StoredPair, class_map: ClassMap) -> Reading | None:

@@ -6,8 +6,6 @@ from typing import Any
 from core.imagery.archives import DATASET_LIMITS
 
 PROGRESS, REPORT, PROBLEM, MADE, SEEN = "progress.json", "report.json", "problem.json", "made", "seen"
-SEEN_WHOLE = 25_000_000
-"""Pixels of a picture of which the whole is seen in the preview; of a larger one its middle."""
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,16 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from core.confinement import allow_seconds, confine, leave_network
+from core.data.dataset_files import write_dataset
 from core.data.import_order import MADE, PROBLEM, PROGRESS, REPORT, SEEN, ImportOrder
-from core.data.importing import MOST_RESAMPLE, ImportChoices, Survey, survey, write_dataset
+from core.data.importing import MOST_RESAMPLE, ImportChoices, OnPicture, Survey, survey
 from core.data.readers.inferred import Proposal, Proposed
 from core.data.readers.source import Asked
 from core.data.readers.tree import Decoder, Tree
@@ -112,7 +113,7 @@ def _becoming(target: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _tree(order: ImportOrder, folder: Path, tell: Callable[[int, int, str], None]) -> Tree:
+def _tree(order: ImportOrder, folder: Path, tell: OnPicture) -> Tree:
     """The files of the source. Zips are unpacked once, each into a folder of its own where there are several."""
     source, opened = Path(order.source), None if order.opened is None else Path(order.opened)
     files = sorted(source.iterdir()) if opened is None else [source]
@@ -151,6 +152,7 @@ def _report(found: Survey, seen: list[dict[str, Any]], path: Path) -> None:
                 "labelled": each.labelled,
                 "part": each.picture.part,
                 "counts": {str(code): count for code, count in each.counts.items()},
+                "boxes": {str(code): [box.top, box.left, box.height, box.width] for code, box in each.boxes.items()},
                 "misfit": None if each.misfit is None else each.misfit.reason,
                 "metres": each.metres,
             }
@@ -162,11 +164,11 @@ def _report(found: Survey, seen: list[dict[str, Any]], path: Path) -> None:
     write_aside(path, lambda aside: aside.write_text(json.dumps(told), encoding="utf-8"))
 
 
-def _teller(path: Path) -> Callable[[int, int, str], None]:
+def _teller(path: Path) -> OnPicture:
     """Writes how far it is, at most a few times a second."""
     told_at = 0.0
 
-    def tell(done: int, total: int, doing: str) -> None:
+    def tell(done: float, total: int, doing: str) -> None:
         nonlocal told_at
         now = time.monotonic()
         if now - told_at > _TOLD_EVERY or done >= total:

@@ -1,39 +1,30 @@
-"""A dataset from what a person brings: read by a reader, checked, and written as a folder of its own under a name."""
+"""What a person brings, read by a reader and checked: what an import would come to. Nothing is written here."""
 
-import shutil
 import statistics
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.classes import MOST_CLASSES, Colour, colours_for
-from core.data import named
-from core.data.cut_blocks import LEAST_SIDE, write_blocks
-from core.data.description import DescribedClass, DescribedSplit, Description, write_description
-from core.data.mask_files import count_codes, write_mask
+from core.classes import Colour
+from core.data.cut_blocks import Box
+from core.data.labelled import LabelCount, count_labels, known_labels
 from core.data.opened import called
 from core.data.readers import read_source
-from core.data.readers.inferred import Proposal, check_count, mapped, propose, renamed, written
+from core.data.readers.inferred import Proposal, mapped, propose, renamed, written
 from core.data.readers.misfits import MisfitGroup, grouped, size_misfit
-from core.data.readers.source import Asked, Misfit, Part, Source, SourcePicture
+from core.data.readers.source import Asked, Labels, Misfit, Part, Source, SourcePicture
 from core.data.readers.tree import ConfinedDecoder, Decoder, PictureInfo, Tree
 from core.errors import ConfigError, DataError, DatasetNotFoundError
-from core.files import speaking_plainly, sync_folder
-from core.imagery import world
 from core.imagery.archives import is_zip, unpack
-from core.imagery.sniff import FIRST_BYTES, picture_kind
 
-_ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif"}
-_STRIP = 1024
 _SAME_GROUND = 0.02
-_ALONE = 512
 MOST_RESAMPLE = 10.0
-OnPicture = Callable[[int, int, str], None]
-"""Told before each picture: how many were read, of how many, and its name."""
+OnPicture = Callable[[float, int, str], None]
+"""Told before each picture, and while a large one is read: how many were read, of how many, and its name."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +44,7 @@ class ImportChoices:
         leave_out: stems of pictures that are not taken.
         parts: by stem of a picture what it is for; empty: as the source says.
         blocks: labelled pictures are cut into blocks that train, validate and test; None: where there is but one.
+        margin: pixels between blocks of different parts; None: `core.data.cut_blocks.BETWEEN`, less in a small picture.
     """
 
     wanted: Mapping[str, str] = field(default_factory=dict)
@@ -67,6 +59,7 @@ class ImportChoices:
     leave_out: frozenset[str] = frozenset()
     parts: Mapping[str, Part] = field(default_factory=dict)
     blocks: bool | None = None
+    margin: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.resample <= MOST_RESAMPLE:
@@ -77,17 +70,41 @@ class ImportChoices:
 class Usable:
     """A picture that can be taken; `labelled` tells whether it has labels that can.
 
-    `counts` are the pixels of each code, `misfit` what resampling its labels mends, and `metres` the ground resolution
-    where the file knows it.
+    `found` are its labels, counted; `misfit` is what resampling them mends, and `metres` the ground resolution where
+    the file knows it.
     """
 
     picture: SourcePicture
-    height: int
-    width: int
+    info: PictureInfo
     labelled: bool
-    counts: Mapping[int, int] = field(default_factory=dict)
+    found: LabelCount = field(default_factory=LabelCount)
     misfit: Misfit | None = None
-    metres: float | None = None
+
+    @property
+    def height(self) -> int:
+        return self.info.height
+
+    @property
+    def width(self) -> int:
+        return self.info.width
+
+    @property
+    def metres(self) -> float | None:
+        return self.info.metres_per_pixel
+
+    @property
+    def counts(self) -> Mapping[int, int]:
+        """Pixels of each code."""
+        return self.found.counts
+
+    @property
+    def boxes(self) -> Mapping[int, Box]:
+        """The smallest box of the picture that holds each code."""
+        return self.found.boxes
+
+    def labels(self) -> Labels:
+        """Its labels, none where the picture holds no data. Raises `DataError`."""
+        return known_labels(self.picture, self.info)
 
 
 @dataclass(frozen=True)
@@ -193,10 +210,10 @@ def survey(tree: Tree, choices: ImportChoices, *, progress: OnPicture | None = N
     usable: list[Usable] = []
     wanted = [picture for picture in source.pictures if picture.stem not in choices.leave_out]
     for number, picture in enumerate(wanted):
-        if progress is not None:
-            progress(number, len(wanted), picture.stem)
+        on_share = telling(progress, number, len(wanted), picture.stem)
+        on_share(0.0)
         try:
-            usable.append(_usable(picture, _info(tree, picture), choices.resample))
+            usable.append(_usable(picture, _info(tree, picture), choices.resample, on_share))
         except _MisfitError as error:
             misfits.append(error.misfit)
         except DataError as error:
@@ -216,76 +233,14 @@ def survey(tree: Tree, choices: ImportChoices, *, progress: OnPicture | None = N
     return Survey(source, proposal, counts, tuple(usable), tuple(misfits), _ground([each.metres for each in usable]))
 
 
-def import_dataset(tree: Tree, name: str, choices: ImportChoices) -> Survey:
-    """Write a source as the dataset `name`. Nothing of the source is changed, and nothing half written is left.
+def telling(progress: OnPicture | None, number: int, count: int, stem: str) -> Callable[[float], None]:
+    """What tells of a picture, the `number`th of `count`, how much of it is done, from 0 to 1."""
 
-    Raises:
-        ConfigError: the name is taken or cannot be one, or the map does not fit.
-        DataError: there is nothing to use, there are less than two classes, or something does not fit and is not left
-            out; one sentence a group.
-        DiskFullError: there is no space for it.
-    """
-    target = named.folder_of(name)
-    if target.exists():
-        raise ConfigError(f"There is a dataset {name} already: choose another name, or delete that one.")
-    found = survey(tree, choices)
-    check_count(found.proposal)
-    if found.groups and not choices.skip:
-        raise DataError(" ".join(group.sentence for group in found.groups))
-    with speaking_plainly(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".part", dir=target.parent))
-        try:
-            partial.chmod(0o755)
-            write_dataset(found, partial, name, choices)
-            if target.exists():
-                raise ConfigError(f"There is a dataset {name} already: choose another name, or delete that one.")
-            partial.rename(target)
-            sync_folder(target.parent)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    return found
-
-
-def write_dataset(
-    found: Survey, folder: Path, name: str, choices: ImportChoices, *, progress: OnPicture | None = None
-) -> None:
-    """Write a surveyed source into an empty folder: pictures as they are, masks of class indices, `dataset.toml`.
-
-    Raises:
-        ConfigError: a title, a colour or a split that cannot be.
-        DataError: there are less than two classes or more than 255.
-    """
-    check_count(found.proposal)
-    description, blocks = _description(name, found, choices), _is_cut(found, choices)
-    cut: list[tuple[str, Part]] = []
-    images, masks = folder / "images", folder / "masks"
-    images.mkdir()
-    masks.mkdir()
-    table = found.proposal.indices()
-    for number, each in enumerate(found.usable):
+    def tell(share: float) -> None:
         if progress is not None:
-            progress(number, len(found.usable), each.picture.stem)
-        if each.labelled and blocks and max(each.height, each.width) >= LEAST_SIDE:
-            assert each.picture.labels is not None
-            cut += write_blocks(each.picture, (each.height, each.width), each.picture.labels(), folder, table)
-            continue
-        _copy_picture(each.picture, images)
-        if each.labelled:
-            assert each.picture.labels is not None
-            write_mask(masks / each.picture.stem, each.picture.labels(), (each.height, each.width), table)
-    if cut:
-        lists = {use: tuple(stem for stem, part in cut if part == use) for use in ("train", "validate", "test")}
-        description = replace(description, split=DescribedSplit("names", **lists))
-    write_description(folder, description)
+            progress(number + share, count, stem)
 
-
-def _is_cut(found: Survey, choices: ImportChoices) -> bool:
-    """Whether pictures are cut into blocks: as a person says, else where a single large one has labels."""
-    if choices.blocks is not None:
-        return choices.blocks
-    labelled = [each for each in found.usable if each.labelled]
-    return len(labelled) == 1 and max(labelled[0].height, labelled[0].width) >= _ALONE
+    return tell
 
 
 def _info(tree: Tree, picture: SourcePicture) -> PictureInfo:
@@ -303,13 +258,15 @@ class _MisfitError(DataError):
         self.misfit = misfit
 
 
-def _usable(picture: SourcePicture, info: PictureInfo, most: float) -> Usable:
+def _usable(
+    picture: SourcePicture, info: PictureInfo, most: float, on_share: Callable[[float], None] | None = None
+) -> Usable:
     """A picture with what its labels hold, which are resampled by at most a share. Raises `_MisfitError`."""
-    height, width, metres = info.height, info.width, info.metres_per_pixel
+    height, width = info.height, info.width
     if picture.labels is None:
-        return Usable(picture, height, width, False, metres=metres)
+        return Usable(picture, info, labelled=False)
     try:
-        labels = picture.labels()
+        labels = known_labels(picture, info)
     except (DataError, MemoryError) as error:
         reason = "they need more memory than there is" if isinstance(error, MemoryError) else str(error).rstrip(".")
         raise _MisfitError(Misfit("labels", picture.stem, reason)) from error
@@ -318,72 +275,7 @@ def _usable(picture: SourcePicture, info: PictureInfo, most: float) -> Usable:
         misfit, share = size_misfit(picture.stem, (height, width), (labels.height, labels.width))
         if share > most + 1e-9:
             raise _MisfitError(misfit)
-    counts: Counter[int] = Counter()
-    for top in range(0, labels.height, _STRIP):
-        counts.update(count_codes(labels.rows(top, min(labels.height, top + _STRIP))))
-    return Usable(picture, height, width, True, counts, misfit, metres)
-
-
-def _copy_picture(picture: SourcePicture, images: Path) -> None:
-    if picture.path is None:
-        assert picture.content is not None
-        data = picture.content()
-        kind = picture_kind(data[:FIRST_BYTES])
-        (images / f"{picture.stem}{_ENDINGS[kind or 'PNG']}").write_bytes(data)
-        return
-    with picture.path.open("rb") as file:
-        kind = picture_kind(file.read(FIRST_BYTES))
-    shutil.copyfile(picture.path, images / f"{picture.stem}{_ENDINGS[kind or 'PNG']}")
-    for ending in world.ALL_ENDINGS:
-        beside = picture.path.with_suffix(f".{ending}")
-        if beside.is_file() and not beside.is_symlink() and beside.stat().st_size <= world.MOST_BYTES:
-            shutil.copyfile(beside, images / f"{picture.stem}.{ending}")
-
-
-def _description(name: str, found: Survey, choices: ImportChoices) -> Description:
-    proposal = found.proposal
-    colours = class_colours(proposal, choices.colours)
-    classes = tuple(
-        DescribedClass(each.name[:60], colour, tuple(_source(code, proposal, each.name) for code in each.codes))
-        for each, colour in zip(proposal.classes, colours, strict=True)
-    )
-    parts: dict[str, list[str]] = {"train": [], "validate": [], "test": []}
-    for each in found.usable:
-        part = choices.parts.get(each.picture.stem) if choices.parts else each.picture.part
-        if part is not None:
-            parts[part].append(each.picture.stem)
-    split = DescribedSplit()
-    if any(parts.values()):
-        split = DescribedSplit("names", *(tuple(parts[use]) for use in ("train", "validate", "test")))
-    return Description(
-        name=name,
-        title=choices.title or name,
-        classes=classes,
-        licence=choices.licence,
-        attribution=choices.attribution,
-        metres_per_pixel=found.metres_per_pixel,
-        split=split,
-    )
-
-
-def _source(code: int, proposal: Proposal, name: str) -> int | str:
-    return code if proposal.coding == "values" and code >= 0 else written(code, proposal.coding, name)
-
-
-def class_colours(proposal: Proposal, wanted: Mapping[str, Colour] | None = None) -> list[Colour]:
-    """A colour for each class: the wanted one, its own, or one that no other class has."""
-    count = len(proposal.classes)
-    chosen = iter(dict.fromkeys((*colours_for(count), *colours_for(min(MOST_CLASSES, 2 * count + 5)))))
-    own = [(wanted or {}).get(each.name, each.colour) for each in proposal.classes]
-    taken: set[Colour] = {colour for colour in own if colour is not None}
-    given: set[Colour] = set()
-    found: list[Colour] = []
-    for colour in own:
-        if colour is None or colour in given:
-            colour = next((other for other in chosen if other not in taken | given), (128, 128, 128))
-        given.add(colour)
-        found.append(colour)
-    return found
+    return Usable(picture, info, True, count_labels(labels, (height, width), on_share), misfit)
 
 
 def _ground(metres: list[float | None]) -> float | None:

@@ -1,7 +1,7 @@
 """Masks of class indices, written from the codes of a source: a PNG, or a tiled TIFF for a picture of many pixels."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +21,6 @@ WHOLE_PIXELS = 25_000_000
 _ROWS = 512
 
 
-def count_codes(codes: NDArray[np.int32]) -> dict[int, int]:
-    """How many pixels hold each code. Equal neighbours are counted together, which is most of a mask.
-
-    Args:
-        codes: (H, W), or of any other shape.
-    """
-    flat = codes.reshape(-1)
-    starts = np.flatnonzero(np.concatenate(([True], flat[1:] != flat[:-1]))) if flat.size else np.zeros(0, np.int64)
-    lengths = np.diff(np.append(starts, flat.size))
-    values, where = np.unique(flat[starts], return_inverse=True)
-    sums = np.bincount(where, weights=lengths, minlength=len(values))
-    return {int(value): int(count) for value, count in zip(values, sums, strict=True)}
-
-
 def write_mask(stem: Path, labels: Labels, size: tuple[int, int], table: Mapping[int, int]) -> Path:
     """Write the mask of a picture, and give its path.
 
@@ -45,18 +31,7 @@ def write_mask(stem: Path, labels: Labels, size: tuple[int, int], table: Mapping
         table: the class index of each code, 255 where nobody labelled. A code that is not in it counts as that.
     """
     height, width = size
-    known = np.array(sorted(table), np.int64)
-    values = np.array([table[code] for code in known.tolist()], np.uint8)
-    columns = np.minimum(((np.arange(width) + 0.5) * labels.width / width).astype(np.int64), labels.width - 1)
-
-    def rows(top: int, bottom: int) -> NDArray[np.uint8]:
-        if (labels.height, labels.width) == size:
-            return _indices(labels.rows(top, bottom), known, values)
-        wanted = ((np.arange(top, bottom) + 0.5) * labels.height / height).astype(np.int64)
-        wanted = np.minimum(wanted, labels.height - 1)
-        codes = labels.rows(int(wanted[0]), int(wanted[-1]) + 1)
-        return _indices(codes[wanted - wanted[0]][:, columns], known, values)
-
+    rows = class_rows(labels, size, table)
     if height * width <= WHOLE_PIXELS:
         path = stem.with_name(f"{stem.name}.png")
         path.write_bytes(encode_png(np.ascontiguousarray(rows(0, height))))
@@ -75,6 +50,35 @@ def write_mask(stem: Path, labels: Labels, size: tuple[int, int], table: Mapping
                 part = rows(top, min(height, top + _ROWS))
                 file.write(part, 1, window=Window(0, top, width, len(part)))
     return path
+
+
+def class_rows(
+    labels: Labels, size: tuple[int, int], table: Mapping[int, int]
+) -> Callable[[int, int], NDArray[np.uint8]]:
+    """What gives the class indices of some rows of a picture, for the caller to change.
+
+    Args:
+        labels: as in `write_mask`.
+        size: as there: H and W.
+        table: as there.
+
+    Returns:
+        A function of the first row and the one behind the last, which gives uint8 (H, W) of these rows.
+    """
+    height, width = size
+    known = np.array(sorted(table), np.int64)
+    values = np.array([table[code] for code in known.tolist()], np.uint8)
+    columns = np.minimum(((np.arange(width) + 0.5) * labels.width / width).astype(np.int64), labels.width - 1)
+
+    def rows(top: int, bottom: int) -> NDArray[np.uint8]:
+        if (labels.height, labels.width) == size:
+            return _indices(labels.rows(top, bottom), known, values)
+        wanted = ((np.arange(top, bottom) + 0.5) * labels.height / height).astype(np.int64)
+        wanted = np.minimum(wanted, labels.height - 1)
+        codes = labels.rows(int(wanted[0]), int(wanted[-1]) + 1)
+        return _indices(codes[wanted - wanted[0]][:, columns], known, values)
+
+    return rows
 
 
 def _indices(codes: NDArray[np.int32], known: NDArray[np.int64], values: NDArray[np.uint8]) -> NDArray[np.uint8]:

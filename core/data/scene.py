@@ -2,12 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.band_set import COLOURS, BandSet
+from core.data.stored_array import Raster, StoredArray
 from core.imagery.colours import find_stretch
 
 TEACHABLE = 256
@@ -18,7 +18,7 @@ _SAMPLED = 1_000_000
 """Of how many pixels the stretch of what is shown is taken."""
 
 
-def digest(image: NDArray[Any]) -> str:
+def digest(image: Raster) -> str:
     """What tells a picture by its size and pixels, whatever its file is called.
 
     Args:
@@ -27,20 +27,21 @@ def digest(image: NDArray[Any]) -> str:
     Returns:
         12 hexadecimal digits.
     """
-    return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()[:12]
+    return hashlib.sha256(repr(image.shape).encode() + np.asarray(image).tobytes()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
 class Scene:
     """`image` (H, W, C) of the bands `bands`; `mask` uint8 class indices (H, W), or None where nobody labelled.
 
+    Both are arrays, or stay on the disk: then a slice of rows and columns reads that window, `np.asarray` all of it.
     Colours are uint8 (H, W, 3). `tile` and `part` say which larger picture it was cut from: neighbours share a tile.
     `split` is `train`, `val` or `test` where the dataset's own folders say so, else empty.
     """
 
     name: str
-    image: NDArray[Any]
-    mask: NDArray[np.uint8] | None
+    image: Raster
+    mask: Raster | None
     tile: str = ""
     part: int | None = None
     split: str = ""
@@ -55,15 +56,25 @@ class Scene:
         return int(self.image.shape[1])
 
     @property
+    def truth(self) -> NDArray[np.uint8] | None:
+        """All of its mask as an array.
+
+        Returns:
+            Class indices uint8 (H, W); None where nobody labelled.
+        """
+        return None if self.mask is None else np.asarray(self.mask)
+
+    @property
     def rgb(self) -> NDArray[np.uint8]:
         """What a person sees of it.
 
         Returns:
             uint8 (H, W, 3): the bands that are shown; deeper values from their 2nd to their 98th percentile.
         """
+        whole = np.asarray(self.image)
         if self.bands.is_colours:
-            return self.image
-        shown = self.image[..., list(self.bands.colours)]
+            return whole
+        shown = whole[..., list(self.bands.colours)]
         if shown.dtype != np.uint8:
             flat = shown.reshape(-1, shown.shape[2])
             sample = flat[:: max(1, len(flat) // _SAMPLED)].T
@@ -76,4 +87,6 @@ class Scene:
         if wanted == self.bands:
             return self
         places = self.bands.places_of(wanted) or tuple(range(len(wanted)))
+        if isinstance(self.image, StoredArray):
+            return replace(self, image=self.image.only(places), bands=wanted)
         return replace(self, image=np.ascontiguousarray(self.image[..., list(places)]), bands=wanted)

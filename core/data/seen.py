@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.import_order import SEEN_WHOLE
 from core.data.importing import Survey, Usable
 from core.data.readers.tree import Tree
 from core.errors import DataError, ImageError
@@ -19,7 +18,8 @@ from core.imagery.decode import open_here
 from core.imagery.limits import Limits
 
 MOST_SEEN, SIDE = 9, 320
-_PART = 2048
+_AT_ONCE = 25_000_000
+"""Pixels of labels that are read in one piece; of larger ones single rows are."""
 
 
 def save_seen(tree: Tree, found: Survey, folder: Path) -> list[dict[str, Any]]:
@@ -58,28 +58,26 @@ def chosen(found: Survey) -> list[Usable]:
 
 
 def _small(each: Usable) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Colours (h, w, 3) and codes (h, w) of a picture, -1 where nobody labelled; of a very large one its middle."""
-    top, left, height, width = 0, 0, each.height, each.width
-    if height * width > SEEN_WHOLE:
-        height, width = min(height, _PART), min(width, _PART)
-        top, left = (each.height - height) // 2, (each.width - width) // 2
+    """Colours (h, w, 3) and codes (h, w) of a picture, -1 where nobody labelled."""
     source = each.picture.path if each.picture.path is not None else None
     content = each.picture.content() if source is None and each.picture.content is not None else source
     if content is None:
         raise ImageError("is not there")
+    step = -(-max(each.height, each.width) // SIDE)
+    rows, columns = np.arange(step // 2, each.height, step), np.arange(step // 2, each.width, step)
     picture = open_here(content, limits=Limits().huge())
     try:
-        rgb, _ = picture.read(top, left, height, width)
+        small = picture.thinned(rows, columns)
     finally:
         picture.close()
-    step = -(-max(height, width) // SIDE)
-    rows, columns = np.arange(step // 2, height, step), np.arange(step // 2, width, step)
-    small = np.ascontiguousarray(rgb[rows[:, None], columns])
-    if each.picture.labels is None:
+    if not each.labelled:
         return small, np.full(small.shape[:2], -1, np.int32)
-    labels = each.picture.labels()
-    across = ((left + columns + 0.5) * labels.width / each.width).astype(np.int64)
-    down = ((top + rows + 0.5) * labels.height / each.height).astype(np.int64)
-    first, last = int(down[0]), min(labels.height, int(down[-1]) + 1)
-    codes = labels.rows(first, last)[np.minimum(down, labels.height - 1) - first]
-    return small, np.ascontiguousarray(codes[:, np.minimum(across, labels.width - 1)])
+    labels = each.labels()
+    across = ((columns + 0.5) * labels.width / each.width).astype(np.int64)
+    down = ((rows + 0.5) * labels.height / each.height).astype(np.int64)
+    across, down = np.minimum(across, labels.width - 1), np.minimum(down, labels.height - 1)
+    if labels.height * labels.width <= _AT_ONCE:
+        codes = labels.rows(0, labels.height)[down]
+    else:
+        codes = np.concatenate([labels.rows(row, row + 1) for row in down.tolist()])
+    return small, np.ascontiguousarray(codes[:, across])

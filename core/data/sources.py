@@ -5,6 +5,8 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
+import numpy as np
+
 from core.data.scene import Scene
 
 # NAME_0_256, NAME (0, 256), NAME-r3-c12, 3_12: a place in a grid. NAME_patch_7: a patch without a place.
@@ -60,7 +62,9 @@ def pictures_in_two_parts(parts: Sequence[Sequence[Scene]]) -> list[str]:
 def _digests(scenes: Sequence[Scene]) -> list[str | None]:
     """Of the pixels: two files may hold one picture in two formats."""
     return [
-        hashlib.blake2b(repr(scene.image.shape).encode() + scene.image.tobytes(), digest_size=16).hexdigest()
+        hashlib.blake2b(
+            repr(scene.image.shape).encode() + np.asarray(scene.image).tobytes(), digest_size=16
+        ).hexdigest()
         for scene in scenes
     ]
 

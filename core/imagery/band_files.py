@@ -92,12 +92,21 @@ class BandFile:
         Raises:
             ImageError: The file is damaged there.
         """
+        return self.read_known(y, x, height, width)[0]
+
+    def read_known(self, y: int, x: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        """The same, and where it holds data.
+
+        Returns:
+            What `read` gives, and which pixels hold data, boolean (H, W); None: all.
+        """
         with geo.calls(DAMAGED, ImageError), settings():
             values, valid = self._pixels.read(Window(x, y, width, height))
         found = np.ascontiguousarray(np.moveaxis(values, 0, 2)).astype(self._depth, copy=False)
-        if self._pixels.may_lack_data and not valid.all():
-            found[~valid] = 0
-        return found
+        if not self._pixels.may_lack_data or valid.all():
+            return found, None
+        found[~valid] = 0
+        return found, valid
 
     def close(self) -> None:
         self._open.close()

@@ -67,6 +67,23 @@ class FlatPicture:
         valid = part[..., 3] > 0
         return np.where(valid[..., None], part[..., :3], np.uint8(0)), valid
 
+    def thinned(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Some of its pixels.
+
+        Args:
+            rows: Which, (h,).
+            columns: Which, (w,).
+
+        Returns:
+            Colours uint8 (h, w, 3).
+        """
+        return np.ascontiguousarray(self.read(0, 0, self.info.height, self.info.width)[0][rows[:, None], columns])
+
+    @property
+    def block_rows(self) -> int:
+        """How many rows are decoded together: all of them."""
+        return self.info.height
+
     def close(self) -> None:
         self._picture.close()
 

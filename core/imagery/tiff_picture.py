@@ -44,6 +44,8 @@ GDAL_SETTINGS = {
 _Value = TypeVar("_Value", bound=np.generic)
 # In bytes for rasterio, in MB for the environment of a process.
 CACHE_MB = 64
+_AT_ONCE = 25_000_000
+"""Pixels of a picture that is read in one piece, so that some of them are what they are."""
 DAMAGED = "cannot be read: the TIFF is damaged or of a kind that is not known."
 
 
@@ -94,9 +96,11 @@ class TiffPicture:
         rgb, valid = self._upright
         return rgb[rows, columns], None if valid is None else valid[rows, columns]
 
-    def _window(self, window: Window) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+    def _window(
+        self, window: Window, shape: tuple[int, int] | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
         with geo.calls(DAMAGED, ImageError), settings():
-            values, valid = self._pixels.read(window)
+            values, valid = self._pixels.read(window, shape)
         rgb = self._to_rgb(np.moveaxis(values, 0, 2))
         if not self.info.may_lack_data:
             return rgb, None
@@ -114,6 +118,29 @@ class TiffPicture:
         if self._pixels.bands.inks:
             return from_cmyk(scaled)
         return np.repeat(scaled, 3, axis=2) if scaled.shape[2] == 1 else scaled
+
+    def thinned(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Some of its pixels, or what an overview of the file shows in their place.
+
+        Args:
+            rows: Which, (h,), evenly spread over all.
+            columns: Which, (w,), the same.
+
+        Returns:
+            Colours uint8 (h, w, 3).
+
+        Raises:
+            ImageError: The file is damaged.
+        """
+        if self._turn > 1 or self.info.pixels <= _AT_ONCE:
+            return np.ascontiguousarray(self.read(0, 0, self.info.height, self.info.width)[0][rows[:, None], columns])
+        whole = Window(0, 0, self.info.width, self.info.height)
+        return np.ascontiguousarray(self._window(whole, (len(rows), len(columns)))[0])
+
+    @property
+    def block_rows(self) -> int:
+        """How many rows are decoded together, whichever of them is read."""
+        return int(self._file.block_shapes[0][0]) if self._turn == 1 else self.info.height
 
     @property
     def was_turned(self) -> bool:

@@ -6,7 +6,7 @@ and sizes that no memory holds; all of that is seen here, before GDAL sees the f
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from core.errors import ImageError
@@ -15,11 +15,17 @@ from core.imagery.limits import CUT, Limits, check_density, check_size
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = (
     254, 256, 257, 258, 259, 262, 274, 277,
 )  # fmt: skip
-_ROWS_PER_STRIP, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT, _EXTRA_SAMPLES = 278, 284, 322, 323, 338
+_STRIP_OFFSETS, _ROWS_PER_STRIP, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT, _EXTRA_SAMPLES, _SAMPLE_FORMAT = (
+    273, 278, 284, 322, 323, 338, 339,
+)  # fmt: skip
 _WANTED = {
-    _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _PLANAR,
-    _TILE_WIDTH, _TILE_HEIGHT, _EXTRA_SAMPLES,
+    _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _STRIP_OFFSETS,
+    _ROWS_PER_STRIP, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT, _EXTRA_SAMPLES, _SAMPLE_FORMAT,
 }  # fmt: skip
+_TELLING = {42112, 42113}
+"""GDAL's metadata, the names of bands among them, and its no-data value: texts, of which only is told that they are
+there."""
+_KINDS = {1: "u", 2: "i", 3: "f"}
 _TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _MOST_TAGS = 4096
 _MOST_EXTRAS = 64
@@ -39,7 +45,9 @@ class Layout:
     """The first page: `bits` of a sample, `samples` a pixel, the decoded `block_bytes` of one strip or tile.
 
     `extras` is what the ExtraSamples tag says of each sample behind the colours: 0 nothing, 1 alpha that the colours
-    were multiplied by (`ASSOCIATED`), 2 alpha that they were not.
+    were multiplied by (`ASSOCIATED`), 2 alpha that they were not. `plain_at` is the byte at which all pixels of a file
+    lie one behind the other, as `kind` (a NumPy type) tells their samples, where nothing else in it changes what they
+    mean: one page, one strip, no compression, no names, no no-data value. Else it is None.
     """
 
     width: int
@@ -52,6 +60,8 @@ class Layout:
     block_bytes: int
     pages: int
     extras: tuple[int, ...] = ()
+    plain_at: int | None = None
+    kind: str = ""
 
     @property
     def unknown_colours(self) -> str | None:
@@ -71,7 +81,23 @@ def read_layout(file: BinaryIO, *, most_pages: int) -> Layout:
         raise ImageError("cannot be read: the TIFF has no picture in it.")
     # Reduced copies (bit 0) and masks (bit 2) of the first page are no pages of their own.
     pages = sum(not tags.get(_SUBFILE, (0,))[0] & 0b101 for tags in directories)
-    return _layout(directories[0], max(1, pages))
+    layout = _layout(directories[0], max(1, pages))
+    return layout if len(directories) > 1 else _with_place(layout, directories[0], file, size)
+
+
+def _with_place(layout: Layout, tags: _Tags, file: BinaryIO, size: int) -> Layout:
+    """The layout of a file of one directory, with where its pixels lie if they lie one behind the other."""
+    file.seek(0)
+    order = "<" if file.read(2) == b"II" else ">"
+    kind = _KINDS.get(tags.get(_SAMPLE_FORMAT, (1,))[0])
+    odd = kind is None or layout.bits % 8 > 0 or layout.compression != UNCOMPRESSED or layout.orientation != 1
+    odd = odd or layout.photometric not in (1, 2) or any(layout.extras) or bool(_TELLING & tags.keys())
+    apart = _TILE_WIDTH in tags or tags.get(_PLANAR, (1,))[0] != 1
+    apart = apart or tags.get(_ROWS_PER_STRIP, (layout.height,))[0] < layout.height
+    start = tags.get(_STRIP_OFFSETS, (0,))[0]
+    if odd or apart or not start or start + layout.block_bytes > size:
+        return layout
+    return replace(layout, plain_at=start, kind=f"{order}{kind}{layout.bits // 8}")
 
 
 def _layout(found: _Tags, pages: int) -> Layout:
@@ -130,7 +156,9 @@ def _directory(file: BinaryIO, offset: int, order: str, big: bool) -> tuple[_Tag
     tags: _Tags = {}
     for start in range(0, len(entries), entry_bytes):
         tag, kind = struct.unpack_from(order + "HH", entries, start)
-        if tag in _WANTED and kind in _TYPES:
+        if tag in _TELLING:
+            tags[tag] = (1,)
+        elif tag in _WANTED and kind in _TYPES:
             most = _MOST_EXTRAS if tag == _EXTRA_SAMPLES else 1
             if values := _values(file, entries[start : start + entry_bytes], order, kind, big, most):
                 tags[tag] = values

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
 from core import checkpoint
@@ -42,7 +43,8 @@ def check(config: RunConfig, *, runs: Path) -> list[str]:
 def require_labels(split: Split, class_map: ClassMap) -> None:
     """Raises `ConfigError` where nothing could be learnt, or no score be worked out."""
     for purpose, scenes in (("training", split.train), ("validation", split.val)):
-        if not any((scene.mask != class_map.ignore_index).any() for scene in scenes if scene.mask is not None):
+        masks = (np.asarray(scene.mask) for scene in scenes if scene.mask is not None)
+        if not any((mask != class_map.ignore_index).any() for mask in masks):
             raise ConfigError(
                 f"The {purpose} pictures hold no labelled pixel: check their masks, or choose another split."
             )

@@ -238,7 +238,7 @@ def _summary(config: RunConfig, outcome: Outcome, teaching: Teaching | None, spl
 def _test_score(task: Task, split: Split, emit: Emit, cancelled: Cancelled) -> dict[str, Any]:
     """The mean over the classes on the test pictures, which neither trained the model nor chose its weights."""
     ignored = task.class_map.ignore_index
-    scenes = [scene for scene in split.test if scene.mask is not None and (scene.mask != ignored).any()]
+    scenes = [scene for scene in split.test if (truth := scene.truth) is not None and (truth != ignored).any()]
     if not scenes:
         return {}
     found = evaluate(

@@ -140,7 +140,7 @@ def _fill(
     for number in range(done, len(scenes)):
         if cancelled():
             return None
-        exact = _answer(teacher, scenes[number].image)
+        exact = _answer(teacher, np.asarray(scenes[number].image))
         stores[number].write([0], exact.permute(1, 2, 0)[None])
         stores[number].flush()
         if not number:

@@ -44,7 +44,7 @@ def validate(
     true = np.flatnonzero(report.matrix[: class_map.outputs].sum(axis=1))
     collapsed = len(predicted) == 1 and len(true) > 1
     shown, truth = _preview_crop(scenes)
-    prediction = predict(model, shown.image, normaliser=normaliser).mask
+    prediction = predict(model, np.asarray(shown.image), normaliser=normaliser).mask
     return Validation(
         scores=report.scores,
         only_class=class_map.names[predicted[0]] if collapsed else None,

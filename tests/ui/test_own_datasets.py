@@ -34,7 +34,7 @@ from core import paths
 from core.classes import UNLABELLED_COLOUR
 from core.config import DataConfig, RunConfig
 from core.data import named, open_split
-from core.data.cut_blocks import blocks_of
+from core.data.cut_blocks import Box, blocks_of
 from core.data.import_order import PROBLEM, ImportOrder
 from core.data.import_process import carry_out
 from core.errors import ConfigError, DataError, DatasetNotFoundError, RunStateError, TerrastillError
@@ -346,7 +346,7 @@ def test_an_orthophoto_and_a_geopackage_of_another_system_train_without_a_zip() 
     loaded, split = open_split(DataConfig(name))
     assert loaded.dataset.metres_per_pixel == pytest.approx(0.5, rel=0.01)
     for scenes, part in ((split.train, "train"), (split.val, "validate"), (split.test, "test")):
-        blocks = [block for block in blocks_of(*classes.shape) if block.part == part]
+        blocks = [block for block in blocks_of(Box(0, 0, *classes.shape)) if block.part == part]
         assert len(scenes) == len(blocks)
         for scene, block in zip(sorted(scenes, key=lambda one: one.name), blocks, strict=True):
             here = classes[block.top : block.top + block.height, block.left : block.left + block.width]

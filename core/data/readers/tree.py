@@ -138,7 +138,10 @@ class Tree:
 
 @dataclass(frozen=True)
 class PictureInfo:
-    """What is known of a picture that can be decoded: its size, upright, where it lies, and its bands, as in `Info`."""
+    """What is known of a picture that can be decoded: its size, upright, where it lies, and its bands, as in `Info`.
+
+    `may_lack_data` tells whether some of its pixels may hold no data.
+    """
 
     height: int
     width: int
@@ -147,6 +150,7 @@ class PictureInfo:
     transform: Transform | None = None
     bands: tuple[str, ...] = ()
     depth: str = "uint8"
+    may_lack_data: bool = False
 
 
 class Decoder:
@@ -213,7 +217,16 @@ def _info(source: Path | bytes, name: str) -> PictureInfo:
 
 
 def _told(info: Info) -> PictureInfo:
-    return PictureInfo(info.height, info.width, info.metres_per_pixel, info.crs, info.transform, info.bands, info.depth)
+    return PictureInfo(
+        height=info.height,
+        width=info.width,
+        metres_per_pixel=info.metres_per_pixel,
+        crs=info.crs,
+        transform=info.transform,
+        bands=info.bands,
+        depth=info.depth,
+        may_lack_data=info.may_lack_data,
+    )
 
 
 def uploaded(name: str) -> str:

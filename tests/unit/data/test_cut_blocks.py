@@ -6,7 +6,8 @@ import pytest
 from core import paths
 from core.config import DataConfig
 from core.data import named, open_split
-from core.data.cut_blocks import BETWEEN, LARGEST_SIDE, blocks_of
+from core.data.cut_blocks import BETWEEN, LARGEST_SIDE, Block, Box, blocks_of, margin_of
+from core.errors import ConfigError
 from core.image import read_rgb
 from tests.unit.data.readers.brought import photo, save, take, truth
 
@@ -14,11 +15,11 @@ from tests.unit.data.readers.brought import photo, save, take, truth
 @pytest.mark.parametrize("size", [(96, 40), (700, 600), (600, 700), (5000, 9000), (20_000, 12_000)])
 def test_blocks_keep_their_margin_and_lose_nothing_else(size: tuple[int, int]) -> None:
     height, width = size
-    margin = min(BETWEEN, round(0.05 * max(size)))
+    margin = min(BETWEEN, round(0.1 * max(size)))
     seen = np.zeros((height // 4 + 1, width // 4 + 1), np.uint8)
     spans: dict[str, list[int]] = {}
     pixels = 0
-    for block in blocks_of(height, width):
+    for block in blocks_of(Box(0, 0, height, width)):
         assert max(block.height, block.width) <= LARGEST_SIDE
         assert block.top + block.height <= height
         assert block.left + block.width <= width
@@ -32,6 +33,22 @@ def test_blocks_keep_their_margin_and_lose_nothing_else(size: tuple[int, int]) -
     assert min(spans["test"]) - max(spans["validate"]) == margin
 
 
+def test_a_margin_can_be_asked_for_that_leaves_enough() -> None:
+    box = Box(100, 50, 600, 4000)
+    assert margin_of(box, 512) == 512
+    spans = {part: [block for block in blocks_of(box, margin=512) if block.part == part] for part in ("train", "test")}
+    assert min(block.left for block in spans["train"]) == 50
+    assert max(block.left + block.width for block in spans["test"]) == 4050
+    with pytest.raises(ConfigError, match="choose 1,000 at most"):
+        blocks_of(box, margin=1001)
+
+
+def test_tiles_of_many_bands_stay_small() -> None:
+    blocks: list[Block] = blocks_of(Box(0, 0, 5000, 9000), pixel_bytes=64)
+    assert max(block.height * block.width * 64 for block in blocks) <= 64 * 1024**2
+    assert len({(block.top, block.left) for block in blocks}) == len(blocks)
+
+
 @pytest.mark.parametrize("size", [(40, 600), (600, 40)])
 def test_one_large_picture_is_a_dataset_with_a_split_of_its_own(size: tuple[int, int]) -> None:
     source = paths.home() / "ortho"
@@ -39,12 +56,12 @@ def test_one_large_picture_is_a_dataset_with_a_split_of_its_own(size: tuple[int,
     save(source / "images" / "ortho.png", image)
     save(source / "masks" / "ortho.png", mask)
     taken = take(source)
-    blocks = {f"ortho-{block.part}-{block.number}": block for block in blocks_of(*size)}
+    blocks = {f"ortho-{block.part}-{block.number}": block for block in blocks_of(Box(0, 0, *size))}
     assert set(taken.masks) == set(blocks)
     for stem, block in blocks.items():
         here = (slice(block.top, block.top + block.height), slice(block.left, block.left + block.width))
         assert (taken.masks[stem] == mask[here]).all()
-        assert (read_rgb(named.folder_of("taken") / "images" / f"{stem}.png") == image[here]).all()
+        assert (read_rgb(named.folder_of("taken") / "images" / f"{stem}.tif") == image[here]).all()
     split = open_split(DataConfig("taken"))[1]
     assert [[scene.name for scene in part] for part in (split.train, split.val, split.test)] == [
         ["ortho-train-1"],
@@ -60,7 +77,7 @@ def test_labels_of_another_size_are_cut_where_the_picture_is() -> None:
     half = np.repeat(np.array([0, 1, 2], np.uint8), 100)[None].repeat(20, 0)
     save(source / "masks" / "ortho.png", half)
     taken = take(source, resample=0.5)
-    (test,) = (block for block in blocks_of(40, 600) if block.part == "test")
+    (test,) = (block for block in blocks_of(Box(0, 0, 40, 600)) if block.part == "test")
     assert (taken.masks["ortho-test-1"] == half.repeat(2, 0).repeat(2, 1)[:, test.left : test.left + test.width]).all()
 
 

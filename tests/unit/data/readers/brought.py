@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.data.dataset_files import import_dataset
 from core.data.description import Description, read_description
-from core.data.importing import ImportChoices, Survey, import_dataset, opened_source
+from core.data.importing import ImportChoices, Survey, opened_source
 from core.data.named import folder_of
 from core.image import read_mask
 

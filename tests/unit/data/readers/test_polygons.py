@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rasterio import Affine
 from rasterio.warp import transform
 
-from core.data import importing, mask_files
+from core.data import labelled, mask_files
 from core.data.importing import ImportChoices, opened_source, survey
 from core.data.named import folder_of
 from core.errors import ConfigError, DataError
@@ -187,7 +187,7 @@ def test_a_file_a_class_is_told_by_its_name(tmp_path: Path) -> None:
 
 def test_a_large_picture_gets_a_tiled_mask_that_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mask_files, "WHOLE_PIXELS", 1000)
-    monkeypatch.setattr(importing, "_STRIP", 16)
+    monkeypatch.setattr(labelled, "_STRIP_PIXELS", 1000)
     mask = truth(0, 3)
     _ortho(tmp_path / "in" / "ortho.tif")
     _geopackage(tmp_path / "in" / "a.gpkg", mask, "EPSG:4326")
