@@ -6,7 +6,7 @@ All of it is counted from the report of `core.data.import_process`, so a change 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -131,7 +131,7 @@ def _read(path: Path, _: int) -> ImportReport:
 
     told = json.loads(path.read_text(encoding="utf-8"))
     pictures = tuple(
-        FoundPicture(**{**each, "counts": _by_code(each["counts"], int), "boxes": _by_code(each["boxes"], _box)})
+        FoundPicture(**{**each, "counts": _by_code(each["counts"], int), "boxes": _by_code(each["boxes"], lambda box: Box(*box))})
         for each in told["pictures"]
     )
     return ImportReport(
@@ -147,10 +147,6 @@ def _read(path: Path, _: int) -> ImportReport:
 
 def _by_code(values: Mapping[str, Any], of: Callable[[Any], Any]) -> dict[int, Any]:
     return {int(code): of(value) for code, value in values.items()}
-
-
-def _box(sides: Sequence[int]) -> Box:
-    return Box(*sides)
 
 
 def found(report: ImportReport) -> list[Found]:
@@ -288,13 +284,8 @@ def painted(report: ImportReport, at: int, edits: Edits) -> NDArray[np.uint8]:
     colours = [*class_colours(proposal, _colours(proposal, edits))]
     indices = proposal.indices()
     values, where = np.unique(codes, return_inverse=True)
-    table = np.array(
-        [
-            colours[index] if (index := indices.get(int(code), 255)) < len(colours) else UNLABELLED_COLOUR
-            for code in values
-        ],
-        np.uint8,
-    )
+    chosen = [indices.get(int(code), 255) for code in values]
+    table = np.array([colours[index] if index < len(colours) else UNLABELLED_COLOUR for index in chosen], np.uint8)
     gap = np.full((height, 4, 3), 255, np.uint8)
     if is_cut(report, edits):
         rgb = _with_blocks(report, at, rgb, indices)
