@@ -29,7 +29,7 @@ _LITTLE, _FEW, _LEAST_DRAWN = 0.05, 8, 3
 
 @dataclass(frozen=True)
 class FoundPicture:
-    """A picture that was read: pixels by code, the box of each code, and what resampling its mask mends."""
+    """A picture that was read: pixels and a box by code, and what resampling its mask mends."""
 
     stem: str
     height: int
@@ -131,7 +131,9 @@ def _read(path: Path, _: int) -> ImportReport:
 
     told = json.loads(path.read_text(encoding="utf-8"))
     pictures = tuple(
-        FoundPicture(**{**each, "counts": _by_code(each["counts"], int), "boxes": _by_code(each["boxes"], lambda box: Box(*box))})
+        FoundPicture(
+            **{**each, "counts": _coded(each["counts"]), "boxes": _coded(each["boxes"], lambda box: Box(*box))}
+        )
         for each in told["pictures"]
     )
     return ImportReport(
@@ -145,7 +147,7 @@ def _read(path: Path, _: int) -> ImportReport:
     )
 
 
-def _by_code(values: Mapping[str, Any], of: Callable[[Any], Any]) -> dict[int, Any]:
+def _coded(values: Mapping[str, Any], of: Callable[[Any], Any] = int) -> dict[int, Any]:
     return {int(code): of(value) for code, value in values.items()}
 
 
@@ -288,14 +290,12 @@ def painted(report: ImportReport, at: int, edits: Edits) -> NDArray[np.uint8]:
     table = np.array([colours[index] if index < len(colours) else UNLABELLED_COLOUR for index in chosen], np.uint8)
     gap = np.full((height, 4, 3), 255, np.uint8)
     if is_cut(report, edits):
-        rgb = _with_blocks(report, at, rgb, indices)
+        rgb = _in_blocks(report, at, rgb, indices)
     return np.concatenate([rgb, gap, table[where.reshape(height, width)]], axis=1)
 
 
-def _with_blocks(
-    report: ImportReport, at: int, rgb: NDArray[np.uint8], indices: Mapping[int, int]
-) -> NDArray[np.uint8]:
-    """A small picture that is black where no block lies: the margins between them, and what nobody labelled around."""
+def _in_blocks(report: ImportReport, at: int, rgb: NDArray[np.uint8], indices: Mapping[int, int]) -> NDArray[np.uint8]:
+    """A small picture that is black where no block lies."""
     stem, height, width = report.seen[at]
     picture = next(each for each in report.pictures if each.stem == stem)
     seen = np.zeros((height, width), np.bool_)
