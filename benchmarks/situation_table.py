@@ -141,20 +141,24 @@ def _score_of(model: str, record: RunRecord) -> float:
 def print_table(found: Sequence[dict[str, Any]]) -> None:
     print(
         "| situation, labels | method | base | seconds each | seeds | teacher | control | student | gain, points "
-        "| gap closed | epochs, student and control |"
+        "| gap closed | epochs, student and control | seconds used |"
     )
-    print("|---" * 11 + "|")
+    print("|---" * 12 + "|")
     for row in found:
         scores = [_with_spread(row[key], row[f"{key}_spread"]) for key in ("control", "student")]
         gain = "" if row["gain"] is None else f"{row['gain']:+.1f}" + _plus_minus(row["spread"], ".1f")
         closed = "" if row["gap_closed"] is None else f"{row['gap_closed']:.2f}"
         teacher = "" if row["teacher"] is None else f"{row['teacher']:.3f}"
-        epochs = ", ".join("–" if value is None else f"{value:.0f}" for value in row["epochs"])
+        epochs, used = (_both(row[key]) for key in ("epochs", "used_seconds"))
         seeds = ", ".join(f"{seed}" for seed in row["seeds"])
         print(
             f"| {row['situation']} | {row['method']} | {row['base']} | {row['seconds']:.0f} | {seeds} | {teacher} "
-            f"| {scores[0]} | {scores[1]} | {gain} | {closed} | {epochs} |"
+            f"| {scores[0]} | {scores[1]} | {gain} | {closed} | {epochs} | {used} |"
         )
+
+
+def _both(values: Sequence[float | None]) -> str:
+    return ", ".join("–" if value is None else f"{value:.0f}" for value in values)
 
 
 def _with_spread(value: float | None, spread: float | None) -> str:

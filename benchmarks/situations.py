@@ -173,6 +173,7 @@ METHODS = {
     "consistency-alone": Method({}, alpha=1.0, consistency=1.0),
     "labels-alone": Method({}, alpha=1.0),
     "large-views": Method({"soft_targets": 1.0}, alpha=0.5, crop=256, views=480, ema=0.998),
+    "large-views-alone": Method({}, alpha=1.0, crop=256, views=480, ema=0.998),
 }
 """By name, the first one being the usual one. Without labels every alpha is 0."""
 CONTROL = "labels-alone"

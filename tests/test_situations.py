@@ -162,6 +162,7 @@ def test_a_control_is_denied_the_teacher_alone(name: str, method: str) -> None:
 def test_methods_that_have_the_same_control_share_it() -> None:
     controls = {method: same_but_for_names(made(method)[1]) for method in METHODS}
     assert controls["mixed"] == controls["answers"] == controls["consistency-alone"] == controls[CONTROL]
+    assert controls["large-views"] == controls["large-views-alone"]
     assert len({controls["mixed"], controls["consistent"], controls["large-views"]}) == 3
     assert same_but_for_names(made("mixed", seed=1)[1]) != controls["mixed"]
     for method in METHODS:

@@ -30,15 +30,15 @@ class StartingPoint:
 SITUATIONS: dict[str, StartingPoint] = {
     "few": StartingPoint(
         "Few labels",
-        "Here a teacher pays. In Quick the student learns from the shipped teacher's answers to eight shipped scenes "
-        "and scored 69.4 % on the test scenes; its control, with labels on two of the eight, scored 63.2 %: "
-        "+6.1 ± 3.3 points over three seeds.",
+        "Here a teacher pays, where others' labels trained it: with labels on 4 of 24 pictures of Dubai a student had "
+        "68.0 % and its control 50.7 %, +17.3 ± 2.0 points over two seeds of four minutes. In Quick, from the shipped "
+        "teacher's answers to eight shipped scenes, it gains +6.1 ± 3.3 over labels on two of them.",
     ),
     "none": StartingPoint(
         "No labels",
-        "The student learns from the teacher's answers alone and stays below the teacher: 69.4 % on the test "
-        "scenes in Quick, where the teacher has 84.8 %. Labels of the dataset choose the best weights and give "
-        "the scores; the student does not learn from them.",
+        "The student learns from the teacher's answers alone and stays below the teacher: 68.8 % on Dubai, where the "
+        "teacher has 71.8 %, and 69.4 % on the test scenes in Quick, where it has 84.8 %. Labels of the dataset choose "
+        "the best weights and give the scores; the student does not learn from them.",
         {"labelled": None, "alpha": 0.0},
         control=False,
         asks_pictures=True,
