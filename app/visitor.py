@@ -8,9 +8,11 @@ from app import streamlit_private
 from app.services.access import Access, Person, email_of, read_access, signed_in_too_long
 from app.services.uploads import OPEN_PIXELS, UPLOADS, SessionPixels
 from app.services.visitors import folder_name
+from app.services.workspaces import Workspace, open_workspace
 
 HERE = "this machine"
 _KEEPER = "open_pixels"
+_WORKSPACE = "session_workspace"
 
 
 def owner() -> str | None:
@@ -29,6 +31,17 @@ def person() -> Person:
         access = read_access()
         email = email_of(st.user, access) if is_known(access) else None
     return Person(address, email, folder_name(st.context.cookies, email))
+
+
+def workspace() -> Workspace:
+    """The folder for own images of who is at the browser; without a cookie, that of the session."""
+    name = folder_name(st.context.cookies, person().email)
+    if name is not None:
+        return open_workspace(name, now=time.time())
+    if _WORKSPACE not in st.session_state:
+        st.session_state[_WORKSPACE] = open_workspace()
+    found: Workspace = st.session_state[_WORKSPACE]
+    return found
 
 
 def is_known(access: Access | None = None) -> bool:

@@ -124,6 +124,7 @@ def too_large(kind: str) -> str:
         "prediction": ("segmented", "choose smaller pictures or fewer outputs, and try again."),
         "benchmark": ("measured", "choose smaller pictures, smaller batches or fewer models, and measure again."),
         "search": ("searched", "free some memory, and continue: nothing of the search is lost."),
+        "pseudo-masks": ("segmented", "cut the largest pictures into parts, or leave them out, and try again."),
     }[kind]
     return f"Memory ran out while this was {work}: {advice}"
 

@@ -62,6 +62,7 @@ class DatasetChoice:
     missing: str | None = None
     needs_root: bool = False
     classes: tuple[str, ...] = ()
+    labelled: bool = True
 
 
 def scene_names() -> list[str]:
@@ -124,7 +125,14 @@ def _choice(dataset: Dataset) -> DatasetChoice:
     missing = None
     if not dataset.needs_root and not dataset.is_here():
         missing = f"{dataset.remedy[:1].upper()}{dataset.remedy[1:]}, then reload this page."
-    return DatasetChoice(dataset.name, title, missing, dataset.needs_root, dataset.classes.scored_names)
+    return DatasetChoice(
+        dataset.name,
+        title,
+        missing,
+        dataset.needs_root,
+        dataset.classes.scored_names,
+        own_datasets.has_labels(dataset.name),
+    )
 
 
 def class_names(name: str, owner: str | None = None) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ class Draft:
 
     def bring(self, files: Sequence[tuple[str, IO[bytes]]]) -> None:
         """Take in uploads, in the place of what was there before, and begin to read them. Raises `DataError`."""
-        _check_room(sum(_size(file) for _, file in files))
+        check_room(sum(_size(file) for _, file in files))
         self.discard()
         source = self.folder / _SOURCE
         try:
@@ -125,7 +125,7 @@ class Draft:
         if report is None:
             raise DataError("There is nothing to save: bring a dataset first.")
         choices = choices_of(report, edits)
-        _check_room(0)
+        check_room(0)
         if self.owner is None and not shared:
             raise DataError("This browser keeps no cookie, so nobody could find the dataset again: share it.")
         with _LOCK:
@@ -331,7 +331,7 @@ def _process(order: ImportOrder) -> "subprocess.Popen[bytes]":
     return child
 
 
-def _check_room(size: int) -> None:
+def check_room(size: int) -> None:
     """Raises `DataError` where the disk, or what all visitors may take of it, has no room for so many bytes."""
     most = read_access().datasets_gigabytes
     if _taken() + size > most * 1000**3:

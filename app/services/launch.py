@@ -10,6 +10,8 @@ from app.services import access, own_datasets
 from app.services.access import Person
 from app.services.run_settings import QUICK
 from app.services.runs import Run, require_opened
+from app.services.situations import SITUATIONS
+from app.services.situations import USUAL as USUAL_SITUATION
 from app.services.stores import open_store, training_run
 from core import paths
 from core.config import DataConfig, RunConfig, TrainConfig
@@ -44,6 +46,8 @@ class Request:
         "Also train a control",
         "The same student on labels only, same seed and training time. Without it, a gain means nothing.",
     )
+    have: str = USUAL_SITUATION
+    """What the person has, a key of `situations.SITUATIONS`."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,8 @@ def problems(request: Request, owner: str | None = None) -> list[str]:
             return ["Name the folder that holds images/ and masks/."]
         if data.transfer == "":
             return ["Name the folder that holds the pictures without labels."]
+        if SITUATIONS[request.have].needs_pictures and data.transfer in (None, data.dataset):
+            return ["A new area needs images of it without labels: bring your own, or choose a dataset or a folder."]
         config = to_config(request)
         require_opened(config, owner)
         found = config.problems()

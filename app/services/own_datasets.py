@@ -40,6 +40,7 @@ class OwnDataset:
     labelled: int
     parts: Mapping[str, int]
     licence: str
+    labelled_by: str
     mine: bool
     shared: bool
     brought: bool
@@ -71,6 +72,12 @@ def require_visible(name: str, owner: str | None) -> None:
 def is_private(name: str) -> bool:
     """Whether one visitor alone may use a dataset."""
     return name not in DATASETS and not may_use(name, None)
+
+
+def has_labels(name: str) -> bool:
+    """Whether a dataset can be trained and scored on: false for pictures that a visitor kept without labels."""
+    told = _told(name) if name not in DATASETS else None
+    return not told or told.get("labelled") != 0
 
 
 def listing(owner: str | None) -> list[OwnDataset]:
@@ -197,6 +204,7 @@ def _own(name: str, dataset: Dataset, owner: str | None) -> OwnDataset:
         labelled=int(facts["labelled"]),
         parts=facts.get("parts") or {},
         licence=dataset.licence,
+        labelled_by=dataset.labelled_by,
         mine=told is not None and owner is not None and told.get("owner") == owner,
         shared=told is None or bool(told.get("shared")),
         brought=told is not None,

@@ -17,7 +17,8 @@ class StartingPoint:
         expect: What a teacher is worth then, in a sentence or two, with a figure.
         settings: What it changes in a preset, by the names of `run_settings.FORM`.
         control: Whether a control on labels alone is trained as well, unless the person says otherwise.
-        asks_pictures: Whether it needs pictures without labels.
+        asks_pictures: Whether pictures without labels are asked for.
+        needs_pictures: Whether it makes no sense without pictures beside those of the dataset.
     """
 
     title: str
@@ -25,6 +26,7 @@ class StartingPoint:
     settings: Mapping[str, Any] = field(default_factory=dict)
     control: bool = True
     asks_pictures: bool = False
+    needs_pictures: bool = False
 
 
 SITUATIONS: dict[str, StartingPoint] = {
@@ -49,6 +51,7 @@ SITUATIONS: dict[str, StartingPoint] = {
         "in a new city others report gains of 1.4 to 2.0 points. Only labels from the new area can tell you yours.",
         {"labelled": None, "alpha": 0.5},
         asks_pictures=True,
+        needs_pictures=True,
     ),
     "all": StartingPoint(
         "All labels",
@@ -59,6 +62,7 @@ SITUATIONS: dict[str, StartingPoint] = {
     ),
 }
 """By name, the first one being the usual answer, with which the presets are as they stand."""
+USUAL = next(iter(SITUATIONS))
 
 
 def defaults(preset: str, have: str) -> RunConfig:

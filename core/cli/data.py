@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cli.brought import add_blocks, add_choices, choices, say_survey
-from core.cli.options import add_data, add_json, data_config
-from core.cli.terminal import percent, say, say_json, warn
+from core.cli.options import add_data, add_device, add_json, add_model, add_settings, data_config, settings_from
+from core.cli.terminal import percent, progress_bar, say, say_json, warn
 from core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,6 +49,25 @@ def add(verbs: Any) -> None:
     importing.add_argument("--attribution", default="", help="who made them, as they want to be cited")
     add_json(importing)
     importing.set_defaults(run=_import)
+    _add_pseudo_masks(actions)
+
+
+def _add_pseudo_masks(actions: Any) -> None:
+    from core.data.pseudo_mask_order import PseudoMaskOrder
+
+    verb = actions.add_parser("pseudo-masks", help="make a dataset of a model's answers to images without labels")
+    add_model(verb)
+    verb.add_argument("--dataset", default="", metavar="NAME", help="the images of a dataset; its masks are not used")
+    verb.add_argument("--data", default="", metavar="DIR", help="or a folder of images, or one that holds images/")
+    verb.add_argument("--name", required=True, help="what the new dataset is called: letters, digits, - and _")
+    verb.add_argument("--out", type=Path, metavar="DIR", help="where to (default: among the imported datasets)")
+    add_settings(verb, PseudoMaskOrder)
+    verb.add_argument("--title", default="", help="what menus call it")
+    verb.add_argument("--licence", default="", help="of the images (default: as their dataset says)")
+    verb.add_argument("--attribution", default="", help="who made the images (default: as their dataset says)")
+    add_device(verb)
+    add_json(verb)
+    verb.set_defaults(run=_pseudo_masks)
 
 
 def _download(args: argparse.Namespace) -> int:
@@ -90,6 +109,8 @@ def _info(args: argparse.Namespace) -> int:
     say(f"  {sizes['train']} train, {sizes['val']} validate, {sizes['test']} test. {split.note}")
     if dataset.licence:
         say(f"  {dataset.title}, by {dataset.attribution}. Licence: {dataset.licence}.")
+    if dataset.labelled_by:
+        say(f"  {dataset.labelled_by}")
     return 0
 
 
@@ -135,6 +156,7 @@ def _known(dataset: "Dataset") -> dict[str, Any]:
         "metres_per_pixel": dataset.metres_per_pixel,
         "licence": dataset.licence,
         "attribution": dataset.attribution,
+        "labelled_by": dataset.labelled_by,
     }
 
 
@@ -166,6 +188,30 @@ def _import(args: argparse.Namespace) -> int:
     say_survey(told)
     say(f"The dataset {args.name} is in {told['folder']}: {found.labelled} labelled pictures.")
     return 0
+
+
+def _pseudo_masks(args: argparse.Namespace) -> int:
+    from core.data import named
+    from core.data.pseudo_mask_order import PictureSource, PseudoMaskOrder
+    from core.infer.pseudo_masks import make_dataset
+
+    said = {key: getattr(args, key) for key in ("model", "name", "title", "licence", "attribution", "device")}
+    settings = settings_from(args, PseudoMaskOrder)
+    order = PseudoMaskOrder(source=PictureSource(dataset=args.dataset, folder=args.data), **said, **settings)
+    own = named.folder_of(args.name)
+    target = args.out or own
+    with progress_bar("Answers", "part") as show:
+        found = make_dataset(order, target, partial=target.with_name(f".{target.name}.part"), progress=show)
+    warn(found.problems)
+    told = {"name": args.name, "folder": str(target), **found.to_json()}
+    if args.json:
+        say_json(told)
+    else:
+        say(
+            f"{found.pictures} images, {found.masks} with a mask; {100 * found.sure:.1f} % of their pixels got a class."
+        )
+        say(f"They are in {target}.")
+    return 1 if found.problems else 0
 
 
 def _source(args: argparse.Namespace) -> Path:

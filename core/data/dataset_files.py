@@ -83,7 +83,7 @@ def write_dataset(
             parts |= _cut(each, blocks, table, folder, description.band_set, on_share)
             continue
         parts[each.picture.stem] = own
-        _copy_picture(each.picture, images)
+        copy_picture(each.picture, images)
         if each.labelled:
             write_mask(masks / each.picture.stem, each.labels(), (each.height, each.width), table)
     write_description(folder, replace(description, split=_split_of(parts)))
@@ -142,7 +142,8 @@ def is_cut(found: Survey, choices: ImportChoices) -> bool:
     return len(labelled) == 1 and max(labelled[0].height, labelled[0].width) >= _ALONE
 
 
-def _copy_picture(picture: SourcePicture, images: Path) -> None:
+def copy_picture(picture: SourcePicture, images: Path) -> None:
+    """Copy the file of a picture into a folder under its stem, with the files beside it that say where it lies."""
     if picture.path is None:
         assert picture.content is not None
         data = picture.content()

@@ -4,6 +4,7 @@ name = "orchard"
 title = "Orchards of 2024"
 licence = "CC BY 4.0"
 attribution = "Orchard survey"
+labelled_by = "Answers of the model teacher, and no labels"   # only where a model made the masks
 bands = ["red", "green", "blue", "near infrared"]
 depth = "uint16"                 # or "uint8", "float32": the type of the values that are trained on
 shown = ["near infrared", "red", "green"]   # what is seen as red, green and blue
@@ -85,6 +86,7 @@ class Description:
         shown: which of the bands are seen as red, green and blue, as there.
         metres_per_pixel: ground resolution, where all pictures share one and it is known.
         split: how its pictures are parted.
+        labelled_by: which model made the masks, and how sure it had to be; empty: people did.
 
     Raises:
         ConfigError: A value is out of range; with every problem.
@@ -100,6 +102,7 @@ class Description:
     shown: tuple[str, ...] = ()
     metres_per_pixel: float | None = None
     split: DescribedSplit = DescribedSplit()
+    labelled_by: str = ""
 
     def __post_init__(self) -> None:
         if problems := [*_text_problems(self), *_class_problems(self.classes), *_split_problems(self.split)]:
@@ -149,8 +152,8 @@ def write_description(folder: Path, description: Description) -> None:
 
 def to_toml(description: Description) -> str:
     """The text of `dataset.toml`."""
-    names = ("name", "title", "licence", "attribution", "bands", "depth", "shown", "metres_per_pixel")
-    usual = {"depth": "uint8", "shown": (), "metres_per_pixel": None}
+    names = ("name", "title", "licence", "attribution", "labelled_by", "bands", "depth", "shown", "metres_per_pixel")
+    usual = {"labelled_by": "", "depth": "uint8", "shown": (), "metres_per_pixel": None}
     told = [name for name in names if name not in usual or getattr(description, name) != usual[name]]
     lines = [_line(name, getattr(description, name)) for name in told]
     split = description.split
@@ -227,7 +230,7 @@ def _text_problems(found: Any) -> list[str]:
         problems.append(f"A dataset needs a title of 1 to {_LONGEST_NAME} characters in one line.")
     problems += [
         f"The {name} must be text of at most {_LONGEST_TEXT:,} characters in one line."
-        for name in ("licence", "attribution")
+        for name in ("licence", "attribution", "labelled_by")
         if not _is_text(getattr(found, name), _LONGEST_TEXT)
     ]
     try:

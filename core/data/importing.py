@@ -230,7 +230,9 @@ def survey(tree: Tree, choices: ImportChoices, *, progress: OnPicture | None = N
     if choices.wanted:
         proposal = mapped(proposal, choices.wanted)
     proposal = renamed(proposal, choices.names)
-    return Survey(source, proposal, counts, tuple(usable), tuple(misfits), _ground([each.metres for each in usable]))
+    return Survey(
+        source, proposal, counts, tuple(usable), tuple(misfits), shared_ground([each.metres for each in usable])
+    )
 
 
 def telling(progress: OnPicture | None, number: int, count: int, stem: str) -> Callable[[float], None]:
@@ -278,7 +280,7 @@ def _usable(
     return Usable(picture, info, True, count_labels(labels, (height, width), on_share), misfit)
 
 
-def _ground(metres: list[float | None]) -> float | None:
+def shared_ground(metres: list[float | None]) -> float | None:
     """The ground resolution, where all pictures know it and share one."""
     known = [each for each in metres if each is not None]
     if not known or len(known) < len(metres):

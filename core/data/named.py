@@ -85,6 +85,7 @@ def as_dataset(description: Description, folder: Path) -> Dataset:
         metres_per_pixel=description.metres_per_pixel,
         licence=description.licence,
         attribution=description.attribution,
+        labelled_by=description.labelled_by,
         place=lambda: folder,
         find=_finding(description.split, BandSet(description.bands, description.depth, description.shown)),
         remedy="import it again with `python -m core data import`",

@@ -15,6 +15,7 @@ from app.services.imports import Draft
 from app.services.names import plain
 from app.views.datasets.report import draw_report
 from app.views.datasets.saved import draw_saved
+from app.views.datasets.teacher_masks import draw_pseudo_masks
 from core.errors import DataError
 
 _SESSION, _ROUND, _SAVED, _PROBLEMS = "import_session", "import_round", "import_saved", "import_problems"
@@ -38,6 +39,8 @@ def main() -> None:
     else:
         _reported(draft)
     _just_saved()
+    with plainly():
+        draw_pseudo_masks()
     with plainly():
         datasets = own_datasets.listing(draft.owner)
         if datasets:

@@ -6,9 +6,9 @@ from app import caching, state, visitor
 from app.components import say
 from app.components.guard import plainly
 from app.components.legend import legend
-from app.services import own_datasets
+from app.services import mask_jobs, own_datasets
 from app.services.import_report import PARTS
-from app.services.names import plain
+from app.services.names import plain, shown
 from app.services.own_datasets import OwnDataset
 
 _MOST_SHOWN = 12
@@ -28,7 +28,8 @@ def _one(dataset: OwnDataset, owner: str | None) -> None:
     )
     told = f"{dataset.pictures:,} images, {dataset.labelled:,} with labels" + (f" ({parts})" if parts else "")
     more = [f"Licence: {dataset.licence}"] if dataset.licence else []
-    say.titled(dataset.title, " · ".join([whose, told, f"{len(dataset.classes)} classes", *more]))
+    by = [dataset.labelled_by] if dataset.labelled_by else []
+    say.titled(dataset.title, " · ".join([whose, told, f"{len(dataset.classes)} classes", *more]), *by)
     legend(dataset.classes[:_MOST_SHOWN])
     if len(dataset.classes) > _MOST_SHOWN:
         say.caption(f"and {len(dataset.classes) - _MOST_SHOWN} more")
@@ -38,10 +39,20 @@ def _one(dataset: OwnDataset, owner: str | None) -> None:
 
 def _actions(dataset: OwnDataset, owner: str | None) -> None:
     name = dataset.name
-    if st.button("Train a teacher", key=f"train_{name}", icon=":material/science:"):
+    if dataset.labelled and st.button("Train a teacher", key=f"train_{name}", icon=":material/science:"):
         st.switch_page("views/distill/page.py", query_params={state.GOAL: "teacher", state.DATASET: name})
     if st.button("Images", key=f"look_{name}", icon=":material/grid_view:", help="In the gallery, beside two models."):
         st.switch_page("views/gallery/page.py", query_params={state.COLLECTION: name})
+    if dataset.labelled_by:
+        st.download_button(
+            "Take it away (zip)",
+            data=lambda: mask_jobs.zip_of(name, owner),
+            file_name=shown(f"{name}.zip"),
+            mime="application/zip",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+            key=f"zip_{name}",
+        )
     if dataset.mine:
         label, icon = ("Make private", ":material/lock:") if dataset.shared else ("Share", ":material/group:")
         if st.button(plain(label), key=f"share_{name}", icon=icon):

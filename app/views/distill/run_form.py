@@ -13,10 +13,8 @@ from app.services.artifacts import Model
 from app.services.datasets import DatasetChoice
 from app.services.names import plain, shown
 from app.services.run_settings import (
-    FOLDER,
     PRESETS,
     SET_BY_PRESET,
-    TRANSFER_FOLDER,
     link_name,
     setting_of,
     value_of,
@@ -24,6 +22,7 @@ from app.services.run_settings import (
 )
 from app.services.situations import SITUATIONS, defaults
 from app.views.distill.loss_form import LossForm, loss_form, start_with
+from app.views.distill.pictures_form import transfer_field
 from core.config import RunConfig
 from core.config.fields import Setting, settings_of
 from core.losses.catalogue import uses_features
@@ -60,8 +59,9 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
         values["epochs"] = _number("epochs")
     with right:
         values |= dataset_field(datasets)
-        if SITUATIONS[have].asks_pictures:
-            values |= _transfer(datasets)
+        asks, needed = SITUATIONS[have].asks_pictures, SITUATIONS[have].needs_pictures
+        if asks:
+            values |= transfer_field(datasets, dataset=str(values["dataset"]), needed=needed)
         values["labelled"] = _labelled()
         values["alpha"] = _number("alpha")
         seed, seeds = st.columns(2)
@@ -78,9 +78,9 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
         say.caption(told)
     with st.expander("More settings"):
         values |= _more(losses)
-        if not SITUATIONS[have].asks_pictures:
-            values |= _transfer(datasets)
-    return launch.Request(with_values(_preset(), values), seeds=count, control=control), losses
+        if not asks:
+            values |= transfer_field(datasets, dataset=str(values["dataset"]), needed=False)
+    return launch.Request(with_values(_preset(), values), seeds=count, control=control, have=have), losses
 
 
 _REQUEST = settings_of(launch.Request)
@@ -167,7 +167,7 @@ def _mapping(teacher: Model, own: Sequence[str], *, key: str) -> dict[str, str]:
 
 
 def dataset_field(choices: list[DatasetChoice]) -> dict[str, str | None]:
-    titles = {choice.name: choice.title for choice in choices}
+    titles = {choice.name: choice.title for choice in choices if choice.labelled}
     name = linked_select(setting_of("dataset").title, list(titles), name="dataset", title=titles.__getitem__)
     chosen = next(choice for choice in choices if choice.name == name)
     root = ""
@@ -181,21 +181,6 @@ def dataset_field(choices: list[DatasetChoice]) -> dict[str, str | None]:
     if chosen.missing:
         say.warning(chosen.missing, icon=":material/download:")
     return {"dataset": name, "root": root or None}
-
-
-def _transfer(choices: list[DatasetChoice]) -> dict[str, str | None]:
-    """Pictures without labels: of a dataset that is here, or of a folder that the operator opened."""
-    titles = {state.NOTHING: "None but those of the dataset"}
-    titles |= {choice.name: choice.title for choice in choices if not choice.missing and not choice.needs_root}
-    if any(choice.needs_root for choice in choices):
-        titles[FOLDER] = "A folder on this server"
-    setting = setting_of("transfer")
-    chosen = linked_select(
-        setting.title, list(titles), name="transfer", title=titles.__getitem__, help=plain(setting.help)
-    )
-    if chosen == FOLDER:
-        return {"transfer": st.text_input("Folder with images/", key=TRANSFER_FOLDER, bind="query-params").strip()}
-    return {"transfer": None if chosen == state.NOTHING else chosen}
 
 
 def _labelled() -> int | None:

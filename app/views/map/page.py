@@ -1,6 +1,5 @@
 """Your images: bring pictures of any size, segment them, look at them, take the results away."""
 
-import time
 from typing import Any
 
 import streamlit as st
@@ -9,17 +8,15 @@ from app import caching, visitor
 from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import page, plainly
+from app.components.own_upload import own_upload
 from app.components.sign_in import person
-from app.services import access, artifacts, mapping, uploads, visitors, workers, workspaces
+from app.services import access, artifacts, mapping, uploads, workers, workspaces
 from app.services.artifacts import Model
 from app.services.names import plain, size_text
 from app.services.workspaces import Workspace
 from app.views.map.results import results
-from app.visitor import forget_upload
-from core.errors import ImageError
 from core.imagery.band_names import parse_bands
 
-_SESSION, _ROUND = "session_workspace", "map_round"
 # What is found again after a reload.
 _NAMES = "model teacher extras flips bands ground smallest smooth shown plane opacity"
 _KEPT = tuple(f"map_{name}" for name in _NAMES.split())
@@ -90,14 +87,8 @@ def _came_of(job: mapping.SegmentationJob, running: bool, models: dict[str, Mode
 
 
 def _workspace() -> Workspace:
-    """The visitor's own folder, with what was chosen when it was last used; without a cookie, the session's."""
-    name = visitors.folder_name(st.context.cookies, person().email)
-    if name is not None:
-        found = workspaces.open_workspace(name, now=time.time())
-    else:
-        if _SESSION not in st.session_state:
-            st.session_state[_SESSION] = workspaces.open_workspace()
-        found = st.session_state[_SESSION]
+    """The visitor's own folder, with what was chosen when it was last used."""
+    found = visitor.workspace()
     for key in _KEPT:
         if key not in st.session_state and key in found.settings:
             st.session_state[key] = found.settings[key]
@@ -127,35 +118,13 @@ def _bring(workspace: Workspace) -> None:
         )
         if st.button("Add", key="add_path", icon=":material/add:") and text:
             workspace.add_path(text)
-    files = st.file_uploader(
+    label = (
         f"PNG, JPEG, TIFF or a zip of them: at most {workspaces.UPLOAD_MEGABYTES} MB each, "
         f"{workspaces.TOGETHER_MEGABYTES:,} MB and {workspaces.MOST_FILES} images together, "
-        f"{workspaces.MEGAPIXELS} megapixels an image.",
-        type=list(workspaces.TYPES),
-        accept_multiple_files=True,
-        max_upload_size=workspaces.UPLOAD_MEGABYTES,
-        # A new key empties the widget: what it held lies in the workspace, and not in memory twice.
-        key=f"own_{st.session_state.get(_ROUND, 0)}",
+        f"{workspaces.MEGAPIXELS} megapixels an image."
     )
-    if files:
-        _take(workspace, files)
-        st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+    if own_upload(workspace, key="own", label=label):
         st.rerun()
-    for problem in st.session_state.pop("map_problems", []):
-        say.error(problem)
-
-
-def _take(workspace: Workspace, files: list[Any]) -> None:
-    """Each upload into the workspace; what is refused is told after the widget is drawn anew."""
-    problems = []
-    with st.spinner("Taking in the images …"):
-        for file in files:
-            try:
-                workspace.add(file.name, file.getvalue())
-            except ImageError as error:
-                problems.append(str(error))
-            forget_upload(file.file_id)
-    st.session_state["map_problems"] = problems
 
 
 def _list(workspace: Workspace) -> None:

@@ -67,7 +67,7 @@ def _asked(models: dict[str, Model], chosen: str) -> dict[str, Any]:
             key="search_teacher",
             title=lambda name: models[name].label,
         )
-        choices = [choice for choice in datasets.training_choices(owner()) if not choice.needs_root]
+        choices = [choice for choice in datasets.training_choices(owner()) if choice.labelled and not choice.needs_root]
         known = {choice.name: choice.title for choice in choices}
         values["dataset"] = linked_select(
             "Dataset", list(known), name="dataset", key="search_dataset", title=known.__getitem__

@@ -10,6 +10,7 @@ EXECUTORS = {
     RunKind.BENCHMARK: "core.runs.executors.benchmarking",
     RunKind.PREDICTION: "core.runs.executors.predicting",
     RunKind.SEARCH: "core.runs.executors.searching",
+    RunKind.PSEUDO_MASKS: "core.runs.executors.pseudo_masking",
 }
 """Each has `execute`, an `Execute`. Named and not imported: each brings torch, and a process needs one of them."""
 

@@ -22,11 +22,12 @@ class RunKind(StrEnum):
     BENCHMARK = "benchmark"
     PREDICTION = "prediction"
     SEARCH = "search"
+    PSEUDO_MASKS = "pseudo-masks"
 
     @property
     def priority(self) -> int:
         """What a run of this kind begins with: somebody sits before a prediction and waits."""
-        return {RunKind.TRAINING: 0, RunKind.BENCHMARK: 500, RunKind.PREDICTION: 1000, RunKind.SEARCH: 500}[self]
+        return {RunKind.TRAINING: 0, RunKind.PREDICTION: 1000}.get(self, 500)
 
     @property
     def full(self) -> str:
@@ -36,10 +37,11 @@ class RunKind(StrEnum):
             RunKind.BENCHMARK: "Another benchmark is running, and two would spoil each other: stop it, or wait for it.",
             RunKind.PREDICTION: "Many people are segmenting pictures now: try again in a few minutes.",
             RunKind.SEARCH: "At most {most} searches go on here at a time: stop one, or wait for its end.",
+            RunKind.PSEUDO_MASKS: "At most {most} datasets of pseudo-masks are made here at a time: try again later.",
         }[self]
 
 
-QUICK_KINDS = (RunKind.PREDICTION, RunKind.BENCHMARK, RunKind.SEARCH)
+QUICK_KINDS = (RunKind.PREDICTION, RunKind.BENCHMARK, RunKind.SEARCH, RunKind.PSEUDO_MASKS)
 """Each has slots of its own on every machine, so that it never waits behind a training run. It runs on the machine
 where it was queued: the pictures of a visitor lie there, a benchmark measures that machine, and so does a search before
 it queues its trials, which are training runs."""

@@ -125,7 +125,12 @@ def _quick_message(code: int, lines: Sequence[str], kind: RunKind) -> str:
         return too_large(kind)
     if any(sign.lower() in text for sign, _ in _CAUSES):
         return "The disk is full: free some space, and try again."
-    work = {RunKind.PREDICTION: "segments", RunKind.BENCHMARK: "measures", RunKind.SEARCH: "leads the search"}[kind]
+    work = {
+        RunKind.PREDICTION: "segments",
+        RunKind.BENCHMARK: "measures",
+        RunKind.SEARCH: "leads the search",
+        RunKind.PSEUDO_MASKS: "makes the masks",
+    }[kind]
     return f"The process that {work} stopped unexpectedly; the server's log may say why."
 
 
