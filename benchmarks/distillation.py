@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.benchmark.machine import can_compile
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
 from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene
 from core.data.transforms import ViewSampler
 from core.device import autocast_dtype, choose
-from core.models import build_model, can_compile
+from core.models import build_model
 from core.models.pretrained import LITE_MEAN, LITE_STD
 from core.normalise import Normaliser
 from core.train import picture_cache, view_cache

@@ -19,10 +19,11 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from core.benchmark.machine import can_compile
 from core.config import ModelConfig
 from core.device import autocast, describe
 from core.losses.supervised import cross_entropy
-from core.models import build_model, can_compile
+from core.models import build_model
 from core.train.compiling import keep_in_float32
 
 TEACHER = {"architecture": "Unet", "encoder": "tu-tf_efficientnet_lite0", "decoder_channels": [128, 64, 48, 32, 16]}

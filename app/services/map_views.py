@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from app.services.overlays import frame, shrink
 from core.errors import ImageError
+from core.infer.tiling import NO_DATA
 
 DETAIL_SIDE = 2048
 """Most pixels along a side of what is sent in detail."""
 MOST_READ = 4096
 """Most pixels along a side of what is read for it: larger parts are looked at in the overview."""
 _LARGEST = 1600
-NO_DATA = 255
 _GONE = "The result is gone: segment the picture again."
 
 Classes = Sequence[tuple[str, tuple[int, int, int]]]

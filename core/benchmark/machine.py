@@ -6,6 +6,8 @@ Energy is that of the processor, where the machine reports it: Intel's and AMD's
 import importlib.metadata
 import os
 import platform
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ _PACKAGES = ("torch", "onnxruntime", "openvino", "numpy")
 _CPUINFO, _MEMINFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "avx_vnni")
 _POWERCAP = Path("/sys/class/powercap")
+GPU_DEVICES = (Path("/dev/nvidiactl"), Path("/dev/dxg"), Path("/dev/kfd"))
+"""What a driver of NVIDIA, the same below Windows, or one of AMD makes on Linux."""
 
 
 def facts() -> dict[str, Any]:
@@ -43,6 +47,11 @@ def processor() -> str:
     return platform.processor() or platform.machine() or "unknown"
 
 
+def can_compile(kind: str) -> bool:
+    """Whether torch.compile works on devices of this kind (`cpu`, `cuda`): on a CPU it needs a C++ compiler."""
+    return kind == "cuda" or any(shutil.which(name) for name in ("c++", "g++", "clang++"))
+
+
 def _cpu_flags() -> set[str]:
     return next((set(line.partition(":")[2].split()) for line in _lines(_CPUINFO) if line.startswith("flags")), set())
 
@@ -53,6 +62,9 @@ def _memory_gb() -> float | None:
 
 
 def _gpus() -> list[str]:
+    """Their names. Torch knows them, and takes seconds to import: it is asked where the system has a driver for one."""
+    if sys.platform != "win32" and not any(device.exists() for device in GPU_DEVICES):
+        return []
     import torch
 
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]

@@ -99,16 +99,21 @@ def _always(device: str) -> None:
 
 
 def _without_compiler(device: str) -> str | None:
-    from core.device import choose
-    from core.models import can_compile
+    from core.benchmark.machine import can_compile
 
-    return None if can_compile(choose(device)) else "There is no C++ compiler here, which torch.compile needs."
+    if device != "cpu":
+        from core.device import choose
+
+        device = choose(device).type
+    return None if can_compile(device) else "There is no C++ compiler here, which torch.compile needs."
 
 
 def _without_gpu_support(device: str) -> str | None:
+    if device == "cpu":
+        return None
     from core.export.session import OnnxModel
 
-    if device == "cpu" or "CUDAExecutionProvider" in OnnxModel.providers():
+    if "CUDAExecutionProvider" in OnnxModel.providers():
         return None
     return "The installed ONNX Runtime has no GPU support: pip install onnxruntime-gpu instead."
 

@@ -37,9 +37,8 @@ from core.imagery.confined_picture import ConfinedPicture
 from core.imagery.ground import ground_ratio
 from core.imagery.limits import Info
 from core.infer.forward import keep_freed_memory
-from core.infer.stitching import NO_DATA
 from core.infer.stream import WindowSource, segment
-from core.infer.tiling import Tiling
+from core.infer.tiling import NO_DATA, Tiling
 from core.normalise import Normaliser
 
 _USES = {"train": "train", "val": "validate", "test": "test"}

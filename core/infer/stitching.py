@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.infer.forward import likeliest
-from core.infer.tiling import Window, axis_shares, spans
-
-NO_DATA = 255
-"""In a mask: the picture holds no data here. No class has this index (`ClassMap`)."""
+from core.infer.tiling import NO_DATA, Window, axis_shares, spans
 
 Valid = NDArray[np.bool_] | None
 

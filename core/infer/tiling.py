@@ -29,6 +29,9 @@ WHOLE = 1280
 """Side of the windows of the app's pages, of a browser and of the teacher's cache: most pictures there go through the
 model in one piece."""
 
+NO_DATA = 255
+"""In a mask: the picture holds no data here. No class has this index (`ClassMap`)."""
+
 
 @dataclass(frozen=True)
 class Tiling:

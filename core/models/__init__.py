@@ -1,6 +1,5 @@
 """Segmentation networks by name. A model takes normalised images (B, C, H, W) and gives logits (B, outputs, H, W)."""
 
-import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -80,8 +79,3 @@ def count_macs(model: nn.Module, *, size: int = 256) -> int:
     for module, training in modes:
         module.training = training
     return int(counter.get_total_flops()) // 2
-
-
-def can_compile(device: torch.device) -> bool:
-    """Whether torch.compile can work here: on a CPU it needs a C++ compiler, on a GPU it brings its own."""
-    return device.type == "cuda" or any(shutil.which(name) for name in ("c++", "g++", "clang++"))

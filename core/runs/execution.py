@@ -13,6 +13,7 @@ import torch
 
 from core import checkpoint
 from core.band_set import BandSet
+from core.benchmark.machine import can_compile
 from core.checkpoint import ModelCard
 from core.config import RunConfig
 from core.data import open_split, transfer_scenes
@@ -26,7 +27,7 @@ from core.errors import ConfigError
 from core.evaluate import evaluate
 from core.events import Cancelled, CancelledError, Emit, MessageEvent
 from core.files import discard
-from core.models import can_compile, count_macs, count_parameters, without_pretraining
+from core.models import count_macs, count_parameters, without_pretraining
 from core.models.pretrained import LITE_MEAN, LITE_STD
 from core.normalise import Normaliser
 from core.runs.checks import bands_read, bands_seen, check, initial_model, require_labels
@@ -179,7 +180,7 @@ def _compiles(config: RunConfig, device: torch.device, emit: Emit) -> bool:
     if config.train.devices > 1:
         emit(MessageEvent("Several devices exchange values inside the model, so it is not compiled."))
         return False
-    if not can_compile(device):
+    if not can_compile(device.type):
         emit(MessageEvent("There is no C++ compiler here, so the model is not compiled: it runs as it is."))
         return False
     return True

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.errors import GeoError
 from core.imagery.geodesy import PixelAreas
 from core.imagery.limits import Info
-from core.infer.stitching import NO_DATA
+from core.infer.tiling import NO_DATA
 from core.spreadsheet import cell
 
 COLUMNS = ("class", "pixels", "square_metres", "hectares", "share")

@@ -12,7 +12,7 @@ from core.classes import ClassMap, Colour
 from core.imagery.limits import Info
 from core.infer.outputs.areas import Area, AreaCounter
 from core.infer.outputs.geotiff import MaskWriter
-from core.infer.stitching import NO_DATA
+from core.infer.tiling import NO_DATA
 
 _AGREE_COLOUR: Colour = (235, 235, 235)
 _ROWS = 512

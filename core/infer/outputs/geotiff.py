@@ -27,7 +27,8 @@ from core.classes import ClassMap, Colour
 from core.files import write_aside
 from core.imagery.limits import Info
 from core.infer.outputs.overviews import BLOCK, Smaller, check_whole, check_whole_png, with_overviews
-from core.infer.stitching import NO_DATA, Strip
+from core.infer.stitching import Strip
+from core.infer.tiling import NO_DATA
 
 _LEVEL = 3
 """Of deflating, from 1 to 9: the time for more would be a tenth of that of the student (docs/LOG.md)."""

@@ -17,7 +17,7 @@ from PIL import Image
 from core.classes import Colour
 from core.image import encode_webp
 from core.infer.outputs.areas import Area
-from core.infer.stitching import NO_DATA
+from core.infer.tiling import NO_DATA
 
 MASK_ADDRESS, SWATCH = "data:image/png;base64,", 'style="background:'
 UNSURE_BELOW = 0.6

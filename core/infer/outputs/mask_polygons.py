@@ -24,7 +24,7 @@ from core.config.fields import problems_of, setting
 from core.errors import ConfigError, GeoError
 from core.imagery.geodesy import PixelAreas
 from core.imagery.limits import Info
-from core.infer.stitching import NO_DATA
+from core.infer.tiling import NO_DATA
 
 SMALLEST_PX = 12
 _BLOCK = 4096

@@ -33,7 +33,7 @@ from core.infer.outputs.geotiff import MaskWriter, gdal, to_cog
 from core.infer.outputs.mask_polygons import PolygonSettings
 from core.infer.outputs.qgis_style import qml
 from core.infer.outputs.vectors import ClassColours, write_geojson, write_gpkg
-from core.infer.stitching import NO_DATA
+from core.infer.tiling import NO_DATA
 
 _ROWS = 512
 _UNLABELLED: tuple[str, Colour] = ("no class", (0, 0, 0))

@@ -25,8 +25,7 @@ from core.infer.outputs.areas import AreaCounter
 from core.infer.outputs.difference import difference
 from core.infer.outputs.mask_polygons import PolygonSettings, polygons
 from core.infer.picture import Wanted, output_files, predict_picture
-from core.infer.stitching import NO_DATA
-from core.infer.tiling import Tiling
+from core.infer.tiling import NO_DATA, Tiling
 from tests.unit.infer.rasters import UTM, Brightness, Held
 
 CLASSES = ClassMap(("Dark", "Bright & <light>", "Nothing"), ((10, 20, 30), (250, 240, 230), (0, 0, 0)), 2)

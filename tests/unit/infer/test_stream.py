@@ -10,9 +10,8 @@ from core.events import CancelledError
 from core.imagery.ground import ground_ratio
 from core.infer.forward import likeliest
 from core.infer.predict import predict
-from core.infer.stitching import NO_DATA
 from core.infer.stream import fitting_tile, segment
-from core.infer.tiling import Tiling, Window, axis_shares
+from core.infer.tiling import NO_DATA, Tiling, Window, axis_shares
 from core.models.unet import UNet
 from tests.unit.infer.rasters import NORMAL, Brightness, Held
 

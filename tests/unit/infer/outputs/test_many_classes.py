@@ -9,7 +9,7 @@ from core.classes import UNLABELLED_COLOUR, ClassMap, colours_for
 from core.imagery.limits import Info
 from core.infer.outputs.difference import difference_colours, difference_names, write_difference
 from core.infer.outputs.geotiff import MaskWriter, gdal
-from core.infer.stitching import NO_DATA
+from core.infer.tiling import NO_DATA
 
 MOST = 255
 CLASSES = ClassMap(

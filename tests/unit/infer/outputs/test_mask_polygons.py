@@ -9,7 +9,7 @@ from core.errors import ConfigError
 from core.imagery.geodesy import PixelAreas
 from core.imagery.limits import Info
 from core.infer.outputs.mask_polygons import Ground, PolygonSettings, polygons, without_spots
-from core.infer.stitching import NO_DATA
+from core.infer.tiling import NO_DATA
 
 PLAIN = Info("TIFF", 60, 60, (), "EPSG:4326", (1, 0, 10, 0, -1, 70))
 MAP = Info("TIFF", 60, 60, (), "EPSG:3857", (100_000, 0, 0, 0, -100_000, 9_000_000))

@@ -19,8 +19,7 @@ from core.infer.outputs.mask_polygons import Ground, PolygonSettings, polygons
 from core.infer.outputs.qgis_style import put_style, qml, recoloured_qml
 from core.infer.outputs.recolour import recolour
 from core.infer.picture import Wanted, predict_picture
-from core.infer.stitching import NO_DATA
-from core.infer.tiling import Tiling
+from core.infer.tiling import NO_DATA, Tiling
 from tests.unit.infer.rasters import UTM, Held
 from tests.unit.infer.test_picture import CLASSES, PLACE, blocks, loaded
 

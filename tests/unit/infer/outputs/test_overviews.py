@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.classes import ClassMap
 from core.infer.outputs.geotiff import MaskWriter, gdal, to_cog
 from core.infer.outputs.overviews import most_of_four
-from core.infer.stitching import NO_DATA
+from core.infer.tiling import NO_DATA
 from tests.unit.infer.rasters import Held
 
 CLASSES = ClassMap(("Dark", "Bright", "Nothing"), ((10, 20, 30), (250, 240, 230), (0, 0, 0)), 2)

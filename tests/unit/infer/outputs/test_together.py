@@ -17,7 +17,7 @@ from core.imagery.limits import Info
 from core.infer.outputs.geotiff import MaskWriter, gdal, to_cog
 from core.infer.outputs.mask_polygons import PolygonSettings
 from core.infer.outputs.together import change, mosaic, open_mask
-from core.infer.stitching import NO_DATA
+from core.infer.tiling import NO_DATA
 
 NAMES, COLOURS = ("Water", "Land & wood", "Road"), ((0, 0, 200), (0, 160, 0), (90, 90, 90))
 UTM, SIDE = "EPSG:32640", 2.0
