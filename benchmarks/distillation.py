@@ -32,7 +32,7 @@ class Bench:
     def __init__(self, args: argparse.Namespace, folder: Path) -> None:
         self.batch_size, self.device = args.batch, choose(args.device)
         self.dtype = autocast_dtype(self.device)
-        self.compiles = args.compile and can_compile(self.device)
+        self.compiles = args.compile and can_compile(self.device.type)
         self.config = RunConfig(
             data=DataConfig(crop=256),
             model=ModelConfig("unet", {"base": args.student}),

@@ -69,7 +69,7 @@ def main() -> None:
     args = parser.parse_args()
     variants = [("float32", torch.float32, False, False), ("bfloat16", torch.bfloat16, False, False)]
     variants.append(("bfloat16, as trained", torch.bfloat16, False, True))
-    if args.compile and can_compile(CPU):
+    if args.compile and can_compile(CPU.type):
         variants += [(f"{name} compiled", dtype, True, kept) for name, dtype, _, kept in (variants[0], variants[2])]
     steps = {
         (model, label): step_of(MODELS[model], dtype, compiled, args.batch, kept=kept)
