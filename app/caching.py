@@ -33,6 +33,7 @@ from app.services import (
     searches,
     softening,
     speeds,
+    teachers,
     workers,
 )
 from app.services.access import Person
@@ -308,6 +309,13 @@ def pace(teacher: Model, crop: int, device: str) -> estimates.Pace:
     """Timed steps on this machine."""
     _count("estimates")
     return estimates.measure_pace(teacher=teacher.name, crop=crop, device=device)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def teacher_pace(network: str, outputs: int, crop: int, device: str) -> estimates.TeacherPace:
+    """Timed steps of a fresh teacher, a key of `teachers.NETWORKS`, on this machine."""
+    _count("estimates")
+    return estimates.measure_teacher_pace(teachers.NETWORKS[network][1], outputs=outputs, crop=crop, device=device)
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=_KEYS)

@@ -34,8 +34,12 @@ def time_figures(seconds: float, pace: Pace, *, control: bool, seeds: int = 1) -
     label = "Estimated time" if seeds == 1 else f"Estimated time, {seeds} seeds"
     if control:
         label += ", with control" if seeds == 1 else ", each with control"
-    runs = seeds * (2 if control else 1)
-    low, high = (duration(runs * one) for one in likely(seconds, pace))
+    total_time(label, seconds * seeds * (2 if control else 1), pace)
+
+
+def total_time(label: str, seconds: float, pace: Pace) -> None:
+    """A time in all, in seconds, and what it rests on."""
+    low, high = (duration(one) for one in likely(seconds, pace))
     st.metric(plain(label), plain(high if low == high else f"{low} to {high}"))
     note = f"From steps timed on this machine just now ({pace.device}, {pace.crop} × {pace.crop} pixels). "
     if low == high:

@@ -61,7 +61,7 @@ def student_size(base: int, *, outputs: int) -> Size:
     """
     from core.models import build_model, count_macs, count_parameters
 
-    model = build_model(ModelConfig("compact", {"base": base}), outputs=outputs)
+    model = build_model(_compact(base), outputs=outputs)
     parameters = count_parameters(model)
     buffers = sum(buffer.numel() for buffer in model.buffers())
     return Size(parameters, count_macs(model), 4 * (parameters + buffers) / 1e6)
@@ -70,18 +70,44 @@ def student_size(base: int, *, outputs: int) -> Size:
 def measure_pace(*, teacher: str, crop: int, device: str) -> Pace:
     """Time a few steps on this machine; takes seconds. Raises `CheckpointError` and `DeviceError`."""
     from core import checkpoint
-    from core.device import choose, describe
+    from core.device import choose
 
     chosen = choose(device)
     loaded = checkpoint.load(checkpoint.resolve(teacher, runs=paths.home()), device=chosen)
-    outputs = loaded.card.classes.outputs
+    return _pace(loaded.model, loaded.card.classes.outputs, crop, device)
+
+
+@dataclass(frozen=True)
+class TeacherPace:
+    """Seconds a picture that a training step of a fresh teacher takes, and the pace of students behind it."""
+
+    step: float
+    pace: Pace
+
+
+def measure_teacher_pace(model: ModelConfig, *, outputs: int, crop: int, device: str) -> TeacherPace:
+    """The same for a teacher that is not trained yet, without fetching its weights. Raises `ModelError`."""
+    from core.device import choose
+    from core.models import build_model, without_pretraining
+
+    fresh = without_pretraining(model)
+    step = _training_step(fresh, outputs, crop, device)
+    built = build_model(fresh, outputs=outputs).to(choose(device)).eval()
+    return TeacherPace(step, _pace(built, outputs, crop, device))
+
+
+def _pace(teacher: Any, outputs: int, crop: int, device: str) -> Pace:
+    """Two students of the width family trained, and this teacher asked."""
+    from core.device import choose, describe
+
+    chosen = choose(device)
     macs = {base: student_size(base, outputs=outputs).macs_256 for base in _BASES}
     others = _others()
-    seconds = {base: _student_step(base, outputs, crop, device) for base in _BASES}
+    seconds = {base: _training_step(_compact(base), outputs, crop, device) for base in _BASES}
     small, large = _BASES
     per_mac = max(0.0, (seconds[large] - seconds[small]) / (macs[large] - macs[small]))
     fixed = max(0.0, seconds[small] - per_mac * macs[small])
-    passes = _teacher_pass(loaded.model, crop, device)
+    passes = _teacher_pass(teacher, crop, device)
     return Pace(crop, describe(chosen), fixed, per_mac, passes, others() if chosen.type == "cpu" else 0.0)
 
 
@@ -132,6 +158,13 @@ def training_seconds(
         train += config.train.epochs * views * on_teacher
         train += views * _teacher_passes(config.distill, config.train.epochs) * pace.teacher
     return _START_SECONDS + train + validation + pictures * pace.teacher
+
+
+def teacher_seconds(config: RunConfig, found: TeacherPace, *, views: int, val_megapixels: float) -> float:
+    """Seconds that a run takes which trains a teacher on labels; `views` training pictures an epoch."""
+    pictures = val_megapixels * 1e6 / found.pace.crop**2
+    validations = -(-config.train.epochs // config.train.validate_every)
+    return _START_SECONDS + config.train.epochs * views * found.step + validations * pictures * found.pace.teacher
 
 
 def _teacher_passes(distill: DistillConfig, epochs: int) -> int:
@@ -220,7 +253,11 @@ def _random(shape: tuple[int, ...], place: Any) -> Any:
     return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(place)
 
 
-def _student_step(base: int, outputs: int, crop: int, device: str) -> float:
+def _compact(base: int) -> ModelConfig:
+    return ModelConfig("compact", {"base": base})
+
+
+def _training_step(network: ModelConfig, outputs: int, crop: int, device: str) -> float:
     """Seconds a picture for forward, loss, backward and update."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -229,7 +266,7 @@ def _student_step(base: int, outputs: int, crop: int, device: str) -> float:
     from core.models import build_model
 
     place = choose(device)
-    model = build_model(ModelConfig("compact", {"base": base}), outputs=outputs)
+    model = build_model(network, outputs=outputs)
     model = model.to(place).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(model.parameters())
     generator = torch.Generator().manual_seed(0)

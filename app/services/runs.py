@@ -49,6 +49,7 @@ class Run:
     copyable: bool = False
     test_miou5: float | None = None
     test_images: int | None = None
+    teacher_test_miou5: float | None = None
     val_images: int | None = None
 
     @property
@@ -228,6 +229,7 @@ def _run(record: RunRecord, control: str | None) -> Run:
         # Nobody chooses a trial by its test score: it is shown of the winner alone, which is trained again.
         test_miou5=None if record.part is not None and record.part.role == TRIAL else summary.get("test_miou5"),
         test_images=summary.get("test_images"),
+        teacher_test_miou5=summary.get("teacher_test_miou5"),
         val_images=summary.get("val_images"),
         copyable=config.model.architecture == "compact"
         and (config.distill is not None or config.control_of is not None),

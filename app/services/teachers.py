@@ -7,6 +7,7 @@ from functools import partial
 
 from app.services import access, own_datasets
 from app.services.access import Person
+from app.services.estimates import TeacherPace, teacher_seconds, training_seconds
 from app.services.launch import Check, as_control, opened_data
 from app.services.run_settings import FULL
 from app.services.stores import open_store
@@ -100,6 +101,33 @@ def student_of(request: TeacherRequest, teacher: RunConfig, run_id: str) -> RunC
         train=train,
         distill=replace(FULL.distill, teacher=run_id, cache_views=0),
     )
+
+
+def network_of(config: RunConfig) -> str:
+    """The key of `NETWORKS` whose network a run trains."""
+    return next(name for name, (_, network) in NETWORKS.items() if network == config.model)
+
+
+def seconds_in_all(
+    request: TeacherRequest, found: TeacherPace, *, student_macs: int, crops: int, val_megapixels: float
+) -> float:
+    """How long the teacher, and the student and control behind it, take together.
+
+    Args:
+        request: What is asked for.
+        found: Timed on this machine.
+        student_macs: Multiply-accumulates of the student for a picture of 256 x 256; 0 without one.
+        crops: Training views that fit side by side.
+        val_megapixels: Of the pictures that validate.
+    """
+    config = to_config(request)
+    views = config.data.views_per_epoch or crops
+    total = teacher_seconds(config, found, views=views, val_megapixels=val_megapixels)
+    if request.student is not None:
+        student = student_of(request, config, "teacher")
+        one = training_seconds(student, found.pace, macs_256=student_macs, views=views, val_megapixels=val_megapixels)
+        total += one * (2 if request.control else 1)
+    return total
 
 
 def launch(request: TeacherRequest, who: Person) -> str:

@@ -95,8 +95,9 @@ def _title(dataset: str) -> str:
 
 
 def _teacher(run: Run, part: str) -> float | None:
-    """The teacher's score on that part, in per cent; it is known for validation alone."""
-    return None if part == "test" or run.teacher_miou5 is None else _percent(run.teacher_miou5)
+    """The teacher's score on that part, in per cent, where the run has noted it."""
+    found = run.teacher_test_miou5 if part == "test" else run.teacher_miou5
+    return None if found is None else _percent(found)
 
 
 def _percent(score: float) -> float:

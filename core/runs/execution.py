@@ -32,7 +32,7 @@ from core.models.pretrained import LITE_MEAN, LITE_STD
 from core.normalise import Normaliser
 from core.runs.checks import bands_read, bands_seen, check, initial_model, require_labels
 from core.runs.devices.launcher import gathered
-from core.runs.teaching import CACHE, Teaching, load_teacher, with_teacher
+from core.runs.teaching import CACHE, Teaching, load_teacher, teacher_test_score, with_teacher
 from core.runs.trial import training_problem
 from core.train.compiling import keep_in_float32
 from core.train.distributed import Group
@@ -87,7 +87,7 @@ def carry_out(
     if not group.leads:
         return {}
     task.model.load_state_dict(outcome.weights)
-    summary = _summary(config, outcome, teaching, split) | _test_score(task, split, emit, cancelled)
+    summary = _summary(config, outcome, teaching, split) | _test_score(task, split, teaching, emit, cancelled)
     described = _card(replace(task, config=config), outcome, summary, split, runs)
     card = checkpoint.save(folder / "student", task.model, described)
     # Last: a run that is stopped before its model is saved would have to fill the cache again.
@@ -236,8 +236,13 @@ def _summary(config: RunConfig, outcome: Outcome, teaching: Teaching | None, spl
     }
 
 
-def _test_score(task: Task, split: Split, emit: Emit, cancelled: Cancelled) -> dict[str, Any]:
-    """The mean over the classes on the test pictures, which neither trained the model nor chose its weights."""
+def _test_score(
+    task: Task, split: Split, teaching: Teaching | None, emit: Emit, cancelled: Cancelled
+) -> dict[str, Any]:
+    """The mean over the classes on the test pictures, which neither trained the model nor chose its weights.
+
+    With that of the teacher on the same pictures.
+    """
     ignored = task.class_map.ignore_index
     scenes = [scene for scene in split.test if (truth := scene.truth) is not None and (truth != ignored).any()]
     if not scenes:
@@ -246,7 +251,12 @@ def _test_score(task: Task, split: Split, emit: Emit, cancelled: Cancelled) -> d
         task.model, scenes, task.class_map, normaliser=task.normaliser, progress=asking(cancelled)
     ).scores.miou5
     emit(MessageEvent(f"On the {len(scenes)} test pictures its mIoU is {100 * found:.1f} %."))
-    return {"test_miou5": found, "test_images": len(scenes)}
+    told = {"test_miou5": found, "test_images": len(scenes)}
+    return (
+        told
+        if teaching is None
+        else {**told, "teacher_test_miou5": teacher_test_score(task, teaching, scenes, cancelled)}
+    )
 
 
 def _pictures(task: Task, split: Split, runs: Path) -> dict[str, list[str]]:

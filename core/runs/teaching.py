@@ -1,7 +1,7 @@
 """The teacher's part in a run: who it is, what it scores, and how its answers reach the student."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +15,8 @@ from core.checkpoint import Loaded
 from core.class_mapping import ClassMapping
 from core.config import RunConfig
 from core.data.datasets import dataset_of
-from core.evaluate import evaluate
+from core.data.scene import Scene
+from core.evaluate import Report, evaluate
 from core.events import Cancelled, CancelledError, Emit, MessageEvent, TeacherEvent
 from core.losses import catalogue
 from core.losses.features import FeatureTerms
@@ -39,9 +40,13 @@ CACHE = "teacher_cache"
 
 @dataclass(frozen=True)
 class Teaching:
-    """The teacher's part in a run: its score on the same validation pictures, and the seconds its cache took."""
+    """The teacher's part in a run: its score on the same validation pictures, and the seconds its cache took.
+
+    `model` answers in the classes of the data, at its resolution.
+    """
 
     loaded: Loaded
+    model: nn.Module
     miou5: float
     cache_seconds: float = 0.0
 
@@ -62,7 +67,8 @@ def with_teacher(
         emit(MessageEvent(said))
     tap = Tap(checkpoint.own_answers(loaded), distill.teacher_layer) if distill.uses_features else None
     teacher = _frozen(task, model, loaded, tap)
-    teaching = Teaching(loaded, _teacher_score(task, model, loaded, mapping, emit, cancelled))
+    answers = MappedModel(model, mapping) if mapping.changes else model
+    teaching = Teaching(loaded, answers, _teacher_score(task, answers, loaded, emit, cancelled))
     if tap is not None:
         task = _with_features(task, loaded)
     if not distill.cache_views and not distill.cache_pictures:
@@ -114,22 +120,28 @@ def _less(config: RunConfig, seconds: float) -> RunConfig:
     return replace(config, train=replace(config.train, match_seconds=max(1.0, budget - seconds)))
 
 
-def _teacher_score(
-    task: Task, model: nn.Module, loaded: Loaded, mapping: ClassMapping, emit: Emit, cancelled: Cancelled
-) -> float:
+def _teacher_score(task: Task, model: nn.Module, loaded: Loaded, emit: Emit, cancelled: Cancelled) -> float:
     """The teacher's mIoU-5 on the pictures that the student is validated on; the first device computes it for all."""
     if not task.group.leads:
         return 0.0
-    card = loaded.card
-    report = evaluate(
-        MappedModel(model, mapping) if mapping.changes else model,
-        task.validation,
+    report = _evaluated(task, model, loaded, task.validation, cancelled)
+    emit(TeacherEvent(loaded.card.name, report.scores.miou5, report.scores.accuracy))
+    return report.scores.miou5
+
+
+def teacher_test_score(task: Task, teaching: Teaching, scenes: Sequence[Scene], cancelled: Cancelled) -> float:
+    """The teacher's mIoU on the labelled test pictures of a run, as its student is scored on them."""
+    return _evaluated(task, teaching.model, teaching.loaded, scenes, cancelled).scores.miou5
+
+
+def _evaluated(task: Task, model: nn.Module, loaded: Loaded, scenes: Sequence[Scene], cancelled: Cancelled) -> Report:
+    return evaluate(
+        model,
+        scenes,
         task.class_map,
-        normaliser=Normaliser.of_card(card, task.normaliser.device, task.normaliser.bands),
+        normaliser=Normaliser.of_card(loaded.card, task.normaliser.device, task.normaliser.bands),
         progress=asking(cancelled),
     )
-    emit(TeacherEvent(card.name, report.scores.miou5, report.scores.accuracy))
-    return report.scores.miou5
 
 
 def _with_features(task: Task, loaded: Loaded) -> Task:

@@ -129,6 +129,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         estimates, "student_size", lambda base, **_: estimates.Size(base * 30_000, base * 30_000_000, base / 8)
     )
     monkeypatch.setattr(estimates, "measure_pace", lambda **_: estimates.Pace(256, "a CPU", 0.01, 0.0, 0.02))
+    timed = estimates.TeacherPace(0.05, estimates.Pace(256, "a CPU", 0.01, 0.0, 0.02))
+    monkeypatch.setattr(estimates, "measure_teacher_pace", lambda *_, **__: timed)
     monkeypatch.setattr(
         estimates, "measure_losses", lambda **_: {name: 0.0001 * at for at, name in enumerate(LOSSES, start=1)}
     )

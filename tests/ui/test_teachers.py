@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.services import launch, runs, teachers, waiting_runs
+from app.services import estimates, launch, runs, teachers, waiting_runs
 from app.services.stores import open_store
 from core import paths
 from core.config import DataConfig, RunConfig
@@ -41,6 +41,35 @@ def test_teacher_and_student_are_queued_as_a_chain(view: View, world: World) -> 
     assert student.config.distill.teacher == teacher.id
     assert student.config.model.arguments == {"base": 6}
     assert student.config.data == teacher.config.data
+
+
+def test_the_time_of_teacher_student_and_control_is_known_before_launch(view: View) -> None:
+    page = view("distill", goal="teacher", dataset="plots", teacher_epochs="30", then_student="false")
+    # 30 epochs of 128 views at 50 ms, validations of 2 megapixels, and the start.
+    assert (page.metric[0].label, page.metric[0].value) == ("Estimated time", "4 min")
+    page.toggle(key="then_student").set_value(True).run()
+    assert (page.metric[0].label, page.metric[0].value) == ("Estimated time, with student", "5 min")
+    page.toggle(key="then_control").set_value(True).run()
+    assert (page.metric[0].label, page.metric[0].value) == ("Estimated time, with student and control", "6 min")
+    assert "timed on this machine" in words(page)
+
+
+def test_a_fresh_teacher_is_timed_as_what_it_is() -> None:
+    """A step of it takes longer than its answer, and no weights are fetched for it."""
+    found = {
+        name: estimates.measure_teacher_pace(teachers.NETWORKS[name][1], outputs=4, crop=64, device="cpu")
+        for name in ("small", "fresh")
+    }
+    assert all(each.step > each.pace.teacher > 0 for each in found.values())
+    assert found["fresh"].step > 2 * found["small"].step
+    config = replace(teachers.USUAL, data=DataConfig("plots"))
+    assert [teachers.network_of(replace(config, model=each)) for _, each in teachers.NETWORKS.values()] == list(
+        teachers.NETWORKS
+    )
+    times = [
+        estimates.teacher_seconds(config, found[name], views=64, val_megapixels=1.0) for name in ("small", "fresh")
+    ]
+    assert times == sorted(times)
 
 
 def test_what_is_doubtful_about_a_teacher_is_said_and_does_not_stop_it(

@@ -170,6 +170,9 @@ def test_the_test_part_is_what_counts_and_says_how_many_pictures_it_has() -> Non
     assert "+10.0 ± 0.0" in told(found).sentence
     assert "70.0 % with the teacher, 60.0 % with labels only on 2 test pictures (" in told(found).sentence
     alone = [replace(run, test_miou5=None, val_images=1) for run in found]
+    assert "closes" not in told(found).sentence
+    known = [replace(run, teacher_test_miou5=None if run.control_of else 0.85) for run in found]
+    assert "That closes 40 % of the gap to the teacher's 85.0 %." in told(known).sentence
     assert "labels only on 1 validation picture, which also chose the weights (" in told(alone).sentence
     mixed = [replace(run, test_miou5=None) if run.seed == 1 and run.control_of else run for run in found]
     assert "−5.0 ± 0.0" in told(mixed).sentence

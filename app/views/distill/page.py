@@ -7,7 +7,7 @@ import streamlit as st
 from app import caching, state
 from app.components import say
 from app.components.empty import empty_state
-from app.components.forecast import size_figures, time_figures
+from app.components.forecast import size_figures, time_figures, total_time
 from app.components.guard import page, plainly, show_problems
 from app.components.linked import linked_segments
 from app.components.sign_in import person
@@ -57,6 +57,7 @@ def _teacher() -> None:
         show_problems(found.problems)
         for warning in found.warnings:
             say.warning(warning)
+        estimate = st.container()
         ready = not found.problems and _can_be_read(request.config.data)
         both = "Launch all three" if request.control else "Launch both"
         label = "Launch the teacher" if request.student is None else both
@@ -72,6 +73,23 @@ def _teacher() -> None:
                 run_id = teachers.launch(request, person())
                 workers.ensure_worker()
                 st.switch_page("views/runs/page.py", query_params={state.RUN: run_id})
+        elif ready:
+            with estimate, plainly(), st.spinner("Timing a few steps on this machine …"):
+                _teacher_estimate(request)
+
+
+def _teacher_estimate(request: teachers.TeacherRequest) -> None:
+    """The time of all that is launched together."""
+    config = teachers.to_config(request)
+    data = caching.split_summary(asdict(config.data))
+    outputs = len(datasets.class_names(config.data.dataset, owner()))
+    found = caching.teacher_pace(teachers.network_of(config), outputs, config.data.crop, config.train.device)
+    macs = 0 if request.student is None else caching.student_size(request.student, outputs).macs_256
+    seconds = teachers.seconds_in_all(
+        request, found, student_macs=macs, crops=data["crops"], val_megapixels=data["val_megapixels"]
+    )
+    behind = "" if request.student is None else ", with student and control" if request.control else ", with student"
+    total_time(f"Estimated time{behind}", seconds, found.pace)
 
 
 def _can_be_read(data: DataConfig) -> bool:

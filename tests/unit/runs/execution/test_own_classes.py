@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from core import checkpoint
+from core.class_mapping import class_mapping
+from core.classes import ClassMap
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig
 from core.data import open_split
 from core.data.scene import TEACHABLE
 from core.data.transforms import ViewSampler
 from core.evaluate import evaluate
 from core.events import EpochEvent, MessageEvent
+from core.models.mapped import MappedModel
 from core.normalise import Normaliser
 from core.runs.checks import check
 from tests.unit.event_collector import EventCollector
@@ -91,6 +94,24 @@ def test_the_test_pictures_are_scored_in_the_end(home: Path) -> None:
     report = evaluate(loaded.model, split.test, card.classes, normaliser=Normaliser.of_card(card, "cpu"))
     assert (summary["test_miou5"], summary["test_images"]) == (pytest.approx(report.scores.miou5), 1)
     assert any(text.startswith("On the 1 test pictures its mIoU is ") for text in messages(collector))
+    assert "teacher_test_miou5" not in summary
+
+
+def test_the_teacher_is_scored_on_the_test_pictures_of_its_student(home: Path) -> None:
+    """In the classes of the data, where its own are others: what a gap closed is measured by."""
+    own_dataset(home)
+    classes = open_split(DATA)[0].dataset.classes
+    theirs = ("Else", *classes.scored_names)
+    colours = ((1, 2, 3), *classes.colours)
+    save_model(home / "taught" / "student", base=4, classes=ClassMap((*theirs, "Rest"), colours, len(theirs)))
+    said = dict(zip(theirs, ("", *classes.scored_names), strict=True))
+    distill = DistillConfig(teacher="taught", alpha=0.0, cache_pictures=True, map_classes=said)
+    summary = run(replace(CONFIG, kind="distill", distill=distill), home, "both", EventCollector())
+    loaded, test = checkpoint.load(home / "taught" / "student"), open_split(DATA)[1].test
+    mapping = class_mapping(theirs, classes.scored_names, said)
+    mapped = MappedModel(loaded.model, mapping)
+    report = evaluate(mapped, test, classes, normaliser=Normaliser.of_card(loaded.card, "cpu"))
+    assert summary["teacher_test_miou5"] == pytest.approx(report.scores.miou5)
 
 
 def messages(collector: EventCollector) -> list[str]:
