@@ -59,7 +59,7 @@ VIEW_CELL: Final = "cell"
 VIEW_CONFUSION: Final = "confusion"
 # Name in the viewer → name in the link, and what it may be; the first is the default.
 _VIEW_CHOICES: Final = {
-    "layer": ("view", ("classes", "disagreement", "confidence", "entropy", "errors")),
+    "layer": ("view", ("classes", "disagreement", "confidence", "entropy", "members", "errors")),
     "layout": ("layout", ("side", "swipe", "blink", "overlay")),
     "colours": (COLOURS, PALETTES),
 }

@@ -52,7 +52,7 @@ TASKS = (
     "core.benchmark",
     "core.export",
 )
-STORE = (*BASE, "core.runs.store")
+STORE = (*BASE, "core.cards", "core.model_owners", "core.runs.store")
 EXECUTION = (*(f"core.runs.{name}" for name in ("execution", "checks", "trial", "teaching")), "core.runs.devices")
 TRACKING = ("core.runs.tracking",)
 SERVER = ("app.web_routes", "app.web_modules", "app.web_security", "app.web_limits", "app.web_offline")
@@ -80,6 +80,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.losses": ("core.errors", "core.classes", "core.losses"),
     **dict.fromkeys(("core.metrics", "core.agreement"), BASE),
     "core.cards": BASE,
+    "core.model_owners": (*BASE, "core.cards"),
     "core.checkpoint": (*BASE, "core.cards", "core.models"),
     "core.events": BASE,
     "core.normalise": (*BASE, "core.cards"),

@@ -20,7 +20,7 @@ _WORDS: dict[str, tuple[str, say.BadgeColour, str]] = {
 def worker_status() -> None:
     """State, device and queue of the worker; offers to start one when runs wait and none is alive."""
     with plainly():
-        found = workers.worker_state()
+        found = workers.worker_state(person().folder)
         label, colour, icon = _WORDS[found.state]
         st.badge(plain(label), color=colour, icon=icon)
         say.caption(*_details(found))

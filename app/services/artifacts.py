@@ -18,7 +18,13 @@ MOST_STUDENTS = 3
 USUAL_TEACHER, USUAL_STUDENTS = "teacher", ("student",)
 """What is shown where nobody chose."""
 _FAMILIES = {"compact": "Compact", "unet": "U-Net"}
-_BROUGHT = {"onnx": "ONNX", "transformers": "transformers", "smp-folder": "smp", "committee": "committee"}
+_BROUGHT = {
+    "onnx": "ONNX",
+    "openvino": "OpenVINO",
+    "transformers": "transformers",
+    "smp-folder": "smp",
+    "committee": "committee",
+}
 _KNOWN_ENCODERS = {"tu-tf_efficientnet_lite0": "EfficientNet-Lite0"}
 
 
@@ -67,9 +73,9 @@ def models(owner: str | None) -> dict[str, Model]:
     stems = available(runs=paths.home())
     shipped = sorted(name for name in stems if stems[name].parent == paths.CHECKPOINTS)
     brought = sorted(name for name in stems if is_brought(stems[name]))
-    hidden = {name for name in brought if not own_models.may_use(name, owner)}
+    shown = {*shipped, *own_models.usable(stems.keys() - set(shipped), owner)}
     for name in [*shipped, *sorted(stems.keys() - {*shipped, *brought}, reverse=True), *brought]:
-        if name in hidden:
+        if name not in shown:
             continue
         try:
             found[name] = describe(name, stems[name])

@@ -2,18 +2,19 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app.services import access, own_datasets, progress, workers
+from app.services import access, own_datasets, own_models, progress, workers
 from app.services.access import Person
 from app.services.artifacts import require_known
-from app.services.stores import open_store
+from app.services.stores import is_shown, open_store
 from core.benchmark import results
 from core.benchmark.plan import Plan
 from core.benchmark.results import Result as Result
 from core.benchmark.results import Row as Row
 from core.benchmark.runtimes import RUNTIMES
 from core.config import DataConfig
+from core.errors import CheckpointError
 from core.events import Progress
 from core.runs.store.records import JobRequest, RunKind, RunState
 
@@ -96,21 +97,30 @@ def start(
 
 def _launch(plan: Plan, who: Person) -> str:
     _tidy()
-    job = JobRequest(RunKind.BENCHMARK, {"plan": plan.to_json()}, "Benchmark")
+    private = not all(map(own_models.is_shared, (plan.teacher, *plan.models)))
+    settings = {"plan": plan.to_json(), "owner": who.folder if private else ""}
+    job = JobRequest(RunKind.BENCHMARK, settings, "Benchmark")
     made = open_store().add_job(job, most=1, launched_by=who.key)
     workers.ensure_worker()
     return made.id
 
 
-def job() -> Job | None:
-    """The benchmark that was started last, until its result is in the list. Raises `StoreError`."""
+def job(owner: str | None = None) -> Job | None:
+    """The benchmark that was started last, until its result is in the list. Raises `StoreError`.
+
+    What another's private one does is not told, nor its problem (`stores.is_shown`).
+    """
     store = open_store()
     record = next(iter(store.list(kinds=_KIND)), None)
     if record is None or record.state == RunState.DONE:
         return None
     problem = _STOPPED if record.state == RunState.CANCELLED else record.error
     running = not record.state.final
-    return Job(record.id, running, progress.read_job(record.id).progress, None if running else problem)
+    now = progress.read_job(record.id).progress
+    if not is_shown(record, owner):
+        now = replace(now, doing="Another visitor's models")
+        problem = problem and "A benchmark of another visitor's models ended without a result."
+    return Job(record.id, running, now, None if running else problem)
 
 
 def cancel(job_id: str, who: Person) -> None:
@@ -134,15 +144,26 @@ def _tidy() -> None:
             open_store().delete(record.id)
 
 
-def found() -> list[Result]:
-    """Every result, newest first."""
-    return results.listing().results
+def found(owner: str | None = None) -> list[Result]:
+    """Every result, newest first, but those of models that are another's alone than `owner`'s."""
+    return [one for one in results.listing().results if _may_see(one, owner)]
+
+
+def _may_see(result: Result, owner: str | None) -> bool:
+    """One of private models is its visitor's, until all of these are shared."""
+    if result.owner in ("", owner):
+        return True
+    try:
+        require_known(result.plan.teacher, *result.plan.models, owner=owner)
+    except CheckpointError:
+        return False
+    return True
 
 
 def delete(result_id: str, who: Person) -> None:
     """Remove a result for good. Raises `RunStateError` when this person may not delete."""
     access.require(who, "delete")
-    if any(result.id == result_id for result in found()):
+    if any(result.id == result_id for result in found(who.folder)):
         (results.folder() / f"{result_id}.json").unlink(missing_ok=True)
 
 

@@ -8,6 +8,7 @@ import io
 import os
 import secrets
 import shutil
+import threading
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,10 +19,13 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from app.services import access, artifacts, own_models
+from app.services import access, artifacts, benchmarks, own_models
 from app.services.access import Person
+from app.services.stores import open_store
 from core import paths
-from core.brought.found import FoundModel, ModelAnswers, Triple, check_name, missing
+from core.brought.found import FoundModel as FoundModel
+from core.brought.found import ModelAnswers as ModelAnswers
+from core.brought.found import Triple, check_name, missing
 from core.brought.shared_card import CARD
 from core.cards import ModelCard, available, brought_stem, load_card
 from core.class_mapping import propose
@@ -36,10 +40,13 @@ if TYPE_CHECKING:
 Classes = Sequence[tuple[str, tuple[int, int, int]]]
 UPLOAD_MEGABYTES = 500
 TYPES = ("onnx", "zip")
+FILE_KINDS = ("onnx", "openvino")
+"""Kinds whose files need not say which colour comes first."""
 _DRAFTS = ".drafts"
 _DRAFT_SECONDS = 6 * 3600
 _ZIP = ZipLimits(entries=200, total_bytes=2_000 * MEGABYTE, entry_bytes=2_000 * MEGABYTE, ratio=1100)
 _BLOCK = 2**20
+_PREVIEWS = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -89,22 +96,49 @@ class UploadedModel:
         return missing(self.found)
 
 
+@dataclass(frozen=True)
+class DraftMask:
+    """What an upload makes of the middle of a picture: `image` (H, W, 3), `mask` (H, W) of indices of `classes`.
+
+    `notes` are sentences on what was assumed.
+    """
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    classes: Classes
+    notes: tuple[str, ...]
+
+
 def listing(owner: str | None) -> list[ModelEntry]:
     """Every readable model: shipped ones, those brought that this visitor may use, then students of runs."""
-    found = []
-    for name, stem in available(runs=paths.home()).items():
+    found, stems = [], available(runs=paths.home())
+    usable, everybodys = own_models.usable(stems, owner), own_models.usable(stems, None)
+    for name, stem in stems.items():
         with suppress(CheckpointError):
             card = load_card(stem)
             source = "shipped" if stem.parent == paths.CHECKPOINTS else "brought" if stem.name == "card" else "run"
-            brought = source == "brought"
-            if brought and not own_models.may_use(name, owner):
+            if source != "shipped" and name not in usable:
                 continue
-            mine = brought and own_models.is_of(name, owner)
-            found.append(ModelEntry(name, source, card, mine, shared=not brought or own_models.is_shared(name)))
+            mine = source == "brought" and own_models.is_of(name, owner)
+            found.append(ModelEntry(name, source, card, mine, source == "shipped" or name in everybodys))
     order = {"shipped": 0, "brought": 1, "run": 2}
     runs = sorted((one for one in found if one.source == "run"), key=lambda one: one.name, reverse=True)
     others = [one for one in found if one.source != "run"]
     return sorted(others, key=lambda one: (order[one.source], one.name)) + runs
+
+
+def measured_scores(owner: str | None) -> dict[str, tuple[float, str]]:
+    """The newest score that a benchmark found of each model as it is now: a fraction, and what it was scored on."""
+    found: dict[str, tuple[float, str]] = {}
+    models = artifacts.models(owner)
+    for result in benchmarks.found(owner):
+        for row in result.rows:
+            known = models.get(row.model)
+            if known is None or row.model in found or row.miou5 is None or row.runtime != "pytorch":
+                continue
+            if row.weights == artifacts.weights(known):
+                found[row.model] = (row.miou5, result.scored_on)
+    return found
 
 
 def take_in(name: str, content: IO[bytes], who: Person) -> UploadedModel:
@@ -167,14 +201,42 @@ def import_uploaded(
     from core.models.external.importer import import_model
 
     access.require(who, "launch")
-    if not upload.source.exists():
-        raise ModelError(
-            "The upload is gone, because the server was started anew or hours have passed: bring it again."
-        )
+    _require_there(upload)
     owner = own_models.owner_text(who.folder, shared=shared)
     card = import_model(upload.source, name, said, confined=True, limits=limits, beside={own_models.FILE: owner})
     discard(upload)
     return card
+
+
+def preview(
+    upload: UploadedModel,
+    said: ModelAnswers,
+    image: NDArray[np.uint8],
+    who: Person,
+    *,
+    limits: "RunLimits | None" = None,
+) -> DraftMask:
+    """What an upload makes of a picture (H, W, 3), by what is said of it so far, in a confined process.
+
+    One at a time on this server. Raises `ConfigError`, `ModelError`, and `RunStateError` when this person may not
+    launch, or compares too much in an hour.
+    """
+    from core.models.external.preview import preview as run
+
+    access.require(who, "launch")
+    _require_there(upload)
+    access.RATES.take(who, "comparisons", access.read_access().comparisons_an_hour)
+    with _PREVIEWS:
+        found = run(upload.source, said, image, limits=limits)
+    classes = tuple(zip(found.classes.names, found.classes.colours, strict=True))
+    return DraftMask(found.image, found.mask, classes, found.notes)
+
+
+def _require_there(upload: UploadedModel) -> None:
+    if not upload.source.exists():
+        raise ModelError(
+            "The upload is gone, because the server was started anew or hours have passed: bring it again."
+        )
 
 
 def discard(upload: UploadedModel) -> None:
@@ -236,11 +298,12 @@ def rename(entry: ModelEntry, new: str, who: Person) -> None:
     from core.models.external import importer
 
     _require_change(entry, who)
+    open_store().model_use.require_unneeded(entry.name)
     importer.rename(entry.name, check_name(new))
 
 
 def share(entry: ModelEntry, shared: bool, who: Person) -> None:
-    """Let everybody use a model, or its owner alone. Raises `CheckpointError` for another's."""
+    """Let everybody use a model and its students, or its owner alone. Raises as `own_models.share`."""
     own_models.share(entry.name, shared, who.folder)
 
 
@@ -249,6 +312,7 @@ def delete(entry: ModelEntry, who: Person) -> None:
     from core.models.external import importer
 
     _require_change(entry, who)
+    open_store().model_use.require_unneeded(entry.name)
     importer.delete(entry.name)
 
 

@@ -24,12 +24,14 @@ _DEVICE = threading.Lock()
 @dataclass(frozen=True)
 class Planes:
     """What a model says of a picture, uint8 (H, W) each: class indices, and 0..255 for the probability of that class
-    and for the entropy between all classes (0: certain, 255: all alike).
+    and for the entropy between all classes (0: certain, 255: all alike). Of a committee `members` is how much its
+    members disagree (0: not at all, 255: each is certain of a class of its own), None for other models.
     """
 
     mask: NDArray[np.uint8]
     confidence: NDArray[np.uint8]
     entropy: NDArray[np.uint8]
+    members: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,14 @@ def load(name: str) -> "Loaded":
 def predict_planes(loaded: "Loaded", image: NDArray[np.uint8]) -> Planes:
     """What a model says of a picture (H, W, 3). Raises `ImageError`."""
     from core.device import choose
-    from core.infer.predict import predict
+    from core.infer.members import predict_with_members
     from core.normalise import Normaliser
 
     with _DEVICE:
-        card = loaded.card
-        found = predict(loaded.model, image, normaliser=Normaliser.of_card(card, choose()), tile=WHOLE)
-    return Planes(found.mask, _bytes(found.confidence), _bytes(found.entropy))
+        normaliser = Normaliser.of_card(loaded.card, choose())
+        found, members = predict_with_members(loaded.model, image, normaliser=normaliser, tile=WHOLE)
+    unsure = None if members is None else _bytes(members)
+    return Planes(found.mask, _bytes(found.confidence), _bytes(found.entropy), unsure)
 
 
 def window_logits(

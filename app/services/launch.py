@@ -180,7 +180,7 @@ def launch_more_seeds(run: Run, known: Iterable[Run], who: Person) -> str:
 
     Raises what `launch` raises.
     """
-    config = training_run(run.id).config
+    config = training_run(run.id, who.folder).config
     own_datasets.require_data(config.data, who.folder)
     require_opened(config, who.folder)
     taken = {other.seed for other in known if other.settings_key == run.settings_key}

@@ -28,18 +28,24 @@ PHOTO_QUALITY = 80
 
 @dataclass(frozen=True)
 class Encoded:
-    """`Planes` as one grey PNG each."""
+    """`Planes` as one grey PNG each; `members` is empty where the model has none."""
 
     classes: bytes
     confidence: bytes
     entropy: bytes
+    members: bytes = b""
+
+    @property
+    def shares(self) -> tuple[bytes, ...]:
+        """In the order of `SHARES` in app/web/viewer/layers.mjs."""
+        return (self.confidence, self.entropy, *([self.members] if self.members else []))
 
 
 @dataclass(frozen=True)
 class Panel:
     """One mask beside the others, class indices as PNG. `note` is a short figure under the title.
 
-    `shares` are confidence and entropy, which no known mask has.
+    `shares` are confidence, entropy and of a committee how much its members disagree; a known mask has none.
     """
 
     role: Literal["truth", "teacher", "student"]
@@ -69,14 +75,15 @@ def encode(planes: Planes) -> Encoded:
     step = np.uint16(ENTROPY_STEP)
     entropy = np.minimum((planes.entropy + step // 2) // step * step, 255).astype(np.uint8)
     # Noise hardly shrinks further at higher levels, which take three times as long.
-    return Encoded(encode_png(planes.mask), *(encode_png(plane, level=3) for plane in (planes.confidence, entropy)))
+    shares = [planes.confidence, entropy, *([] if planes.members is None else [planes.members])]
+    return Encoded(encode_png(planes.mask), *(encode_png(plane, level=3) for plane in shares))
 
 
 def decode(encoded: Encoded) -> Planes:
     """What `encode` was given, entropy to half of `ENTROPY_STEP`."""
     from core.image import read_raw
 
-    return Planes(mask_of(encoded), read_raw(encoded.confidence), read_raw(encoded.entropy))
+    return Planes(mask_of(encoded), *map(read_raw, encoded.shares))
 
 
 def mask_of(encoded: Encoded) -> NDArray[np.uint8]:
@@ -92,8 +99,7 @@ def panels(*, truth: NDArray[np.uint8] | None, shown: Sequence[tuple[str, Encode
 
     found = [] if truth is None else [Panel("truth", "Known mask", "", encode_png(truth))]
     for index, (title, said, quality) in enumerate(shown):
-        shares = (said.confidence, said.entropy)
-        found.append(Panel("student" if index else "teacher", title, _note(quality), said.classes, shares))
+        found.append(Panel("student" if index else "teacher", title, _note(quality), said.classes, said.shares))
     return found
 
 

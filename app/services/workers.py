@@ -12,13 +12,14 @@ from typing import Literal
 
 from app.services import access
 from app.services.access import Person
-from app.services.stores import open_store
+from app.services.stores import is_shown, open_store
 from core import paths
 from core.errors import StoreError
 from core.runs.store.records import RunKind, RunState
 from core.runs.worker import machine_lock, standby
 from core.runs.worker.processes import SPARE_BYTES, start
 
+_PRIVATE = "A private run"
 _LOG = logging.getLogger("terrastill.app")
 
 
@@ -39,8 +40,8 @@ class WorkerState:
     full: bool = False
 
 
-def worker_state() -> WorkerState:
-    """What the sidebar says. Raises `StoreError`."""
+def worker_state(owner: str | None = None) -> WorkerState:
+    """What the sidebar says to `owner` (`stores.is_shown`). Raises `StoreError`."""
     store = open_store()
     alive = store.workers()
     active = store.list([RunState.QUEUED, RunState.RUNNING])
@@ -56,7 +57,7 @@ def worker_state() -> WorkerState:
         queued=len(active) - len(running),
         running=len(running),
         memory=sum(worker.memory for worker in alive),
-        current=tuple(run.name for run in running),
+        current=tuple(run.name if is_shown(run, owner) else _PRIVATE for run in running),
         full=shutil.disk_usage(store.home).free < SPARE_BYTES,
     )
 

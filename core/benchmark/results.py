@@ -64,7 +64,8 @@ class Row:
 class Result:
     """All rows of one benchmark, with the settings and the machine that they mean nothing without.
 
-    `load_before` counts the processes that wanted to run in the minute before: above 0.5, others took part.
+    `load_before` counts the processes that wanted to run in the minute before: above 0.5, others took part. `owner` is
+    the folder of the visitor whose own models it measured, "" where these are everybody's.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Result:
     load_before: float | None = None
     scored_on: str = ""
     schema: int = SCHEMA
+    owner: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, allow_nan=False)

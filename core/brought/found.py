@@ -173,7 +173,7 @@ def card_of(name: str, found: FoundModel, said: ModelAnswers, *, size: int, dige
     """The card of a brought model. Raises `ConfigError` with everything that is missing or does not fit."""
     if asked := missing(found):
         raise ConfigError(asked)
-    mapping, own = _own_classes(found.classes, said)
+    mapping, own = own_classes(found.classes, said)
     arguments = {
         **found.network,
         "output": found.output,
@@ -204,8 +204,8 @@ def card_of(name: str, found: FoundModel, said: ModelAnswers, *, size: int, dige
     )
 
 
-def _own_classes(theirs: Sequence[str], said: ModelAnswers) -> tuple[ClassMapping, ClassMap]:
-    """What stands for what, and the classes that the model answers in."""
+def own_classes(theirs: Sequence[str], said: ModelAnswers) -> tuple[ClassMapping, ClassMap]:
+    """What stands for what, and the classes that the model answers in. Raises `ConfigError`."""
     if unknown := [name for name in said.map if name not in theirs]:
         raise ConfigError(
             [f"The model has no class {name[:60]!r}: it has {in_short(tuple(theirs))}." for name in unknown]
@@ -271,10 +271,17 @@ def ordered_names(told: Any) -> tuple[str, ...]:
         return ()
     if any(not isinstance(name, str | int) for name in told):
         return ()
-    return _distinct([_shown(str(name)) for name in told])
+    return distinct([shown_name(str(name)) for name in told])
 
 
-def _distinct(names: list[str]) -> tuple[str, ...]:
+def with_background(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The two names of a model of one channel: what it does not find, and what it finds; other names as they are."""
+    if len(names) != 1:
+        return names
+    return ("Background" if names[0] != "Background" else "Other", *names)
+
+
+def distinct(names: list[str]) -> tuple[str, ...]:
     """The names, those that are there twice with their number behind them."""
     taken, found = {name for name in names if names.count(name) == 1}, []
     for at, name in enumerate(names):
@@ -291,7 +298,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST_NUMBER
 
 
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """Letters that can be shown, 1 to 80 of them."""
     plain = "".join(letter if letter.isprintable() else " " for letter in name).strip()[: _LONGEST_NAME - 6].strip()
     return plain or "unnamed"

@@ -8,22 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.brought.found import LARGEST_TILE, SMALLEST, FoundModel, Triple, is_number, names_from
-from core.brought.onnx_graph import OnnxGraph, Value, read_graph
-from core.errors import ModelError
-
-_INPUTS = ("float32", "float16", "uint8")
-_OUTPUTS = ("float32", "float16", "float64")
-_PROBABILITIES = ("Softmax", "Sigmoid", "HardSigmoid")
-_CLASS_NUMBERS = ("ArgMax", "TopK")
+from core.brought.found import FoundModel, Triple, is_number, names_from, with_background
+from core.brought.onnx_graph import OnnxGraph, read_graph
+from core.brought.picture_values import PROBABILITIES, channels_of, picture_of, the_input, the_output, tile_in
 
 
 def inspect(path: Path) -> FoundModel:
     """What the file says of itself; nothing of it runs. Raises `ModelError`."""
     graph = read_graph(path)
-    source, result = _input(graph), _output(graph)
-    layout, tile, fixed = _picture(source)
-    channels = _channels(result, layout, graph.metadata)
+    source, result = the_input(graph.inputs), the_output(graph.outputs[0], graph.last_operator)
+    layout, tile, fixed = picture_of(source)
+    names = names_from(graph.metadata.get("class_names", graph.metadata.get("classes", "")))
+    channels = channels_of(result, layout, len(names))
     binary = channels == 1
     mean, std = _normalisation(graph.metadata)
     network: dict[str, Any] = {
@@ -40,12 +36,12 @@ def inspect(path: Path) -> FoundModel:
         files=(path.name, *graph.external),
         network=network,
         outputs=2 if binary else channels,
-        classes=_classes(graph.metadata, binary=binary),
+        classes=with_background(names) if binary else names,
         mean=mean,
         std=std,
-        tile=int(tiled) if tiled and SMALLEST <= tiled <= LARGEST_TILE else None,
+        tile=tile_in(tiled),
         fixed=fixed,
-        output="probabilities" if graph.last_operator in _PROBABILITIES else None,
+        output="probabilities" if graph.last_operator in PROBABILITIES else None,
         metres=_metres(graph.metadata),
         overlap=_overlap(graph.metadata),
         licence=graph.metadata.get("licence", graph.metadata.get("license", ""))[:80],
@@ -53,91 +49,12 @@ def inspect(path: Path) -> FoundModel:
         facts={
             "IR version": str(graph.ir_version),
             "nodes": f"{graph.nodes:,}",
-            "input": _described(source),
-            "output": _described(result),
+            "input": str(source),
+            "output": str(result),
             "made by": graph.producer or "unknown",
         },
         notes=_notes(graph, binary=binary),
     )
-
-
-def _input(graph: OnnxGraph) -> Value:
-    if len(graph.inputs) != 1:
-        raise ModelError(
-            f"The model takes {len(graph.inputs)} inputs: bring one that takes a picture and nothing else."
-        )
-    (value,) = graph.inputs
-    if value.kind not in _INPUTS:
-        raise ModelError(f"The model takes {value.kind or 'no tensor'}: bring one that takes {', '.join(_INPUTS)}.")
-    if value.shape is not None and len(value.shape) != 4:
-        raise ModelError(
-            f"The model's input has {len(value.shape)} sides: it must be a batch of pictures, of 4 (N, C, H, W)."
-        )
-    return value
-
-
-def _output(graph: OnnxGraph) -> Value:
-    value = graph.outputs[0]
-    if graph.last_operator in _CLASS_NUMBERS or value.kind not in _OUTPUTS:
-        raise ModelError(
-            "The model gives the number of a class, and a student learns from probabilities: export it without the "
-            "argmax at its end."
-        )
-    if value.shape is not None and len(value.shape) != 4:
-        raise ModelError(
-            f"The model's output has {len(value.shape)} sides: one for each class and pixel is needed, (N, C, H, W)."
-        )
-    return value
-
-
-def _picture(source: Value) -> tuple[str | None, int | None, bool]:
-    """Layout (None: not known), side and whether it takes no other."""
-    if source.shape is None:
-        return None, None, False
-    _, one, two, three = source.shape
-    layouts = [layout for layout, channels in (("nchw", one), ("nhwc", three)) if channels == 3]
-    layout = layouts[0] if len(layouts) == 1 else None
-    if layout is None and None not in (one, three):
-        raise ModelError(
-            f"The model takes {one} or {three} bands: pictures here have red, green and blue. Bring one for three."
-        )
-    sides = (two, three) if layout != "nhwc" else (one, two)
-    if layout is None or sides == (None, None):
-        return layout, None, False
-    if sides[0] != sides[1] or sides[0] is None or not SMALLEST <= sides[0] <= LARGEST_TILE:
-        shown = " x ".join(str(side or "any") for side in sides)
-        raise ModelError(
-            f"The model takes pictures of {shown} pixels: bring one for squares of {SMALLEST} to {LARGEST_TILE}, or "
-            "for any size."
-        )
-    return layout, sides[0], True
-
-
-def _channels(result: Value, layout: str | None, metadata: Mapping[str, str]) -> int | None:
-    """How many the output has; None where only a run can tell."""
-    if result.shape is None:
-        return None
-    _, one, two, three = result.shape
-    names = len(names_from(metadata.get("class_names", metadata.get("classes", ""))))
-    candidates = [side for side in (one, three) if side is not None]
-    if names and names in candidates:
-        return names
-    if two is not None and three == two and one != two:
-        return one
-    if two is not None and one == two and three != two:
-        return three
-    if one is not None and three is None:
-        return one
-    if three is not None and one is None:
-        return three
-    return one if layout == "nchw" else None
-
-
-def _classes(metadata: Mapping[str, str], *, binary: bool) -> tuple[str, ...]:
-    names = names_from(metadata.get("class_names", metadata.get("classes", "")))
-    if binary and len(names) == 1:
-        return ("Background" if names[0] != "Background" else "Other", *names)
-    return names
 
 
 def _normalisation(metadata: Mapping[str, str]) -> tuple[Triple | None, Triple | None]:
@@ -192,8 +109,3 @@ def _json(metadata: Mapping[str, str], key: str) -> Any:
         return json.loads(metadata.get(key, ""))
     except (ValueError, RecursionError):
         return None
-
-
-def _described(value: Value) -> str:
-    sides = "" if value.shape is None else " x ".join("any" if side is None else str(side) for side in value.shape)
-    return f"{value.kind} {sides}".strip()

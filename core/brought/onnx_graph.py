@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from core.brought.picture_values import Value
 from core.brought.protobuf import VARINT, Fields, WireField, signed
 from core.errors import ModelError
 from core.files import size_text
@@ -24,15 +25,6 @@ _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Operators that ONNX Runtime has itself; others come from libraries that are never loaded."""
 TYPES = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64"}
 _EXTERNAL = 1
-
-
-@dataclass(frozen=True)
-class Value:
-    """An input or output: its type, and its sides; None: free, and no sides at all: not said."""
-
-    name: str
-    kind: str
-    shape: tuple[int | None, ...] | None
 
 
 @dataclass

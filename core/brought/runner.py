@@ -63,6 +63,11 @@ def _opener(first: dict[str, Any]) -> Callable[[], Run]:
         from core.brought.onnx_session import OnnxSession
 
         return lambda: OnnxSession(folder / first["network"]["file"], threads=threads)
+    if kind == "openvino":
+        from core.brought.openvino_session import OpenvinoSession, require_openvino
+
+        require_openvino()
+        return lambda: OpenvinoSession(folder / first["network"]["file"], threads=threads)
     import torch
 
     from core.models.external.torch_networks import build_here, imported, run_of

@@ -1,4 +1,4 @@
-"""`models`: bring a model from elsewhere, list and describe what there is, delete what was brought."""
+"""`models`: bring a model from elsewhere, list and describe what there is, rename, share or delete what was brought."""
 
 import argparse
 from dataclasses import asdict
@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Any) -> None:
-    verb = verbs.add_parser("models", help="bring a model from elsewhere, list, describe or delete models")
+    verb = verbs.add_parser(
+        "models", help="bring a model from elsewhere, list, describe, rename, share or delete models"
+    )
     actions = verb.add_subparsers(title="actions", metavar="ACTION", required=True)
-    importing = actions.add_parser("import", help="take an ONNX file, or a folder of transformers or smp, as a model")
-    importing.add_argument("source", type=Path, metavar="PATH", help="an .onnx file, or a folder that holds a model")
+    importing = actions.add_parser(
+        "import", help="take an ONNX file, an OpenVINO IR, or a folder of transformers or smp, as a model"
+    )
+    importing.add_argument(
+        "source",
+        type=Path,
+        metavar="PATH",
+        help="an .onnx file, an .xml with its .bin beside it, or a folder that holds a model",
+    )
     importing.add_argument("--name", required=True, help="what the model is called: letters, digits, - and _")
     _add_answers(importing)
     add_json(importing)
@@ -32,6 +41,22 @@ def add(verbs: Any) -> None:
     listing = actions.add_parser("list", help="list the models that can be named")
     add_json(listing)
     listing.set_defaults(run=_list)
+    _add_committee(actions)
+    renaming = actions.add_parser("rename", help="give a model that was brought another name")
+    renaming.add_argument("model", metavar="NAME")
+    renaming.add_argument("new", metavar="NEW", help="letters, digits, - and _")
+    renaming.set_defaults(run=_rename)
+    sharing = actions.add_parser("share", help="let everybody use a model that a visitor brought, with its students")
+    sharing.add_argument("model", metavar="NAME")
+    sharing.add_argument("--private", action="store_true", help="its owner alone again")
+    sharing.set_defaults(run=_share)
+    deleting = actions.add_parser("delete", help="remove a model that was brought")
+    deleting.add_argument("model", metavar="NAME")
+    deleting.set_defaults(run=_delete)
+
+
+def _add_committee(actions: Any) -> None:
+    """Several models as one."""
     together = actions.add_parser("committee", help="make several models one: the mean of their probabilities")
     together.add_argument("members", nargs="+", metavar="NAME", help="models of the same classes")
     together.add_argument("--name", required=True, help="what the committee is called")
@@ -47,9 +72,6 @@ def add(verbs: Any) -> None:
     )
     add_json(together)
     together.set_defaults(run=_committee)
-    deleting = actions.add_parser("delete", help="remove a model that was brought")
-    deleting.add_argument("model", metavar="NAME")
-    deleting.set_defaults(run=_delete)
 
 
 def _add_answers(verb: Any) -> None:
@@ -128,10 +150,12 @@ def _import(args: argparse.Namespace) -> int:
 
 def _committee(args: argparse.Namespace) -> int:
     from core.cards import load_card, resolve
+    from core.model_owners import known_name
     from core.models.committee import committee_card
     from core.models.external.importer import keep_card
 
-    members = {name: load_card(resolve(name)) for name in args.members}
+    # Kept as `available` names them, so that what needs a model is found by its name.
+    members = {known_name(name, paths.home()): load_card(resolve(name)) for name in args.members}
     options = {"weights": args.weights, "flips": args.flips, "scales": args.scales, "weigh": args.weigh}
     card = keep_card(args.name, committee_card(args.name, members, **options))
     if args.json:
@@ -188,9 +212,30 @@ def _list(args: argparse.Namespace) -> int:
 
 def _delete(args: argparse.Namespace) -> int:
     from core.models.external.importer import delete
+    from core.runs.store.run_store import RunStore
 
+    RunStore().model_use.require_unneeded(args.model)
     delete(args.model)
     say(f"The model {args.model} is deleted.")
+    return 0
+
+
+def _rename(args: argparse.Namespace) -> int:
+    from core.models.external.importer import rename
+    from core.runs.store.run_store import RunStore
+
+    RunStore().model_use.require_unneeded(args.model)
+    rename(args.model, args.new)
+    say(f"The model {args.model} is called {args.new} now.")
+    return 0
+
+
+def _share(args: argparse.Namespace) -> int:
+    from core.runs.store.run_store import RunStore
+    from core.runs.store.sharing import share_model
+
+    share_model(RunStore(), args.model, shared=not args.private)
+    say(f"{args.model} is {'its owner' if args.private else 'everybody'}{chr(39)}s.")
     return 0
 
 

@@ -33,6 +33,15 @@ class ModelConfig:
     architecture: str = setting("compact", "Architecture", "The kind of network: compact, unet or smp.")
     arguments: dict[str, Any] = field(default_factory=lambda: {"base": 4})
 
+    @property
+    def weights_file(self) -> str | None:
+        """The local file whose weights the encoder begins with; None where there is none, or a hub or package has them.
+
+        Names of hubs and packages hold no `/`, `\\` or `.`.
+        """
+        named = self.arguments.get("weights")
+        return named if isinstance(named, str) and any(mark in named for mark in "/\\.") else None
+
     def problems(self) -> list[str]:
         """A sentence when the width of a family is out of range."""
         if self.architecture not in FAMILIES:

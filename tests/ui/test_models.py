@@ -13,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 from app.services import access, artifacts, benchmarks, brought_models, datasets, inference, launch, own_models
 from app.services.access import Person
 from app.services.visitors import COOKIE, folder_name
+from core.benchmark import results
+from core.benchmark.plan import Plan
 from core.brought.found import FoundModel, ModelAnswers
 from core.cards import load_card, resolve
 from core.classes import ClassMap
@@ -163,6 +165,19 @@ def test_a_committee_is_listed_and_not_downloaded() -> None:
         brought_models.archive("both", BOB.folder)
 
 
+def test_the_newest_score_of_a_benchmark_is_shown_as_long_as_the_weights_are_those(graph: bytes, home: Path) -> None:
+    brought_models.import_uploaded(brought_models.take_in("b.onnx", io.BytesIO(graph), ANN), "bright", SAID, ANN)
+    weights = artifacts.weights(artifacts.models(ANN.folder)["bright"])
+    plan = Plan(models=("bright",), teacher="bright", runtimes=("pytorch",))
+    rows = {"1-old": (0.2, weights), "2-new": (0.4, weights), "3-others": (0.9, "0" * 12)}
+    for at, (name, (score, digest)) in enumerate(rows.items()):
+        row = results.Row("bright", "pytorch", 256, 1, 1, miou5=score, weights=digest)
+        made = results.Result(name, plan, {}, (row,), created_at=float(at), scored_on="Dubai, validation images")
+        results.save(made, into=home / results.FOLDER)
+    assert brought_models.measured_scores(ANN.folder) == {"bright": (0.4, "Dubai, validation images")}
+    assert brought_models.measured_scores(BOB.folder) == {}
+
+
 @pytest.mark.parametrize("name", ["evil.pt", "evil.onnx", "evil.zip"])
 def test_what_is_no_model_leaves_nothing_behind(home: Path, name: str) -> None:
     packed = io.BytesIO()
@@ -174,6 +189,9 @@ def test_what_is_no_model_leaves_nothing_behind(home: Path, name: str) -> None:
     assert not [path for path in home.rglob("*") if path.is_file()]
 
 
+_ASSUMED = ("No normalisation", "shown by their numbers", "Class 0 ")
+
+
 def test_the_page_asks_imports_previews_and_shows_names_as_letters(
     graph: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +200,7 @@ def test_the_page_asks_imports_previews_and_shows_names_as_letters(
     assert "teacher" in page.dataframe[0].value["Model"].tolist()
     page.file_uploader[0].set_value(("bright.onnx", graph, "application/octet-stream")).run()
     assert not page.exception
+    assert {"No normalisation", "shown by their numbers"} <= {part for part in _ASSUMED if part in words(page)}
     page.text_input(key="brought_name").set_value("bright")
     page.text_input(key="brought_classes").set_value("red, <b>green</b>, blue")
     page.button(key="brought_import").click().run()

@@ -1,5 +1,6 @@
 """What the viewer is given: planes that come back as they were, a header that says what is where, the scale."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def planes_of(mask: Any) -> inference.Planes:
 def pack(image: Any, mask: Any, title: str = "a", *, entropy: Any = None) -> overlays.Packed:
     said = planes_of(mask) if entropy is None else inference.Planes(mask, mask + 100, entropy)
     encoded = overlays.encode(said)
-    panel = Panel("teacher", title, "", encoded.classes, (encoded.confidence, encoded.entropy))
+    panel = Panel("teacher", title, "", encoded.classes, encoded.shares)
     return overlays.pack(image, [panel], classes=CLASSES, ignore_index=5, ground=0.5)
 
 
@@ -36,6 +37,11 @@ def test_planes_come_back_as_they_went_in() -> None:
     found = overlays.decode(overlays.encode(given))
     for name in ("mask", "confidence"):
         assert np.array_equal(getattr(found, name), getattr(given, name))
+    assert found.members is None
+    of_members = replace(given, members=random.integers(0, 256, (7, 9), np.uint8))
+    again = overlays.decode(overlays.encode(of_members)).members
+    assert again is not None
+    assert np.array_equal(again, of_members.members)
     assert np.abs(found.entropy.astype(int) - given.entropy).max() <= overlays.ENTROPY_STEP / 2
 
 

@@ -1,5 +1,6 @@
 """From one's own labels to a small model on one page: a teacher, its student behind it, and classes that differ."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.services import estimates, launch, runs, teachers, waiting_runs
+from app.services import access, estimates, launch, runs, teachers, waiting_runs
 from app.services.stores import open_store
 from core import paths
 from core.config import DataConfig, RunConfig
+from core.errors import DatasetNotFoundError
 from core.runs import checks
 from tests.ui.conftest import ANYBODY, World, held, words
 from tests.ui.test_runs import WORKER, finish, work
@@ -142,3 +144,39 @@ def test_a_control_of_the_student_is_queued_behind_it_where_it_is_asked_for() ->
     assert control.model == queued[student].model
     assert queued[student].distill is not None
     assert queued[student].distill.teacher == teacher
+
+
+def test_an_encoder_begins_with_a_file_below_the_opened_folder_and_no_other(view: View, tmp_path: Path) -> None:
+    assert "encoder" not in teachers.networks()
+    root = tmp_path / "open"
+    root.mkdir()
+    (root / "r.safetensors").write_bytes(b"")
+    (tmp_path / "secret.safetensors").write_bytes(b"")
+    (root / "linked.safetensors").symlink_to(tmp_path / "secret.safetensors")
+    paths.home().mkdir(parents=True, exist_ok=True)
+    (paths.home() / access.FILE).write_text(f"images = {json.dumps(str(root))}\n")
+    page = view("distill", goal="teacher", dataset="plots", network="encoder", encoder="resnet18",
+                encoder_weights="r.safetensors")  # fmt: skip
+    assert not page.exception
+    assert not page.error
+    usual = replace(teachers.USUAL, data=DataConfig("plots"))
+    asked = teachers.to_config(
+        teachers.TeacherRequest(replace(usual, model=teachers.on_encoder("resnet18", "r.safetensors")))
+    )
+    assert asked.model.arguments["encoder"] == "tu-resnet18"
+    assert asked.model.weights_file == str(root / "r.safetensors")
+    for weights in (
+        "../secret.safetensors",
+        str(tmp_path / "secret.safetensors"),
+        "linked.safetensors",
+        "none.safetensors",
+    ):
+        wrong = replace(usual, model=teachers.on_encoder("resnet18", weights))
+        assert teachers.check(teachers.TeacherRequest(wrong)).problems
+        with pytest.raises(DatasetNotFoundError):
+            runs.require_opened(
+                replace(wrong, model=replace(wrong.model, arguments={"weights": str(root / weights)})), None
+            )
+    for name, weights in (("", "r.safetensors"), ("resnet18", "")):
+        wrong = replace(usual, model=teachers.on_encoder(name, weights))
+        assert "Name the encoder" in teachers.check(teachers.TeacherRequest(wrong)).problems[0]

@@ -13,7 +13,7 @@ _TICK_SECONDS = 1.5
 
 def benchmark_job() -> bool:
     """Draw the benchmark that was started last, if its result is not there yet. True while it runs."""
-    job = benchmarks.job()
+    job = benchmarks.job(person().folder)
     if job is None:
         return False
     st.fragment(run_every=_TICK_SECONDS if job.running else None)(_draw)(job.running)
@@ -22,7 +22,7 @@ def benchmark_job() -> bool:
 
 def _draw(running: bool) -> None:
     with plainly():
-        job = benchmarks.job()
+        job = benchmarks.job(person().folder)
         if job is None or job.running != running:
             # The form and the list of results outside this part depend on it.
             st.rerun()

@@ -31,7 +31,7 @@ def main() -> None:
     if not models:
         empty_state("No models yet", "Shipped models lie in `checkpoints/`. Put them back, or train one on Distill.")
         return
-    found = [*caching.kept_results(models), *benchmarks.found()]
+    found = [*caching.kept_results(models), *benchmarks.found(visitor.owner())]
     working = benchmark_job()
     with st.expander("Measure", icon=":material/speed:", expanded=not found and not working):
         benchmark_form(models, caching.benchmark_choices(), busy=working)

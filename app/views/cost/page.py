@@ -56,7 +56,7 @@ def main() -> None:
 
 def _measured(models: dict[str, Model]) -> list[Result]:
     """What every page shows, then what was measured on Benchmark; without those that have no speeds."""
-    found = [*caching.kept_results(models), *benchmarks.found()]
+    found = [*caching.kept_results(models), *benchmarks.found(visitor.owner())]
     return [result for result in found if any(row.megapixels_per_second for row in result.rows)]
 
 

@@ -83,7 +83,11 @@ def _teacher_estimate(request: teachers.TeacherRequest) -> None:
     config = teachers.to_config(request)
     data = caching.split_summary(asdict(config.data))
     outputs = len(datasets.class_names(config.data.dataset, owner()))
-    found = caching.teacher_pace(teachers.network_of(config), outputs, config.data.crop, config.train.device)
+    network = teachers.network_of(config)
+    if network is None:
+        st.caption("How long it takes is not estimated for an encoder of your own.")
+        return
+    found = caching.teacher_pace(network, outputs, config.data.crop, config.train.device)
     macs = 0 if request.student is None else caching.student_size(request.student, outputs).macs_256
     seconds = teachers.seconds_in_all(
         request, found, student_macs=macs, crops=data["crops"], val_megapixels=data["val_megapixels"]

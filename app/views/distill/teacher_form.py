@@ -10,7 +10,7 @@ from app.services import launch, teachers
 from app.services.datasets import DatasetChoice
 from app.services.run_settings import setting_of
 from app.views.distill.run_form import dataset_field, number_field
-from core.config import RunConfig
+from core.config import ModelConfig, RunConfig
 from core.config.fields import settings_of
 
 
@@ -21,6 +21,7 @@ def teacher_form(datasets: list[DatasetChoice]) -> teachers.TeacherRequest:
     left, right = st.columns(2, gap="medium")
     with left:
         chosen = linked_select("Network", list(networks), name="network", title=networks.__getitem__)
+        model = _encoder() if chosen == teachers.ENCODER else teachers.NETWORKS[chosen][1]
         train = {
             name: number_field(setting_of(name), getattr(usual.train, name), key=f"teacher_{name}")
             for name in ("epochs", "batch_size")
@@ -44,7 +45,26 @@ def teacher_form(datasets: list[DatasetChoice]) -> teachers.TeacherRequest:
         kind="train",
         name=name,
         data=teachers.with_data(values, crop),
-        model=teachers.NETWORKS[chosen][1],
+        model=model,
         train=replace(usual.train, **train, learning_rate=rate, device=device),
     )
     return teachers.TeacherRequest(config, student, control)
+
+
+def _encoder() -> ModelConfig:
+    """The name of an encoder and the file with its weights."""
+    name = st.text_input(
+        "Encoder",
+        key="encoder",
+        bind="query-params",
+        placeholder="resnet18",
+        help="As timm calls it. Other bands than three: its first convolution is adapted as timm does it.",
+    )
+    file = st.text_input(
+        "File with its weights",
+        key="encoder_weights",
+        bind="query-params",
+        placeholder="encoders/resnet18.safetensors",
+        help="A safetensors file below the folder that this server opens.",
+    )
+    return teachers.on_encoder(name or "", file or "")

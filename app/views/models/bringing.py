@@ -4,9 +4,11 @@ import streamlit as st
 
 from app import visitor
 from app.components import say
+from app.components.guard import plainly
 from app.services import brought_models
-from app.services.brought_models import UploadedModel
+from app.services.brought_models import FoundModel, UploadedModel, three
 from app.services.names import plain
+from app.views.models.preview import draw_draft
 from core.errors import TerrastillError
 
 _UPLOAD, _ROUND, _PROBLEM, _DONE = "brought_upload", "brought_round", "brought_problem", "brought_done"
@@ -30,7 +32,8 @@ def draw_bringing() -> None:
 
 def _bring() -> None:
     file = st.file_uploader(
-        f"An .onnx file, or a zip of a folder that save_pretrained wrote: at most {brought_models.UPLOAD_MEGABYTES} MB",
+        "An .onnx file, or a zip of an OpenVINO .xml and .bin, or of a folder that save_pretrained wrote: "
+        f"at most {brought_models.UPLOAD_MEGABYTES} MB",
         type=list(brought_models.TYPES),
         max_upload_size=brought_models.UPLOAD_MEGABYTES,
         key=f"brought_file_{st.session_state.get(_ROUND, 0)}",
@@ -68,13 +71,18 @@ def _form(upload: UploadedModel) -> None:
             "Metres a pixel that it was trained at", value=found.metres, min_value=0.001, max_value=1000.0, step=0.01,
             key="brought_metres",
         )  # fmt: skip
-        layout = None
-        if found.network.get("layout") is None:
-            layout = st.selectbox("Layout of its input", ["nchw", "nhwc"], key="brought_layout")
+        told = _told_by_form(found)
     classes = brought_models.typed(classes, found)
     names = [part.strip() for part in classes.split(",") if part.strip()] or list(found.classes)
     dataset, mapping = _mapping(names)
     known = visitor.owner() is not None
+    said = None
+    with plainly():
+        said = brought_models.answers(
+            classes=classes, mapping=mapping, dataset=dataset, mean=three(mean), std=three(std), metres=metres,
+            licence=licence, **told,
+        )  # fmt: skip
+        draw_draft(upload, said)
     shared = st.toggle(
         "Share it", value=not known, disabled=not known, key="brought_shared",
         help="Everybody who may use this server sees it and can learn from it. Off: you alone."
@@ -86,11 +94,7 @@ def _form(upload: UploadedModel) -> None:
         brought_models.discard(upload)
         del st.session_state[_UPLOAD]
         st.rerun()
-    if take.button("Import", type="primary", key="brought_import", icon=":material/check:"):
-        said = brought_models.answers(
-            classes=classes, mapping=mapping, dataset=dataset, mean=mean, std=std, layout=layout,
-            metres=metres, licence=licence,
-        )  # fmt: skip
+    if take.button("Import", type="primary", key="brought_import", icon=":material/check:") and said is not None:
         with st.spinner("It is run once on noise, in a process of its own …"):
             brought_models.import_uploaded(upload, name.strip(), said, visitor.person(), shared=shared)
         del st.session_state[_UPLOAD]
@@ -98,12 +102,36 @@ def _form(upload: UploadedModel) -> None:
         st.rerun()
 
 
+def _told_by_form(found: FoundModel) -> dict[str, str]:
+    """Layout, order of colours and kind of output, where the files do not say them."""
+    told = {}
+    if found.network.get("layout") is None:
+        told["layout"] = st.selectbox("Layout of its input", ["nchw", "nhwc"], key="brought_layout")
+    left, right = st.columns(2)
+    if found.kind in brought_models.FILE_KINDS:
+        first = found.network.get("order", "rgb")
+        titles = {"rgb": "Red first", "bgr": "Blue first"}
+        with left:
+            told["order"] = st.selectbox(
+                "Colours",
+                list(titles),
+                index=list(titles).index(first),
+                format_func=titles.__getitem__,
+                key="brought_order",
+            )
+    if found.output is None:
+        kinds = {"": "Found by running it", "logits": "Logits", "probabilities": "Probabilities"}
+        with right:
+            told["output"] = st.selectbox("It gives", list(kinds), format_func=kinds.__getitem__, key="brought_output")
+    return {name: value for name, value in told.items() if value}
+
+
 def _normalisation(
     mean: tuple[float, float, float] | None, std: tuple[float, float, float] | None, *, asked: bool
-) -> tuple[tuple[float, float, float] | None, tuple[float, float, float] | None]:
-    """Of bytes divided by 255, as most libraries write it; empty where the model takes bytes."""
+) -> tuple[str, str]:
+    """Of bytes divided by 255, as most libraries write it, as it was typed; empty where the model takes bytes."""
     if not asked:
-        return None, None
+        return "", ""
     shown = [", ".join(f"{value / 255:.6g}" for value in values) if values else "" for values in (mean, std)]
     more = "After bytes are divided by 255: 0, 0, 0 and 1, 1, 1 for no more than that."
     first = st.text_input(
@@ -120,7 +148,7 @@ def _normalisation(
         placeholder="0.229, 0.224, 0.225",
         help=plain(more),
     )
-    return brought_models.three(first), brought_models.three(second)
+    return first, second
 
 
 def _mapping(names: list[str]) -> tuple[str | None, dict[str, str]]:

@@ -38,11 +38,15 @@ def _table(found: Sequence[ModelEntry]) -> None:
     models = artifacts.models(visitor.owner())
     shown = tuple(models[entry.name] for entry in found if entry.name in models)
     speeds = caching.kept_speeds(shown)
-    say.table([_row(entry, speeds.get(entry.name, {})) for entry in found], hide_index=True, width="stretch")
+    scores = brought_models.measured_scores(visitor.owner())
+    rows = [_row(entry, speeds.get(entry.name, {}), scores.get(entry.name)) for entry in found]
+    say.table(rows, hide_index=True, width="stretch")
+    st.caption("Benchmark scores any of them on a dataset's labels: its newest result stands here.")
 
 
-def _row(entry: ModelEntry, kept: dict[str, Speed]) -> dict[str, object]:
-    card, score = entry.card, entry.card.metrics.get("miou5")
+def _row(entry: ModelEntry, kept: dict[str, Speed], measured: tuple[float, str] | None) -> dict[str, object]:
+    card = entry.card
+    score, where = measured or (card.metrics.get("miou5"), str(card.data.get("dataset", "")))
     speed = next(iter(kept.values()), None)
     return {
         "Model": card.name if entry.source == "run" else entry.name,
@@ -53,6 +57,7 @@ def _row(entry: ModelEntry, kept: dict[str, Speed]) -> dict[str, object]:
         "Size": size_text(card.bytes),
         "Milliseconds, 512²": None if speed is None else round(speed.latency_ms, 1),
         "mIoU": round(100 * score, 1) if isinstance(score, float) else None,
+        "Scored on": where if isinstance(score, float) else "",
         "Licence": card.licence,
         "Origin": entry.origin,
     }
@@ -93,7 +98,10 @@ def _actions(entry: ModelEntry) -> None:
     if entry.mine:
         label, icon = ("Make private", ":material/lock:") if entry.shared else ("Share", ":material/group:")
         if st.button(
-            plain(label), key=f"share_{name}", icon=icon, help="Shared, everybody who may use this server sees it."
+            plain(label),
+            key=f"share_{name}",
+            icon=icon,
+            help="Shared, everybody who may use this server sees it, and the students that learnt from it.",
         ):
             brought_models.share(entry, not entry.shared, who)
             st.rerun()
@@ -105,7 +113,7 @@ def _actions(entry: ModelEntry) -> None:
             brought_models.rename(entry, new, who)
             st.rerun()
     with st.popover("Delete", icon=":material/delete:"), plainly():
-        say.text(f"Delete {name}? Runs that wait for it fail; students that learnt from it stay.")
+        say.text(f"Delete {name}? Students that learnt from it stay, whose they are.")
         if st.button("Delete for good", type="primary", key=f"delete_{name}"):
             brought_models.delete(entry, who)
             st.rerun()

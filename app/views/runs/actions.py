@@ -34,6 +34,16 @@ def actions(run: Run) -> None:
             st.rerun()
         if run.copyable and st.button("Edit a copy", icon=":material/edit:", key="copy"):
             _edit_copy(run)
+        if run.owner and run.owner == person().folder:
+            label, icon = ("Make private", ":material/lock:") if run.shared else ("Share", ":material/group:")
+            if st.button(
+                plain(label),
+                icon=icon,
+                key="share",
+                help="It learnt from a model of yours: yours alone, or everybody's.",
+            ):
+                runs.share(run, not run.shared, person())
+                st.rerun()
         label = "Unpin" if run.pinned else "Pin"
         if st.button(
             plain(label), icon=":material/keep:", key="pin", help="A pinned run is never deleted to make room."
@@ -46,8 +56,8 @@ def actions(run: Run) -> None:
 
 def _edit_copy(run: Run) -> None:
     """Open Distill with these settings; launching there makes a new run."""
-    original = next(iter(runs.some_runs([run.control_of or run.id])), run)
-    link: dict[str, str | list[str]] = {**waiting_runs.copy_link(run.id)}
+    original = next(iter(runs.some_runs([run.control_of or run.id], person().folder)), run)
+    link: dict[str, str | list[str]] = {**waiting_runs.copy_link(run.id, person().folder)}
     link[state.LOSSES] = state.weights_for_link(original.config.distill.losses if original.config.distill else {})
     st.switch_page("views/distill/page.py", query_params=link)
 
@@ -71,7 +81,7 @@ def _use_student(run: Run) -> None:
 def _comparison(run: Run) -> dict[str, str | list[str]]:
     """The link to Compare with this student, its control and its teacher."""
     students = [run.id]
-    partner = next(iter(runs.some_runs([run.control or run.control_of or ""])), None)
+    partner = next(iter(runs.some_runs([run.control or run.control_of or ""], person().folder)), None)
     if partner is not None and partner.state == "done":
         students.append(partner.id)
     link: dict[str, str | list[str]] = {state.STUDENTS: students}

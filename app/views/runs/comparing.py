@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import state
+from app import state, visitor
 from app.components import say
 from app.components.charts import parallel_chart
 from app.services import artifacts, run_comparison, runs
@@ -37,7 +37,8 @@ def compare_runs(wanted: PartOfList) -> None:
 
 
 def _done(wanted: PartOfList) -> list[Run]:
-    return [run for run in runs.find_runs(wanted.text, wanted.state, most=_MOST).runs if run.state == "done"]
+    found = runs.find_runs(wanted.text, wanted.state, most=_MOST, owner=visitor.owner())
+    return [run for run in found.runs if run.state == "done"]
 
 
 def _masks(chosen: Sequence[Run]) -> None:

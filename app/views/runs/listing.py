@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import state
+from app import state, visitor
 from app.components import say
 from app.components.forecast import duration
 from app.components.guard import plainly
@@ -40,7 +40,7 @@ class PartOfList:
     page: int = 1
 
     def read(self) -> RunList:
-        return runs.find_runs(self.text, self.state, page=self.page)
+        return runs.find_runs(self.text, self.state, page=self.page, owner=visitor.owner())
 
 
 def choose_part() -> PartOfList:
@@ -86,7 +86,7 @@ def run_table(wanted: PartOfList, found: RunList) -> None:
 
 def picked() -> list[Run]:
     """The runs whose rows are chosen, as long as they are there."""
-    return runs.some_runs(st.session_state.get(_PICKED, []))
+    return runs.some_runs(st.session_state.get(_PICKED, []), visitor.owner())
 
 
 def forget_picked() -> None:
@@ -155,7 +155,8 @@ def settings_line(run: Run) -> str:
         parts += [in_words(distill.losses), f"temperature {distill.temperature:g}", f"alpha {distill.alpha:g}"]
     if not run.control_of:
         parts.append(f"{run.config.train.epochs} epochs")
-    return " · ".join([*parts, run.config.data.dataset, f"seed {run.seed}", run.id])
+    alone = ["yours alone"] if run.private_to else []
+    return " · ".join([*parts, run.config.data.dataset, f"seed {run.seed}", run.id, *alone])
 
 
 def run_label(run: Run) -> str:

@@ -31,7 +31,7 @@ def run_live(run: Run) -> None:
 
 def _draw(run_id: str, states: tuple[str, str]) -> None:
     with plainly():
-        found_runs = runs.some_runs([run_id])
+        found_runs = runs.some_runs([run_id], visitor.owner())
         if not found_runs:
             st.rerun()
         run = found_runs[0]
@@ -48,7 +48,7 @@ def _draw(run_id: str, states: tuple[str, str]) -> None:
 def _partner(run: Run) -> Run | None:
     """The control of a distillation, or the distillation of a control."""
     name = run.control or run.control_of
-    return next(iter(runs.some_runs([name])), None) if name else None
+    return next(iter(runs.some_runs([name], visitor.owner())), None) if name else None
 
 
 def _status(run: Run, partner: Run | None, found: RunProgress) -> None:
@@ -70,7 +70,7 @@ def _status(run: Run, partner: Run | None, found: RunProgress) -> None:
 
 def _waiting(run: Run, partner: Run | None) -> None:
     """What a queued run waits for; where nobody is there to take it, the button that starts a worker."""
-    known = {other.id: other for other in runs.list_runs()}
+    known = {other.id: other for other in runs.every_run()}
     absent = workers.worker_state().state == "absent"
     if run.error:
         say.warning(run.error)
@@ -101,7 +101,7 @@ def _verdict(run: Run, partner: Run | None) -> None:
     if run.state != "done":
         return
     # Over all seeds of these settings, wherever they stand in the list.
-    known = runs.list_runs() if partner is not None else [run]
+    known = runs.list_runs(visitor.owner()) if partner is not None else [run]
     if verdict := verdicts.verdict(run, known):
         box = {"good": say.success, "bad": say.warning, "open": say.info}[verdict.tone]
         box(verdict.sentence, icon=":material/balance:")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import state
+from app import state, visitor
 from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import page
@@ -18,7 +18,7 @@ from app.views.runs.live import run_live
 
 def main() -> None:
     st.title("Runs", anchor=False)
-    if not runs.find_runs(most=1).known:
+    if not runs.find_runs(most=1, owner=visitor.owner()).known:
         empty_state(
             "No runs yet", "Launch a distillation, and watch it here while it learns.", icon=":material/monitoring:"
         )
@@ -40,10 +40,11 @@ def main() -> None:
 
 def _selected(found: RunList) -> Run:
     """The run below the table: of those on this page of the list, or one that the link or an earlier choice names."""
-    running = runs.running_run()
+    owner = visitor.owner()
+    running = runs.running_run(owner)
     asked = (state.linked(state.RUN), st.session_state.get(state.RUN), state.last(state.RUN, None))
-    others = runs.some_runs(str(run_id) for run_id in asked if run_id)
-    newest = runs.find_runs(most=1).runs
+    others = runs.some_runs((str(run_id) for run_id in asked if run_id), owner)
+    newest = runs.find_runs(most=1, owner=owner).runs
     by_id = {run.id: run for run in (*found.runs, *others, *([running] if running else []), *newest)}
     return by_id[
         linked_select(

@@ -9,7 +9,7 @@ from app.components.guard import page, plainly
 from app.components.linked import linked_select
 from app.components.report_button import report_button
 from app.components.sign_in import person
-from app.services import artifacts, search_report, searches, workers
+from app.services import artifacts, search_access, search_report, searches, workers
 from app.services.names import plain
 from app.services.searches import Standing
 from app.views.search.form import continue_form, search_form
@@ -24,7 +24,7 @@ def main() -> None:
     if not models:
         empty_state("No teacher yet", "A search needs a trained model. Put the shipped ones back into `checkpoints/`.")
         return
-    names = searches.names()
+    names = searches.names(visitor.owner())
     with st.expander("New search", icon=":material/search:", expanded=not names):
         search_form(models)
     found = None
@@ -99,6 +99,11 @@ def _actions(found: Standing) -> None:
                     st.query_params.pop(state.SEARCH, None)
                     st.session_state.pop(state.SEARCH, None)
                     st.rerun()
+        if (shared := search_access.sharing(found, person().folder)) is not None:
+            label, icon = ("Make private", ":material/lock:") if shared else ("Share", ":material/group:")
+            if st.button(plain(label), icon=icon, key="search_share", help="It learns from a model of yours."):
+                search_access.share(name, not shared, person())
+                st.rerun()
         report_button(lambda: search_report.of_search(found), name=f"search-{name}", key="search_report")
 
 

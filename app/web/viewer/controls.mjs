@@ -3,7 +3,7 @@
 import { ramp } from "../shared/colours.mjs";
 import { button, element, group, save } from "../shared/dom.mjs";
 import { menu } from "../shared/panels.mjs";
-import { SHARES } from "./layers.mjs";
+import { SHARES, hasShare } from "./layers.mjs";
 import { asCsv } from "../numbers/report.mjs";
 
 export const LAYOUTS = { side: "Side by side", swipe: "Swipe", blink: "Blink", overlay: "Overlay" };
@@ -12,6 +12,7 @@ export const LAYERS = {
   disagreement: ["Disagreement", "Pink: a student differs from the teacher. On the teacher: the more, the stronger."],
   confidence: ["Confidence", "How sure each model is of its class."],
   entropy: ["Entropy", "How undecided each model is between all classes."],
+  members: ["Members", "How much the members of a committee disagree; other models show their classes."],
   errors: ["Errors", "Pink: the model differs from the known mask. Unlabelled pixels are left out."],
 };
 export const KEYS = "Arrows move the picture, with Shift a mark whose values are told. + and − zoom, 0 shows all. " +
@@ -25,7 +26,8 @@ export const controls = {
         { [`data-${name}`]: value, "aria-pressed": String(this.view[name] === value) });
     const layouts = Object.entries(LAYOUTS).filter(([name]) => name === "side" || this.scene.panels.length > 1);
     const students = this.scene.panels.some(({ role }) => role === "student");
-    const possible = { errors: Boolean(this.truth), disagreement: students };
+    const members = hasShare(this.scene, "members");
+    const possible = { errors: Boolean(this.truth), disagreement: students, members };
     const layers = Object.entries(LAYERS).filter(([name]) => possible[name] ?? true);
     this.slider = element("input", {
       type: "range", min: 0, max: 100, value: this.view.opacity, "aria-label": "Opacity of the masks",
@@ -102,7 +104,9 @@ export const controls = {
   },
 
   hint() {
-    const { cell, layer } = this.view;
+    const { cell } = this.view;
+    const none = this.view.layer === "members" && !hasShare(this.scene, "members");
+    const layer = none ? "classes" : this.view.layer;
     const waits = !cell && SHARES.includes(layer) && !this.scene.panels.some((panel) => panel[layer]);
     if (waits) return this.scene.complete ? "Still on its way." : "It could not be loaded: press the layer once more.";
     if (!cell) return LAYERS[layer][1];

@@ -4,7 +4,8 @@
 import { packed, ramp } from "../shared/colours.mjs";
 
 export const UNLIKE = [236, 32, 96];
-export const SHARES = ["confidence", "entropy"];
+// The planes of shares of a panel, in the order of app/services/overlays.py; only committees have the last one.
+export const SHARES = ["confidence", "entropy", "members"];
 const CLEAR = 0;
 
 // A table for the pairs (first, second) of bytes; `colour(first, second)` is asked for `firsts` x `seconds` of them.
@@ -14,6 +15,11 @@ function pairTable(firsts, seconds, colour) {
     for (let second = 0; second < seconds; second++) table[(first << 8) | second] = colour(first, second);
   }
   return table;
+}
+
+// Whether any panel has, or will have, this plane.
+export function hasShare(scene, name) {
+  return scene.panels.some((panel) => panel[name] || (panel.shares?.length ?? 0) > SHARES.indexOf(name));
 }
 
 // How many of `planes` differ from `reference`, for every pixel.

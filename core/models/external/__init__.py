@@ -1,4 +1,4 @@
-"""Models that people bring, as networks like ours: ONNX files, folders of transformers and of smp."""
+"""Models that people bring, as networks like ours: ONNX files, OpenVINO IRs, folders of transformers and of smp."""
 
 from pathlib import Path
 
@@ -15,15 +15,17 @@ from core.models.external.onnx_network import ArrayNetwork
 from core.models.external.torch_networks import TORCH_KINDS, build_here
 from core.models.mapped import MappedModel
 
-KINDS = ("onnx", *TORCH_KINDS, COMMITTEE)
+FILE_KINDS = ("onnx", "openvino")
+"""Models that a runtime of its own runs, from arrays to arrays, in a confined process."""
+KINDS = (*FILE_KINDS, *TORCH_KINDS, COMMITTEE)
 """Architectures of a card that are not built here but brought."""
 
 
 def load_brought(folder: Path, card: ModelCard, device: torch.device, *, limits: RunLimits | None = None) -> nn.Module:
     """The model of a card whose files lie in `folder`; it answers in the classes of the card.
 
-    An ONNX file runs in a confined process, unless its owner imported it and there is a GPU for it; what a visitor
-    imported always does. Raises `CheckpointError` and `ModelError`.
+    An ONNX file runs in a confined process, unless its owner imported it and there is a GPU for it; an OpenVINO IR
+    and what a visitor imported always do. Raises `CheckpointError` and `ModelError`.
     """
     arguments = card.model.arguments
     for name in arguments.get("files", ()):
@@ -73,7 +75,7 @@ def _network(folder: Path, card: ModelCard, device: torch.device, limits: RunLim
             from core.brought.onnx_session import OnnxSession
 
             return ArrayNetwork(OnnxSession(folder / arguments["file"], cuda=True), arguments), True
-    elif not confined:
+    elif kind not in FILE_KINDS and not confined:
         return build_here(folder, kind, arguments), False
     run = ConfinedRun(OpenedModel(folder, kind, arguments), limits=limits, threads=torch.get_num_threads())
     return ArrayNetwork(run, arguments), True

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.brought import onnx_file
+from core.brought import onnx_file, openvino_file
 from core.brought.found import FoundModel, ModelAnswers, card_of, check_name, missing, settle
 from core.brought.model_folder import inspect_folder
 from core.brought.shared_card import CARD, with_card
 from core.cards import ModelCard, brought_stem, load_card, resolve
 from core.errors import CheckpointError, ConfigError, ModelError, PictureRefusedError
 from core.files import discard, write_aside
-from core.models.external import limits_for
+from core.models.external import FILE_KINDS, limits_for
 from core.models.external.confined_network import ConfinedRun, OpenedModel, RunLimits
 from core.models.external.onnx_network import ArrayNetwork, Run
 from core.models.external.torch_networks import TORCH_KINDS, build_here, run_of
@@ -46,12 +46,17 @@ class Probe:
 
 
 def inspect(source: Path) -> FoundModel:
-    """What a model says of itself: an .onnx file, or a folder that holds one, or one of transformers or smp.
+    """What a model says of itself: an .onnx file, the .xml of an OpenVINO IR, a folder of one, of transformers or smp.
 
     Nothing of it runs. A card beside it (`core.brought.shared_card`) says what its files do not. Raises `ModelError`.
     """
+    return settle(*found_in(source, ModelAnswers()))
+
+
+def found_in(source: Path, said: ModelAnswers) -> tuple[FoundModel, ModelAnswers]:
+    """What the files of a model say, and what a person says and the card beside it. Raises `ModelError`."""
     found = _inspected(source)
-    return settle(found, _with_card(found, ModelAnswers(), source))
+    return found, _with_card(found, said, source)
 
 
 def _with_card(found: FoundModel, said: ModelAnswers, source: Path) -> ModelAnswers:
@@ -66,18 +71,21 @@ def _with_card(found: FoundModel, said: ModelAnswers, source: Path) -> ModelAnsw
 def _inspected(source: Path) -> FoundModel:
     """What the files of the model itself say. Raises `ModelError`."""
     if source.is_dir():
-        graphs = sorted(source.glob("*.onnx"))
-        if len(graphs) == 1 and not (source / "config.json").is_file():
-            return onnx_file.inspect(graphs[0])
+        for pattern, read in (("*.onnx", onnx_file.inspect), ("*.xml", openvino_file.inspect)):
+            graphs = sorted(source.glob(pattern))
+            if len(graphs) == 1 and not (source / "config.json").is_file():
+                return read(graphs[0])
         return inspect_folder(source)
     if not source.is_file():
-        raise ModelError(f"There is no file or folder {source.name}: choose an .onnx file, or a folder of a model.")
+        raise ModelError(
+            f"There is no file or folder {source.name}: choose an .onnx or .xml file, or a folder of a model."
+        )
     if source.suffix.lower() in _PICKLES:
         raise ModelError(
             f"{source.name} may run code when it is opened, so it never is: export the model to ONNX "
             "(torch.onnx.export), or save it with save_pretrained(folder, safe_serialization=True), and bring that."
         )
-    return onnx_file.inspect(source)
+    return openvino_file.inspect(source) if source.suffix.lower() == ".xml" else onnx_file.inspect(source)
 
 
 def import_model(
@@ -105,8 +113,7 @@ def import_model(
     """
     target = brought_stem(check_name(name)).parent
     require_free(name)
-    found = _inspected(source)
-    said = _with_card(found, said, source)
+    found, said = found_in(source, said)
     known = settle(found, said)
     if asked := missing(known):
         raise ConfigError(asked)
@@ -174,20 +181,26 @@ def probe(folder: Path, known: FoundModel, limits: RunLimits, *, confined: bool)
 
     Raises `ModelError`.
     """
+    with running(folder, known, limits, confined=confined or known.kind in FILE_KINDS) as run:
+        return probe_with(run, known)
+
+
+def probe_with(run: Run, known: FoundModel) -> Probe:
+    """The same with a model that is open. Raises `ModelError`."""
     sides = ((1, known.tile, known.tile),) if known.fixed and known.tile else _PROBES
-    with _running(folder, known, limits, confined=confined or known.kind == "onnx") as run:
-        for at, (multiple, height, width) in enumerate(sides):
-            try:
-                return replace(_probed(run, known, height, width), multiple=multiple)
-            except PictureRefusedError:
-                # A network of fixed strides may take no odd size.
-                if at == len(sides) - 1:
-                    raise
+    for at, (multiple, height, width) in enumerate(sides):
+        try:
+            return replace(_probed(run, known, height, width), multiple=multiple)
+        except PictureRefusedError:
+            # A network of fixed strides may take no odd size.
+            if at == len(sides) - 1:
+                raise
     raise ModelError("The model was not run.")
 
 
 @contextmanager
-def _running(folder: Path, known: FoundModel, limits: RunLimits, *, confined: bool) -> Iterator[Run]:
+def running(folder: Path, known: FoundModel, limits: RunLimits, *, confined: bool) -> Iterator[Run]:
+    """The model of a folder as a function from arrays to arrays, in a process of its own where it is `confined`."""
     if not confined:
         yield run_of(build_here(folder, known.kind, known.network))
         return
@@ -239,8 +252,11 @@ def _are_probabilities(scores: NDArray[np.float32]) -> bool:
     return bool(inside and (scores.shape[1] == 1 or np.abs(scores.sum(axis=1) - 1).max() < _SAME))
 
 
-def with_probe(known: FoundModel, probed: Probe) -> FoundModel:
-    """What a run adds to what its files say: how many channels, where they lie, what they are. Raises `ConfigError`."""
+def with_probe(known: FoundModel, probed: Probe, *, asking: bool = True) -> FoundModel:
+    """What a run adds to what its files say: how many channels, where they lie, what they are.
+
+    Raises `ConfigError` where it is `asking` and something is still missing.
+    """
     channels = probed.shape[0]
     binary = channels == 1
     network = known.network | {"channels_last": probed.channels_last, "binary": binary, "multiple": probed.multiple}
@@ -252,7 +268,7 @@ def with_probe(known: FoundModel, probed: Probe) -> FoundModel:
     settled = replace(
         known, network=network, outputs=2 if binary else channels, output=output, facts=facts, notes=notes
     )
-    if asked := missing(settled):
+    if asking and (asked := missing(settled)):
         raise ConfigError(asked)
     return settled
 

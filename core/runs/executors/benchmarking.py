@@ -1,5 +1,6 @@
 """A benchmark as a run: its plan is measured, and the result kept in the list of results under the run's id."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,5 +29,5 @@ def execute(job: dict[str, Any], folder: Path, *, emit: OnProgress, cancelled: C
     found = measure(plan, folder=kept / "files", emit=emit, cancelled=cancelled, benchmark_id=folder.name)
     if cancelled():
         raise CancelledError
-    results.save(found, into=kept)
+    results.save(replace(found, owner=str(job.get("owner", ""))), into=kept)
     return {"result": found.id}

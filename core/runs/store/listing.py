@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from core.runs.store.records import RunKind, RunPage, RunQuery, RunRecord, RunState
 from core.runs.store.tables import QUEUE_ORDER, RUNS, read_settings, to_run
@@ -24,7 +24,7 @@ def queued_runs(connection: Connection, kinds: Sequence[RunKind]) -> list[RunRec
 
 def page_of_runs(connection: Connection, query: RunQuery) -> RunPage:
     """The runs that suit the query, without reading the others."""
-    kind, suits = RUNS.c.kind.in_(query.kinds), _conditions(query)
+    kind, suits = and_(RUNS.c.kind.in_(query.kinds), *_shown_to(query.viewer)), _conditions(query)
     wanted = select(RUNS).where(kind, *suits).order_by(RUNS.c.sequence.desc()).offset(query.first).limit(query.most)
     known = connection.scalars(select(func.count()).where(kind)).one()
     total = connection.scalars(select(func.count()).where(kind, *suits)).one() if suits else known
@@ -38,6 +38,17 @@ def _controls_of(connection: Connection, run_ids: Sequence[str]) -> dict[str, st
     # The column also names the run that trains a teacher; only settings tell these from controls.
     read = ((row.id, read_settings(row)[0].control_of) for row in connection.execute(query))
     return {controlled: run_id for run_id, controlled in read if controlled}
+
+
+def private_runs(connection: Connection) -> dict[str, str]:
+    """The runs of all kinds that are one person's alone: the name of their folder by the run's id."""
+    query = select(RUNS.c.id, RUNS.c.owner).where(RUNS.c.owner != "", RUNS.c.shared.is_(False))
+    return {row.id: row.owner for row in connection.execute(query)}
+
+
+def _shown_to(viewer: str | None) -> list[ColumnElement[bool]]:
+    """Everybody's runs and those of the viewer; None: all runs."""
+    return [] if viewer is None else [or_(RUNS.c.owner.in_(("", viewer)), RUNS.c.shared)]
 
 
 def waiting_kinds(connection: Connection) -> set[RunKind]:

@@ -9,6 +9,7 @@ from sqlalchemy.schema import CreateColumn
 from core.runs.store.tables import RUNS, SCHEMA, WORKERS
 
 _ADDED: dict[int, tuple[tuple[Table, tuple[str, ...]], ...]] = {
+    6: ((RUNS, ("owner", "shared")),),
     5: ((RUNS, ("study", "role", "trial")),),
     4: ((RUNS, ("kind", "job")),),
     3: ((RUNS, ("launched_by",)),),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core import paths
 from core.errors import ConfigError, RunError
+from core.model_owners import all_members
 from core.runs.store.records import RunKind, RunRecord, RunState
 from core.runs.store.run_files import folder_bytes
 
@@ -38,7 +39,7 @@ def candidates(store: "RunStore", limits: KeepLimits, *, now: Callable[[], float
     """The runs that are over the limits, the longest ended first. Predictions go with their visitor's pictures."""
     known = store.list(kinds=(RunKind.TRAINING, RunKind.BENCHMARK))
     searches = store.list([RunState.QUEUED, RunState.RUNNING], kinds=(RunKind.SEARCH,))
-    needed = _needed(known, {search.name for search in searches})
+    needed = _needed(known, {search.name for search in searches}) | all_members(store.home)
     ended = [run for run in known if run.state.final and not run.pinned and run.id not in needed]
     ended.sort(key=lambda run: run.finished_at or run.created_at)
     over = []

@@ -103,8 +103,10 @@ class RunRecord:
     reduced because memory ran out. `worker` names who holds it ("" when nobody does). `priority`: higher goes first; a
     pinned run is never pruned. `summary` is what `core.runs.execution.execute` gave back, empty until the run is done.
     `launched_by` is the key of the visitor who launched it ("" for the command line); of a prediction, the name of the
-    folder that holds the visitor's pictures. `config` are the settings of a training run; other kinds have theirs in
-    `job`, as JSON values, and of `config` only the name counts. `part` says which search a run belongs to, if any.
+    folder that holds the visitor's pictures. `owner` is whose models it uses ("": everybody's), by the name of their
+    folder: until they share it, nobody else is shown the run or its student. `config` are the settings of a training
+    run; other kinds have theirs in `job`, as JSON values, and of `config` only the name counts. `part` says which
+    search a run belongs to, if any.
     """
 
     id: str
@@ -126,11 +128,18 @@ class RunRecord:
     priority: int = 0
     pinned: bool = False
     launched_by: str = ""
+    owner: str = ""
+    shared: bool = False
     progress: float = 0.0
     summary: dict[str, Any] = field(default_factory=dict)
     kind: RunKind = RunKind.TRAINING
     job: dict[str, Any] = field(default_factory=dict)
     part: StudyPart | None = None
+
+    @property
+    def private_to(self) -> str:
+        """Whose it is alone, by the name of their folder; "" for everybody's."""
+        return "" if self.shared else self.owner
 
 
 @dataclass(frozen=True)
@@ -138,7 +147,8 @@ class RunQuery:
     """Which runs of a long list are wanted: `most` of them, newest first, from number `first` (0: the newest).
 
     `text` stands somewhere in the name or the id of a run, of its teacher, or of the run that it controls; upper and
-    lower case are the same. No `states` are all of them; `ids` None: any run, else only these.
+    lower case are the same. No `states` are all of them; `ids` None: any run, else only these. `viewer` is the folder
+    of a visitor who asks, "" of one who cannot be known again: others' private runs are left out; None: none is.
     """
 
     text: str = ""
@@ -147,6 +157,7 @@ class RunQuery:
     most: int = 50
     kinds: tuple[RunKind, ...] = (RunKind.TRAINING,)
     ids: tuple[str, ...] | None = None
+    viewer: str | None = None
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ The contract that any database behind it must keep (tests/unit/runs/store/ runs 
 - done, failed and cancelled are final: only `retry` (failed, cancelled) and `delete` (anything but running) leave them.
 - Times are shown to people. They come from `now`, so that a test can set the clock; no end is before its beginning.
 - The schema has a version; an older store is brought to this one when it is opened, a newer one is refused.
-- The files of a run lie in `home/ID/`, never in the database.
+- The files of a run lie in `home/ID/`, never in the database. Whose models a run uses, theirs it is (`model_use`).
 """
 
 import errno
@@ -44,6 +44,7 @@ from core.errors import FencedError, RunNotFoundError, RunStateError, StoreError
 from core.out_of_memory import plan_retry, too_large
 from core.runs.store import attempts, listing
 from core.runs.store.database import Database
+from core.runs.store.model_use import ModelUse
 from core.runs.store.records import (
     LAST_CHECKPOINT,
     MACHINE_WIDTH,
@@ -64,7 +65,6 @@ from core.runs.store.tables import (
     claim_first,
     end_run,
     find,
-    insert_run,
     read_settings,
     requeue,
     require_room,
@@ -104,6 +104,7 @@ class RunStore:
         self._now, self._token = now, token
         self._database = Database(url or paths.store_url() or URL.create("sqlite", database=str(self.home / "runs.db")))
         self._workers = WorkerRegistry(self._database, now=now)
+        self.model_use = ModelUse(self._database, self.home)
 
     def close(self) -> None:
         """Give all connections to the database back."""
@@ -145,15 +146,14 @@ class RunStore:
         if worker is not None:
             attempts.take(self.folder(run_id), 1)
         with self._database.write() as connection:
-            return insert_run(connection, run_id, config, self._now(), worker=worker, priority=priority)
+            return self.model_use.insert(connection, run_id, config, self._now(), worker=worker, priority=priority)
 
     def add_job(self, job: JobRequest, *, most: int | None = None, launched_by: str = "") -> RunRecord:
         """Queue a quick run. Raises `RunStateError` when more than `most` of its kind would be queued and running."""
-        settings = json.dumps({"kind": job.kind})
         with self._database.write(alone=True) as connection:
             require_room(connection, job.kind, 1, most)
-            run_id, config = self._new_folder(settings), RunConfig(kind="train", name=job.name)
-            made = insert_run(connection, run_id, config, self._now(), launched_by=launched_by, job=job)
+            run_id, config = self._new_folder(json.dumps({"kind": job.kind})), RunConfig(kind="train", name=job.name)
+            made = self.model_use.insert(connection, run_id, config, self._now(), launched_by=launched_by, job=job)
         announce_job(self.home)
         return made
 
@@ -185,7 +185,7 @@ class RunStore:
                     for make in (None, *behind):
                         wanted = wanted if make is None else make(wanted, made[-1])
                         made.append(self._new_folder(wanted.validate().to_json()))
-                        insert_run(connection, made[-1], wanted, self._now(), launched_by=launched_by)
+                        self.model_use.insert(connection, made[-1], wanted, self._now(), launched_by=launched_by)
                 return [to_run(find(connection, run_id)) for run_id in made]
         except TerrastillError:
             for run_id in made:
@@ -236,14 +236,13 @@ class RunStore:
     def pin(self, run_id: str, pinned: bool = True) -> RunRecord:
         """Keep a run from being pruned, or no longer."""
         with self._database.write() as connection:
-            find(connection, run_id)
             return change(connection, run_id, pinned=pinned)
 
     def delete(self, run_id: str, *, to_prune: bool = False, running: bool = False) -> None:
         """Remove a run with its folder; links are removed themselves, never followed. Not while it is running.
 
         `to_prune` also spares what is pinned or was queued again meanwhile; `running` removes even then: the process
-        holds it no longer, and its worker ends it. Raises `RunStateError`.
+        holds it no longer, and its worker ends it. Raises `RunStateError`, also while its student is needed.
         """
         folder, aside = self.folder(run_id), self.home / f".deleted-{run_id}"
         with self._database.write() as connection:
@@ -252,6 +251,8 @@ class RunStore:
                 raise RunStateError(f"Run {run_id} is running: cancel it first, then delete it.")
             if to_prune and (row.pinned or not RunState(row.state).final):
                 raise RunStateError(f"Run {run_id} is pinned or waits in the queue: it is not pruned.")
+            if not running:
+                self.model_use.require_unneeded(run_id, connection)
             connection.execute(delete(RUNS).where(RUNS.c.id == run_id))
             # Renamed within the transaction: row and folder go together, and the slow removal holds no lock.
             if folder.is_symlink() or folder.exists():
@@ -330,10 +331,7 @@ class RunStore:
             return end_run(connection, row, RunState.FAILED, self._now(), error=error)
 
     def release(self, run_id: str, worker: str, *, attempt: int, reason: str | None = None) -> RunRecord:
-        """The process stopped as asked: running → cancelled if that was requested, else → queued, with a reason.
-
-        No restart is counted.
-        """
+        """The process stopped as asked: → cancelled if requested, else → queued with a reason; no restart counts."""
         with self._held(run_id, worker, attempt) as (connection, row):
             if row.cancel_requested:
                 return end_run(connection, row, RunState.CANCELLED, self._now())

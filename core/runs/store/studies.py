@@ -29,6 +29,7 @@ from core.runs.store.tables import RUNS, change, end_run, find, insert_run, requ
 
 TRIAL, WINNER, CONTROL = "trial", "winner", "control"
 _ACTIVE = (RunState.QUEUED, RunState.RUNNING)
+_LENGTH = func.length(RUNS.c.job)
 _FACTS = (
     *(RUNS.c.sequence, RUNS.c.id, RUNS.c.role, RUNS.c.trial, RUNS.c.state, RUNS.c.progress, RUNS.c.job),
     *(RUNS.c.summary, RUNS.c.error, RUNS.c.started_at, RUNS.c.finished_at, RUNS.c.control_of, RUNS.c.cancel_requested),
@@ -82,7 +83,8 @@ class StudyStore(RunStore):
                 raise RunStateError(f"There is a search {job.name} already: continue that one, or choose another name.")
             run_id = self._new_folder(json.dumps({"kind": job.kind, **job.settings}))
             config = RunConfig(kind="train", name=job.name)
-            made = insert_run(connection, run_id, config, self._now(), launched_by=launched_by, job=job)
+            now = self._now()
+            made = self.model_use.insert(connection, run_id, config, now, launched_by=launched_by, job=job)
         announce_job(self.home)
         return made
 
@@ -120,8 +122,8 @@ class StudyStore(RunStore):
             with self._holding(search) as connection:
                 there = connection.execute(_runs_of(part.study, part.role).where(RUNS.c.trial == part.number)).first()
                 if there is None:
-                    by = search.launched_by
-                    made = insert_run(connection, run_id, config, self._now(), launched_by=by, part=part)
+                    by, owner = search.launched_by, search.private_to
+                    made = insert_run(connection, run_id, config, self._now(), launched_by=by, part=part, owner=owner)
                     change(connection, search.id, lapses=0)
                     return made
         except TerrastillError:
@@ -199,7 +201,7 @@ class StudyStore(RunStore):
         counts = func.count(), func.sum(RUNS.c.attempt), func.max(RUNS.c.finished_at), func.sum(func.length(RUNS.c.job))
         with self._database.read() as connection:
             runs = connection.execute(select(*counts).where(RUNS.c.study == name)).one()
-            own = select(RUNS.c.id, RUNS.c.state, RUNS.c.attempt, RUNS.c.cancel_requested, func.length(RUNS.c.job))
+            own = select(RUNS.c.id, RUNS.c.state, RUNS.c.attempt, RUNS.c.cancel_requested, RUNS.c.shared, _LENGTH)
             search = connection.execute(own.where(RUNS.c.kind == RunKind.SEARCH, RUNS.c.name == name)).first()
             return (*map(str, runs), *map(str, search or ()))
 

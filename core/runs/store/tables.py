@@ -31,7 +31,7 @@ from core.config import RunConfig
 from core.errors import ConfigError, RunNotFoundError, RunStateError
 from core.runs.store.records import JobRequest, RunKind, RunRecord, RunState, StudyPart, WorkerRecord, choose_slot
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 METADATA = MetaData()
 # Four columns have an older name than the field of the record: lapses, beats, narrowed and beat_at.
@@ -68,6 +68,8 @@ RUNS = Table(
     Column("study", String(80)),
     Column("role", String(16)),
     Column("trial", Integer),
+    Column("owner", String(64), nullable=False, default="", server_default=""),
+    Column("shared", Boolean, nullable=False, default=False, server_default=false()),
     Index("runs_by_state", "state", "sequence"),
     Index("runs_by_study", "study", "role", "trial", unique=True),
     sqlite_autoincrement=True,
@@ -136,10 +138,12 @@ def insert_run(
     launched_by: str = "",
     job: JobRequest | None = None,
     part: StudyPart | None = None,
+    owner: str = "",
 ) -> RunRecord:
     """Add a queued run; with `worker`, one that this worker runs in attempt 1. `now`: Unix seconds.
 
-    With `job` it is of that kind, at the kind's priority; with `part` it belongs to a search.
+    With `job` it is of that kind, at the kind's priority; with `part` it belongs to a search. `owner` is for
+    `RunRecord.owner`.
     """
     row: dict[str, Any] = {
         "id": run_id,
@@ -148,6 +152,7 @@ def insert_run(
         "state": RunState.QUEUED,
         "priority": priority,
         "launched_by": launched_by,
+        "owner": owner,
         "wanted": config.train.device,
         "device": config.train.device,
         # The run that this one waits for.
@@ -245,6 +250,8 @@ def to_run(row: Row[Any]) -> RunRecord:
         priority=row.priority,
         pinned=row.pinned,
         launched_by=row.launched_by,
+        owner=row.owner,
+        shared=row.shared,
         progress=row.progress,
         summary=json.loads(row.summary),
         kind=RunKind(row.kind),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { packed, ramp } from "../../../app/web/shared/colours.mjs";
-import { UNLIKE, compose, layerOf, outlined, votes } from "../../../app/web/viewer/layers.mjs";
+import { UNLIKE, compose, hasShare, layerOf, outlined, votes } from "../../../app/web/viewer/layers.mjs";
 
 const classes = [[10, 0, 0], [0, 20, 0], [0, 0, 30], [9, 9, 9]].map((safe, index) => ({ safe, colour: [index, index, index] }));
 const panel = (role, ...plane) => ({ role, plane: Uint8Array.from(plane), confidence: new Uint8Array(plane.length).fill(255), entropy: new Uint8Array(plane.length) });
@@ -52,6 +52,17 @@ test("confidence and entropy run from dark to light", () => {
   for (let share = 0; share < 1; share += 0.05) assert.ok(light(ramp(share + 0.05)) > light(ramp(share)));
   assert.equal(shown(scene(), 1, { layer: "confidence" })[0], packed(ramp(1)));
   assert.equal(shown(scene(), 1, { layer: "entropy" })[0], packed(ramp(0)));
+});
+
+test("a committee shows how much its members disagree, and other models their classes", () => {
+  const made = scene();
+  assert.equal(hasShare(made, "members"), false);
+  made.panels[1].members = Uint8Array.of(0, 255, 0, 0);
+  assert.equal(hasShare(made, "members"), true);
+  assert.equal(hasShare({ panels: [{ shares: [1, 2, 3] }] }, "members"), true);
+  assert.equal(hasShare({ panels: [{ shares: [1, 2] }] }, "members"), false);
+  assert.deepEqual(shown(made, 1, { layer: "members" }), [ramp(0), ramp(1), ramp(0), ramp(0)].map((colour) => packed(colour)));
+  assert.deepEqual(shown(made, 2, { layer: "members" }), shown(made, 2, {}));
 });
 
 test("every canvas pixel shows the picture's pixel under its middle, at any scale and place", () => {

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,8 @@ from core.cards import ModelCard, load_card, resolve
 from core.classes import ClassMap, colours_for
 from core.config import ModelConfig
 from core.errors import ConfigError
+from core.infer.members import predict_with_members
+from core.infer.predict import predict
 from core.losses import catalogue
 from core.models.committee import Committee, Member, committee_card, disagreement
 from core.models.external.importer import keep_card
@@ -82,6 +85,25 @@ def test_disagreement_is_zero_for_one_voice_and_one_where_each_is_certain_of_ano
     half = disagreement([certain[:1], (certain[:1] + certain[1:2]) / 2], [0.5, 0.5]).item()
     information = -0.75 * math.log(0.75) - 0.25 * math.log(0.25) - 0.5 * math.log(2)
     assert half == pytest.approx(information / math.log(2), abs=1e-4)
+
+
+@pytest.mark.parametrize("side", [8, 120])
+def test_one_pass_gives_what_it_says_and_how_much_its_members_disagree_in_windows_too(side: int) -> None:
+    made = committee(Member(network(1), card_of(), NAMES), Member(network(2), card_of(), NAMES), weights=(2, 1))
+    picture = torch.randint(0, 256, (side, side, 3), generator=torch.Generator().manual_seed(1)).byte().numpy()
+    normaliser = Normaliser.of((0.0,) * 3, (1.0,) * 3, "cpu")
+    found, members = predict_with_members(made, picture, normaliser=normaliser, tile=96)
+    plain = predict(made, picture, normaliser=normaliser, tile=96)
+    assert members is not None
+    np.testing.assert_allclose(found.probabilities, plain.probabilities, atol=1e-5)
+    if side == 8:
+        with torch.no_grad():
+            _, agreed = made.answer(torch.from_numpy(picture).permute(2, 0, 1)[None].float())
+        np.testing.assert_allclose(members, 1 - agreed[0].numpy(), atol=1e-5)
+    assert 0 <= members.min() < members.max() <= 1
+    alone = committee(Member(network(1), card_of(), NAMES), weights=(1,))
+    assert predict_with_members(alone, picture, normaliser=normaliser)[1] is None
+    assert predict_with_members(network(1), picture, normaliser=normaliser)[1] is None
 
 
 def test_agreement_weighs_a_distillation_only_where_it_was_asked_for() -> None:

@@ -15,7 +15,20 @@ from core.runs.store.run_store import RunStore
 from core.runs.store.tables import RUNS, SCHEMA, WORKERS
 
 NEW_SINCE_1 = {
-    "runs": {"priority", "pinned", "beats", "narrowed", "launched_by", "kind", "job", "study", "role", "trial"},
+    "runs": {
+        "priority",
+        "pinned",
+        "beats",
+        "narrowed",
+        "launched_by",
+        "kind",
+        "job",
+        "study",
+        "role",
+        "trial",
+        "owner",
+        "shared",
+    },
     "workers": {"memory", "born"},
 }
 

@@ -1,0 +1,101 @@
+"""What a file says of the input and the output of its graph, read as a picture and as scores for its classes."""
+
+from dataclasses import dataclass
+
+from core.brought.found import LARGEST_TILE, SMALLEST
+from core.errors import ModelError
+
+_INPUTS = ("float32", "float16", "uint8")
+_OUTPUTS = ("float32", "float16", "float64")
+_CLASS_NUMBERS = ("ArgMax", "TopK")
+PROBABILITIES = ("Softmax", "Sigmoid", "HardSigmoid", "SoftMax")
+"""Operators that end a graph which gives probabilities."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """An input or output: its type, and its sides; None: free, and no sides at all: not said."""
+
+    name: str
+    kind: str
+    shape: tuple[int | None, ...] | None
+
+    def __str__(self) -> str:
+        """`float32 1 x 3 x any x any`."""
+        sides = "" if self.shape is None else " x ".join("any" if side is None else str(side) for side in self.shape)
+        return f"{self.kind} {sides}".strip()
+
+
+def the_input(values: list[Value]) -> Value:
+    """The only one of them. Raises `ModelError` unless it is a batch of pictures."""
+    if len(values) != 1:
+        raise ModelError(f"The model takes {len(values)} inputs: bring one that takes a picture and nothing else.")
+    (value,) = values
+    if value.kind not in _INPUTS:
+        raise ModelError(f"The model takes {value.kind or 'no tensor'}: bring one that takes {', '.join(_INPUTS)}.")
+    if value.shape is not None and len(value.shape) != 4:
+        raise ModelError(
+            f"The model's input has {len(value.shape)} sides: it must be a batch of pictures, of 4 (N, C, H, W)."
+        )
+    return value
+
+
+def the_output(value: Value, last_operator: str) -> Value:
+    """The same value. Raises `ModelError` unless it is a score for each class and pixel."""
+    if last_operator in _CLASS_NUMBERS or value.kind not in _OUTPUTS:
+        raise ModelError(
+            "The model gives the number of a class, and a student learns from probabilities: export it without the "
+            "argmax at its end."
+        )
+    if value.shape is not None and len(value.shape) != 4:
+        raise ModelError(
+            f"The model's output has {len(value.shape)} sides: one for each class and pixel is needed, (N, C, H, W)."
+        )
+    return value
+
+
+def picture_of(source: Value) -> tuple[str | None, int | None, bool]:
+    """Layout (None: not known), side and whether it takes no other. Raises `ModelError`."""
+    if source.shape is None:
+        return None, None, False
+    _, one, two, three = source.shape
+    layouts = [layout for layout, channels in (("nchw", one), ("nhwc", three)) if channels == 3]
+    layout = layouts[0] if len(layouts) == 1 else None
+    if layout is None and None not in (one, three):
+        raise ModelError(
+            f"The model takes {one} or {three} bands: pictures here have red, green and blue. Bring one for three."
+        )
+    sides = (two, three) if layout != "nhwc" else (one, two)
+    if layout is None or sides == (None, None):
+        return layout, None, False
+    if sides[0] != sides[1] or sides[0] is None or not SMALLEST <= sides[0] <= LARGEST_TILE:
+        shown = " x ".join(str(side or "any") for side in sides)
+        raise ModelError(
+            f"The model takes pictures of {shown} pixels: bring one for squares of {SMALLEST} to {LARGEST_TILE}, or "
+            "for any size."
+        )
+    return layout, sides[0], True
+
+
+def channels_of(result: Value, layout: str | None, names: int) -> int | None:
+    """How many the output has, of which `names` are named; None where only a run can tell."""
+    if result.shape is None:
+        return None
+    _, one, two, three = result.shape
+    candidates = [side for side in (one, three) if side is not None]
+    if names and names in candidates:
+        return names
+    if two is not None and three == two and one != two:
+        return one
+    if two is not None and one == two and three != two:
+        return three
+    if one is not None and three is None:
+        return one
+    if three is not None and one is None:
+        return three
+    return one if layout == "nchw" else None
+
+
+def tile_in(side: float | None) -> int | None:
+    """A side that a file names, where it can be that of a tile."""
+    return int(side) if side and SMALLEST <= side <= LARGEST_TILE else None
