@@ -49,6 +49,13 @@ def add_blocks(verb: Any) -> None:
         help="cut labelled images into blocks that train, validate and test, with margins between them (default: where "
         "there is but one)",
     )
+    verb.add_argument(
+        "--margin",
+        type=int,
+        metavar="PIXELS",
+        help="between blocks that train, validate and test, at least as wide as the crop of the training (default: "
+        "256, less in a small image)",
+    )
 
 
 def choices(args: argparse.Namespace) -> "ImportChoices":
@@ -68,6 +75,7 @@ def choices(args: argparse.Namespace) -> "ImportChoices":
         licence=getattr(args, "licence", ""),
         attribution=getattr(args, "attribution", ""),
         blocks=getattr(args, "blocks", None),
+        margin=getattr(args, "margin", None),
     )
 
 

@@ -11,6 +11,8 @@ from core.errors import ConfigError
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
+    from core.data.importing import OnPicture
+    from core.events import OnProgress
 
 
 def add(verbs: Any) -> None:
@@ -179,8 +181,8 @@ def _import(args: argparse.Namespace) -> int:
     from core.data.dataset_files import import_dataset
     from core.data.importing import opened_source
 
-    with opened_source(args.source) as tree:
-        found = import_dataset(tree, args.name, choices(args))
+    with opened_source(args.source) as tree, progress_bar("Importing", "%") as bar:
+        found = import_dataset(tree, args.name, choices(args), progress=_shares(bar))
     told = {"name": args.name, "folder": str(named.folder_of(args.name)), **found.to_json()}
     if args.json:
         say_json(told)
@@ -212,6 +214,13 @@ def _pseudo_masks(args: argparse.Namespace) -> int:
         )
         say(f"They are in {target}.")
     return 1 if found.problems else 0
+
+
+def _shares(bar: "OnProgress") -> "OnPicture":
+    """What shows on a bar how far an import is, in per cent."""
+    from core.events import Progress
+
+    return lambda done, total, _: bar(Progress(round(100 * done / max(1, total)), 100))
 
 
 def _source(args: argparse.Namespace) -> Path:

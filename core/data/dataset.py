@@ -35,6 +35,7 @@ class Dataset:
         depth: type of their values, as in `core.band_set.BandSet`.
         shown: which of the bands are seen as red, green and blue, as there.
         metres_per_pixel: ground resolution, where all pictures share one and it is known.
+        margin: pixels between the parts of a picture that was cut to train, validate and test; None: none was.
         split: which numbered parts train, validate and test; None: its folders say, or it is drawn.
         licence: of the pictures and masks.
         attribution: who made it, as it wants to be cited.
@@ -61,6 +62,7 @@ class Dataset:
     shown: tuple[str, ...] = ()
     metres_per_pixel: float | None = None
     split: Parts | None = None
+    margin: int | None = None
     licence: str = ""
     attribution: str = ""
     needs_root: bool = False

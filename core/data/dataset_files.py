@@ -12,7 +12,7 @@ from core.band_set import BandSet
 from core.classes import MOST_CLASSES, Colour, colours_for
 from core.data import named
 from core.data.block_files import write_blocks
-from core.data.cut_blocks import LEAST_SIDE, Block, Box, blocks_of, labelled_box, tiles_of
+from core.data.cut_blocks import LEAST_SIDE, Block, Box, blocks_of, labelled_box, margin_of, tiles_of, united
 from core.data.description import DescribedClass, DescribedSplit, Description, write_description
 from core.data.importing import ImportChoices, OnPicture, Survey, Usable, survey, telling
 from core.data.mask_files import WHOLE_PIXELS, write_mask
@@ -40,7 +40,7 @@ def import_dataset(tree: Tree, name: str, choices: ImportChoices, *, progress: O
     target = named.folder_of(name)
     if target.exists():
         raise ConfigError(f"There is a dataset {name} already: choose another name, or delete that one.")
-    found = survey(tree, choices, progress=progress)
+    found = survey(tree, choices, progress=_half(progress, 0))
     check_count(found.proposal)
     if found.groups and not choices.skip:
         raise DataError(" ".join(group.sentence for group in found.groups))
@@ -49,7 +49,7 @@ def import_dataset(tree: Tree, name: str, choices: ImportChoices, *, progress: O
         partial = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".part", dir=target.parent))
         try:
             partial.chmod(0o755)
-            write_dataset(found, partial, name, choices, progress=progress)
+            write_dataset(found, partial, name, choices, progress=_half(progress, 1))
             if target.exists():
                 raise ConfigError(f"There is a dataset {name} already: choose another name, or delete that one.")
             partial.rename(target)
@@ -57,6 +57,13 @@ def import_dataset(tree: Tree, name: str, choices: ImportChoices, *, progress: O
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return found
+
+
+def _half(progress: OnPicture | None, half: int) -> OnPicture | None:
+    """What tells of one of two passes over all pictures."""
+    if progress is None:
+        return None
+    return lambda done, total, name: progress(half * total + done, 2 * total, name)
 
 
 def write_dataset(
@@ -71,6 +78,7 @@ def write_dataset(
     check_count(found.proposal)
     description, to_parts = _description(name, found, choices), is_cut(found, choices)
     parts: dict[str, Part | None] = {}
+    margins: list[int] = []
     images, masks = folder / "images", folder / "masks"
     images.mkdir()
     masks.mkdir()
@@ -80,13 +88,15 @@ def write_dataset(
         on_share(0.0)
         own = choices.parts.get(each.picture.stem) if choices.parts else each.picture.part
         if blocks := _pieces(each, own, to_parts, table, description.band_set, choices.margin):
+            if len({block.part for block in blocks}) > 1:
+                margins.append(margin_of(united(blocks) or blocks[0], choices.margin))
             parts |= _cut(each, blocks, table, folder, description.band_set, on_share)
             continue
         parts[each.picture.stem] = own
         copy_picture(each.picture, images)
         if each.labelled:
             write_mask(masks / each.picture.stem, each.labels(), (each.height, each.width), table)
-    write_description(folder, replace(description, split=_split_of(parts)))
+    write_description(folder, replace(description, split=_split_of(parts, margins)))
 
 
 def _pieces(
@@ -126,12 +136,17 @@ def _cut(
     return write_blocks(each.picture, labels, size, blocks, folder, table, bands=bands, on_share=on_share)
 
 
-def _split_of(parts: Mapping[str, Part | None]) -> DescribedSplit:
-    """The split of pictures and tiles by what each is for; drawn at random where nothing says it."""
+def _split_of(parts: Mapping[str, Part | None], margins: list[int]) -> DescribedSplit:
+    """The split of pictures and tiles by what each is for; drawn at random where nothing says it.
+
+    `margins` are those between blocks, of which the narrowest counts.
+    """
     if not any(parts.values()):
         return DescribedSplit()
-    lists = (tuple(stem for stem, part in parts.items() if part == use) for use in ("train", "validate", "test"))
-    return DescribedSplit("names", *lists)
+    train, validate, test = (
+        tuple(stem for stem, part in parts.items() if part == use) for use in ("train", "validate", "test")
+    )
+    return DescribedSplit("names", train, validate, test, min(margins, default=None))
 
 
 def is_cut(found: Survey, choices: ImportChoices) -> bool:

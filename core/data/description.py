@@ -57,13 +57,15 @@ class DescribedClass:
 class DescribedSplit:
     """How pictures are parted. `names`: by lists of stems; `folders`: by folders in images/; `drawn`: at random.
 
-    A labelled picture that no list names trains.
+    A labelled picture that no list names trains. `margin` are the pixels that lie between the parts of a picture that
+    was cut for all three; None where none was.
     """
 
     kind: str = "drawn"
     train: tuple[str, ...] = ()
     validate: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
+    margin: int | None = None
 
     def uses(self) -> dict[str, str]:
         """Of each stem that is listed: `train`, `val` or `test`."""
@@ -160,6 +162,7 @@ def to_toml(description: Description) -> str:
     lines += ["", "[split]", _line("kind", split.kind)]
     if split.kind == "names":
         lines += [_line(name, getattr(split, name)) for name in ("train", "validate", "test")]
+    lines += [] if split.margin is None else [_line("margin", split.margin)]
     for entry, colour in zip(description.classes, description.class_map.colours, strict=False):
         lines += ["", "[[classes]]", _line("name", entry.name), _line("colour", colour)]
         lines += [_line("from", entry.source)] if entry.source else []
@@ -265,6 +268,8 @@ def _split_problems(split: Any) -> list[str]:
     lists = (split.train, split.validate, split.test)
     if not all(isinstance(stems, tuple) and all(isinstance(stem, str) for stem in stems) for stems in lists):
         return ["The lists of the split must hold names of pictures without their endings."]
+    if split.margin is not None and not (_is_whole(split.margin) and split.margin >= 0):
+        return ["The margin of the split must be a whole number of pixels, 0 or more."]
     every = [stem for stems in lists for stem in stems]
     if every and split.kind != "names":
         return [f'A split of the kind {split.kind} has no lists: write kind = "names".']

@@ -83,6 +83,7 @@ def as_dataset(description: Description, folder: Path) -> Dataset:
         depth=description.depth,
         shown=description.shown,
         metres_per_pixel=description.metres_per_pixel,
+        margin=description.split.margin,
         licence=description.licence,
         attribution=description.attribution,
         labelled_by=description.labelled_by,

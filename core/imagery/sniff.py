@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from core.errors import ImageError
+from core.imagery.limits import Limits
 from core.imagery.tiffs import read_layout
 
 Kind = Literal["PNG", "JPEG", "TIFF"]
 
 FIRST_BYTES = 32
+WHOLE_PIXELS = 25_000_000
+"""A label mask of more pixels is read in parts."""
+_WHOLE_BYTES = 200_000_000
 _KINDS: tuple[tuple[bytes, Kind], ...] = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -96,3 +100,15 @@ def _jpeg(file: BinaryIO) -> tuple[int, int]:
         if file.read(1) != b"\xff":
             break
     return 0, 0
+
+
+def is_large_tiff(path: Path) -> bool:
+    """Whether this is a TIFF that is not to be read whole. Raises `ImageError` for a damaged one."""
+    try:
+        with path.open("rb") as file:
+            if picture_kind(file.read(FIRST_BYTES)) != "TIFF":
+                return False
+            layout = read_layout(file, most_pages=Limits().pages)
+            return layout.width * layout.height > WHOLE_PIXELS or file.seek(0, 2) > _WHOLE_BYTES
+    except OSError as error:
+        raise ImageError(f"cannot be opened ({error.strerror or error}): check the path and its rights.") from error

@@ -37,7 +37,7 @@ def check(config: RunConfig, *, runs: Path) -> list[str]:
     transfer_scenes(config.data, split, bands_read(config, data.dataset, runs))
     if problems:
         raise ConfigError(problems)
-    return [*warnings, *_data_warnings(data.warnings, split)]
+    return [*warnings, *_data_warnings([*data.warnings, *_narrow(config, data.dataset)], split)]
 
 
 def require_labels(split: Split, class_map: ClassMap) -> None:
@@ -61,6 +61,17 @@ def check_settings(config: RunConfig, *, runs: Path) -> list[str]:
     if problems:
         raise ConfigError(problems)
     return warnings
+
+
+def _narrow(config: RunConfig, dataset: Dataset) -> list[str]:
+    """A warning where a view is wider than what lies between the parts of one picture."""
+    margin, crop = dataset.margin, config.data.crop
+    if margin is None or crop <= margin:
+        return []
+    return [
+        f"Training and validation lie {margin} pixels apart in one picture, less than the crop of {crop}: scores may "
+        f"be a little too high. Choose a smaller crop, or import it with a margin of {crop}."
+    ]
 
 
 def _data_warnings(warnings: list[str], split: Split) -> list[str]:

@@ -126,7 +126,7 @@ def _one_a_class(tree: Tree, pairs: Pairs) -> bool:
 
 def _is_binary(tree: Tree, path: Path) -> bool:
     try:
-        stored = tree.decoder.mask(path)
+        stored = tree.decoder.sample(path)
     except DataError:
         return True
     values = stored.values if stored.values.ndim == 2 else stored.values[..., 0]
@@ -177,7 +177,7 @@ def _one_each(tree: Tree, pairs: Pairs, notes: list[str]) -> dict[Path, Path]:
             *words_of("/".join(names[:-1])),
         }
         try:
-            values = tree.decoder.mask(example).values
+            values = tree.decoder.sample(example).values
             flat, few = values.ndim == 2, -len(np.unique(values.reshape(-1, *values.shape[2:]), axis=0))
         except DataError:
             flat, few = False, -MOST_CODE
@@ -204,7 +204,7 @@ def _meaning(tree: Tree, masks: Sequence[Path]) -> _Meaning:
     stored = []
     for path in _spread(masks):
         try:
-            stored.append(tree.decoder.mask(path))
+            stored.append(tree.decoder.sample(path))
         except DataError:
             continue
     palettes = [mask for mask in stored if mask.palette is not None]
@@ -241,7 +241,7 @@ def _palette_classes(palette: NDArray[np.uint8]) -> tuple[SourceClass, ...]:
 
 
 def _of_mask(tree: Tree, path: Path, meaning: _Meaning) -> Callable[[], Labels]:
-    return lambda: Labels.of(_codes(tree.decoder.mask(path), meaning))
+    return lambda: tree.decoder.labels(path, lambda stored: _codes(stored, meaning))
 
 
 def _codes(stored: StoredMask, meaning: _Meaning) -> NDArray[np.int32]:

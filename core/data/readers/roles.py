@@ -109,7 +109,7 @@ def _rest_and_tail(stem: str) -> tuple[str, str]:
 def may_be_labels(tree: Tree, path: Path) -> bool:
     """Whether a picture holds few values or colours in flat areas, as masks do and photos do not."""
     try:
-        values = tree.decoder.mask(path).values
+        values = tree.decoder.sample(path).values
     except DataError:
         return False
     top, left = (max(0, (side - _SIDE) // 2) for side in values.shape[:2])

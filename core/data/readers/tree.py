@@ -4,24 +4,30 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from core import image
 from core.data.folder import Pair, Read
 from core.data.opened import called, is_file_inside, is_inside
+from core.data.readers.source import Labels
 from core.errors import DataError, DatasetNotFoundError, ImageError
 from core.files import size_text
 from core.imagery.confined_picture import ConfinedPicture
 from core.imagery.decode import open_here
 from core.imagery.labels import StoredMask
 from core.imagery.limits import MEGABYTE, Info, Limits, Transform
-from core.imagery.sniff import FIRST_BYTES, picture_kind
+from core.imagery.sniff import FIRST_BYTES, is_large_tiff, picture_kind
+
+if TYPE_CHECKING:
+    from core.imagery.mask_file import MaskFile
 
 MOST_FILES = 200_000
 MOST_DEPTH = 16
@@ -163,6 +169,46 @@ class Decoder:
     def __init__(self) -> None:
         self._known: dict[Path, PictureInfo] = {}
 
+    def sample(self, path: Path) -> StoredMask:
+        """The same, or of a mask too large to be read whole a grid of small windows, one below the other."""
+        large = self._large_mask(path)
+        if large is None:
+            return self.mask(path)
+        try:
+            return large.sample()
+        except ImageError as error:
+            raise ImageError(f"{path.name} {error}") from error
+
+    def labels(self, path: Path, codes: Callable[[StoredMask], NDArray[np.int32]]) -> Labels:
+        """The labels in a mask; one too large to be read whole is read row by row.
+
+        Args:
+            path: the mask.
+            codes: gives the codes (H, W) of a mask, or of some of its rows.
+        """
+        large = self._large_mask(path)
+        if large is None:
+            return Labels.of(codes(self.mask(path)))
+
+        def rows(top: int, bottom: int) -> NDArray[np.int32]:
+            try:
+                return codes(large.rows(top, bottom))
+            except ImageError as error:
+                raise ImageError(f"{path.name} {error}") from error
+
+        return Labels(large.height, large.width, rows)
+
+    def _large_mask(self, path: Path) -> "MaskFile | None":
+        try:
+            if not is_large_tiff(path):
+                return None
+            # GDAL takes longer to import than all the rest.
+            from core.imagery.mask_file import MaskFile
+
+            return MaskFile(path, most=MOST_CODE)
+        except ImageError as error:
+            raise ImageError(f"{path.name} {error}") from error
+
     def info_of(self, path: Path) -> PictureInfo:
         """Size and ground resolution of a picture; what can be decoded in one piece is decoded whole, once."""
         if path not in self._known:
@@ -188,6 +234,9 @@ class ConfinedDecoder(Decoder):
         stored = self._read(Pair(path.stem, path, path, "", None))
         assert stored.values is not None
         return StoredMask(stored.values, stored.palette, stored.labelled)
+
+    def _large_mask(self, path: Path) -> None:
+        """None is read in this process: a larger one is refused as it is decoded."""
 
     def _decode(self, path: Path) -> PictureInfo:
         if is_tiff(path):

@@ -42,7 +42,7 @@ def _has_its_colours(tree: Tree, pictures: Sequence[Path]) -> bool:
         if not _folder(_CLASSES, tree.relative(path)):
             continue
         try:
-            stored = tree.decoder.mask(path)
+            stored = tree.decoder.sample(path)
         except DataError:
             continue
         if stored.palette is not None:

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from core import paths
-from core.config import DataConfig
+from core.config import DataConfig, ModelConfig, RunConfig
 from core.data import named, open_split
 from core.data.cut_blocks import BETWEEN, LARGEST_SIDE, Block, Box, blocks_of, margin_of
 from core.errors import ConfigError
 from core.image import read_rgb
+from core.runs.checks import check
 from tests.unit.data.readers.brought import photo, save, take, truth
 
 
@@ -90,3 +91,15 @@ def test_several_pictures_are_cut_where_a_person_says_so_alone() -> None:
     cut = take(source, "cut", blocks=True)
     assert set(cut.parts.values()) == {"train", "val", "test"}
     assert len(cut.masks) == 6
+
+
+@pytest.mark.parametrize(("margin", "crop", "warned"), [(None, 64, True), (None, 32, False), (100, 96, False)])
+def test_a_crop_wider_than_the_margin_is_warned_of(margin: int | None, crop: int, warned: bool) -> None:
+    source = paths.home() / "ortho"
+    save(source / "images" / "ortho.png", photo(1, height=80, width=600))
+    save(source / "masks" / "ortho.png", truth(1, 3, height=80, width=600))
+    taken = take(source, margin=margin)
+    assert taken.description.split.margin == (60 if margin is None else margin)
+    config = RunConfig("train", data=DataConfig("taken", crop=crop), model=ModelConfig("compact", {"base": 2}))
+    told = [text for text in check(config, runs=paths.home() / "runs") if "apart in one picture" in text]
+    assert bool(told) == warned
