@@ -43,12 +43,25 @@ FORM = (
         "cache_form",
         "average_flips",
     ),
-    *("dataset", "root", "transfer", "split", "labelled", "crop", "views_per_epoch"),
+    *("dataset", "root", "transfer", "split", "labelled", "crop", "views_per_epoch", "start_from"),
     *("base", "epochs", "batch_size", "learning_rate", "ema", "consistency", "confidence", "seed", "device", "name"),
 )
 """Every setting that the form holds, by the name of its field."""
 
-_OWN = ("teacher", "losses", "average_flips", "dataset", "root", "transfer", "split", "base", "seed", "device", "name")
+_OWN = (
+    "teacher",
+    "losses",
+    "average_flips",
+    "dataset",
+    "root",
+    "transfer",
+    "split",
+    "start_from",
+    "base",
+    "seed",
+    "device",
+    "name",
+)
 SET_BY_PRESET = tuple(name for name in FORM if name not in _OWN)
 """What choosing a preset sets; the rest says what a person has and wants, and stays."""
 

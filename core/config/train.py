@@ -75,7 +75,8 @@ class TrainConfig:
     start_from: str | None = setting(
         None,
         "Start from",
-        "A trained model of the same architecture and classes whose weights the run begins with.",
+        "A trained model of the same architecture and size whose weights the run begins with, and its control too. "
+        "Where it knows other classes, the last layer is fresh.",
         metavar="NAME",
         empty="fresh weights",
     )

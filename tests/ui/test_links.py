@@ -43,7 +43,7 @@ def _pages(path: str) -> None:
     if st.session_state.get("elsewhere"):
         page(lambda: st.title("Elsewhere"))
     else:
-        runpy.run_path(path)
+        runpy.run_path(path, run_name="__main__")
 
 
 def visit(name: str, /, **query: str | list[str]) -> AppTest:

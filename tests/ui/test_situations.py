@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.services import datasets, launch, run_settings
 from app.services.situations import SITUATIONS, defaults
-from tests.ui.conftest import World, held, words
+from tests.ui.conftest import World, held, make_model, words
 
 View = Callable[..., AppTest]
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,6 +82,21 @@ def test_consistency_is_asked_for_in_the_form_and_travels_in_the_link(view: View
     page.number_input(key="confidence").set_value(0.9).run()
     made = launched(page, world)
     assert held(made, "consistency", "confidence", "ema") == (1.0, 0.9, 0.99)
+    assert launched(view("distill", **run_settings.to_link(made.config)), world).config.train == made.config.train
+
+
+def test_a_student_starts_from_another_of_any_classes_and_its_control_with_it(view: View, world: World) -> None:
+    others = (("Roof", (1, 2, 3)), ("Rest", (4, 5, 6)), ("Unknown", (9, 9, 9)))
+    world.models["roofs"] = make_model("roofs", architecture="Compact 4", classes=others, ignore_index=2)
+    page = view("distill")
+    menu: Any = page.selectbox(key="start_from")
+    assert menu.options == ["Fresh weights", "roofs (Compact 4)"]
+    assert held(launched(page, world), "start_from") == (None,)
+    menu = page.selectbox(key="start_from")
+    menu.set_value("roofs").run()
+    made = launched(page, world)
+    assert held(made, "start_from") == ("roofs",)
+    assert made.config.as_control("run").train.start_from == "roofs"
     assert launched(view("distill", **run_settings.to_link(made.config)), world).config.train == made.config.train
 
 

@@ -26,7 +26,8 @@ def _one(dataset: OwnDataset, owner: str | None) -> None:
     parts = ", ".join(
         f"{dataset.parts[part]:,} {title.lower()}" for part, title in PARTS.items() if dataset.parts.get(part)
     )
-    told = f"{dataset.pictures:,} images, {dataset.labelled:,} with labels" + (f" ({parts})" if parts else "")
+    what = "masks" if dataset.labelled_by else "labels"
+    told = f"{dataset.pictures:,} images, {dataset.labelled:,} with {what}" + (f" ({parts})" if parts else "")
     more = [f"Licence: {dataset.licence}"] if dataset.licence else []
     by = [dataset.labelled_by] if dataset.labelled_by else []
     say.titled(dataset.title, " · ".join([whose, told, f"{len(dataset.classes)} classes", *more]), *by)

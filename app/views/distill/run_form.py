@@ -77,7 +77,7 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
     if told := launch.given(with_values(_preset(), values), control=control):
         say.caption(told)
     with st.expander("More settings"):
-        values |= _more(losses)
+        values |= _more(losses, models)
         if not asks:
             values |= transfer_field(datasets, dataset=str(values["dataset"]), needed=False)
     return launch.Request(with_values(_preset(), values), seeds=count, control=control, have=have), losses
@@ -193,7 +193,19 @@ def _labelled() -> int | None:
     )
 
 
-def _more(losses: LossForm) -> dict[str, Any]:
+def _start_from(models: dict[str, Model]) -> str | None:
+    """A student to begin with: of its size, whatever classes it tells apart."""
+    compact = {name: model for name, model in models.items() if model.architecture.startswith("Compact")}
+    titles = {state.NOTHING: "Fresh weights"}
+    titles |= {name: f"{model.title} ({model.architecture})" for name, model in compact.items()}
+    setting = setting_of("start_from")
+    chosen = linked_select(
+        setting.title, list(titles), name="start_from", title=titles.__getitem__, help=plain(setting.help)
+    )
+    return None if chosen == state.NOTHING else chosen
+
+
+def _more(losses: LossForm, models: dict[str, Model]) -> dict[str, Any]:
     left, right = st.columns(2, gap="medium")
     values: dict[str, Any] = {}
     with left:
@@ -214,6 +226,7 @@ def _more(losses: LossForm) -> dict[str, Any]:
         )
         values["confidence"] = _number("confidence", disabled=not values["consistency"])
         values |= _stored(losses)
+    values["start_from"] = _start_from(models)
     values["average_flips"] = _toggle("average_flips")
     end = value_of(_preset(), "alpha_end")
     ends = linked_select(
