@@ -32,9 +32,9 @@ class StartingPoint:
 SITUATIONS: dict[str, StartingPoint] = {
     "few": StartingPoint(
         "Few labels",
-        "Here a teacher pays, where others' labels trained it: with labels on 4 of 24 pictures of Dubai a student had "
-        "68.0 % and its control 50.7 %, +17.3 ± 2.0 points over two seeds of four minutes. In Quick, from the shipped "
-        "teacher's answers to eight shipped scenes, it gains +6.1 ± 3.3 over labels on two of them.",
+        "Here a teacher pays, where others' labels trained it: with labels on 4 of 24 images of Dubai a student had "
+        "68.0 % and its control 51.5 %, +16.5 ± 2.0 points over three seeds of four minutes; with 8 labels +6.9. In "
+        "Quick, from the shipped teacher's answers to eight shipped scenes, it gains +6.1 ± 3.3 over labels on two.",
     ),
     "none": StartingPoint(
         "No labels",
