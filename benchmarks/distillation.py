@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.benchmark.machine import can_compile
+from core.benchmark.runtimes import can_compile
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
 from core.data.datasets.dubai import AERIAL
 from core.data.scene import Scene

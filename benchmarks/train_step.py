@@ -19,7 +19,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from core.benchmark.machine import can_compile
+from core.benchmark.runtimes import can_compile
 from core.config import ModelConfig
 from core.device import autocast, describe
 from core.losses.supervised import cross_entropy

@@ -14,7 +14,7 @@ from app.services.names import plain
 
 @dataclass(frozen=True)
 class Stop:
-    """One stop: what it is called, what to look at in a sentence or two, and the page with its link."""
+    """One stop: what it is called, what it shows in a sentence or two, and the page with its link."""
 
     title: str
     told: str

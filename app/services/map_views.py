@@ -1,4 +1,4 @@
-"""Results of a visitor's pictures as they are looked at: an overview of all of it, and parts in full detail."""
+"""Results of a visitor's pictures as they are shown: an overview of all of it, and parts in full detail."""
 
 import io
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from core.infer.tiling import NO_DATA
 DETAIL_SIDE = 2048
 """Most pixels along a side of what is sent in detail."""
 MOST_READ = 4096
-"""Most pixels along a side of what is read for it: larger parts are looked at in the overview."""
+"""Most pixels along a side of what is read for it: larger parts are shown by the overview."""
 _LARGEST = 1600
 _GONE = "The result is gone: segment the picture again."
 

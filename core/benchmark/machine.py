@@ -6,14 +6,14 @@ Energy is that of the processor, where the machine reports it: Intel's and AMD's
 import importlib.metadata
 import os
 import platform
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("torch", "onnxruntime", "openvino", "numpy")
+from core.benchmark.runtimes import RUNTIMES
+
 _CPUINFO, _MEMINFO = Path("/proc/cpuinfo"), Path("/proc/meminfo")
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "avx_vnni")
 _POWERCAP = Path("/sys/class/powercap")
@@ -23,6 +23,7 @@ GPU_DEVICES = (Path("/dev/nvidiactl"), Path("/dev/dxg"), Path("/dev/kfd"))
 
 def facts() -> dict[str, Any]:
     """Processor, cores, memory, graphics cards, system and versions, as plain JSON values."""
+    packages = dict.fromkeys((*(runtime.package for runtime in RUNTIMES.values()), "numpy"))
     return {
         "processor": processor(),
         "instructions": [flag for flag in _FLAGS if flag in _cpu_flags()],
@@ -31,7 +32,7 @@ def facts() -> dict[str, Any]:
         "gpus": _gpus(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "packages": {name: version for name in _PACKAGES if (version := _version(name))},
+        "packages": {name: version for name in packages if (version := _version(name))},
     }
 
 
@@ -45,11 +46,6 @@ def processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine() or "unknown"
-
-
-def can_compile(kind: str) -> bool:
-    """Whether torch.compile works on devices of this kind (`cpu`, `cuda`): on a CPU it needs a C++ compiler."""
-    return kind == "cuda" or any(shutil.which(name) for name in ("c++", "g++", "clang++"))
 
 
 def _cpu_flags() -> set[str]:

@@ -5,6 +5,7 @@ chart and the cold start read it there.
 """
 
 import importlib.util
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ class Runtime:
 
     Attributes:
         title: What people call it.
+        package: What has to be installed for it, by its name in the package index.
         file: What it reads: our checkpoint, or the ONNX file in float32 or INT8.
         symbol: Its mark in charts, by Plotly's name.
         open: Opens a file. Raises `CheckpointError` and `ExportError`.
@@ -36,6 +38,7 @@ class Runtime:
     """
 
     title: str
+    package: str
     file: Literal["checkpoint", "float32", "int8"]
     symbol: str
     open: Open
@@ -98,9 +101,12 @@ def _always(device: str) -> None:
     del device
 
 
-def _without_compiler(device: str) -> str | None:
-    from core.benchmark.machine import can_compile
+def can_compile(kind: str) -> bool:
+    """Whether torch.compile works on devices of this kind (`cpu`, `cuda`): on a CPU it needs a C++ compiler."""
+    return kind == "cuda" or any(shutil.which(name) for name in ("c++", "g++", "clang++"))
 
+
+def _without_compiler(device: str) -> str | None:
     if device != "cpu":
         from core.device import choose
 
@@ -129,11 +135,13 @@ def _without_openvino(device: str) -> str | None:
 
 
 RUNTIMES: dict[str, Runtime] = {
-    "pytorch": Runtime("PyTorch", "checkpoint", "circle", _open_torch, _always, usual=True),
-    "compiled": Runtime("PyTorch, compiled", "checkpoint", "circle-open", _open_compiled, _without_compiler),
-    "onnx": Runtime("ONNX Runtime", "float32", "square", _open_onnx, _without_gpu_support, usual=True),
-    "onnx-int8": Runtime("ONNX Runtime, INT8", "int8", "diamond", _open_onnx, _off_the_processor, usual=True),
-    "openvino": Runtime("OpenVINO", "float32", "cross", _open_openvino, _without_openvino),
+    "pytorch": Runtime("PyTorch", "torch", "checkpoint", "circle", _open_torch, _always, usual=True),
+    "compiled": Runtime("PyTorch, compiled", "torch", "checkpoint", "circle-open", _open_compiled, _without_compiler),
+    "onnx": Runtime("ONNX Runtime", "onnxruntime", "float32", "square", _open_onnx, _without_gpu_support, usual=True),
+    "onnx-int8": Runtime(
+        "ONNX Runtime, INT8", "onnxruntime", "int8", "diamond", _open_onnx, _off_the_processor, usual=True
+    ),
+    "openvino": Runtime("OpenVINO", "openvino", "float32", "cross", _open_openvino, _without_openvino),
 }
 """Every runtime by its name in settings and on the command line."""
 

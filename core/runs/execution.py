@@ -13,7 +13,7 @@ import torch
 
 from core import checkpoint
 from core.band_set import BandSet
-from core.benchmark.machine import can_compile
+from core.benchmark.runtimes import can_compile
 from core.checkpoint import ModelCard
 from core.config import RunConfig
 from core.data import open_split, transfer_scenes

@@ -113,7 +113,7 @@ def _compare(
             f"Compare on {len(wanted)} images", type="primary", icon=":material/play_arrow:", key="compare"
         ):
             say.caption(
-                "Both models run on every image: about a second for each, once. What was looked at before is kept."
+                "Both models run on every image: about a second for each, once. What was compared before is kept."
             )
             return []
         access.RATES.take(person(), "gallery images", access.read_access().gallery_images_an_hour, len(wanted))

@@ -1,4 +1,4 @@
-"""Your images: bring pictures of any size, segment them, look at them, take the results away."""
+"""Your images: bring pictures of any size, segment them, see and take away the results."""
 
 from typing import Any
 

@@ -120,7 +120,7 @@ def _closer(
     classes: map_views.Classes,
     job: mapping.SegmentationJob,
 ) -> None:
-    """All of a large picture, and the part that is looked at in its own pixels."""
+    """All of a large picture, and the part that is shown in its own pixels."""
     opacity = _opacity(job)
     size = result["width"], result["height"]
     name = f"{result['name']} {mask}"

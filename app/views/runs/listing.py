@@ -117,7 +117,7 @@ def _table(found: Sequence[Run], page: int) -> None:
         before, now = st.session_state.get(_PICKED, []), [ids[row] for row in st.session_state[key].selection.rows]
         st.session_state[_PICKED] = [run_id for run_id in before if run_id not in ids] + now
         if now:
-            # Of several, the one that was just added is looked at.
+            # Of several, the one that was just added is shown.
             st.session_state[_CHOSEN] = next((run_id for run_id in now if run_id not in before), now[0])
 
     chosen = [at for at, run_id in enumerate(ids) if run_id in st.session_state.get(_PICKED, [])]

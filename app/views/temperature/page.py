@@ -80,7 +80,7 @@ def _soften(picture: Picture, *, teacher: Model, student: Model) -> None:
     start = st.session_state.setdefault(_START, state.temperature_from_link(_USUAL, least=_LEAST, most=_MOST))
     across, down = state.place_from_link()
     at = softening.window(picture.image, across=across, down=down)
-    with st.spinner("The models look at the image …"):
+    with st.spinner("Both models run on the image …"):
         said = {model.name: caching.logits(picture, model, at) for model in (teacher, student)}
     payload = softening.pack(
         picture.image,

@@ -88,7 +88,7 @@ def test_a_cold_start_is_a_process_of_its_own_without_torch(stem: str, files: Pa
 
 
 def test_what_cannot_be_made_is_told_in_its_row(stem: str, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.benchmark.machine.can_compile", lambda _: False)
+    monkeypatch.setattr("core.benchmark.runtimes.can_compile", lambda _: False)
     result = measure.run(quick(stem, runtimes=("pytorch", "compiled"), sizes=(32,)), folder=files)
     assert result.rows[0].problem is None
     assert result.rows[1].p50_ms is None

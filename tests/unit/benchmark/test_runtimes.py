@@ -29,7 +29,7 @@ def _always(_device: str) -> None:
 @pytest.fixture
 def zeros(monkeypatch: pytest.MonkeyPatch) -> str:
     """A made-up runtime, registered by one entry."""
-    made = Runtime("All zeros", "checkpoint", "star", _open_zeros, _always)  # type: ignore[arg-type]
+    made = Runtime("All zeros", "numpy", "checkpoint", "star", _open_zeros, _always)  # type: ignore[arg-type]
     monkeypatch.setitem(RUNTIMES, "zeros", made)
     return "zeros"
 
