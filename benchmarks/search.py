@@ -206,7 +206,8 @@ def study(name: str, found: read.Standing, config: RunConfig, *, wanted: int) ->
         "temperature": config.distill.temperature,
         "alpha": config.distill.alpha,
         "seconds": seconds,
-        "spent": round(sum(trial.seconds or 0.0 for trial in done)),
+        "least_seconds": round(min((trial.seconds or 0.0 for trial in done), default=0.0), 1),
+        "most_seconds": round(max((trial.seconds or 0.0 for trial in done), default=0.0), 1),
         "wanted": wanted,
         "cells": [{**trial.params, "miou": trial.miou} for trial in done],
     }

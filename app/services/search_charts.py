@@ -12,6 +12,7 @@ from app.services.searches import Trial, by_settings, front, spread, title_of
 _GREEN, _ORANGE, _VIOLET, _GREY = "#2a9479", "#d9782d", "#7c7ce0", "#8a8a8a"
 MOST_CURVES, MOST_LINES = 150, 400
 """So many trials are drawn as curves, and as lines over all settings: the best and the newest of them."""
+_MOST_SHAPES = 3000
 _POINTS = "trial %{customdata[1]}: %{x:.4g} · %{y:.1f} %<extra></extra>"
 
 
@@ -31,7 +32,8 @@ def front_chart(trials: Sequence[Trial], cost: str, title: str, *, fits: Mapping
     for good, name, symbol in ((True, "meets the limits", "circle"), (False, "misses a limit", "circle-open")):
         own = [trial for trial in done if bool(fits.get(trial.number)) == good]
         if own:
-            figure.add_scattergl(
+            _add_points(
+                figure,
                 x=[trial.value(cost) for trial in own],
                 y=[100 * (trial.miou or 0) for trial in own],
                 customdata=[[trial.run_id, trial.number] for trial in own],
@@ -44,6 +46,12 @@ def front_chart(trials: Sequence[Trial], cost: str, title: str, *, fits: Mapping
     log_axis(figure, costs, title)
     figure.update_yaxes(title_text="Validation mIoU (%)", automargin=True)
     return _framed(figure, clickmode="event+select")
+
+
+def _add_points(figure: go.Figure, *, x: Sequence[Any], **trace: Any) -> None:
+    """Points as shapes, which every browser draws; so many that it would be slow are left to the graphics card."""
+    add = figure.add_scatter if len(x) <= _MOST_SHAPES else figure.add_scattergl
+    add(x=x, **trace)
 
 
 def curve_chart(trials: Sequence[Trial]) -> go.Figure:
@@ -65,7 +73,8 @@ def curve_chart(trials: Sequence[Trial]) -> go.Figure:
                 ys += [*(100 * miou for _, miou in trial.curve), None]
                 texts += [f"trial {trial.number}"] * (len(trial.curve) + 1)
         if xs:
-            figure.add_scattergl(
+            _add_points(
+                figure,
                 x=xs,
                 y=ys,
                 text=texts,

@@ -29,12 +29,15 @@ def shipped_study(kind: str) -> ShippedStudy | None:
     try:
         found = json.loads((paths.STUDIES / f"{kind}.json").read_text(encoding="utf-8"))
         cells = [_cell(kind, cell) for cell in found["cells"]]
+        if not cells:
+            return None
         told = [_situation(found), *_students(kind, found), *_cost(kind, found, cells)]
         parameters = {str(size): int(count) for size, count in found["parameters"].items()}
+        command = str(found["command"])
         unknown = {cell["size"] for cell in cells if "size" in cell} - parameters.keys()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return None if unknown or not cells else ShippedStudy(cells, parameters, told, str(found["command"]))
+    return None if unknown else ShippedStudy(cells, parameters, told, command)
 
 
 def _cell(kind: str, cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,13 +68,21 @@ def _students(kind: str, found: Mapping[str, Any]) -> list[str]:
 
 
 def _cost(kind: str, found: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    seeds = len({cell["seed"] for cell in cells})
-    halves = [spread(values)[1] for values in by_settings(cells, *_VARIED[kind]).values() if len(values) > 1]
+    places = by_settings(cells, *_VARIED[kind]).values()
+    counts = sorted({len(values) for values in places})
+    seeds = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
+    single = counts[0] == 1
+    alone = " (a point of one seed shows none)" if single else ""
+    little = ", and a single seed says little" if single else ""
+    halves = [spread(values)[1] for values in places if len(values) > 1]
     return [
-        f"{len(cells)} of {found['wanted']:d} runs, {seeds} seeds each; ± is half the distance between the seeds, "
+        f"{len(cells)} of {found['wanted']:d} runs, {seeds} seeds each. "
+        f"± is half the distance between the seeds{alone}, "
         f"{100 * sum(halves) / max(1, len(halves)):.1f} points on average and {100 * max(halves, default=0.0):.1f} at "
-        "most: smaller differences say nothing.",
+        f"most: smaller differences say nothing{little}.",
         f"Runs are short: {float(found['seconds']):g} seconds of one processor thread each, the teacher's answers "
-        "included. No student is trained to its end, and a wide one makes fewer steps in that time.",
+        f"included ({float(found['least_seconds']):g} to {float(found['most_seconds']):g} were used: the length of a "
+        "run is settled in its first epoch). No student is trained to its end, and a wide one makes fewer steps in "
+        "that time.",
         f"Scores are of the last weights, on the validation pictures. Measured {found['measured']}.",
     ]

@@ -10,10 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
-from numpy.typing import NDArray
 
 from core.cards import ModelCard
 from core.checkpoint import Loaded
@@ -32,8 +30,8 @@ from core.infer.outputs.qgis_style import qml
 from core.infer.outputs.thumbnail import Thumbnail
 from core.infer.outputs.vectors import ClassColours, write_geojson, write_gpkg
 from core.infer.stitching import Strip
-from core.infer.stream import OnRead, SeenSource, WindowSource, segment
-from core.infer.tiling import Tiling, Window
+from core.infer.stream import WindowSource, segment
+from core.infer.tiling import Tiling
 from core.normalise import Normaliser
 
 
@@ -81,11 +79,8 @@ def predict_picture(
     teacher: Loaded | None = None,
     progress: OnProgress | None = None,
     cancelled: Cancelled | None = None,
-    for_teacher: WindowSource | None = None,
 ) -> PictureOutputs:
     """Segment a picture into files that start with `stem`.
-
-    `for_teacher` is the same picture in the bands of a teacher that takes others than the model.
 
     Raises `ImageError`, `GeoError`, `DeviceError`, `DiskFullError`, `CancelledError`, `OSError` (the folder),
     `MemoryError`, and `ConfigError` when the teacher knows other classes.
@@ -102,9 +97,7 @@ def predict_picture(
             if wanted.report:
                 work.report(mask, loaded.card)
             if teacher is not None:
-                reference = work.segment(
-                    teacher, Wanted(), _part(progress, 1, share), name="teacher", source=for_teacher
-                )
+                reference = work.segment(teacher, Wanted(), _part(progress, 1, share), name="teacher")
                 work.compare(loaded.card.classes, student=mask, teacher=reference)
         return work.outputs
 
@@ -147,18 +140,11 @@ class _Work:
                 path.unlink(missing_ok=True)
                 path.with_name(path.name + ".aux.xml").unlink(missing_ok=True)
 
-    def segment(
-        self,
-        loaded: Loaded,
-        wanted: Wanted,
-        progress: OnProgress | None,
-        *,
-        name: str = "mask",
-        source: WindowSource | None = None,
-    ) -> Path:
+    def segment(self, loaded: Loaded, wanted: Wanted, progress: OnProgress | None, *, name: str = "mask") -> Path:
         """Write the mask of one model aside, and what can only be written while it is made."""
         info, card = self._picture.info, loaded.card
-        tiling = Tiling(**{**self._tiling.__dict__, "ground_ratio": ground_ratio(info, card.metres_per_pixel)})
+        ratio = ground_ratio(info, card.metres_per_pixel)
+        tiling = Tiling(**{**self._tiling.__dict__, "ground_ratio": ratio})
         writer = MaskWriter(self._folder / f"{name}.tif", info, card.classes.scored_names, card.classes.colours)
         counter = AreaCounter(info, card.classes.scored_names)
         writers = [lambda strip: writer.write(strip.y, strip.mask), lambda strip: counter.add(strip.y, strip.mask)]
@@ -167,19 +153,20 @@ class _Work:
             shares = ProbabilityWriter(self._folder / f"{name}_probabilities.tif", info, card.classes)
             writers.append(shares.write)
         sure = ConfidenceWriter(self._folder / f"{name}_confidence.tif", info) if wanted.needs_confidence else None
-        writers += [sure.write] if sure is not None else []
+        if sure is not None:
+            writers.append(sure.write)
         with_shares = wanted.probabilities or wanted.needs_confidence
         thumbnail = Thumbnail(info.height, info.width) if wanted.photo or wanted.report else None
         strips = segment(
-            source or self._picture,
+            self._picture,
             loaded.model,
             outputs=card.classes.outputs,
-            normaliser=Normaliser.of_card(card, self._device, card.bands),
+            normaliser=Normaliser.of_card(card, self._device),
             tiling=tiling,
             progress=progress,
             cancelled=self._cancelled,
             probabilities=with_shares,
-            on_read=None if thumbnail is None else self._to_thumbnail(thumbnail, colours=card.bands.is_colours),
+            on_read=thumbnail.add if thumbnail is not None else None,
         )
         _write_all(strips, writers, at_once=with_shares)
         writer.close()
@@ -197,17 +184,6 @@ class _Work:
             data = encode_webp(thumbnail.picture)
             self._made("_photo.webp", lambda target: write_aside(target, lambda aside: aside.write_bytes(data)))
         return writer.path
-
-    def _to_thumbnail(self, thumbnail: Thumbnail, *, colours: bool) -> OnRead:
-        """Takes each window that is read, in the colours in which a person sees it."""
-        picture = self._picture
-        if colours or not isinstance(picture, SeenSource):
-            return thumbnail.add
-
-        def add(window: Window, _: NDArray[Any]) -> None:
-            thumbnail.add(window, picture.read_seen(window.y, window.x, window.height, window.width)[0])
-
-        return add
 
     def export(self, mask: Path, classes: ClassMap, wanted: Wanted) -> None:
         """Everything that is made from a mask on disk."""

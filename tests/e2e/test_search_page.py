@@ -1,5 +1,6 @@
 """Search in a browser: what a finished search found is drawn and leads on; a new one starts and stops."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +36,19 @@ def test_a_search_is_shown_started_and_stopped(page: Page, address: str, tmp_pat
     expect(page.get_by_text("compact 8: 32 ms of at most 20")).to_be_visible()
     for title in ("Accuracy against cost", "Trials", "What decided", "All settings at once"):
         expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
-    expect(page.locator(".js-plotly-plot")).to_have_count(4)
+    # Four of the search, and the two studies that come with the project.
+    expect(page.locator(".js-plotly-plot")).to_have_count(6)
+
+    with page.expect_download() as report:
+        page.get_by_role("button", name="Report").click()
+    text = report.value.path().read_text()
+    assert f"The best within the limits is trial {best}" in text
+    assert re.findall(r"""(?:src|href)=["'](?:https?:)?//""", text) == []
+
+    page.goto(f"{address}/search")
+    expect(page).to_have_url(re.compile("search=depot"))
+    page.goto(page.url)
+    expect(page.get_by_test_id("stMetric").filter(has_text=f"Best: trial {best}")).to_be_visible()
 
     page.get_by_role("button", name="Take this one").click()
     expect(page.get_by_role("heading", name="In your browser", exact=True)).to_be_visible()

@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from streamlit.testing.v1 import AppTest
 
 from app.services import search_report, searches
-from app.services.search_charts import heat_map, size_chart
+from app.services.search_charts import MOST_CURVES, curve_chart, front_chart, heat_map, size_chart
 from core import paths
 from core.errors import ConfigError
 from core.runs.store.records import MACHINE, JobRequest, RunKind, RunState
@@ -202,6 +202,15 @@ def test_maps_show_the_mean_and_the_spread_of_their_cells() -> None:
     ]
     lines = size_chart(rows, {"a": 100, "b": 200}).data
     assert [list(line.y) for line in lines] == [[60.0, 60.0], [50.0, 50.0]]
+
+
+def test_a_browser_without_webgl_draws_the_charts_of_a_search_of_usual_size(store: StudyStore) -> None:
+    found = searches.standing(fill(store, 200) and "depot")
+    charts = (
+        front_chart(found.trials, "latency", "Latency", fits=searches.fitting(found)),
+        curve_chart(searches.some(found, MOST_CURVES)),
+    )
+    assert {trace.type for chart in charts for trace in chart.data} == {"scatter"}
 
 
 def test_the_front_holds_whom_no_other_beats(store: StudyStore) -> None:

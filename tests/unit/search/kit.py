@@ -88,6 +88,16 @@ class Trainers:
             self.ran.append(taken.id)
             self.held[taken.id] = (taken, self._reached(taken))
 
+    def die(self) -> int:
+        """What kill -9 of the workers leaves: their runs are taken back, and others claim them; gives how many."""
+        lost = [record for record, _ in self.held.values()]
+        self.held.clear()
+        for record in lost:
+            current = self.store.get(record.id)
+            if (current.state, current.attempt) == (RunState.RUNNING, record.attempt):
+                self.store.reclaim(current, "Its worker was killed.")
+        return len(lost)
+
     def _reached(self, record: RunRecord) -> int:
         file = self.store.folder(record.id) / "metrics.csv"
         return len(file.read_text().splitlines()) - 1 if file.is_file() else 0

@@ -1,4 +1,4 @@
-"""A search whose process is killed at any moment loses no trial and repeats none.
+"""A search whose process and whose workers are killed at any moment loses no trial and repeats none.
 
 What is durable changes with the commits of two databases, the store's and the search engine's, and with nothing else.
 So a kill before each commit in turn leaves every state that a kill can leave.
@@ -14,15 +14,18 @@ import pytest
 
 from core.runs.store.records import JobRequest, RunKind, RunState
 from core.runs.store.studies import StudyStore
+from core.search.study_plan import SearchPlan
 from tests.unit.search.kit import Trainers, begin, finish, head, lead, make_plan
 
 PLAN = make_plan(trials=9, confirm=1)
+_LONG = 24
+"""Trials of a search that is killed fifty times before its end."""
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.unit.search.preloaded"])
 
 
-def _queue(store: StudyStore) -> None:
-    store.add_study(JobRequest(RunKind.SEARCH, {"plan": json.loads(json.dumps(PLAN.to_json()))}, "s"))
+def _queue(store: StudyStore, plan: SearchPlan = PLAN) -> None:
+    store.add_study(JobRequest(RunKind.SEARCH, {"plan": json.loads(json.dumps(plan.to_json()))}, "s"))
 
 
 def _lead(store: StudyStore, workers: Trainers, gap: int) -> bool:
@@ -45,18 +48,24 @@ def test_a_search_that_is_killed_before_every_commit_ends_as_if_it_were_not(tmp_
     store = StudyStore(home=tmp_path / "home")
     # How often it may be restarted without getting on is another matter.
     store.max_restarts = 1000
-    workers, kills = Trainers(store), 0
-    _queue(store)
-    # Gaps of 2 to 61 commits, reads included: over a search each place in the loop is met.
+    workers, kills, workers_killed, runs_lost = Trainers(store), 0, 0, 0
+    _queue(store, make_plan(trials=_LONG, confirm=1))
+    # Gaps of 2 to 61 commits, reads included: over a search each place in the loop is met, and it gets on.
     while not _lead(store, workers, gap=2 + 7 * kills % 60):
         kills += 1
+        if kills % 3 == 0 and workers.held:
+            workers_killed += 1
+            runs_lost += workers.die()
     rows = store.trials("s")
     trials = [row for row in rows if row.role == "trial"]
-    assert kills >= 20
-    assert [row.number for row in trials] == list(range(9))
+    assert kills >= 50
+    assert workers_killed >= 5
+    assert [row.number for row in trials] == list(range(_LONG))
     assert all("told" in row.facts for row in trials)
-    assert len(workers.ran) == len(set(workers.ran)) == len(rows) == 9 + 2
-    assert store.study("s").summary["trials"] == 9
+    assert len(set(workers.ran)) == len(rows) == _LONG + 2
+    # A run is claimed again where its worker was killed, and nowhere else.
+    assert len(rows) < len(workers.ran) <= len(rows) + runs_lost
+    assert store.study("s").summary["trials"] == _LONG
     assert {row.state for row in rows} <= {RunState.DONE, RunState.CANCELLED}
     _engine_agrees(store)
     store.close()
