@@ -176,9 +176,11 @@ def map_overview(photo: Path, mask: Path) -> map_views.View:
 
 
 @st.cache_data(max_entries=4, scope="session", show_spinner=False)
-def map_detail(source: Path, mask: Path, part: map_views.Part, bands: tuple[int, ...] | None) -> map_views.View:
+def map_detail(
+    source: Path, mask: Path, part: map_views.Part, bands: tuple[int, ...] | None, model: str
+) -> map_views.View:
     """A part of it in its own pixels; gone with the session."""
-    return map_views.detail(source, mask, part, bands=bands)
+    return map_views.detail(source, mask, part, bands=bands, model=model)
 
 
 def forget_maps() -> None:
@@ -195,7 +197,7 @@ def _count(what: str, count: int = 1) -> None:
 
 def _planes(picture: Picture, model: Model) -> overlays.Encoded:
     _count("comparisons")
-    return overlays.encode(inference.predict_planes(loaded(model), picture.image))
+    return overlays.encode(inference.predict_planes(loaded(model), picture.image, **picture.own_bands))
 
 
 def mask(picture: Picture, model: Model) -> Mask:
@@ -237,7 +239,7 @@ def _verdict(picture: Picture, pair: tuple[Model, Model]) -> galleries.PairScore
 
 def _logits(picture: Picture, model: Model, at: softening.PictureWindow) -> NDArray[np.float16]:
     _count("comparisons")
-    return softening.logits(loaded(model), picture.image, at)
+    return softening.logits(loaded(model), picture.image, at, **picture.own_bands)
 
 
 verdict = _kept(_verdict, entries=512)

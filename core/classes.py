@@ -38,6 +38,8 @@ class ClassMap:
     `ignore_index` is the index of pixels that nobody labelled: they are neither trained on nor scored by default.
     It must be the last index, so that a model has one output for each class before it. `void_colours` are further
     colours of masks that mean the ignored class, where they match exactly.
+
+    Pictures that nobody labelled have the ignored class alone; no model can be made of it.
     """
 
     names: tuple[str, ...]
@@ -53,7 +55,7 @@ class ClassMap:
             problems.append(
                 f"The ignored class must be the last one, index {len(self.names) - 1}, not {self.ignore_index}."
             )
-        if len(self.names) < 3:
+        if len(self.names) in (0, 2):
             problems.append("At least two classes and the ignored one are needed.")
         if len(self.names) > MOST_CLASSES + 1:
             problems.append(f"A mask holds 256 classes at most, not {len(self.names)}.")

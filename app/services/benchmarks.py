@@ -55,7 +55,7 @@ def labelled(owner: str | None = None) -> dict[str, str]:
     """The titles of the labelled data that is here now and that this visitor may use, by name, and `none`."""
     found = {"none": "No scores"}
     for name, dataset in own_datasets.visible(owner).items():
-        if dataset.is_here():
+        if dataset.classes.outputs and dataset.is_here():
             note = f" ({dataset.note})" if dataset.note else ""
             found[name] = f"{dataset.short_title}{note}, validation images"
     return found

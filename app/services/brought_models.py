@@ -256,7 +256,7 @@ def targets(owner: str | None) -> dict[str, str]:
     """The datasets in whose classes a model can be asked to answer: titles by name."""
     from app.services.own_datasets import visible
 
-    return {name: dataset.title for name, dataset in visible(owner).items()}
+    return {name: dataset.title for name, dataset in visible(owner).items() if dataset.classes.outputs}
 
 
 def proposals(theirs: Sequence[str], dataset: str) -> tuple[tuple[str, ...], dict[str, str]]:

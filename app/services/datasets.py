@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from app.services import own_datasets
 from app.services.access import read_access
 from app.services.names import shown
+from core.band_set import COLOURS, BandSet
 from core.config import DataConfig
 from core.data.dataset import Dataset
 from core.data.datasets.shipped_scenes import SHIPPED_SCENES
@@ -27,6 +28,7 @@ UPLOAD_TYPES = ("png", "jpg", "jpeg", "tif", "tiff")
 class Picture:
     """`image` uint8 (H, W, 3); `mask` class indices (H, W) where it is known; `sha256` of the file's bytes.
 
+    `values` (H, W, C) are the bands of one that has others than colours, and `bands` says which; None: `image` is all.
     `ground` is in metres a pixel, where the file says so.
     `private` pictures are a visitor's own: nothing that comes of them may be kept for others. `dataset` is the name of
     the one that it belongs to, empty for an upload, and `use` what that dataset keeps it for (`train`, `val` or
@@ -42,6 +44,13 @@ class Picture:
     dataset: str = ""
     use: str = ""
     classes: tuple[str, ...] = ()
+    values: NDArray[Any] | None = None
+    bands: BandSet = COLOURS
+
+    @property
+    def own_bands(self) -> dict[str, Any]:
+        """What models of other bands than colours are given of it besides its colours; empty where it has no more."""
+        return {} if self.values is None else {"values": self.values, "bands": self.bands}
 
     def known_to(self, model_classes: tuple[tuple[str, tuple[int, int, int]], ...]) -> "Picture":
         """The same for a model: without its mask where that tells other classes apart than the model does.

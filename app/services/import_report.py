@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -58,6 +58,11 @@ class ImportReport:
     def has_parts(self) -> bool:
         """Whether the source says which pictures train, validate and test."""
         return any(picture.part for picture in self.pictures)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether any picture is labelled."""
+        return any(picture.labelled for picture in self.pictures)
 
     @property
     def can_be_cut(self) -> bool:
@@ -229,7 +234,9 @@ def splits(report: ImportReport) -> list[str]:
     """The splits that can be chosen, what is proposed first."""
     few = sum(each.labelled for each in report.pictures) < _LEAST_DRAWN
     drawn = ["drawn"] if not report.can_be_cut else ["blocks", "drawn"] if few else ["drawn", "blocks"]
-    return [*(["own"] if report.has_parts else []), *drawn]
+    own = {picture.part for picture in report.pictures if picture.labelled}
+    # Some keep the labels of their validation pictures back: their own split cannot be trained with.
+    return ["own", *drawn] if {"train", "validate"} <= own else [*drawn, *(["own"] if report.has_parts else [])]
 
 
 def is_cut(report: ImportReport, edits: Edits) -> bool:
@@ -255,10 +262,12 @@ def problems(report: ImportReport, edits: Edits) -> list[str]:
         told.append("Give the dataset a name.")
     if any(not name.strip() for name in edits.names.values()):
         told.append("Every class needs a name: write one, or ignore it.")
-    if len(classes) < 2:
+    if len(classes) < 2 and report.has_labels:
         told.append("A dataset needs two classes at least: take one back that is ignored, or part what is merged.")
     if len(classes) > 255:
         told.append(f"A dataset has 255 classes at most, and here are {len(classes)}: give some the same name.")
+    if not report.has_labels:
+        return told[:1] if not edits.title.strip() else []
     wanted = parts(report, edits)
     missing = [PARTS[part].lower() for part in ("train", "validate") if part not in wanted.values()]
     return told + [f"No labelled picture is left for {part}: bring more, or choose another split." for part in missing]
@@ -385,15 +394,3 @@ def _counts(pictures: Any, near: Mapping[int, int]) -> Counter[int]:
     for code, main in near.items():
         counts[main] += counts.pop(code, 0)
     return counts
-
-
-def with_usual(report: ImportReport, title: str) -> Edits:
-    """What is proposed: the names that were found, and the remedies that are on at first."""
-    rows = found(report)
-    return replace(
-        Edits(title),
-        names={row.code: row.name for row in rows},
-        ignored=frozenset(row.code for row in rows if row.ignored),
-        mended=frozenset(group.key for group in groups(report) if group.usual),
-        split=splits(report)[0],
-    )

@@ -4,13 +4,15 @@ import importlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core import paths
+from core.band_set import COLOURS, BandSet
 from core.classes import ClassMap
+from core.errors import ImageError
 from core.infer.tiling import OVERLAP, WHOLE
 from core.metrics import confusion_matrix, scores
 
@@ -60,23 +62,45 @@ def load(name: str) -> "Loaded":
     return checkpoint.load(checkpoint.resolve(name, runs=paths.home()), device=device.choose())
 
 
-def predict_planes(loaded: "Loaded", image: NDArray[np.uint8]) -> Planes:
-    """What a model says of a picture (H, W, 3). Raises `ImageError`."""
+def predict_planes(
+    loaded: "Loaded", image: NDArray[np.uint8], *, values: NDArray[Any] | None = None, bands: BandSet = COLOURS
+) -> Planes:
+    """What a model says of a picture.
+
+    Args:
+        loaded: the model.
+        image: the picture in colours (H, W, 3).
+        values: its bands (H, W, D), where it has others than colours.
+        bands: which these are.
+
+    Raises:
+        ImageError: the picture cannot be taken, or was read in colours and the model sees other bands.
+        ConfigError: the picture lacks a band that the model sees, or holds another depth.
+    """
     from core.device import choose
     from core.infer.members import predict_with_members
     from core.normalise import Normaliser
 
     with _DEVICE:
-        normaliser = Normaliser.of_card(loaded.card, choose())
-        found, members = predict_with_members(loaded.model, image, normaliser=normaliser, tile=WHOLE)
+        given, whose = _given(loaded.card.bands, image, values, bands)
+        normaliser = Normaliser.of_card(loaded.card, choose(), whose)
+        found, members = predict_with_members(loaded.model, given, normaliser=normaliser, tile=WHOLE)
     unsure = None if members is None else _bytes(members)
     return Planes(found.mask, _bytes(found.confidence), _bytes(found.entropy), unsure)
 
 
 def window_logits(
-    loaded: "Loaded", image: NDArray[np.uint8], *, x: int, y: int, width: int, height: int
+    loaded: "Loaded",
+    image: NDArray[np.uint8],
+    *,
+    x: int,
+    y: int,
+    width: int,
+    height: int,
+    values: NDArray[Any] | None = None,
+    bands: BandSet = COLOURS,
 ) -> NDArray[np.float16]:
-    """Logits (C, height, width) in a part of a picture, each pixel's largest at 0. Raises `ImageError`.
+    """Logits (C, height, width) in a part of a picture, each pixel's largest at 0. Raises as `predict_planes` does.
 
     The model sees `OVERLAP` pixels around the part. What comes out of the softmax tells the logits up to a constant.
     """
@@ -85,14 +109,29 @@ def window_logits(
     from core.normalise import Normaliser
 
     top, left = max(0, y - OVERLAP), max(0, x - OVERLAP)
-    seen = np.ascontiguousarray(image[top : y + height + OVERLAP, left : x + width + OVERLAP])
+    given, whose = _given(loaded.card.bands, image, values, bands)
+    seen = np.ascontiguousarray(given[top : y + height + OVERLAP, left : x + width + OVERLAP])
     with _DEVICE:
         card = loaded.card
-        found = predict(loaded.model, seen, normaliser=Normaliser.of_card(card, choose()), tile=WHOLE)
+        found = predict(loaded.model, seen, normaliser=Normaliser.of_card(card, choose(), whose), tile=WHOLE)
     part = found.probabilities[:, y - top : y - top + height, x - left : x - left + width]
     log = np.log(np.maximum(part, np.finfo(np.float32).tiny))
     logits: NDArray[np.float16] = (log - log.max(axis=0)).astype(np.float16)
     return logits
+
+
+def _given(
+    wanted: BandSet, image: NDArray[np.uint8], values: NDArray[Any] | None, bands: BandSet
+) -> tuple[NDArray[Any], BandSet]:
+    """What a model that sees `wanted` is given of a picture, and which bands that are. Raises `ImageError`."""
+    if wanted.is_colours:
+        return image, COLOURS
+    if values is None:
+        raise ImageError(
+            f"This model sees the bands {wanted}, and the picture was read in colours: open it on the page Your "
+            "images, or choose a picture of a dataset with these bands."
+        )
+    return values, bands
 
 
 def _bytes(shares: NDArray[np.float32]) -> NDArray[np.uint8]:

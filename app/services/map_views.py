@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.services.overlays import frame, shrink
+from core import paths
+from core.cards import load_card, resolve
 from core.errors import ImageError
 from core.infer.tiling import NO_DATA
 
@@ -55,12 +57,17 @@ def overview(photo: Path, mask: Path) -> View:
     return View(found, _read_mask(mask, None, found.shape[:2]))
 
 
-def detail(source: Path, mask: Path, part: Part, *, bands: tuple[int, ...] | None = None) -> View:
-    """A part of the picture at full resolution, or shrunk to `DETAIL_SIDE` where it is larger. Raises `ImageError`."""
+def detail(source: Path, mask: Path, part: Part, *, bands: tuple[int, ...] | None = None, model: str = "") -> View:
+    """A part of the picture at full resolution, or shrunk to `DETAIL_SIDE` where it is larger.
+
+    Of a picture of other bands than colours those are seen that the card of its `model` shows. Raises `ImageError`, and
+    `CheckpointError` where the model is gone.
+    """
     from core.imagery.confined_picture import ConfinedPicture
 
-    with ConfinedPicture(source, bands=bands) as picture:
-        photo, _ = picture.read(part.y, part.x, part.height, part.width)
+    band_set = load_card(resolve(model, runs=paths.home())).bands if model else None
+    with ConfinedPicture(source, bands=bands, band_set=band_set) as picture:
+        photo, _ = picture.read_seen(part.y, part.x, part.height, part.width)
     small = shrink(photo, -(-max(part.height, part.width) // DETAIL_SIDE))
     return View(small, _read_mask(mask, (part.y, part.x, part.height, part.width), small.shape[:2]))
 

@@ -77,6 +77,8 @@ def open_picture(collection: str, name: str, folder: str = "", owner: str | None
         dataset=dataset.name,
         use=use,
         classes=dataset.classes.scored_names,
+        values=None if scene.bands.is_colours else np.asarray(scene.image),
+        bands=scene.bands,
     )
 
 

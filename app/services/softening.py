@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +36,9 @@ def window(image: NDArray[np.uint8], *, across: float, down: float) -> PictureWi
     return PictureWindow(min(max(x, 0), width - wide), min(max(y, 0), height - tall), wide, tall)
 
 
-def logits(loaded: "Loaded", image: NDArray[np.uint8], at: PictureWindow) -> NDArray[np.float16]:
+def logits(loaded: "Loaded", image: NDArray[np.uint8], at: PictureWindow, **own_bands: Any) -> NDArray[np.float16]:
     """Of every class in the window (C, h, w), up to a constant of each pixel: no softmax notices it."""
-    return window_logits(loaded, image, x=at.x, y=at.y, width=at.width, height=at.height)
+    return window_logits(loaded, image, x=at.x, y=at.y, width=at.width, height=at.height, **own_bands)
 
 
 def pack(

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.band_set import RGB, parse_names
 from core.cli.terminal import percent, say
 from core.errors import ConfigError
 
@@ -36,6 +37,15 @@ def add_choices(verb: Any) -> None:
         help="resample masks (nearest) whose sides differ from the image's by at most this: 0.02 or 2%%",
     )
     group.add_argument("--skip", action="store_true", help="leave out what does not fit")
+    group.add_argument(
+        "--bands",
+        metavar="NAMES",
+        help="what the bands of the images are, in their order: 'red,green,blue,near infrared'; - for one that is not "
+        "taken; all: as the files name them (default: red, green and blue alone)",
+    )
+    group.add_argument(
+        "--shown", metavar="NAMES", help="of --bands: the three that are seen as red, green and blue, or one in grey"
+    )
     group.add_argument("--attribute", metavar="NAME", help="of polygons: the attribute that tells the class")
     group.add_argument("--area", metavar="FILE", help="of polygons: a file of the source, labelled is what lies inside")
 
@@ -76,6 +86,8 @@ def choices(args: argparse.Namespace) -> "ImportChoices":
         attribution=getattr(args, "attribution", ""),
         blocks=getattr(args, "blocks", None),
         margin=getattr(args, "margin", None),
+        bands=parse_names(args.bands),
+        shown=parse_names(args.shown),
     )
 
 
@@ -94,6 +106,8 @@ def say_survey(told: dict[str, Any]) -> None:
         sources = f"  from {', '.join(told['ignored'])}" if told["ignored"] else ""
         say(f"  255  {'not labelled':<{width}}  {percent(told['unlabelled_share'])} of all pixels{sources}")
     say("  " + ", ".join(f"{count:,} {_PARTS[part]}" for part, count in told["parts"].items()))
+    if told["bands"] != list(RGB) or told["depth"] != "uint8":
+        say(f"  bands: {', '.join(told['bands'])} ({told['depth']})")
     for note in told["notes"]:
         say(f"note     {note}")
     for problem in told["problems"]:

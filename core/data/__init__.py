@@ -55,6 +55,11 @@ def open_split(config: DataConfig) -> tuple[LoadedDataset, Split]:
     """
     loaded = open_dataset(config)
     if all(scene.mask is None for scene in loaded.scenes):
+        if not loaded.dataset.classes.outputs:
+            raise ConfigError(
+                f"No picture of the dataset {config.dataset} has labels: take a labelled one, and this one beside it "
+                f"with --transfer {config.dataset}, where a teacher speaks about it."
+            )
         raise ConfigError(
             f"The dataset {config.dataset} has no masks: put them into masks/ beside images/, with the same names."
         )

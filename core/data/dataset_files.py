@@ -14,6 +14,7 @@ from core.data import named
 from core.data.block_files import write_blocks
 from core.data.cut_blocks import LEAST_SIDE, Block, Box, blocks_of, labelled_box, margin_of, tiles_of, united
 from core.data.description import DescribedClass, DescribedSplit, Description, write_description
+from core.data.import_bands import LEFT_OUT, write_taken
 from core.data.importing import ImportChoices, OnPicture, Survey, Usable, survey, telling
 from core.data.mask_files import WHOLE_PIXELS, write_mask
 from core.data.readers.inferred import Proposal, check_count, written
@@ -87,16 +88,29 @@ def write_dataset(
         on_share = telling(progress, number, len(found.usable), each.picture.stem)
         on_share(0.0)
         own = choices.parts.get(each.picture.stem) if choices.parts else each.picture.part
+        if LEFT_OUT in found.bands_named:
+            each = _with_bands_left_out(each, images, found.bands_named)
         if blocks := _pieces(each, own, to_parts, table, description.band_set, choices.margin):
             if len({block.part for block in blocks}) > 1:
                 margins.append(margin_of(united(blocks) or blocks[0], choices.margin))
             parts |= _cut(each, blocks, table, folder, description.band_set, on_share)
+            if LEFT_OUT in found.bands_named and each.picture.path is not None:
+                each.picture.path.unlink()
             continue
         parts[each.picture.stem] = own
-        copy_picture(each.picture, images)
+        if LEFT_OUT not in found.bands_named:
+            copy_picture(each.picture, images)
         if each.labelled:
             write_mask(masks / each.picture.stem, each.labels(), (each.height, each.width), table)
     write_description(folder, replace(description, split=_split_of(parts, margins)))
+
+
+def _with_bands_left_out(each: Usable, images: Path, names: tuple[str, ...]) -> Usable:
+    """The same picture as a new file that lacks the bands which are left out."""
+    assert each.picture.path is not None
+    target = images / f"{each.picture.stem}.tif"
+    write_taken(each.picture.path, target, names)
+    return replace(each, picture=replace(each.picture, path=target))
 
 
 def _pieces(
@@ -187,6 +201,9 @@ def _description(name: str, found: Survey, choices: ImportChoices) -> Descriptio
         classes=classes,
         licence=choices.licence,
         attribution=choices.attribution,
+        bands=found.bands.names,
+        depth=found.bands.depth,
+        shown=found.bands.shown,
         metres_per_pixel=found.metres_per_pixel,
     )
 

@@ -80,7 +80,7 @@ class Description:
     Attributes:
         name: lower-case letters, digits, - and _; also the name of its folder.
         title: what menus call it.
-        classes: 2 to 255, in the order of the numbers in the masks, from 0.
+        classes: 2 to 255, in the order of the numbers in the masks, from 0; none where no picture has labels.
         licence: of the pictures and masks.
         attribution: who made it, as it wants to be cited.
         bands: what the channels of its pictures are, in order.
@@ -247,7 +247,7 @@ def _text_problems(found: Any) -> list[str]:
 
 
 def _class_problems(classes: tuple[Any, ...]) -> list[str]:
-    if not 2 <= len(classes) <= MOST_CLASSES:
+    if classes and not 2 <= len(classes) <= MOST_CLASSES:
         return [f"A dataset has 2 to {MOST_CLASSES} classes, not {len(classes)}."]
     problems = []
     for number, entry in enumerate(classes):

@@ -53,6 +53,8 @@ def _choices(values: dict[str, Any]) -> ImportChoices:
             "names": {int(code): name for code, name in values.get("names", {}).items()},
             "leave_out": frozenset(values.get("leave_out", ())),
             "colours": colours,
+            "bands": tuple(values.get("bands", ())),
+            "shown": tuple(values.get("shown", ())),
             "asked": Asked(**values.get("asked", {})),
         }
     )

@@ -5,12 +5,14 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from core.band_set import COLOURS, BandSet
 from core.classes import Colour
 from core.data.cut_blocks import Box
+from core.data.import_bands import AS_NAMED, band_set_of, bands_named, note_on_bands, other_bands
 from core.data.labelled import LabelCount, count_labels, known_labels
 from core.data.opened import called
 from core.data.readers import read_source
@@ -43,6 +45,8 @@ class ImportChoices:
         colours: of classes, by name; the others keep theirs.
         leave_out: stems of pictures that are not taken.
         parts: by stem of a picture what it is for; empty: as the source says.
+        bands: a name for each band of the pictures in their order, `-` for one that is left out; empty: colours.
+        shown: names of the bands that are seen as red, green and blue, as in `core.band_set.BandSet`.
         blocks: labelled pictures are cut into blocks that train, validate and test; None: where there is but one.
         margin: pixels between blocks of different parts; None: `core.data.cut_blocks.BETWEEN`, less in a small picture.
     """
@@ -60,6 +64,8 @@ class ImportChoices:
     parts: Mapping[str, Part] = field(default_factory=dict)
     blocks: bool | None = None
     margin: int | None = None
+    bands: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.resample <= MOST_RESAMPLE:
@@ -109,7 +115,7 @@ class Usable:
 
 @dataclass(frozen=True)
 class Survey:
-    """All that is known of a source after its labels were read once."""
+    """All that is known of a source after its labels were read once. `bands_named` names all bands of its files."""
 
     source: Source
     proposal: Proposal
@@ -117,6 +123,8 @@ class Survey:
     usable: tuple[Usable, ...]
     misfits: tuple[Misfit, ...]
     metres_per_pixel: float | None
+    bands_named: tuple[str, ...] = ()
+    bands: BandSet = COLOURS
 
     @property
     def groups(self) -> tuple[MisfitGroup, ...]:
@@ -159,9 +167,15 @@ class Survey:
             "parts": dict(parts),
             "sizes": dict(sizes.most_common(20)),
             "metres_per_pixel": self.metres_per_pixel,
-            "notes": [*self.source.notes, *self.proposal.notes],
+            "bands": list(self.bands.names),
+            "depth": self.bands.depth,
+            "notes": [*self.source.notes, *self.proposal.notes, *note_on_bands(self.bands_named, self._files())],
             "problems": [group.to_json() for group in self.groups],
         }
+
+    def _files(self) -> list[tuple[str, ...]]:
+        """Of each picture the names of its bands."""
+        return [each.info.bands for each in self.usable]
 
     def _shares(self) -> list[float]:
         """Of the labelled pixels by class, and last of all pixels those that nobody labelled."""
@@ -205,7 +219,7 @@ def survey(tree: Tree, choices: ImportChoices, *, progress: OnPicture | None = N
 
     Raises `DataError` where there is nothing that can be used, `ConfigError` for a map that does not fit.
     """
-    source = read_source(tree, choices.asked)
+    source = read_source(tree, replace(choices.asked, bands=len(choices.bands) if choices.bands != AS_NAMED else 0))
     misfits = list(source.misfits)
     usable: list[Usable] = []
     wanted = [picture for picture in source.pictures if picture.stem not in choices.leave_out]
@@ -213,7 +227,10 @@ def survey(tree: Tree, choices: ImportChoices, *, progress: OnPicture | None = N
         on_share = telling(progress, number, len(wanted), picture.stem)
         on_share(0.0)
         try:
-            usable.append(_usable(picture, _info(tree, picture), choices.resample, on_share))
+            info = _info(tree, picture)
+            if choices.bands != AS_NAMED and (why := other_bands(choices.bands, info.bands)):
+                raise _MisfitError(Misfit("picture", picture.stem, why))
+            usable.append(_usable(picture, info, choices.resample, on_share))
         except _MisfitError as error:
             misfits.append(error.misfit)
         except DataError as error:
@@ -230,9 +247,10 @@ def survey(tree: Tree, choices: ImportChoices, *, progress: OnPicture | None = N
     if choices.wanted:
         proposal = mapped(proposal, choices.wanted)
     proposal = renamed(proposal, choices.names)
-    return Survey(
-        source, proposal, counts, tuple(usable), tuple(misfits), shared_ground([each.metres for each in usable])
-    )
+    named = bands_named(choices.bands, [each.info.bands for each in usable])
+    bands = band_set_of(named, choices.shown, [each.info.depth for each in usable])
+    ground = shared_ground([each.metres for each in usable])
+    return Survey(source, proposal, counts, tuple(usable), tuple(misfits), ground, named, bands)
 
 
 def telling(progress: OnPicture | None, number: int, count: int, stem: str) -> Callable[[float], None]:

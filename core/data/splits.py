@@ -150,7 +150,9 @@ def _own(scenes: list[Scene], seed: int) -> Split:
     """The split that the folders of the dataset say."""
     parts = {name: [scene for scene in scenes if scene.split == name] for name in ("train", "val", "test")}
     outside = [scene for scene in scenes if not scene.split]
-    train, val, test = [*parts["train"], *outside], parts["val"], parts["test"]
+    train, test = [*parts["train"], *outside], parts["test"]
+    # Pictures that nobody labelled validate nothing; they do not train either, for they are held back.
+    val = [scene for scene in parts["val"] if scene.mask is not None]
     named = ", ".join(name for name, found in parts.items() if found)
     if not train:
         drawn = _shuffled(scenes, seed)
@@ -163,10 +165,11 @@ def _own(scenes: list[Scene], seed: int) -> Split:
         told = f" There is no folder for training: the {len(outside)} pictures outside of them train."
     if not val:
         missing = "validation" if test else "validation and testing"
+        where = f"None of the {len(parts['val'])} pictures for validation has labels" if parts["val"] else ""
         train, val, drawn_test = _shuffled(train, seed)
         # What the dataset gives to test with is enough; otherwise a share of the training pictures is held back.
         train, test = ([*train, *drawn_test], test) if test else (train, drawn_test)
-        told += f" There is no folder for {missing}: drawn from the training pictures with seed {seed}."
+        told += f" {where or f'There is no folder for {missing}'}: drawn from the training pictures with seed {seed}."
     counts = f"{len(train)} train, {len(val)} validate, {len(test)} test."
     note = f"By the dataset's own folders ({named}): {counts}{told}"
     return Split(train, val, test, rule="by-image", leaks=False, note=note)

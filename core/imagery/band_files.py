@@ -32,13 +32,14 @@ from core.imagery.tiff_picture import DAMAGED, open_tiff, settings, turn, turned
 from core.imagery.tiffs import Layout, check_layout, read_layout
 
 
-def read_bands(source: Path | bytes, bands: BandSet, *, limits: Limits) -> NDArray[Any]:
+def read_bands(source: Path | bytes, bands: BandSet, *, limits: Limits, whose: str = "its dataset") -> NDArray[Any]:
     """A whole picture as numbers, turned upright as its orientation says.
 
     Args:
         source: A TIFF, or, for one band or three, a PNG or JPEG; a file or its bytes.
         bands: Which ones, and of which type.
         limits: On bytes, pixels, bands and pages.
+        whose: Who takes these bands, in a refusal.
 
     Returns:
         (H, W, C) in the type of `bands`.
@@ -48,8 +49,8 @@ def read_bands(source: Path | bytes, bands: BandSet, *, limits: Limits) -> NDArr
     """
     first = source[:FIRST_BYTES] if isinstance(source, bytes) else _first(source)
     if picture_kind(first) != "TIFF":
-        return _flat(source, bands, limits)
-    with BandFile(source, bands, limits=limits) as whole:
+        return _flat(source, bands, limits, whose)
+    with BandFile(source, bands, limits=limits, whose=whose) as whole:
         found = whole.read(0, 0, whole.height, whole.width)
         return np.ascontiguousarray(turn(found, whole.orientation))
 
@@ -57,18 +58,19 @@ def read_bands(source: Path | bytes, bands: BandSet, *, limits: Limits) -> NDArr
 class BandFile:
     """An open TIFF, read window by window as it is stored. Raises `ImageError` whose message is the end of a sentence.
 
-    `orientation` is from 1 to 8: how `turn` makes it upright.
+    `orientation` is from 1 to 8: how `turn` makes it upright. `numbers` are those of the bands, from 1.
     """
 
-    def __init__(self, source: Path | bytes, bands: BandSet, *, limits: Limits) -> None:
+    def __init__(self, source: Path | bytes, bands: BandSet, *, limits: Limits, whose: str = "its dataset") -> None:
         with ExitStack() as opened:
             with geo.calls(DAMAGED, ImageError), settings(), warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
                 layout = self._layout(source, limits)
                 held = opened.enter_context(MemoryFile(source)) if isinstance(source, bytes) else source
                 file = opened.enter_context(open_tiff(held))
-                numbers = _numbers(file, bands)
-                _check_depth(file, numbers, bands)
+                numbers = _numbers(file, bands, whose)
+                _check_depth(file, numbers, bands, whose)
+                self.numbers = tuple(numbers)
                 chosen, alpha_full = judge_alpha(file, choose_bands(file, layout, tuple(numbers)))
                 self._pixels = Pixels(file, chosen, alpha_full=alpha_full)
                 self.orientation = turned(file, layout)
@@ -135,7 +137,7 @@ def _first(path: Path) -> bytes:
         raise ImageError(f"cannot be opened ({error.strerror or error}): check the path and its rights.") from error
 
 
-def _numbers(file: DatasetReader, bands: BandSet) -> list[int]:
+def _numbers(file: DatasetReader, bands: BandSet, whose: str) -> list[int]:
     """The numbers, from 1, of the wanted bands of a file."""
     described = [_plain(text or "") for text in file.descriptions]
     colours = named_bands(file.descriptions)
@@ -152,9 +154,12 @@ def _numbers(file: DatasetReader, bands: BandSet) -> list[int]:
         numbers.pop([meaning.name for meaning in file.colorinterp].index("alpha"))
     if len(numbers) == len(bands):
         return numbers
+    remedy = "write all its bands into dataset.toml in their order"
+    if whose != "its dataset":
+        remedy = f"bring a picture with {'this band' if len(bands) == 1 else 'these bands'} alone, in this order"
     raise ImageError(
-        f"has {file.count} bands, whose names do not tell {bands} apart: name them in the file, or write all its bands "
-        "into dataset.toml in their order."
+        f"has {file.count} bands, whose names do not tell {bands} apart, which {whose} takes: name them in the file, "
+        f"or {remedy}."
     )
 
 
@@ -162,7 +167,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[\W_]+", "", name.lower())
 
 
-def _check_depth(file: DatasetReader, numbers: list[int], bands: BandSet) -> None:
+def _check_depth(file: DatasetReader, numbers: list[int], bands: BandSet, whose: str) -> None:
     kinds = {file.dtypes[number - 1] for number in numbers}
     if any(np.dtype(kind).kind == "c" for kind in kinds):
         raise ImageError("holds complex numbers, which no model takes: export it with real values.")
@@ -170,17 +175,16 @@ def _check_depth(file: DatasetReader, numbers: list[int], bands: BandSet) -> Non
         return
     held = ", ".join(sorted(kinds))
     wanted = held if held in DEPTHS else "float32"
-    raise ImageError(
-        f"holds {held} values, and its dataset {bands.depth}: convert it, or write depth = {wanted!r} there."
-    )
+    remedy = f", or write depth = {wanted!r} there" if whose == "its dataset" else ""
+    raise ImageError(f"holds {held} values, and {whose} takes {bands.depth}: convert it{remedy}.")
 
 
-def _flat(source: Path | bytes, bands: BandSet, limits: Limits) -> NDArray[Any]:
+def _flat(source: Path | bytes, bands: BandSet, limits: Limits, whose: str) -> NDArray[Any]:
     """A PNG or JPEG: its colours as three bands, or as one where all are equal; a 16-bit grey as it is stored."""
     if len(bands) not in (1, 3):
-        raise ImageError(f"is no TIFF, so it cannot hold the bands {bands}: save it as a GeoTIFF.")
+        raise ImageError(f"is no TIFF, so it cannot hold the bands {bands} that {whose} takes: save it as a GeoTIFF.")
     if bands.depth == "uint16":
-        return _deep_grey(source, bands)
+        return _deep_grey(source, bands, whose)
     picture = open_here(source, limits=limits)
     try:
         colours, _ = picture.read(0, 0, picture.info.height, picture.info.width)
@@ -188,7 +192,7 @@ def _flat(source: Path | bytes, bands: BandSet, limits: Limits) -> NDArray[Any]:
         picture.close()
     if len(bands) == 1:
         if not (colours == colours[..., :1]).all():
-            raise ImageError(f"is in colours, and its dataset has the one band {bands}: save it in grey.")
+            raise ImageError(f"is in colours, and {whose} has the one band {bands}: save it in grey.")
         found = colours[..., :1]
     else:
         order = [RGB.index(name) for name in bands.names] if set(bands.names) == set(RGB) else [0, 1, 2]
@@ -196,7 +200,7 @@ def _flat(source: Path | bytes, bands: BandSet, limits: Limits) -> NDArray[Any]:
     return np.ascontiguousarray(found).astype(bands.depth)
 
 
-def _deep_grey(source: Path | bytes, bands: BandSet) -> NDArray[Any]:
+def _deep_grey(source: Path | bytes, bands: BandSet, whose: str) -> NDArray[Any]:
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as stored:
             picture = upright(source, stored)
@@ -204,5 +208,5 @@ def _deep_grey(source: Path | bytes, bands: BandSet) -> NDArray[Any]:
     except DAMAGE as error:
         raise ImageError("cannot be read: it is damaged or cut short.") from error
     if values is None or len(bands) != 1:
-        raise ImageError(f"holds 8-bit values, and its dataset {bands.depth}: save it as a TIFF of that depth.")
+        raise ImageError(f"holds 8-bit values, and {whose} takes {bands.depth}: save it as a TIFF of that depth.")
     return np.ascontiguousarray(values[..., None]).astype(np.uint16)

@@ -2,7 +2,7 @@
 
 It limits itself before it opens anything (`core.confinement`). Then it answers questions, one JSON line each on stdin:
 the first opens a file, the others ask for windows. An answer is a JSON line, for a window followed by its bytes:
-colours (h, w, 3), then, where some pixels hold no data, a bit for each.
+colours (h, w, 3) or the numbers of a model's bands (h, w, C), then, where some pixels hold no data, a bit for each.
 """
 
 import json
@@ -12,9 +12,10 @@ from typing import BinaryIO
 
 import numpy as np
 
+from core.band_set import BandSet
 from core.confinement import allow_seconds, answer, confine, leave_network, run
 from core.errors import ImageError
-from core.imagery.decode import open_here
+from core.imagery.band_picture import open_picture
 from core.imagery.limits import Limits
 
 
@@ -32,15 +33,17 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     confine(limits.memory)
     allow_seconds(limits.seconds)
     try:
-        bands = tuple(first["bands"]) if first["bands"] else None
-        picture = open_here(Path(first["path"]), limits=limits, bands=bands)
+        numbers = tuple(first["bands"]) if first["bands"] else None
+        wanted = BandSet.from_json(first.get("band_set"))
+        picture = open_picture(Path(first["path"]), limits=limits, numbers=numbers, bands=wanted)
         answer(answers, {"info": json.loads(picture.info.to_json())})
         for line in questions:
             allow_seconds(limits.seconds)
             asked = json.loads(line)
-            rgb, valid = picture.read(asked["y"], asked["x"], asked["height"], asked["width"])
+            read = picture.read_seen if asked.get("seen") else picture.read
+            values, valid = read(asked["y"], asked["x"], asked["height"], asked["width"])
             packed = b"" if valid is None else np.packbits(valid).tobytes()
-            answer(answers, {"valid": valid is not None}, np.ascontiguousarray(rgb).data, packed)
+            answer(answers, {"valid": valid is not None}, np.ascontiguousarray(values).data.cast("B"), packed)
     except ImageError as error:
         answer(answers, {"error": str(error)})
     except MemoryError:

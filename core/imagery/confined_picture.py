@@ -4,6 +4,7 @@ A file that makes a decoder crash, hang or ask for all memory ends the child, an
 """
 
 import json
+import math
 import os
 import select
 import signal
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.band_set import COLOURS, BandSet
 from core.confinement import start
 from core.errors import ImageError
 from core.files import size_text
@@ -35,12 +37,21 @@ _CHUNK = 2**20
 class ConfinedPicture:
     """An open picture from outside: `info`, and `read` for its windows. Close it, or use it in a `with` block.
 
+    With a `band_set` that is not that of colours, the numbers of these bands are read, as a model takes them.
+
     Raises `ImageError`, whose message is a sentence with `name`, when the file is refused.
     """
 
     def __init__(
-        self, path: Path, *, name: str | None = None, limits: Limits | None = None, bands: tuple[int, ...] | None = None
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        limits: Limits | None = None,
+        bands: tuple[int, ...] | None = None,
+        band_set: BandSet | None = None,
     ) -> None:
+        self._band_set = band_set or COLOURS
         self.name = name if name is not None else path.name
         self._limits = limits or Limits()
         self._lock = threading.Lock()
@@ -52,6 +63,7 @@ class ConfinedPicture:
                     "path": str(path.absolute()),
                     "limits": asdict(self._limits),
                     "bands": bands,
+                    "band_set": asdict(self._band_set),
                     "warm": kind == "TIFF",
                 }
             )
@@ -75,8 +87,26 @@ class ConfinedPicture:
             raise self._refusal(why_not(first))
         return kind
 
-    def read(self, y: int, x: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+    def read(self, y: int, x: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
         """A window inside the picture.
+
+        Args:
+            y: Its first row.
+            x: Its first column.
+            height: H, in pixels.
+            width: W, in pixels.
+
+        Returns:
+            Colours uint8 (H, W, 3), or the bands (H, W, C) in their type, and which pixels hold data, boolean (H, W)
+            (None: all).
+
+        Raises:
+            ImageError: The file is damaged there, or the child process reached a limit.
+        """
+        return self._window({"y": y, "x": x, "height": height, "width": width}, self._band_set)
+
+    def read_seen(self, y: int, x: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        """A window as a person sees it.
 
         Args:
             y: Its first row.
@@ -88,16 +118,22 @@ class ConfinedPicture:
             Colours uint8 (H, W, 3), and which pixels hold data, boolean (H, W) (None: all).
 
         Raises:
-            ImageError: The file is damaged there, or the child process reached a limit.
+            ImageError: As for `read`.
         """
+        seen = not self._band_set.is_colours
+        return self._window({"y": y, "x": x, "height": height, "width": width, "seen": seen}, COLOURS)
+
+    def _window(self, asked: dict[str, Any], bands: BandSet) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        height, width = asked["height"], asked["width"]
+        kind, shape = np.dtype(bands.depth), (height, width, len(bands))
         with self._lock:
-            self._ask({"y": y, "x": x, "height": height, "width": width})
+            self._ask(asked)
             lacks = self._answer()["valid"]
-            rgb = np.frombuffer(self._bytes(height * width * 3), np.uint8).reshape(height, width, 3)
+            values = np.frombuffer(self._bytes(math.prod(shape) * kind.itemsize), kind).reshape(shape)
             if not lacks:
-                return rgb, None
+                return values, None
             bits = np.frombuffer(self._bytes(-(-height * width // 8)), np.uint8)
-        return rgb, np.unpackbits(bits, count=height * width).reshape(height, width).view(np.bool_)
+        return values, np.unpackbits(bits, count=height * width).reshape(height, width).view(np.bool_)
 
     def close(self) -> None:
         """End the child process; nothing can be read any more."""

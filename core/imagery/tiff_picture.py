@@ -138,6 +138,7 @@ class TiffPicture:
         return np.ascontiguousarray(self._window(whole, (len(rows), len(columns)))[0])
 
     @property
+    @geo.calls(DAMAGED, ImageError)
     def block_rows(self) -> int:
         """How many rows are decoded together, whichever of them is read."""
         return int(self._file.block_shapes[0][0]) if self._turn == 1 else self.info.height
@@ -253,7 +254,10 @@ def _info(pixels: Pixels, layout: Layout, said: list[str]) -> Info:
         transform=place.transform,
         control_points=place.control_points,
         may_lack_data=pixels.may_lack_data,
-        bands=tuple(text or "" for text in file.descriptions),
+        bands=tuple(
+            text or ("alpha" if meaning == ColorInterp.alpha else "")
+            for text, meaning in zip(file.descriptions, file.colorinterp, strict=True)
+        ),
         depth=str(file.dtypes[0]),
     )
     return replace(info, metres_per_pixel=metres_per_pixel(info))

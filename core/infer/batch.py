@@ -4,6 +4,7 @@ A picture that is refused does not stop the others.
 """
 
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,11 +109,25 @@ class BatchPredictor:
         except (TerrastillError, OSError, ValueError, RuntimeError, MemoryError) as error:
             return PictureResult(item.name, error=failure_sentence(item.name, error))
 
+    def _opened(self, item: Item, loaded: Loaded) -> ConfinedPicture:
+        """The picture in the bands of a model. Raises `ImageError`."""
+        return ConfinedPicture(
+            Path(item.path),
+            name=item.name,
+            limits=self._request.limits,
+            bands=self._request.bands,
+            band_set=loaded.card.bands,
+        )
+
     def _done(self, item: Item, progress: OnProgress | None, cancelled: Cancelled | None) -> PictureResult:
         started = time.monotonic()
         request = self._request
-        with ConfinedPicture(Path(item.path), name=item.name, limits=request.limits, bands=request.bands) as picture:
+        with ExitStack() as opened:
+            picture = opened.enter_context(self._opened(item, self._loaded))
             picture.info = picture.info.with_ground(request.ground)
+            other = None
+            if self._teacher is not None and self._teacher.card.bands != self._loaded.card.bands:
+                other = opened.enter_context(self._opened(item, self._teacher))
             outputs = predict_picture(
                 picture,
                 Path(item.stem),
@@ -124,6 +139,7 @@ class BatchPredictor:
                 teacher=self._teacher,
                 progress=progress,
                 cancelled=cancelled,
+                for_teacher=other,
             )
             info = picture.info
         seconds = time.monotonic() - started

@@ -10,8 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from core.cards import ModelCard
 from core.checkpoint import Loaded
@@ -30,8 +32,8 @@ from core.infer.outputs.qgis_style import qml
 from core.infer.outputs.thumbnail import Thumbnail
 from core.infer.outputs.vectors import ClassColours, write_geojson, write_gpkg
 from core.infer.stitching import Strip
-from core.infer.stream import WindowSource, segment
-from core.infer.tiling import Tiling
+from core.infer.stream import OnRead, SeenSource, WindowSource, segment
+from core.infer.tiling import Tiling, Window
 from core.normalise import Normaliser
 
 
@@ -79,8 +81,11 @@ def predict_picture(
     teacher: Loaded | None = None,
     progress: OnProgress | None = None,
     cancelled: Cancelled | None = None,
+    for_teacher: WindowSource | None = None,
 ) -> PictureOutputs:
     """Segment a picture into files that start with `stem`.
+
+    `for_teacher` is the same picture in the bands of a teacher that takes others than the model.
 
     Raises `ImageError`, `GeoError`, `DeviceError`, `DiskFullError`, `CancelledError`, `OSError` (the folder),
     `MemoryError`, and `ConfigError` when the teacher knows other classes.
@@ -97,7 +102,9 @@ def predict_picture(
             if wanted.report:
                 work.report(mask, loaded.card)
             if teacher is not None:
-                reference = work.segment(teacher, Wanted(), _part(progress, 1, share), name="teacher")
+                reference = work.segment(
+                    teacher, Wanted(), _part(progress, 1, share), name="teacher", source=for_teacher
+                )
                 work.compare(loaded.card.classes, student=mask, teacher=reference)
         return work.outputs
 
@@ -140,11 +147,18 @@ class _Work:
                 path.unlink(missing_ok=True)
                 path.with_name(path.name + ".aux.xml").unlink(missing_ok=True)
 
-    def segment(self, loaded: Loaded, wanted: Wanted, progress: OnProgress | None, *, name: str = "mask") -> Path:
+    def segment(
+        self,
+        loaded: Loaded,
+        wanted: Wanted,
+        progress: OnProgress | None,
+        *,
+        name: str = "mask",
+        source: WindowSource | None = None,
+    ) -> Path:
         """Write the mask of one model aside, and what can only be written while it is made."""
         info, card = self._picture.info, loaded.card
-        ratio = ground_ratio(info, card.metres_per_pixel)
-        tiling = Tiling(**{**self._tiling.__dict__, "ground_ratio": ratio})
+        tiling = Tiling(**{**self._tiling.__dict__, "ground_ratio": ground_ratio(info, card.metres_per_pixel)})
         writer = MaskWriter(self._folder / f"{name}.tif", info, card.classes.scored_names, card.classes.colours)
         counter = AreaCounter(info, card.classes.scored_names)
         writers = [lambda strip: writer.write(strip.y, strip.mask), lambda strip: counter.add(strip.y, strip.mask)]
@@ -153,20 +167,19 @@ class _Work:
             shares = ProbabilityWriter(self._folder / f"{name}_probabilities.tif", info, card.classes)
             writers.append(shares.write)
         sure = ConfidenceWriter(self._folder / f"{name}_confidence.tif", info) if wanted.needs_confidence else None
-        if sure is not None:
-            writers.append(sure.write)
+        writers += [sure.write] if sure is not None else []
         with_shares = wanted.probabilities or wanted.needs_confidence
         thumbnail = Thumbnail(info.height, info.width) if wanted.photo or wanted.report else None
         strips = segment(
-            self._picture,
+            source or self._picture,
             loaded.model,
             outputs=card.classes.outputs,
-            normaliser=Normaliser.of_card(card, self._device),
+            normaliser=Normaliser.of_card(card, self._device, card.bands),
             tiling=tiling,
             progress=progress,
             cancelled=self._cancelled,
             probabilities=with_shares,
-            on_read=thumbnail.add if thumbnail is not None else None,
+            on_read=None if thumbnail is None else self._to_thumbnail(thumbnail, colours=card.bands.is_colours),
         )
         _write_all(strips, writers, at_once=with_shares)
         writer.close()
@@ -184,6 +197,17 @@ class _Work:
             data = encode_webp(thumbnail.picture)
             self._made("_photo.webp", lambda target: write_aside(target, lambda aside: aside.write_bytes(data)))
         return writer.path
+
+    def _to_thumbnail(self, thumbnail: Thumbnail, *, colours: bool) -> OnRead:
+        """Takes each window that is read, in the colours in which a person sees it."""
+        picture = self._picture
+        if colours or not isinstance(picture, SeenSource):
+            return thumbnail.add
+
+        def add(window: Window, _: NDArray[Any]) -> None:
+            thumbnail.add(window, picture.read_seen(window.y, window.x, window.height, window.width)[0])
+
+        return add
 
     def export(self, mask: Path, classes: ClassMap, wanted: Wanted) -> None:
         """Everything that is made from a mask on disk."""

@@ -7,9 +7,8 @@ is kept is one row of windows over the whole width, `MOST_BYTES` of it, whatever
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -25,17 +24,25 @@ MOST_BYTES = 420 * 1024**2
 _SMALLEST_TILE = 128
 _AHEAD = 2
 
-Read = tuple[NDArray[np.uint8], Valid]
-OnRead = Callable[[Window, NDArray[np.uint8]], None]
+Read = tuple[NDArray[Any], Valid]
+OnRead = Callable[[Window, NDArray[Any]], None]
 
 
 class WindowSource(Protocol):
-    """What is segmented: a `ConfinedPicture` (`core.imagery`), or anything else that gives windows of 8-bit colours."""
+    """What is segmented: a `ConfinedPicture` (`core.imagery`), or anything else that gives windows of its bands."""
 
     info: Info
 
     def read(self, y: int, x: int, height: int, width: int) -> Read:
-        """Colours (h, w, 3), and which pixels hold data (None: all)."""
+        """Values (h, w, C) of the bands that the model takes, and which pixels hold data (None: all)."""
+
+
+@runtime_checkable
+class SeenSource(Protocol):
+    """One whose bands are not the colours in which a person sees it."""
+
+    def read_seen(self, y: int, x: int, height: int, width: int) -> Read:
+        """Colours uint8 (h, w, 3), and which pixels hold data (None: all)."""
 
 
 def segment(

@@ -49,7 +49,7 @@ BOB = str(folder_name({COOKIE: "B" * 43}, None))
 ANN_PERSON, BOB_PERSON = Person("203.0.113.1", folder=ANN), Person("203.0.113.2", folder=BOB)
 
 
-class _Done:
+class Done:
     """In the place of the process: all is done when it was started."""
 
     pid, returncode = 0, 0
@@ -71,10 +71,22 @@ class _Done:
 
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(imports, "_process", _Done)
+    monkeypatch.setattr(imports, "_process", Done)
     yield
     imports._DRAFTS.clear()
     imports._WORKING.clear()
+
+
+def with_usual(report: import_report.ImportReport, title: str) -> import_report.Edits:
+    """What is proposed: the names that were found, and the remedies that are on at first."""
+    rows = import_report.found(report)
+    return replace(
+        import_report.Edits(title),
+        names={row.code: row.name for row in rows},
+        ignored=frozenset(row.code for row in rows if row.ignored),
+        mended=frozenset(group.key for group in import_report.groups(report) if group.usual),
+        split=import_report.splits(report)[0],
+    )
 
 
 def brought(owner: str | None = ANN, *, pictures: int = 6, tmp: Path | None = None) -> Draft:
@@ -88,7 +100,7 @@ def saved(title: str = "Odd plots", *, owner: str = ANN, shared: bool = False) -
     draft = brought(owner)
     report = draft.report()
     assert report is not None
-    draft.save(import_report.with_usual(report, title), shared=shared)
+    draft.save(with_usual(report, title), shared=shared)
     found = draft.state()
     assert found.step == "saved", found
     return found.saved
@@ -189,7 +201,7 @@ def test_classes_are_merged_ignored_and_painted_at_once() -> None:
     report = brought().report()
     assert report is not None
     edits = replace(
-        import_report.with_usual(report, "x"),
+        with_usual(report, "x"),
         names={3: "Tree", 17: "tree", 90: "Road", 201: "Water"},
         ignored=frozenset({201}),
         colours={3: (1, 2, 3), 90: (4, 5, 6)},
@@ -207,7 +219,7 @@ def test_what_does_not_fit_is_left_out_or_resampled_as_its_switch_says() -> None
     assert report is not None
     (group,) = import_report.groups(report)
     assert (group.what, group.resample, group.usual) == ("2 masks are 3 % larger than their image", True, True)
-    usual = import_report.with_usual(report, "x")
+    usual = with_usual(report, "x")
     assert len(import_report.kept(report, usual)) == 6
     left = {each.stem for each in import_report.kept(report, replace(usual, mended=frozenset()))}
     assert left == {"plot_0", "plot_3", "plot_4", "plot_5"}
@@ -218,7 +230,7 @@ def test_problems_are_sentences_and_nothing_is_saved_with_one() -> None:
     draft = brought(pictures=3)
     report = draft.report()
     assert report is not None
-    edits = replace(import_report.with_usual(report, " "), ignored=frozenset({3, 17, 90}))
+    edits = replace(with_usual(report, " "), ignored=frozenset({3, 17, 90}))
     told = import_report.problems(report, edits)
     assert [sentence.split(":")[0] for sentence in told][:2] == [
         "Give the dataset a name.",
@@ -234,7 +246,7 @@ def test_who_cannot_be_known_again_saves_nothing_private() -> None:
     report = draft.report()
     assert report is not None
     with pytest.raises(DataError, match="keeps no cookie"):
-        draft.save(import_report.with_usual(report, "x"), shared=False)
+        draft.save(with_usual(report, "x"), shared=False)
 
 
 def test_a_zip_that_is_none_is_one_sentence_and_leaves_nothing() -> None:
@@ -336,7 +348,7 @@ def test_an_orthophoto_and_a_geopackage_of_another_system_train_without_a_zip() 
     draft.bring([(name, io.BytesIO((folder / name).read_bytes())) for name in ("ortho.tif", "fields.gpkg")])
     report = draft.report()
     assert report is not None
-    edits = import_report.with_usual(report, "Fields")
+    edits = with_usual(report, "Fields")
     assert (edits.split, [row.name for row in import_report.found(report)]) == ("blocks", ["Clover", "Maize"])
     assert not import_report.problems(report, edits)
     black = (import_report.painted(report, 0, edits)[:, : report.seen[0][2]] == 0).all(axis=2).all(axis=0)

@@ -146,16 +146,22 @@ def _reported(draft: Draft) -> None:
 def _just_saved() -> None:
     """After a save: where to go from here."""
     name = st.session_state.get(_SAVED)
-    title = next((one.title for one in own_datasets.listing(visitor.owner()) if one.name == name), None)
-    if title is None:
+    saved = next((one for one in own_datasets.listing(visitor.owner()) if one.name == name), None)
+    if saved is None:
         return
+    next_step = "Train a teacher on it, with a small student behind it."
+    if not saved.classes:
+        next_step = "Choose it on Distill as pictures without labels, beside a dataset with labels."
     with st.container(border=True, key="dataset_saved"):
         say.titled(
-            f"{title} is saved",
-            "Train a teacher on it, with a small student behind it.",
+            f"{saved.title} is saved",
+            next_step,
             mark=":material/check_circle:",
         )
-        if st.button("Train a teacher", type="primary", icon=":material/science:", key="dataset_train"):
+        if not saved.classes:
+            if st.button("Distill with them", type="primary", icon=":material/science:", key="dataset_distill"):
+                st.switch_page("views/distill/page.py", query_params={"transfer": str(name)})
+        elif st.button("Train a teacher", type="primary", icon=":material/science:", key="dataset_train"):
             st.switch_page("views/distill/page.py", query_params={state.GOAL: "teacher", state.DATASET: str(name)})
 
 

@@ -39,13 +39,18 @@ def draw_report(draft: Draft) -> tuple[Edits | None, bool]:
     mended = _odd(draft, report)
     left, right = st.columns([1.15, 1], gap="medium")
     with left:
-        names, ignored, colours = _classes(draft, report)
-        below = st.container()
-    edits = Edits(names=names, ignored=ignored, colours=colours, mended=mended)
-    with below:
-        split, seed = _split_choice(draft, report)
-        edits = replace(edits, split=split, seed=seed)
-        _split(report, edits)
+        if report.has_labels:
+            names, ignored, colours = _classes(draft, report)
+            below = st.container()
+            edits = Edits(names=names, ignored=ignored, colours=colours, mended=mended)
+        else:
+            edits = Edits(mended=mended)
+            _alone(report)
+    if report.has_labels:
+        with below:
+            split, seed = _split_choice(draft, report)
+            edits = replace(edits, split=split, seed=seed)
+            _split(report, edits)
     with right:
         _preview(report, edits)
     return _save(draft, report, edits)
@@ -116,6 +121,17 @@ def _sentence(sentence: str, names: Sequence[str]) -> None:
     with st.container(gap=None):
         say.text(sentence)
         say.caption(", ".join(shown(name) for name in names[:_NAMED]) + more)
+
+
+def _alone(report: ImportReport) -> None:
+    """What pictures without labels are good for."""
+    with st.container(border=True, gap="small"):
+        say.titled(
+            "No image has labels",
+            "Saved like this, a teacher speaks about them: choose them on Distill as pictures without labels, beside a "
+            "dataset with labels, or open them in the gallery.",
+        )
+        say.caption(f"{len(report.pictures):,} images. Bring their masks or outlines with them to train on labels.")
 
 
 def _classes(
@@ -262,7 +278,8 @@ def _save(draft: Draft, report: ImportReport, edits: Edits) -> tuple[Edits | Non
         told = ", ".join(f"{each.name} {_percent(each.share)}" for each in classes[:8])
         more = f" and {len(classes) - 8} more" if len(classes) > 8 else ""
         ignored = f" {_percent(unlabelled)} of all pixels count as not labelled." if unlabelled > 0 else ""
-        say.caption(f"{len(classes)} classes: {told}{more}.{ignored}")
+        if classes:
+            say.caption(f"{len(classes)} classes: {told}{more}.{ignored}")
         if found:
             say.warning(*found)
         pressed = st.button(

@@ -27,10 +27,12 @@ def _one(dataset: OwnDataset, owner: str | None) -> None:
         f"{dataset.parts[part]:,} {title.lower()}" for part, title in PARTS.items() if dataset.parts.get(part)
     )
     what = "masks" if dataset.labelled_by else "labels"
-    told = f"{dataset.pictures:,} images, {dataset.labelled:,} with {what}" + (f" ({parts})" if parts else "")
+    labels = f"{dataset.labelled:,} with {what}" if dataset.classes else "without labels"
+    told = f"{dataset.pictures:,} images, {labels}" + (f" ({parts})" if parts else "")
+    counted = [f"{len(dataset.classes)} classes"] if dataset.classes else []
     more = [f"Licence: {dataset.licence}"] if dataset.licence else []
     by = [dataset.labelled_by] if dataset.labelled_by else []
-    say.titled(dataset.title, " · ".join([whose, told, f"{len(dataset.classes)} classes", *more]), *by)
+    say.titled(dataset.title, " · ".join([whose, told, *counted, *more]), *by)
     legend(dataset.classes[:_MOST_SHOWN])
     if len(dataset.classes) > _MOST_SHOWN:
         say.caption(f"and {len(dataset.classes) - _MOST_SHOWN} more")
@@ -40,7 +42,12 @@ def _one(dataset: OwnDataset, owner: str | None) -> None:
 
 def _actions(dataset: OwnDataset, owner: str | None) -> None:
     name = dataset.name
-    if dataset.labelled and st.button("Train a teacher", key=f"train_{name}", icon=":material/science:"):
+    if not dataset.classes:
+        if st.button(
+            "Distill with them", key=f"train_{name}", icon=":material/science:", help="As pictures without labels."
+        ):
+            st.switch_page("views/distill/page.py", query_params={"transfer": name})
+    elif dataset.labelled and st.button("Train a teacher", key=f"train_{name}", icon=":material/science:"):
         st.switch_page("views/distill/page.py", query_params={state.GOAL: "teacher", state.DATASET: name})
     if st.button("Images", key=f"look_{name}", icon=":material/grid_view:", help="In the gallery, beside two models."):
         st.switch_page("views/gallery/page.py", query_params={state.COLLECTION: name})

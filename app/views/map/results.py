@@ -128,7 +128,9 @@ def _closer(
     closer = None
     with plainly():
         if part is not None:
-            closer = map_views.blend(caching.map_detail(source, mask, part, job.choice.bands), classes, opacity)
+            closer = map_views.blend(
+                caching.map_detail(source, mask, part, job.choice.bands, job.choice.model), classes, opacity
+            )
         whole = map_views.blend(caching.map_overview(photo, mask), classes, opacity)
         ground = result["metres_per_pixel"]
         close_look(map_views.pack(whole, closer, part, name=name, size=size, ground=ground))

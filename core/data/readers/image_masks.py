@@ -49,17 +49,17 @@ def knows(tree: Tree) -> bool:
     return bool(tree.pictures)
 
 
-def read(tree: Tree, asked: Asked) -> Source:  # noqa: ARG001
+def read(tree: Tree, asked: Asked) -> Source:
     """What the folder holds. Raises `DataError` where nothing can be used."""
-    return read_pictures(tree, tree.pictures, title=TITLE)
+    return read_pictures(tree, tree.pictures, title=TITLE, bands=asked.bands)
 
 
 def read_pictures(
-    tree: Tree, pictures: Sequence[Path], *, title: str, listed: Sequence[Listed] | None = None
+    tree: Tree, pictures: Sequence[Path], *, title: str, listed: Sequence[Listed] | None = None, bands: int = 0
 ) -> Source:
     """The same of some of its pictures, with the classes of a format that lists them."""
     others = [path for path in pictures if path.suffix.lower() in OTHER_PICTURES]
-    pairs = pair_up(tree, [path for path in pictures if path not in set(others)])
+    pairs = pair_up(tree, [path for path in pictures if path not in set(others)], bands=bands)
     if not pairs.images:
         raise DataError(
             "This folder holds masks without pictures, or nothing that can be told apart: add the pictures."

@@ -16,6 +16,10 @@ _EXACT_COLOURS, _MAIN_SHARE, _MOST_BLENDED = 32, 5e-4, 0.25
 _LITTLE_OUTSIDE = 0.01
 _BLUR, _BINARY_SHARE = 32, 0.8
 _NEAR = 12
+_ALONE = (
+    "No picture has labels: a teacher can speak about them beside labelled ones. Where masks are among them, put these "
+    "into a folder called masks."
+)
 _VOID = re.compile(
     r"^_*(?:un-?(?:label+ed|classified|known)|ignored?|void|no[-_ ]?data|not[-_ ]?label+ed|don'?t[-_ ]?care|none)_*$",
     re.IGNORECASE,
@@ -56,6 +60,8 @@ class Proposal:
 def propose(source: Source, counts: Mapping[int, int]) -> Proposal:
     """The classes of a source whose labels hold these codes so often. Raises `DataError` where they are no classes."""
     present = {code: count for code, count in counts.items() if code >= 0}
+    if not any(picture.labels for picture in source.pictures):
+        return Proposal(source.coding, (), notes=(_ALONE,))
     if not present and OUTSIDE not in counts:
         raise DataError("No labels were found: add masks or outlines of some pictures; the others may stay without.")
     if source.coding == "values":
@@ -123,7 +129,9 @@ def renamed(proposal: Proposal, names: Mapping[int, str]) -> Proposal:
 
 
 def check_count(proposal: Proposal) -> None:
-    """Raises `DataError` where there are fewer than 2 classes or more than 255."""
+    """Raises `DataError` where there are fewer than 2 classes or more than 255; none at all is right without labels."""
+    if not proposal.classes and _ALONE in proposal.notes:
+        return
     if len(proposal.classes) < 2:
         names = ", ".join(each.name for each in proposal.classes) or "none"
         raise DataError(

@@ -42,14 +42,17 @@ class Pairs:
     notes: list[str] = field(default_factory=list)
 
 
-def pair_up(tree: Tree, pictures: Sequence[Path]) -> Pairs:
-    """Images and their masks among these pictures of a tree. Raises `DataError` where bands lie in files apart."""
+def pair_up(tree: Tree, pictures: Sequence[Path], *, bands: int = 0) -> Pairs:
+    """Images and their masks among these pictures of a tree; `bands` as in `Asked`.
+
+    Raises `DataError` where the bands of pictures lie in files apart.
+    """
     roles = roles_of(tree, pictures)
     every = [path for path in pictures if roles[path] == "image"]
     parts = FolderParts(tree)
     masks = [path for path in pictures if roles[path] == "mask"]
-    found = Pairs(images=one_view_each(tree, every, masks, parts))
-    pairing = _Pairing(tree, found, masks, parts)
+    found = Pairs(images=one_view_each(tree, every, masks, parts, bands))
+    pairing = _Pairing(tree, found, masks, parts, bands)
     unmatched = pairing.by_name(masks)
     unmatched = pairing.by_class(unmatched) if unmatched else []
     unmatched = pairing.by_list(unmatched) if unmatched else []
@@ -79,8 +82,8 @@ def only_folder(tree: Tree, masks: Sequence[Path]) -> str:
 class _Pairing:
     """Gives masks their pictures, in one way after another; each gives the masks that it found none for."""
 
-    def __init__(self, tree: Tree, found: Pairs, masks: Sequence[Path], parts: FolderParts) -> None:
-        self._tree, self._found, self._parts = tree, found, parts
+    def __init__(self, tree: Tree, found: Pairs, masks: Sequence[Path], parts: FolderParts, bands: int) -> None:
+        self._tree, self._found, self._parts, self._bands = tree, found, parts, bands
         self._words = (IMAGE_WORDS | MASK_WORDS | VIEW_WORDS) - place_words(tree, masks)
         self.other_views: set[Path] = set()
         self._by_key: dict[str, list[Path]] = defaultdict(list)
@@ -160,7 +163,9 @@ class _Pairing:
     def _give(self, mask: Path, there: Sequence[Path], kind: str = "") -> None:
         """Of pictures with the name of a mask the one in the folder most like its own gets it."""
         alike = self._nearest(mask, there)
-        taken = next((path for path in alike if path in self._found.masks), None) or best_view(self._tree, alike)
+        taken = next((path for path in alike if path in self._found.masks), None) or best_view(
+            self._tree, alike, self._bands
+        )
         self.other_views |= {path for path in alike if path != taken}
         self._found.masks[taken].append((mask, kind))
 

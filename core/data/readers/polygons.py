@@ -56,7 +56,7 @@ def read(tree: Tree, asked: Asked) -> Source:
     """Pictures that lie where polygons do are labelled by them. Raises `DataError`, `ConfigError`."""
     misfits: list[Misfit] = []
     layers: list[Polygons] = []
-    pairs, files = pair_up(tree, tree.pictures), vector_files(tree)
+    pairs, files = pair_up(tree, tree.pictures, bands=asked.bands), vector_files(tree)
     candidates = [path for path in tree.pictures if path not in set(pairs.aside)]
     tiles = tile_vectors(tree, candidates, files)
     for path in files:

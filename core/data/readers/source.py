@@ -121,7 +121,9 @@ class Asked:
     Attributes:
         attribute: of polygons, the one that tells the class.
         area: a file of polygons; outside of them nothing is labelled.
+        bands: how many bands the pictures have that are wanted, where there are several of one; 0: those in colours.
     """
 
     attribute: str | None = None
     area: str | None = None
+    bands: int = 0

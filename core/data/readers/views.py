@@ -12,11 +12,15 @@ from core.errors import DataError
 _MOST_NAMED = 4
 
 
-def one_view_each(tree: Tree, images: Sequence[Path], masks: Sequence[Path], parts: FolderParts) -> list[Path]:
+def one_view_each(
+    tree: Tree, images: Sequence[Path], masks: Sequence[Path], parts: FolderParts, bands: int
+) -> list[Path]:
     """Of pictures that show the same in other bands one each, and no heights of the ground.
 
     Two show the same where their names and folders differ in nothing but words of bands: `rgb/a.jpg` and `nir/a.jpg`.
     Words that stand in the folders of masks as well name something else, such as places.
+    Colours are taken before others, or what has so many `bands` where a number is given.
+
     Raises `DataError` where each band of a picture is a file of its own.
     """
     places = place_words(tree, masks)
@@ -28,11 +32,7 @@ def one_view_each(tree: Tree, images: Sequence[Path], masks: Sequence[Path], par
         folders = tree.relative(path).split("/")[:-1]
         place = frozenset(Counter(bare for name in folders if (bare := bare_folder(name, places))).items())
         groups[inner_key(path.stem), place, parts.of(path)][view_of(*folders, path.stem) - places].append(path)
-    taken = {
-        path
-        for views in groups.values()
-        for path in views[min(views, key=lambda view: (view_rank(view), sorted(view)))]
-    }
+    taken = {path for views in groups.values() for path in _best(tree, views, bands)}
     return [path for path in kept if path in taken]
 
 
@@ -41,15 +41,30 @@ def place_words(tree: Tree, masks: Sequence[Path]) -> frozenset[str]:
     return view_of(*{name for path in masks for name in tree.relative(path).split("/")[:-1]})
 
 
-def best_view(tree: Tree, alike: Sequence[Path]) -> Path:
-    """Of pictures that a mask fits equally well the one in colours, else the one with most bands."""
+def _best(tree: Tree, views: Mapping[frozenset[str], Sequence[Path]], bands: int) -> Sequence[Path]:
+    """The pictures of the view that is taken."""
 
-    def worth(path: Path) -> tuple[int, int]:
-        try:
-            bands = len(tree.decoder.info_of(path).bands) or 3
-        except DataError:
-            bands = 0
-        return -view_rank(view_of(path.parent.name, path.stem)), bands
+    def worth(view: frozenset[str]) -> tuple[int, int, list[str]]:
+        apart = abs(_count(tree, views[view][0]) - bands) if bands and len(views) > 1 else 0
+        return apart, view_rank(view), sorted(view)
+
+    return views[min(views, key=worth)]
+
+
+def _count(tree: Tree, path: Path) -> int:
+    """How many bands a picture has; 0 for one that cannot be read."""
+    try:
+        return len(tree.decoder.info_of(path).bands) or 3
+    except DataError:
+        return 0
+
+
+def best_view(tree: Tree, alike: Sequence[Path], wanted: int = 0) -> Path:
+    """Of pictures that a mask fits equally well the one in colours, else the one with most bands, or those wanted."""
+
+    def worth(path: Path) -> tuple[int, int, int]:
+        bands = _count(tree, path)
+        return -abs(bands - wanted) if wanted else 0, -view_rank(view_of(path.parent.name, path.stem)), bands
 
     return alike[0] if len(alike) == 1 else max(alike, key=worth)
 

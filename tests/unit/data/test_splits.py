@@ -266,3 +266,12 @@ def test_numbered_photos_are_no_patches(form: str) -> None:
 def test_pictures_without_labels_are_told_in_one_and_in_many() -> None:
     assert splits.without_labels(1) == "1 more has no labels: a student learns what its teacher says of it."
     assert splits.without_labels(1200).startswith("1,200 more have no labels: ")
+
+
+def test_pictures_without_labels_validate_nothing() -> None:
+    """A dataset that keeps the labels of its validation pictures back: some of those that train validate then."""
+    given = [dataclasses.replace(each, mask=None) if each.split == "val" else each for each in own(6, 2, 0)]
+    split = splits.split_scenes(given, "by-image")
+    assert all(each.mask is not None for each in (*split.train, *split.val))
+    assert len({each.name for each in (*split.train, *split.val, *split.test)}) == 6
+    assert "None of the 2 pictures for validation has labels: drawn from the training pictures" in split.note

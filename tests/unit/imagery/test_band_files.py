@@ -55,7 +55,7 @@ def test_what_holds_no_data_is_zero_in_all_bands(tmp_path: Path) -> None:
 
 def test_a_picture_of_another_depth_is_refused_and_any_number_is_a_float(tmp_path: Path) -> None:
     path = write_bands(tmp_path / "a.tif", RANDOM.integers(-500, 500, (8, 8, 2)).astype(np.int16))
-    with pytest.raises(ImageError, match=r"a\.tif holds int16 values, and its dataset uint8: .*'float32'"):
+    with pytest.raises(ImageError, match=r"a\.tif holds int16 values, and its dataset takes uint8: .*'float32'"):
         read_bands(path, BandSet(("a", "b")))
     assert read_bands(path, BandSet(("a", "b"), "float32")).dtype == np.float32
 

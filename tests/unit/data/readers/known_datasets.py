@@ -4,7 +4,7 @@ Each function writes one below a folder and says what must come of it. Pixels ar
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +55,10 @@ class Expected:
         self.masks[name] = mask
         if part:
             self.parts[name] = part
+
+
+Make = Callable[[Path], Expected]
+"""Writes a dataset below a folder, and says what must come of it."""
 
 
 def painted(mask: Pixels, colours: Sequence[tuple[int, int, int]]) -> Pixels:

@@ -1,6 +1,5 @@
 """Datasets shaped like well-known ones come in by one command, with their classes, pixels and split."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from tests.unit.data.readers import known_datasets as known
 from tests.unit.data.readers import known_outlines as outlines
 from tests.unit.data.readers.brought import photo, save, stored_mask, take, truth
 
-KNOWN: dict[str, Callable[[Path], known.Expected]] = {
+KNOWN: dict[str, known.Make] = {
     each.__name__: each
     for each in (
         known.loveda,
