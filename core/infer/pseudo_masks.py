@@ -265,7 +265,8 @@ def _describe(
         for name, colour in zip(card.classes.scored_names, card.classes.colours, strict=False)
     )
     listed = {use: tuple(stems[pair.image] for pair in kept if _USES.get(pair.split) == use) for use in _USES.values()}
-    split = DescribedSplit("names", **listed) if any(listed.values()) else DescribedSplit()
+    lists = listed["train"], listed["validate"], listed["test"]
+    split = DescribedSplit("names", *lists) if any(lists) else DescribedSplit()
     of = "" if source is None else f"{source.short_title}, "
     description = Description(
         name=order.name,

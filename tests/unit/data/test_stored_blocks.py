@@ -214,3 +214,20 @@ def test_where_a_picture_holds_no_data_nothing_is_labelled() -> None:
     for block in blocks_of(Box(0, 100, 200, 700)):
         here = slice(block.top, block.top + block.height), slice(block.left, block.left + block.width)
         assert (taken.masks[f"o-{block.part}-{block.number}"] == np.where(lacking, 255, mask)[here]).all()
+
+
+def test_bands_that_are_named_are_kept_as_they_are() -> None:
+    source = paths.home() / "fields"
+    values = np.random.default_rng(4).integers(0, 9000, (200, 800, 4)).astype(np.uint16)
+    ortho(source / "images" / "o.tif", values)
+    save(source / "masks" / "o.png", truth(1, 3, height=200, width=800))
+    taken = take(source, bands=("red", "green", "blue", "nir"))
+    assert (taken.description.bands, taken.description.depth) == (("red", "green", "blue", "nir"), "uint16")
+    blocks = {f"o-{block.part}-{block.number}": block for block in blocks_of(Box(0, 0, 200, 800), pixel_bytes=8)}
+    split = open_split(DataConfig("taken"))[1]
+    for scene in (*split.train, *split.val, *split.test):
+        block = blocks[scene.name]
+        here = slice(block.top, block.top + block.height), slice(block.left, block.left + block.width)
+        assert isinstance(scene.image, StoredArray)
+        assert (np.asarray(scene.image) == values[here]).all()
+        assert (np.asarray(scene.only(("nir", "red")).image) == values[here][..., [3, 0]]).all()
