@@ -122,6 +122,7 @@ def too_large(kind: str) -> str:
     """The message for a quick run (a value of `RunKind`) that ran out of memory: it is not tried again."""
     work, advice = {
         "prediction": ("segmented", "choose smaller pictures or fewer outputs, and try again."),
+        "combination": ("put together", "choose fewer or smaller pictures, and try again."),
         "benchmark": ("measured", "choose smaller pictures, smaller batches or fewer models, and measure again."),
         "search": ("searched", "free some memory, and continue: nothing of the search is lost."),
         "pseudo-masks": ("segmented", "cut the largest pictures into parts, or leave them out, and try again."),

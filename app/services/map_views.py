@@ -154,7 +154,7 @@ def downloads(result: dict[str, Any]) -> list[tuple[str, Path, str]]:
         ("Probabilities (GeoTIFF)", "_probabilities.tif", "image/tiff"),
         ("Mask (GeoTIFF)", ".tif", "image/tiff"),
         ("Polygons (GeoPackage)", ".gpkg", "application/geopackage+sqlite3"),
-        ("Style for QGIS (QML)", "_polygons.qml", "text/xml"),
+        ("Style for QGIS (QML)", ".qml", "text/xml"),
         ("Polygons (GeoJSON)", ".geojson", "application/geo+json"),
         ("Areas of difference (CSV)", "_difference_areas.csv", "text/csv"),
         ("Areas (CSV)", "_areas.csv", "text/csv"),

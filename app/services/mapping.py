@@ -37,7 +37,7 @@ _FOLDER = re.compile(r"out-[0-9a-f]{8}")
 _GONE = "These results are no longer on the server: press Segment to make them again."
 _STARTING = Progress(0, 1, "Starting")
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
-_STATES: dict[RunState, State] = {
+STATES: dict[RunState, State] = {
     RunState.QUEUED: "waiting",
     RunState.RUNNING: "running",
     RunState.DONE: "done",
@@ -132,7 +132,7 @@ class SegmentationJob:
         except RunNotFoundError:
             return SegmentationState("failed", of=len(self.pictures), error=_GONE)
         at, results = self._report()
-        told = SegmentationState(_STATES[run.state], at, len(self.pictures), error=run.error, results=results)
+        told = SegmentationState(STATES[run.state], at, len(self.pictures), error=run.error, results=results)
         if run.state == RunState.QUEUED:
             ahead = _ahead(run)
             # The first in the queue is begun at once.

@@ -31,7 +31,7 @@ from core.files import write_aside
 from core.imagery import archives
 from core.imagery.limits import MEGABYTE
 from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
-from core.runs.store.records import MACHINE, RunKind, RunRecord, RunState
+from core.runs.store.records import MACHINE, VISITOR_KINDS, RunRecord, RunState
 from core.runs.store.run_files import announce_job
 
 UPLOAD_MEGABYTES = 200
@@ -308,7 +308,7 @@ def _is_busy(folder: Path) -> bool:
 
 
 def _runs_on(folder: Path) -> list[RunRecord]:
-    known = open_store(folder.parent.parent).list(kinds=(RunKind.PREDICTION,))
+    known = open_store(folder.parent.parent).list(kinds=VISITOR_KINDS)
     return [run for run in known if run.launched_by == folder.name]
 
 
@@ -319,8 +319,8 @@ def _forget_runs(folder: Path, *, but: str = "") -> None:
 
 
 def _forget_lost_runs() -> None:
-    """Predictions of this machine whose pictures are gone: a server may have been killed between the two."""
-    for run in open_store().list(kinds=(RunKind.PREDICTION,)):
+    """Visitors' runs of this machine whose pictures are gone: a server may have been killed between the two."""
+    for run in open_store().list(kinds=VISITOR_KINDS):
         if run.device == MACHINE and not (_root() / run.launched_by).is_dir():
             _delete_run(run, paths.home())
 

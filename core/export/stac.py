@@ -106,7 +106,6 @@ def _output(card: ModelCard) -> dict[str, Any]:
         {
             "value": index,
             "name": re.sub(r"[^0-9A-Za-z_-]+", "-", name).strip("-") or f"class-{index}",
-            "title": name,
             "description": name,
             "color_hint": "{:02X}{:02X}{:02X}".format(*colours[index]),
         }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,22 @@ from core.infer.outputs.difference import difference_names, write_difference
 from core.infer.outputs.geotiff import ConfidenceWriter, MaskWriter, ProbabilityWriter, gdal, read_mask, to_cog, to_png
 from core.infer.outputs.map_report import UNSURE_BELOW, MapReport, report_html
 from core.infer.outputs.mask_polygons import PolygonSettings
-from core.infer.outputs.qgis_style import qml
+from core.infer.outputs.qgis_style import ClassColours, qml
 from core.infer.outputs.thumbnail import Thumbnail
-from core.infer.outputs.vectors import ClassColours, write_geojson, write_gpkg
+from core.infer.outputs.vectors import write_geojson, write_gpkg
 from core.infer.stitching import Strip
 from core.infer.stream import OnRead, SeenSource, WindowSource, segment
 from core.infer.tiling import Tiling, Window
 from core.normalise import Normaliser
 
+_PHOTOS = {".jpg", ".jpeg", ".jp2", ".tiff", ".vrt"}
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which files to write: STEM.png, STEM.tif, STEM_probabilities.tif, STEM.geojson and STEM.gpkg with
-    STEM_polygons.qml, STEM_areas.csv, STEM_report.html, and STEM_photo.webp (an overview of the picture).
+    """Which files to write: STEM.png, STEM.tif, STEM_probabilities.tif, STEM.geojson, STEM.gpkg, STEM_areas.csv,
+    STEM_report.html, and STEM_photo.webp (an overview of the picture). STEM.qml, the style of mask and polygons in
+    QGIS, comes with STEM.tif; polygons without it bring STEM_polygons.qml.
 
     With a teacher come STEM_difference.tif and its areas."""
 
@@ -220,9 +224,8 @@ class _Work:
             self._polygonal(".geojson", write_geojson, mask, legend)
         if wanted.gpkg:
             self._polygonal(".gpkg", write_gpkg, mask, legend)
-        if wanted.gpkg or wanted.geojson:
-            # Not STEM.qml, which QGIS would take for the style of the GeoTIFF.
-            self._text("_polygons.qml", qml(legend.names, legend.colours))
+        if wanted.tif or wanted.gpkg or wanted.geojson:
+            self._text(self._style_ending(wanted), qml(legend))
         if wanted.areas:
             self._text("_areas.csv", to_csv(self.outputs.areas, self._picture.info.given_metres))
 
@@ -247,6 +250,11 @@ class _Work:
             notes=(*info.notes, *self.outputs.notes),
         )
         self._text("_report.html", report_html(shown))
+
+    def _style_ending(self, wanted: Wanted) -> str:
+        """QGIS takes STEM.qml by itself, for the mask and, if it lies there under another ending, for the photo too."""
+        beside = {path.suffix.lower() for path in self._stem.parent.glob(f"{escape(self._stem.name)}.*")}
+        return "_polygons.qml" if not wanted.tif or beside & _PHOTOS else ".qml"
 
     def _polygonal(self, ending: str, write: Callable[..., list[str]], mask: Path, legend: ClassColours) -> None:
         sure = None if self._confidence is None else self._confidence.path
@@ -304,7 +312,7 @@ def _part(progress: OnProgress | None, at: int, of: int) -> OnProgress | None:
 
 def output_files(stem: Path) -> Iterator[Path]:
     """Every file that `predict_picture` may write for a stem."""
-    endings = (".png", ".tif", ".tif.aux.xml", "_probabilities.tif", ".geojson", ".gpkg", "_polygons.qml")
+    endings = (".png", ".tif", ".tif.aux.xml", "_probabilities.tif", ".geojson", ".gpkg", ".qml", "_polygons.qml")
     more = (
         "_report.html",
         "_areas.csv",

@@ -1,9 +1,13 @@
-"""How QGIS draws our polygons: a style by class, as a QML file and inside a GeoPackage (its table `layer_styles`)."""
+"""How QGIS draws our results: a style by class, as a QML file and inside a GeoPackage (its table `layer_styles`).
+
+One QML file is for the mask and for its polygons: QGIS takes from it what suits the layer.
+"""
 
 import re
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -31,16 +35,36 @@ SELECT '', '', table_name, column_name, ?, ?, '', 1, ?, '', '' FROM gpkg_geometr
 """
 _SYMBOL = re.compile(r'<symbol type="fill" name="(\d+)"')
 _FILL = re.compile(r'(name="color" value="|k="color" v=")\d+,\d+,\d+,')
+_ENTRY = re.compile(r'(<paletteEntry value="(\d+)" color=")#[0-9a-f]{6}')
 
 
-def qml(names: Sequence[str], colours: Sequence[Colour]) -> str:
-    """A QML file: a fill of its colour for each class, by the field `class`."""
-    rows = list(enumerate(zip(names, colours, strict=False)))
+@dataclass(frozen=True)
+class ClassColours:
+    """Class names and colours by index; colours behind the last name count for nothing."""
+
+    names: tuple[str, ...]
+    colours: tuple[Colour, ...]
+
+
+def qml(polygons: ClassColours, mask: ClassColours | None = None) -> str:
+    """A QML file: a fill of its colour for each class of polygons, by the field `class`, and the values of a mask.
+
+    QGIS lists only what is in it, and so no more than the classes: of a colour table it lists all 256 colours.
+
+    Args:
+        polygons: The classes of polygons.
+        mask: Those of the mask; None where they are the same.
+    """
+    rows = list(enumerate(zip(polygons.names, polygons.colours, strict=False)))
     categories = "".join(
         f'   <category type="long" value="{index}" symbol="{index}" render="true" label={quoteattr(name)}/>\n'
         for index, (name, _) in rows
     )
     symbols = "".join(f"   {_symbol(index, colour)}\n" for index, (_, colour) in rows)
+    entries = "".join(
+        f'    <paletteEntry value="{index}" color="#{bytes(colour).hex()}" alpha="255" label={quoteattr(name)}/>\n'
+        for index, (name, colour) in enumerate(zip((mask or polygons).names, (mask or polygons).colours, strict=False))
+    )
     return (
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
         '<qgis version="3.22.0" styleCategories="Symbology">\n'
@@ -48,6 +72,11 @@ def qml(names: Sequence[str], colours: Sequence[Colour]) -> str:
         f"  <categories>\n{categories}  </categories>\n"
         f"  <symbols>\n{symbols}  </symbols>\n"
         " </renderer-v2>\n"
+        " <pipe>\n"
+        '  <rasterrenderer type="paletted" band="1" alphaBand="-1" opacity="1" nodataColor="">\n'
+        f"   <colorPalette>\n{entries}   </colorPalette>\n"
+        "  </rasterrenderer>\n"
+        " </pipe>\n"
         "</qgis>\n"
     )
 
@@ -55,7 +84,12 @@ def qml(names: Sequence[str], colours: Sequence[Colour]) -> str:
 def recoloured_qml(text: str, colours: Sequence[Colour]) -> str:
     """A file of `qml` with other colours; classes behind them keep theirs."""
 
+    def entry(found: re.Match[str]) -> str:
+        index = int(found[2])
+        return f"{found[1]}#{bytes(colours[index]).hex()}" if index < len(colours) else found[0]
+
     def changed(line: str) -> str:
+        line = _ENTRY.sub(entry, line)
         found = _SYMBOL.search(line)
         if found is None or int(found[1]) >= len(colours):
             return line

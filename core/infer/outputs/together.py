@@ -24,15 +24,16 @@ from rasterio.windows import Window
 from core import geo
 from core.classes import MOST_CLASSES, ClassMap, Colour
 from core.errors import ConfigError, GeoError
+from core.events import Cancelled, CancelledError, OnProgress, Progress
 from core.files import write_aside
 from core.imagery.geodesy import metres_per_pixel
 from core.imagery.limits import Info, Limits, Transform
 from core.infer.outputs.areas import Area, AreaCounter, to_csv
-from core.infer.outputs.difference import difference_names, write_difference
+from core.infer.outputs.difference import difference_colours, difference_names, write_difference
 from core.infer.outputs.geotiff import MaskWriter, gdal, to_cog
 from core.infer.outputs.mask_polygons import PolygonSettings
-from core.infer.outputs.qgis_style import qml
-from core.infer.outputs.vectors import ClassColours, write_geojson, write_gpkg
+from core.infer.outputs.qgis_style import ClassColours, qml
+from core.infer.outputs.vectors import write_geojson, write_gpkg
 from core.infer.tiling import NO_DATA
 
 _ROWS = 512
@@ -47,6 +48,21 @@ class PlacedMask:
     info: Info
     names: tuple[str, ...]
     colours: tuple[Colour, ...]
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Says how far the work is, and ends it where somebody asked for that."""
+
+    progress: OnProgress | None
+    cancelled: Cancelled | None
+
+    def __call__(self, doing: str, done: int = 0, total: int = 0) -> None:
+        """Before each part. Raises `CancelledError`."""
+        if self.cancelled is not None and self.cancelled():
+            raise CancelledError
+        if self.progress is not None:
+            self.progress(Progress(done, total, doing))
 
 
 @dataclass
@@ -84,10 +100,13 @@ def mosaic(
     settings: PolygonSettings,
     most: int = Limits().pixels,
     colours: Sequence[Colour] = (),
+    progress: OnProgress | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Together:
-    """One mask of several pictures, and one layer of polygons: STEM.tif, STEM.gpkg, STEM_polygons.qml, STEM_areas.csv.
+    """One mask of several pictures, and one layer of polygons.
 
-    Where pictures overlap the first one counts, so that no ground is there twice.
+    Writes STEM.tif, STEM.gpkg, STEM.geojson, STEM.qml and STEM_areas.csv. Where pictures overlap
+    the first one counts, so that no ground is there twice.
 
     Args:
         masks: At least two, of the same classes.
@@ -95,25 +114,29 @@ def mosaic(
         settings: Of the polygons.
         most: Pixels that the mosaic may have.
         colours: By class, instead of those of the masks.
+        progress: Takes how far it is.
+        cancelled: Asked between parts of the work.
 
     Raises:
+        CancelledError: It was stopped; no file is left.
         ConfigError: There is one mask alone, they know different classes, or the mosaic would be too large.
         GeoError: A mask is none of ours, has no place, or the files cannot be written.
         DiskFullError: There is no space left.
     """
     placed = _alike(masks, colours)
     info = _common_grid(placed, most)
-    first = placed[0]
+    first, steps = placed[0], _Steps(progress, cancelled)
     with _folder(stem) as folder:
         writer = MaskWriter(folder / "mosaic.tif", info, first.names, first.colours)
         counter = AreaCounter(info, first.names)
         for y, mask in _strips(placed, info):
+            steps("Putting the masks together", y, info.height)
             writer.write(y, mask)
             counter.add(y, mask)
         writer.close()
         made = Together(areas=counter.areas(), notes=[counter.why_not] if counter.why_not else [])
         legend = ClassColours(first.names, first.colours)
-        _write(made, writer.path, stem, info, legend, settings)
+        _write(made, writer.path, stem, info, legend, settings, steps)
     return made
 
 
@@ -125,6 +148,8 @@ def change(
     settings: PolygonSettings,
     most: int = Limits().pixels,
     colours: Sequence[Colour] = (),
+    progress: OnProgress | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Together:
     """What changed between two masks of one place: STEM.tif, STEM.gpkg of the changed places, STEM_areas.csv.
 
@@ -135,8 +160,11 @@ def change(
         settings: Of the polygons.
         most: Pixels that the earlier mask may have.
         colours: By class, instead of those of the masks.
+        progress: Takes how far it is.
+        cancelled: Asked between parts of the work.
 
     Raises:
+        CancelledError: It was stopped; no file is left.
         ConfigError: They know different classes, share no ground, or are too large.
         GeoError: A mask is none of ours, has no place, or the files cannot be written.
         DiskFullError: There is no space left.
@@ -144,9 +172,11 @@ def change(
     old, new = _alike([before, after], colours)
     _check_size(old.info, most)
     classes = ClassMap((*old.names, _UNLABELLED[0]), (*old.colours, _UNLABELLED[1]), len(old.names))
+    steps = _Steps(progress, cancelled)
     with _folder(stem) as folder:
-        aligned = _aligned(new, old.info, folder / "after.tif")
+        aligned = _aligned(new, old.info, folder / "after.tif", steps)
         plain = folder / "change.tif"
+        steps("Comparing the masks")
         areas = write_difference(plain, old.info, classes, student=aligned, teacher=old.path)
         if not sum(area.pixels for area in areas):
             raise ConfigError(f"{before.name} and {after.name} share no ground: give two masks of one place.")
@@ -154,8 +184,9 @@ def change(
         target = stem.with_name(f"{stem.name}.tif")
         to_cog(plain, target, difference_names(classes))
         made.files.append(target)
-        pairs, legend = _pairs(old, aligned, folder / "pairs.tif")
-        _polygons(made, pairs, stem, old.info, legend, settings)
+        pairs, legend = _pairs(old, aligned, folder / "pairs.tif", steps)
+        shown = ClassColours(difference_names(classes), difference_colours(classes))
+        _polygons(made, pairs, stem, old.info, legend, settings, steps, shown)
         _areas(made, stem)
     return made
 
@@ -176,9 +207,16 @@ def _alike(masks: Sequence[Path], colours: Sequence[Colour]) -> list[PlacedMask]
 
 @contextmanager
 def _folder(stem: Path) -> Iterator[Path]:
+    """A folder for what is made aside. What was written within the block is removed unless that comes to its end."""
     stem.parent.mkdir(parents=True, exist_ok=True)
+    finished = False
     with gdal(), tempfile.TemporaryDirectory(prefix=".terrastill-", dir=stem.parent) as name:
-        yield Path(name)
+        try:
+            yield Path(name)
+            finished = True
+        finally:
+            for ending in () if finished else (".tif", ".tif.aux.xml", ".gpkg", ".geojson", ".qml", "_areas.csv"):
+                stem.with_name(stem.name + ending).unlink(missing_ok=True)
 
 
 @geo.calls("The masks cannot be put on one map: their coordinate systems do not go together.")
@@ -242,16 +280,17 @@ def _warped(path: Path, info: Info, stack: ExitStack) -> WarpedVRT:
     return stack.enter_context(WarpedVRT(source, **grid, **same))
 
 
-def _aligned(mask: PlacedMask, info: Info, target: Path) -> Path:
+def _aligned(mask: PlacedMask, info: Info, target: Path, steps: _Steps) -> Path:
     """A mask on the grid of another."""
     writer = MaskWriter(target, info, mask.names, mask.colours)
     for y, rows in _strips([mask], info):
+        steps("Laying one mask over the other", y, info.height)
         writer.write(y, rows)
     writer.close()
     return target
 
 
-def _pairs(old: PlacedMask, after: Path, target: Path) -> tuple[Path, ClassColours]:
+def _pairs(old: PlacedMask, after: Path, target: Path, steps: _Steps) -> tuple[Path, ClassColours]:
     """A mask of the kinds of change that occur, and their names: no data where nothing changed."""
     count, codes = len(old.names), np.zeros(len(old.names) ** 2, np.bool_)
     for _, before, now in _both(old, after):
@@ -266,6 +305,7 @@ def _pairs(old: PlacedMask, after: Path, target: Path) -> tuple[Path, ClassColou
     colours = tuple(old.colours[kind % count] for kind in kinds)
     writer = MaskWriter(target, old.info, names, colours)
     for y, before, now in _both(old, after):
+        steps("Finding what changed", y, old.info.height)
         writer.write(y, numbers[_codes(before, now, count)])
     writer.close()
     return target, ClassColours(names, colours)
@@ -285,22 +325,40 @@ def _both(old: PlacedMask, after: Path) -> Iterator[tuple[int, NDArray[np.uint8]
             yield y, one.read(1, window=window), other.read(1, window=window)
 
 
-def _write(made: Together, mask: Path, stem: Path, info: Info, legend: ClassColours, settings: PolygonSettings) -> None:
+def _write(
+    made: Together,
+    mask: Path,
+    stem: Path,
+    info: Info,
+    legend: ClassColours,
+    settings: PolygonSettings,
+    steps: _Steps,
+) -> None:
     target = stem.with_name(f"{stem.name}.tif")
+    steps("Writing the GeoTIFF")
     to_cog(mask, target, legend.names)
     made.files.append(target)
-    _polygons(made, mask, stem, info, legend, settings)
+    _polygons(made, mask, stem, info, legend, settings, steps)
     _areas(made, stem)
 
 
 def _polygons(
-    made: Together, mask: Path, stem: Path, info: Info, legend: ClassColours, settings: PolygonSettings
+    made: Together,
+    mask: Path,
+    stem: Path,
+    info: Info,
+    legend: ClassColours,
+    settings: PolygonSettings,
+    steps: _Steps,
+    of_mask: ClassColours | None = None,
 ) -> None:
+    """Polygons of `mask`, and the style of them and of STEM.tif, whose values `of_mask` names where they are others."""
     for ending, write in ((".gpkg", write_gpkg), (".geojson", write_geojson)):
         target = stem.with_name(stem.name + ending)
+        steps(f"Drawing polygons ({ending[1:]})")
         made.notes += write(mask, target, info, legend, settings)
         made.files.append(target)
-    style, text = stem.with_name(f"{stem.name}_polygons.qml"), qml(legend.names, legend.colours)
+    style, text = stem.with_name(f"{stem.name}.qml"), qml(legend, of_mask)
     write_aside(style, partial(Path.write_text, data=text, encoding="utf-8"))
     made.files.append(style)
 

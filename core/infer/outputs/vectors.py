@@ -4,7 +4,6 @@ import json
 import tempfile
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from core.imagery.limits import Info
 from core.infer.outputs.geotiff import GROUND_TAG, ground_text
 from core.infer.outputs.globe import ToGlobe
 from core.infer.outputs.mask_polygons import PolygonSettings, Regions, regions
-from core.infer.outputs.qgis_style import put_style, qml
+from core.infer.outputs.qgis_style import ClassColours, put_style, qml
 
 _FIELDS = ("class", "name", "colour", "area_px", "area_m2", "perimeter_m", "confidence")
 _LAYER = "classes"
@@ -31,14 +30,6 @@ _NO_SYSTEM = (
     "Its coordinate system cannot be written into a GeoPackage: the polygons have its coordinates, and no system."
 )
 _NO_DEGREES = "Its coordinate system cannot be turned into degrees: the GeoJSON is in pixels."
-
-
-@dataclass(frozen=True)
-class ClassColours:
-    """Class names and colours by index."""
-
-    names: tuple[str, ...]
-    colours: tuple[tuple[int, int, int], ...]
 
 
 def write_gpkg(
@@ -64,7 +55,7 @@ def write_gpkg(
             if info.crs is not None and crs is None:
                 notes.append(_NO_SYSTEM)
             _fill(path, target, regions(mask, info, settings, confidence), info, crs, legend)
-            put_style(path, _LAYER, qml(legend.names, legend.colours), target=target)
+            put_style(path, _LAYER, qml(legend), target=target)
             path.replace(aside)
 
     write_aside(target, write)

@@ -15,7 +15,8 @@ LAST_CHECKPOINT = "last.ckpt"
 class RunKind(StrEnum):
     """What a run does: an executor for each in core/runs/executors/, and slots of the worker that no other kind takes.
 
-    A training run is shown to everybody who may look; a prediction to the visitor whose pictures it segments alone.
+    A training run is shown to everybody who may look; those of `VISITOR_KINDS` to the visitor whose pictures they are
+    made of alone.
     """
 
     TRAINING = "training"
@@ -23,11 +24,12 @@ class RunKind(StrEnum):
     PREDICTION = "prediction"
     SEARCH = "search"
     PSEUDO_MASKS = "pseudo-masks"
+    COMBINATION = "combination"
 
     @property
     def priority(self) -> int:
-        """What a run of this kind begins with: somebody sits before a prediction and waits."""
-        return {RunKind.TRAINING: 0, RunKind.PREDICTION: 1000}.get(self, 500)
+        """What a run of this kind begins with: somebody waits for those of `VISITOR_KINDS`."""
+        return {RunKind.TRAINING: 0, RunKind.PREDICTION: 1000, RunKind.COMBINATION: 1000}.get(self, 500)
 
     @property
     def full(self) -> str:
@@ -36,12 +38,15 @@ class RunKind(StrEnum):
             RunKind.TRAINING: "At most {most} runs wait here at a time: cancel one, or come back later.",
             RunKind.BENCHMARK: "Another benchmark is running, and two would spoil each other: stop it, or wait for it.",
             RunKind.PREDICTION: "Many people are segmenting pictures now: try again in a few minutes.",
+            RunKind.COMBINATION: "Many people are putting results together now: try again in a few minutes.",
             RunKind.SEARCH: "At most {most} searches go on here at a time: stop one, or wait for its end.",
             RunKind.PSEUDO_MASKS: "At most {most} datasets of pseudo-masks are made here at a time: try again later.",
         }[self]
 
 
-QUICK_KINDS = (RunKind.PREDICTION, RunKind.BENCHMARK, RunKind.SEARCH, RunKind.PSEUDO_MASKS)
+VISITOR_KINDS = (RunKind.PREDICTION, RunKind.COMBINATION)
+"""On a visitor's own pictures: segmenting them, and putting their results together. They go with the pictures."""
+QUICK_KINDS = (*VISITOR_KINDS, RunKind.BENCHMARK, RunKind.SEARCH, RunKind.PSEUDO_MASKS)
 """Each has slots of its own on every machine, so that it never waits behind a training run. It runs on the machine
 where it was queued: the pictures of a visitor lie there, a benchmark measures that machine, and so does a search before
 it queues its trials, which are training runs."""

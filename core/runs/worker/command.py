@@ -13,7 +13,7 @@ from core import paths
 from core.errors import ConfigError, RunStateError, TerrastillError
 from core.out_of_memory import PREDICTING, TRAINING, set_kill_priority
 from core.runs.store.prune import KeepLimits
-from core.runs.store.records import RunKind, RunRecord
+from core.runs.store.records import VISITOR_KINDS, RunKind, RunRecord
 from core.runs.store.run_store import RunStore
 from core.runs.worker.heartbeats import WINDOW_SECONDS
 from core.runs.worker.processes import find_devices, format_slots, parse_slots
@@ -144,7 +144,7 @@ def _execute(store: RunStore, run_id: str, worker: str, attempt: int) -> None:
     # What a quick run reads besides the store lies below the same folder.
     os.environ["TERRASTILL_HOME"] = str(store.home)
     kind = store.get(run_id).kind
-    set_kill_priority(PREDICTING if kind == RunKind.PREDICTION else TRAINING)
+    set_kill_priority(PREDICTING if kind in VISITOR_KINDS else TRAINING)
     heartbeat = hold(store, run_id, worker, attempt)
     from core.events import CancelledError
     from core.runs.executors.table import executor

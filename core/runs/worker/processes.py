@@ -127,6 +127,7 @@ def _quick_message(code: int, lines: Sequence[str], kind: RunKind) -> str:
         return "The disk is full: free some space, and try again."
     work = {
         RunKind.PREDICTION: "segments",
+        RunKind.COMBINATION: "puts the results together",
         RunKind.BENCHMARK: "measures",
         RunKind.SEARCH: "leads the search",
         RunKind.PSEUDO_MASKS: "makes the masks",

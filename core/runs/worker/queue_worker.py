@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from core.errors import DiskFullError, FencedError, RunError, RunNotFoundError, RunStateError
 from core.out_of_memory import ExitWatch
 from core.runs.store.prune import KeepLimits, Nightly, prune
-from core.runs.store.records import MACHINE, QUICK_KINDS, SEARCHES, RunKind, RunRecord, RunState
+from core.runs.store.records import MACHINE, QUICK_KINDS, SEARCHES, VISITOR_KINDS, RunKind, RunRecord, RunState
 from core.runs.store.run_files import LineWriter, last_announced, last_lines
 from core.runs.store.run_store import RunStore
 from core.runs.worker import machine_lock
@@ -61,7 +61,7 @@ class Child:
 
 class Worker:
     """`slots` names a device for each training run that may go on at once. `command` gives the command line of a run's
-    process, `standby` that of one that waits for a prediction (none: there is no such process).
+    process, `standby` that of one that waits for a visitor's run (none: there is no such process).
 
     `now` gives monotonic seconds. After `window` seconds without a heartbeat a run is killed and started again.
     """
@@ -276,5 +276,5 @@ class Worker:
 
     def _launch(self, record: RunRecord, log: LineWriter) -> Process:
         """Begin the process of a claimed run. Raises `OSError`."""
-        waiting = self._standby.take(record) if record.kind == RunKind.PREDICTION else None
+        waiting = self._standby.take(record) if record.kind in VISITOR_KINDS else None
         return waiting or start(self._command(record), log)

@@ -149,7 +149,7 @@ def test_results_of_two_pictures_never_have_one_name(run: Run, model_path: Path,
     code, told, _ = run("predict", *sources, "--model", model_path, "--out", tmp_path / "o", "--tif", "--probs")
     files = told.splitlines()
     assert code == 0
-    assert len(files) == len(set(files)) == 3 * len(names)
+    assert len(files) == len(set(files)) == 4 * len(names)
     assert all(Path(path).is_file() for path in files)
 
 

@@ -118,7 +118,7 @@ def test_the_stac_item_is_valid_and_the_extension_reads_it() -> None:
     (given,), (answer,) = found.input, found.output
     assert given.input.shape == [-1, -1, -1, 3]
     assert item.properties["mlm:input"][0]["bands"] == [band["name"] for band in item.properties["bands"]]
-    assert [one.title for one in answer.classes] == list(SCORED.classes.scored_names)
+    assert [one.description for one in answer.classes] == list(SCORED.classes.scored_names)
     assert answer.result.shape[1] == SCORED.classes.outputs
 
 

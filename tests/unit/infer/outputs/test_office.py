@@ -16,7 +16,7 @@ import shapely
 from core.imagery.geodesy import PixelAreas
 from core.imagery.limits import Info
 from core.infer.outputs.mask_polygons import Ground, PolygonSettings, polygons
-from core.infer.outputs.qgis_style import put_style, qml, recoloured_qml
+from core.infer.outputs.qgis_style import ClassColours, put_style, qml, recoloured_qml
 from core.infer.outputs.recolour import recolour
 from core.infer.picture import Wanted, predict_picture
 from core.infer.tiling import NO_DATA, Tiling
@@ -110,7 +110,8 @@ def test_files_say_that_the_ground_resolution_was_given(stem: Path, tmp_path: Pa
 
 
 def test_the_style_lies_inside_and_beside_and_takes_the_colours_of_the_page(stem: Path, tmp_path: Path) -> None:
-    style = Path(f"{stem}_polygons.qml").read_text()
+    assert not Path(f"{stem}_polygons.qml").exists()
+    style = Path(f"{stem}.qml").read_text()
     assert 'value="10,20,30,' in style
     assert "Bright &amp; &lt;light&gt;" in style
     target = tmp_path / "shown.gpkg"
@@ -124,13 +125,23 @@ def test_the_style_lies_inside_and_beside_and_takes_the_colours_of_the_page(stem
     assert 'value="1,2,3,' in inside
     assert 'value="250,240,230,' in inside
     assert "10,20,30" not in inside
+    assert '<paletteEntry value="0" color="#010203"' in inside
+    assert '<paletteEntry value="1" color="#faf0e6"' in inside
+
+
+def test_no_style_lies_where_qgis_takes_it_for_a_photo(tmp_path: Path) -> None:
+    (tmp_path / "a.JPG").touch()
+    for name, wanted in (("a", Wanted(tif=True)), ("b", Wanted(gpkg=True)), ("c", Wanted(tif=True))):
+        held = Held(blocks(), None, PLACE, UTM, 0.5)
+        predict_picture(held, tmp_path / name, loaded(), wanted, device="cpu", tiling=Tiling(512, 16))
+    assert {path.name for path in tmp_path.glob("*.qml")} == {"a_polygons.qml", "b_polygons.qml", "c.qml"}
 
 
 def test_a_layer_has_one_style_however_often_it_is_put(stem: Path, tmp_path: Path) -> None:
     target = tmp_path / "twice.gpkg"
     shutil.copyfile(f"{stem}.gpkg", target)
     for colour in ((9, 9, 9), (8, 8, 8)):
-        put_style(target, "classes", qml(CLASSES.scored_names, [colour, colour]), target=target)
+        put_style(target, "classes", qml(ClassColours(CLASSES.scored_names, (colour, colour))), target=target)
     with sqlite3.connect(target) as base:
         ((style,),) = base.execute("SELECT styleQML FROM layer_styles")
     assert "8,8,8" in style

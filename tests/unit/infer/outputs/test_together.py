@@ -70,7 +70,7 @@ def test_a_mosaic_of_parts_is_the_whole_and_the_first_counts_where_they_overlap(
     assert shapely.coverage_is_valid(shapes)
     assert columns[4].sum() == pytest.approx(sizes[:3].sum(), rel=1e-6)
     assert {path.name for path in made.files} == {
-        f"both{ending}" for ending in (".tif", ".gpkg", ".geojson", "_polygons.qml", "_areas.csv")
+        f"both{ending}" for ending in (".tif", ".gpkg", ".geojson", ".qml", "_areas.csv")
     }
 
 
