@@ -10,6 +10,7 @@ around it. The Benchmark page shows what is written here.
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -72,7 +73,9 @@ def timed(run: Masks, pictures: NDArray[np.uint8], passes: int) -> tuple[NDArray
 
 def in_the_browser(file: bytes, pictures: NDArray[np.uint8], passes: int) -> tuple[NDArray[np.uint8], float] | None:
     """The same in ONNX Runtime Web under Node; None where that is not here."""
-    if not (RUNTIME / "ort.wasm.min.mjs").is_file():
+    node = shutil.which("node")
+    if node is None or not (RUNTIME / "ort.wasm.min.mjs").is_file():
+        print("no row for the browser: it needs node, and `make web` once")
         return None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -81,7 +84,7 @@ def in_the_browser(file: bytes, pictures: NDArray[np.uint8], passes: int) -> tup
         script = str(Path(__file__).with_name("web_session.mjs"))
         arguments = [str(RUNTIME.resolve()), str(folder / "model.onnx"), str(folder / "pictures"), str(SIDE)]
         # Else V8 compiles for speed in threads beside the passes, and on a busy machine these are slow for minutes.
-        command = ["node", "--no-liftoff", script, *arguments, str(folder / "masks"), str(passes)]
+        command = [node, "--no-liftoff", script, *arguments, str(folder / "masks"), str(passes)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         masks = np.frombuffer((folder / "masks").read_bytes(), np.uint8).reshape(pictures.shape[:3])
         return masks, median(json.loads(done.stdout.splitlines()[-1]))

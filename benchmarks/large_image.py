@@ -2,6 +2,7 @@
 
     python benchmarks/large_image.py [--side 4096] [--models teacher student] [--threads 1] [--json]
     python benchmarks/large_image.py --memory [--side 20000] [--sparse]
+    python benchmarks/large_image.py --confidence [--side 2048] [--models student]
 
 Speed: a seeded GeoTIFF (a shipped scene, repeated and mirrored) from the confined process to the mask on disk, in
 megapixels of the picture a second, and the model alone on ready tensors, at the size of window at which it is fastest.
@@ -13,6 +14,9 @@ model sees a pixel.
 
 Memory: the same work as `python -m core predict` in a process of its own; the peak of it and its decoder together, less
 that of the same command on a picture of 64 pixels.
+
+Confidence: processor seconds for the masks of all windows on disk, and for these with the probability of the likeliest
+class beside them, which polygons and the report need; they take turns.
 """
 
 import argparse
@@ -27,6 +31,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +46,11 @@ from core import checkpoint, paths
 from core.device import choose, describe
 from core.imagery.confined_picture import ConfinedPicture
 from core.infer.forward import evaluating, keep_freed_memory
+from core.infer.outputs.geotiff import ConfidenceWriter, MaskWriter, gdal
 from core.infer.picture import Wanted, predict_picture
+from core.infer.stream import segment
 from core.infer.tiling import Tiling, windows
+from core.normalise import Normaliser
 
 TURNS = 3
 RAW_SIDES = (512, 1024)
@@ -150,6 +158,37 @@ def speeds(name: str, path: Path, side: int, device: torch.device, tiling: Tilin
     return row
 
 
+def confidence(name: str, path: Path, device: torch.device, tiling: Tiling, folder: Path) -> dict[str, Any]:
+    """Processor seconds a megapixel of masks alone, and with confidence."""
+    loaded = checkpoint.load(checkpoint.resolve(name), device=device)
+    classes = loaded.card.classes
+
+    def work(*, sure: bool) -> None:
+        with gdal(), ConfinedPicture(path) as picture:
+            writer = MaskWriter(folder / "plain.tif", picture.info, classes.scored_names, classes.colours)
+            beside = ConfidenceWriter(folder / "sure.tif", picture.info) if sure else None
+            normaliser = Normaliser.of_card(loaded.card, device)
+            options = {"outputs": classes.outputs, "normaliser": normaliser, "tiling": tiling, "probabilities": sure}
+            for strip in segment(picture, loaded.model, **options):
+                writer.write(strip.y, strip.mask)
+                if beside is not None:
+                    beside.write(strip)
+            writer.close()
+            if beside is not None:
+                beside.close()
+
+    work(sure=False)
+    took: dict[bool, list[Took]] = {False: [], True: []}
+    for _ in range(TURNS):
+        for sure in took:
+            took[sure].append(timed(partial(work, sure=sure)))
+    with rasterio.open(path) as file:
+        megapixels = file.width * file.height / 1e6
+    plain, with_confidence = (_median(took[sure], "processor") / megapixels for sure in (False, True))
+    told = {"model": name, "device": describe(device), "megapixels": megapixels, "mask_s_mpx": plain}
+    return {**told, "with_confidence_s_mpx": with_confidence, "factor": with_confidence / plain}
+
+
 def _median(took: Sequence[Took], kind: str) -> float:
     return float(statistics.median(getattr(each, kind) for each in took))
 
@@ -204,6 +243,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--confidence", action="store_true", help="what confidence beside the mask costs")
     parser.add_argument("--sparse", action="store_true", help="with --memory: only the diagonal holds data")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -215,10 +255,17 @@ def main() -> None:
         if args.memory:
             rows = [memory(args.side or 20_000, model, folder, sparse=args.sparse) for model in args.models]
         else:
-            side, tiling = args.side or 4096, Tiling(tile=args.tile, overlap=args.overlap, batch=args.batch)
+            side, tiling = (
+                args.side or (2048 if args.confidence else 4096),
+                Tiling(tile=args.tile, overlap=args.overlap, batch=args.batch),
+            )
             make_picture(folder / "picture.tif", side)
             device = choose(args.device)
-            rows = [speeds(model, folder / "picture.tif", side, device, tiling, folder) for model in args.models]
+            picture = folder / "picture.tif"
+            if args.confidence:
+                rows = [confidence(model, picture, device, tiling, folder) for model in args.models]
+            else:
+                rows = [speeds(model, picture, side, device, tiling, folder) for model in args.models]
     if args.json:
         print(json.dumps(rows))
         return

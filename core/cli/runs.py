@@ -17,7 +17,7 @@ def add(verbs: Any) -> None:
     )
     verb.add_argument("deed", nargs="?", choices=["list", *_DEEDS, "prune"], default="list")
     verb.add_argument("ids", nargs="*", metavar="ID", help="runs, by their ids")
-    kinds = ("training", "prediction", "combination", "benchmark", "search")
+    kinds = ("training", "prediction", "combination", "benchmark", "search", "pseudo-masks")
     verb.add_argument("--kind", choices=kinds, default=kinds[0], help="which runs are listed (default: training)")
     verb.add_argument("--keep-days", type=float, help="prune: delete what ended longer ago")
     verb.add_argument("--keep-gb", type=float, help="prune: delete the oldest above so much disk")

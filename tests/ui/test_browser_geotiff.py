@@ -103,6 +103,37 @@ def test_polygons_lie_where_the_picture_lies_and_have_the_area_of_their_pixels(
     assert abs(overlap) < 1e-9 * shapely.area(shapes).sum()
 
 
+def test_what_holds_no_data_is_transparent(tmp_path: Path) -> None:
+    """As the server has it (core/imagery/pixels.py): by a mask inside, by transparency, by a value."""
+    values = picture()
+    values[:, :20, :30] = 7
+    values[0, 40, 50] = 7
+    hidden = (values == 7).any(axis=0)
+    everywhere = (values == 7).all(axis=0)
+    tiled = {"tiled": True, "blockxsize": 32, "blockysize": 16, "compress": "DEFLATE"}
+    cases = [
+        (saved(tmp_path / "value.tif", values, photometric="RGB", nodata=7), hidden),
+        (saved(tmp_path / "zero.tif", np.where(values == 7, 0, values), photometric="RGB", nodata=0), everywhere),
+        (saved(tmp_path / "none.tif", values, photometric="RGB"), np.zeros_like(hidden)),
+        (saved(tmp_path / "outside.tif", values.astype(np.int16).astype(np.uint8), nodata=None), np.zeros_like(hidden)),
+    ]
+    alpha = np.concatenate([values, np.where(everywhere, 0, 255)[None].astype(np.uint8)])
+    cases.append((saved(tmp_path / "alpha.tif", alpha, photometric="RGB", alpha="yes"), everywhere))
+    for name, more in (("strips", {}), ("tiles", tiled)):
+        path = tmp_path / f"{name}.tif"
+        profile = {"driver": "GTiff", "count": 3, "height": 61, "width": 83, "dtype": "uint8", "photometric": "RGB"}
+        with (
+            rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+            rasterio.open(path, "w", crs=UTM, transform=rasterio.Affine(*PLACE), **profile, **more) as file,
+        ):
+            file.write(values)
+            file.write_mask(~everywhere)
+        cases.append((path, everywhere))
+    for path, expected in cases:
+        rgba = np.frombuffer(base64.b64decode(taken(path)["rgba"]), np.uint8).reshape(61, 83, 4)
+        np.testing.assert_array_equal(rgba[..., 3] == 0, expected, err_msg=path.name)
+
+
 def test_a_picture_without_a_place_has_polygons_in_pixels_that_cover_it_once(tmp_path: Path) -> None:
     values = picture(1)
     with pytest.warns(rasterio.errors.NotGeoreferencedWarning):

@@ -15,7 +15,7 @@ from app.services.combining import read_state, request, start
 from app.services.mapping import Choice, SegmentationJob
 from app.services.stores import open_store
 from core.errors import RunStateError, TerrastillError
-from core.runs.executors.combining import execute
+from core.runs.executors.merging import execute
 from core.runs.store.records import MACHINE, VISITOR_KINDS, RunKind
 from tests.ui.conftest import words
 from tests.ui.segmentations import complete
@@ -164,7 +164,9 @@ def test_it_is_found_after_a_restart_goes_with_the_images_and_is_shown_to_nobody
     assert not made.file.exists()
 
 
-def test_an_order_that_is_replaced_takes_its_combinations_along(job: SegmentationJob, two: list[dict[str, Any]]) -> None:
+def test_a_segmentation_that_is_replaced_takes_its_combinations_along(
+    job: SegmentationJob, two: list[dict[str, Any]]
+) -> None:
     start(job, request(job, "change", two, CLASSES, "colour"))
     SegmentationJob(job.workspace, job.pictures, Choice("student"))
     assert combinations() == []

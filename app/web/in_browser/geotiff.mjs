@@ -1,17 +1,21 @@
 // A GeoTIFF in memory → its colours and its place: 8 bits, 1 to 4 bands, in tiles or strips, plain, deflated, LZW
 // or packed bits, with a horizontal predictor. What it cannot read it says in a sentence. Nothing leaves the page.
+// What holds no data is transparent, by the rules of core/imagery/pixels.py: a mask inside, transparency, or a value.
 
 const SIZES = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 11: 4, 12: 8, 16: 8, 17: 8 };
 const TAGS = {
   256: "width", 257: "height", 258: "bits", 259: "compression", 262: "meaning", 273: "stripAt", 277: "bands",
   278: "rows", 279: "stripLong", 284: "planar", 317: "predictor", 322: "tileWidth", 323: "tileHeight", 324: "tileAt",
-  325: "tileLong", 338: "extra", 339: "format", 33550: "scale", 33922: "tie", 34264: "matrix", 34735: "keys",
+  254: "subfile", 325: "tileLong", 42113: "nodata", 338: "extra", 339: "format", 33550: "scale", 33922: "tie", 34264: "matrix", 34735: "keys",
 };
 const MOST_PIXELS = 16_000_000;
+const MOST_DIRECTORIES = 64;
+const IS_MASK = 4;
 
 // Bytes of a file → { width, height, rgba, transform, epsg }; `transform` (a, b, c, d, e, f) and `epsg` may be null.
 export async function readGeotiff(buffer) {
-  const tags = directory(new DataView(buffer));
+  const view = new DataView(buffer);
+  const tags = directory(view);
   const { width, height } = tags;
   if (!width || !height) throw new Error("it has no pixels");
   if (width * height > MOST_PIXELS) {
@@ -22,26 +26,58 @@ export async function readGeotiff(buffer) {
   if ((tags.format?.[0] ?? 1) !== 1) throw new Error("its values are no whole numbers");
   if (bands > 4 || (tags.meaning > 2 && tags.meaning !== 5)) throw new Error("its bands are not red, green and blue");
   const values = await pixels(buffer, tags, bands);
-  return { width, height, rgba: colours(values, width * height, bands, tags), ...place(tags) };
+  const rgba = colours(values, width * height, bands, tags);
+  const masked = await applyMask(rgba, buffer, view, tags);
+  hideNoData(rgba, values, bands, tags, masked || transparency(bands, tags));
+  return { width, height, rgba, ...place(tags) };
 }
 
-function directory(view) {
+// A mask that lies in the file, as the directory of the same size that says so. Whether there was one.
+async function applyMask(rgba, buffer, view, { width, height, next }) {
+  for (let count = 0; next && count < MOST_DIRECTORIES; count += 1) {
+    const tags = directory(view, next);
+    if (tags.subfile & IS_MASK && tags.width === width && tags.height === height) {
+      const shown = await pixels(buffer, tags, 1);
+      for (let at = 0; at < shown.length; at += 1) if (!shown[at]) rgba[4 * at + 3] = 0;
+      return true;
+    }
+    ({ next } = tags);
+  }
+  return false;
+}
+
+// The no-data value in any band of colour hides a pixel. 0 and 255 are colours too: they do so only where all of these
+// bands hold them, and nothing better tells (`told`).
+function hideNoData(rgba, values, bands, { nodata }, told) {
+  const hidden = nodata ? Number(String.fromCharCode(...nodata).replace(/[\0\s]+$/, "") || NaN) : NaN;
+  const colour = hidden === 0 || hidden === 255;
+  if (!(hidden >= 0 && hidden <= 255) || (colour && told)) return;
+  const shown = bands < 3 ? 1 : 3;
+  const needed = colour ? shown : 1;
+  for (let at = 0; 4 * at < rgba.length; at += 1) {
+    let found = 0;
+    for (let band = 0; band < shown; band += 1) if (values[at * bands + band] === hidden) found += 1;
+    if (found >= needed) rgba[4 * at + 3] = 0;
+  }
+}
+
+function directory(view, from = null) {
   const order = view.byteLength > 8 ? view.getUint16(0) : 0;
   const little = order === 0x4949;
   const magic = order ? view.getUint16(2, little) : 0;
   if ((order !== 0x4949 && order !== 0x4d4d) || (magic !== 42 && magic !== 43)) throw new Error("it is no TIFF");
   const big = magic === 43;
   const whole = (at) => (big ? Number(view.getBigUint64(at, little)) : view.getUint32(at, little));
-  const start = whole(big ? 8 : 4);
+  const start = from ?? whole(big ? 8 : 4);
   const count = big ? Number(view.getBigUint64(start, little)) : view.getUint16(start, little);
   if (count > 4096) throw new Error("its directory is damaged");
-  const found = { bits: [8] };
+  const found = { bits: [from ? 1 : 8], next: whole(start + (big ? 8 + 20 * count : 2 + 12 * count)) };
   for (let index = 0; index < count; index += 1) {
     const at = start + (big ? 8 + 20 * index : 2 + 12 * index);
     const name = TAGS[view.getUint16(at, little)];
     if (name) found[name] = entry(view, at, little, big, whole);
   }
-  const single = ["width", "height", "compression", "meaning", "bands", "rows", "planar", "predictor"];
+  const single = ["subfile", "width", "height", "compression", "meaning", "bands", "rows", "planar", "predictor"];
   for (const name of [...single, "tileWidth", "tileHeight"]) if (found[name]) [found[name]] = found[name];
   return found;
 }
@@ -62,7 +98,7 @@ function entry(view, at, little, big, whole) {
 }
 
 async function pixels(buffer, tags, bands) {
-  const { width, height, planar = 1, predictor = 1, compression = 1 } = tags;
+  const { width, height, planar = 1, predictor = 1 } = tags;
   if (predictor > 2) throw new Error("its predictor is not read here");
   const tiled = Boolean(tags.tileAt);
   const wide = tiled ? tags.tileWidth : width;
@@ -77,7 +113,7 @@ async function pixels(buffer, tags, bands) {
   for (let index = 0; index < across * down * (planar === 2 ? bands : 1); index += 1) {
     if (!lengths[index]) continue;
     const packed = new Uint8Array(buffer, starts[index], lengths[index]);
-    const block = await unpacked(packed, compression, wide * tall * depth);
+    const block = await unpackedValues(packed, tags, wide, tall * depth);
     const plane = Math.floor(index / (across * down));
     const x = (index % across) * wide;
     const y = (Math.floor(index / across) % down) * tall;
@@ -85,6 +121,18 @@ async function pixels(buffer, tags, bands) {
     put(values, block, { x, y, wide, tall, depth, plane, width, height, bands });
   }
   return values;
+}
+
+// A byte a value; eight values of one bit lie in a byte, and a row of them begins with a byte.
+async function unpackedValues(packed, { compression = 1, bits }, wide, rows) {
+  if (bits[0] === 8) return unpacked(packed, compression, wide * rows);
+  if (bits[0] !== 1) throw new Error(`it has ${bits[0]} bits a value, and 8 are read here`);
+  const long = Math.ceil(wide / 8);
+  const block = await unpacked(packed, compression, long * rows);
+  return Uint8Array.from({ length: wide * rows }, (_, at) => {
+    const column = at % wide;
+    return (block[Math.floor(at / wide) * long + (column >> 3)] >> (7 - (column & 7))) & 1;
+  });
 }
 
 function undo(block, wide, depth) {
@@ -161,7 +209,7 @@ function firstOf(before, last, code) {
 function colours(values, count, bands, tags) {
   const rgba = new Uint8ClampedArray(4 * count);
   const grey = bands < 3;
-  const seen = bands === 2 || bands === 4 ? (tags.extra?.[0] ?? 0) : 0;
+  const seen = transparency(bands, tags);
   for (let at = 0; at < count; at += 1) {
     const from = at * bands;
     for (let band = 0; band < 3; band += 1) rgba[4 * at + band] = values[from + (grey ? 0 : band)];
@@ -169,6 +217,11 @@ function colours(values, count, bands, tags) {
   }
   if (tags.meaning === 0) for (let at = 0; at < 4 * count; at += 1) if (at % 4 < 3) rgba[at] = 255 - rgba[at];
   return rgba;
+}
+
+// Whether the last band says how much is seen.
+function transparency(bands, { extra }) {
+  return bands === 2 || bands === 4 ? Boolean(extra?.[0]) : false;
 }
 
 function place(tags) {

@@ -9,7 +9,7 @@ EXECUTORS = {
     RunKind.TRAINING: "core.runs.execution",
     RunKind.BENCHMARK: "core.runs.executors.benchmarking",
     RunKind.PREDICTION: "core.runs.executors.predicting",
-    RunKind.COMBINATION: "core.runs.executors.combining",
+    RunKind.COMBINATION: "core.runs.executors.merging",
     RunKind.SEARCH: "core.runs.executors.searching",
     RunKind.PSEUDO_MASKS: "core.runs.executors.pseudo_masking",
 }

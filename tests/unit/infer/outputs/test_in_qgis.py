@@ -48,9 +48,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recolour(made / "utm.gpkg", made / "recoloured.gpkg", [(1, 2, 3)])
     for ending in (".tif", ".geojson", ".qml"):
         recolour(made / f"utm{ending}", made / f"recoloured{ending}", [(1, 2, 3)])
-    mask, later = whole(), whole()
-    later[20:30, 30:50] = 2
-    masks = [saved(made / f"{at}_mask.tif", one, info_of(60, 90)) for at, one in enumerate((mask, later))]
+    mask, second_date = whole(), whole()
+    second_date[20:30, 30:50] = 2
+    masks = [saved(made / f"{at}_mask.tif", one, info_of(60, 90)) for at, one in enumerate((mask, second_date))]
     mosaic(masks, made / "mosaic", settings=PolygonSettings())
     change(*masks, made / "change", settings=PolygonSettings())
     return made

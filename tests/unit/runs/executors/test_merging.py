@@ -12,7 +12,7 @@ import pytest
 from core.errors import ConfigError, RunError
 from core.events import CancelledError, Progress
 from core.infer.outputs.mask_polygons import PolygonSettings
-from core.runs.executors.combining import execute
+from core.runs.executors.merging import execute
 from tests.unit.infer.outputs.test_together import COLOURS, info_of, saved, whole
 
 INSIDE = {".gpkg", ".geojson", ".qml", ".tif", ".tif.aux.xml", "_areas.csv"}
