@@ -20,7 +20,7 @@ from core.infer.outputs.geotiff import MaskWriter, gdal
 from core.infer.outputs.mask_polygons import PolygonSettings, regions, without_spots
 from core.infer.outputs.qgis_style import ClassColours
 from core.infer.outputs.vectors import write_geojson, write_gpkg
-from core.infer.stitching import NO_DATA
+from core.infer.tiling import NO_DATA
 
 SIDE = 24
 LEGEND = ClassColours(("A", "B", "C", "D"), ((1, 2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12)))
