@@ -129,6 +129,8 @@ def test_what_holds_no_data_is_transparent(tmp_path: Path) -> None:
             file.write(values)
             file.write_mask(~everywhere)
         cases.append((path, everywhere))
+    infrared = np.concatenate([values, np.arange(values[0].size, dtype=np.uint32).astype(np.uint8).reshape(1, 61, 83)])
+    cases.append((saved(tmp_path / "infrared.tif", infrared, photometric="RGB", alpha="yes"), np.zeros_like(hidden)))
     for path, expected in cases:
         rgba = np.frombuffer(base64.b64decode(taken(path)["rgba"]), np.uint8).reshape(61, 83, 4)
         np.testing.assert_array_equal(rgba[..., 3] == 0, expected, err_msg=path.name)
@@ -158,6 +160,7 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
         "16 bits": saved(tmp_path / "16.tif", words),
         "not red, green and blue": saved(tmp_path / "7.tif", picture(7)),
         "compression": saved(tmp_path / "z.tif", picture(), compress="LZMA"),
+        "compression is not read here": saved(tmp_path / "j.tif", picture(), compress="JPEG", photometric="YCBCR"),
         "no TIFF": tmp_path / "text.tif",
         "megapixels": saved(tmp_path / "large.tif", np.zeros((1, 4100, 4000), np.uint8), compress="DEFLATE"),
     }
@@ -166,4 +169,9 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
         assert told in taken(path)["error"]
     cut = tmp_path / "cut.tif"
     cut.write_bytes(saved(tmp_path / "whole.tif", picture()).read_bytes()[:600])
-    assert taken(cut)["error"]
+    assert taken(cut)["error"] == "a part of it is missing"
+
+
+def test_pixels_without_a_size_have_no_place(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.tif", picture(1), transform=rasterio.Affine(0, 0, 9, 0, 0, 9))
+    assert (taken(path)["transform"], taken(path)["epsg"]) == (None, None)

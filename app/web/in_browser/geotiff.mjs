@@ -11,6 +11,7 @@ const TAGS = {
 const MOST_PIXELS = 16_000_000;
 const MOST_DIRECTORIES = 64;
 const IS_MASK = 4;
+const FEW_VALUES = 16;
 
 // Bytes of a file → { width, height, rgba, transform, epsg }; `transform` (a, b, c, d, e, f) and `epsg` may be null.
 export async function readGeotiff(buffer) {
@@ -21,14 +22,18 @@ export async function readGeotiff(buffer) {
   if (width * height > MOST_PIXELS) {
     throw new Error(`it has ${Math.round((width * height) / 1e6)} megapixels, and 16 are the most here`);
   }
+  if (![1, 5, 8, 32773, 32946].includes(tags.compression ?? 1)) {
+    throw new Error("its compression is not read here: save it plain, with DEFLATE or with LZW");
+  }
   const bands = tags.bands ?? 1;
   if (tags.bits.some((bits) => bits !== 8)) throw new Error(`it has ${tags.bits[0]} bits a value, and 8 are read here`);
   if ((tags.format?.[0] ?? 1) !== 1) throw new Error("its values are no whole numbers");
   if (bands > 4 || (tags.meaning > 2 && tags.meaning !== 5)) throw new Error("its bands are not red, green and blue");
   const values = await pixels(buffer, tags, bands);
-  const rgba = colours(values, width * height, bands, tags);
+  const seen = transparency(values, bands, tags);
+  const rgba = colours(values, width * height, bands, { ...tags, seen });
   const masked = await applyMask(rgba, buffer, view, tags);
-  hideNoData(rgba, values, bands, tags, masked || transparency(bands, tags));
+  hideNoData(rgba, values, bands, tags, masked || seen);
   return { width, height, rgba, ...place(tags) };
 }
 
@@ -112,6 +117,7 @@ async function pixels(buffer, tags, bands) {
   const values = new Uint8Array(width * height * bands);
   for (let index = 0; index < across * down * (planar === 2 ? bands : 1); index += 1) {
     if (!lengths[index]) continue;
+    if (!(starts[index] + lengths[index] <= buffer.byteLength)) throw new Error("a part of it is missing");
     const packed = new Uint8Array(buffer, starts[index], lengths[index]);
     const block = await unpackedValues(packed, tags, wide, tall * depth);
     const plane = Math.floor(index / (across * down));
@@ -159,8 +165,7 @@ async function unpacked(packed, compression, length) {
     return new Uint8Array(await new Response(stream).arrayBuffer());
   }
   if (compression === 5) return lzw(packed, length);
-  if (compression === 32773) return packBits(packed, length);
-  throw new Error("its compression is not read here: save it plain, with DEFLATE or with LZW");
+  return packBits(packed, length);
 }
 
 function packBits(packed, length) {
@@ -206,22 +211,27 @@ function firstOf(before, last, code) {
   return last[code];
 }
 
-function colours(values, count, bands, tags) {
+function colours(values, count, bands, { seen, meaning }) {
   const rgba = new Uint8ClampedArray(4 * count);
   const grey = bands < 3;
-  const seen = transparency(bands, tags);
   for (let at = 0; at < count; at += 1) {
     const from = at * bands;
     for (let band = 0; band < 3; band += 1) rgba[4 * at + band] = values[from + (grey ? 0 : band)];
     rgba[4 * at + 3] = seen ? values[from + bands - 1] : 255;
   }
-  if (tags.meaning === 0) for (let at = 0; at < 4 * count; at += 1) if (at % 4 < 3) rgba[at] = 255 - rgba[at];
+  if (meaning === 0) for (let at = 0; at < 4 * count; at += 1) if (at % 4 < 3) rgba[at] = 255 - rgba[at];
   return rgba;
 }
 
-// Whether the last band says how much is seen.
-function transparency(bands, { extra }) {
-  return bands === 2 || bands === 4 ? Boolean(extra?.[0]) : false;
+// Whether the last band says how much is seen. Many writers mark the fourth of four bands so: one that varies as a colour
+// does, with many values and seldom its largest, hides nothing (core/imagery/bands.py).
+function transparency(values, bands, { extra }) {
+  if (!(bands === 2 || bands === 4) || !extra?.[0]) return false;
+  const counts = new Uint32Array(256);
+  for (let at = bands - 1; at < values.length; at += bands) counts[values[at]] += 1;
+  const shown = counts.subarray(1).filter((count) => count > 0);
+  const total = shown.reduce((sum, count) => sum + count, 0);
+  return !(shown.length > FEW_VALUES && shown[shown.length - 1] < total / 2);
 }
 
 function place(tags) {
@@ -233,6 +243,11 @@ function place(tags) {
     const [column, row, , x, y] = tags.tie;
     const [wide, tall] = tags.scale;
     transform = [wide, 0, x - column * wide, 0, -tall, y + row * tall];
+  }
+  if (transform) {
+    const [a, b, , d, e] = transform;
+    // Pixels without a size have no place.
+    if (!transform.every(Number.isFinite) || a * e === b * d) return { transform: null, epsg: null };
   }
   const keys = {};
   for (let at = 4; at + 3 < (tags.keys?.length ?? 0); at += 4) {
