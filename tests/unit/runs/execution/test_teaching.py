@@ -175,6 +175,18 @@ def test_a_run_begins_with_what_a_model_of_other_classes_knows(labels: RunConfig
         assert set(begun) - equal == (set() if name == "same" else {"head.weight", "head.bias"})
 
 
+def test_features_alone_pre_train_an_encoder_without_a_label(distilled: RunConfig, runs: Path) -> None:
+    """What lies behind the features that are compared only decays; so the result serves to start from."""
+    save_model(runs / "first" / "student", base=2)
+    config = taught(distilled, alpha=0.0, losses={"attention": 1.0})
+    run(replace(config, train=replace(config.train, start_from="first")), runs, "features")
+    before, after = (checkpoint.load(runs / name / "student").model.state_dict() for name in ("first", "features"))
+    learned = [key for key in after if key.endswith((".weight", ".bias"))]
+    moved = {key for key in learned if not torch.allclose(after[key], before[key], rtol=1e-2, atol=1e-4)}
+    assert moved
+    assert {key.partition(".")[0] for key in moved} == {"encoder"}
+
+
 def test_another_network_to_start_from_is_refused_before_queueing(labels: RunConfig, runs: Path) -> None:
     config = replace(labels, train=replace(labels.train, start_from="taught"))
     with pytest.raises(ConfigError, match=r"another network \(unet \{'base': 4\}\)"):
