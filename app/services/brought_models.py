@@ -23,9 +23,10 @@ from app.services import access, artifacts, benchmarks, own_models
 from app.services.access import Person
 from app.services.stores import open_store
 from core import paths
+from core.band_set import parse_names
 from core.brought.found import FoundModel as FoundModel
 from core.brought.found import ModelAnswers as ModelAnswers
-from core.brought.found import Triple, check_name, missing
+from core.brought.found import Numbers, check_name, missing
 from core.brought.shared_card import CARD
 from core.cards import ModelCard, available, brought_stem, load_card
 from core.class_mapping import propose
@@ -70,6 +71,12 @@ class ModelEntry:
     def has_files(self) -> bool:
         """Whether it can be downloaded: a committee has no files of its own."""
         return bool(self.card.model.arguments.get("files"))
+
+    @property
+    def logits_only(self) -> bool:
+        """Whether no features of it can be tapped: it runs in a process of its own, or as a file of a runtime."""
+        model = self.card.model
+        return model.architecture in FILE_KINDS or bool(model.arguments.get("confined"))
 
     @property
     def origin(self) -> str:
@@ -275,15 +282,18 @@ def answers(
     classes: str = "",
     mapping: Mapping[str, str] | None = None,
     dataset: str | None = None,
-    mean: Triple | None = None,
-    std: Triple | None = None,
+    mean: Numbers | None = None,
+    std: Numbers | None = None,
+    bands: str = "",
     scale: float = 255.0,
     **more: object,
 ) -> ModelAnswers:
     """What the form says. Raises `ConfigError`."""
     target = known()[dataset].classes if dataset else None
     names = tuple(part.strip() for part in classes.split(",")) if classes.strip() else ()
-    made = ModelAnswers(classes=names, map=mapping or {}, target=target, mean=mean, std=std, scale=scale)
+    made = ModelAnswers(
+        classes=names, map=mapping or {}, target=target, mean=mean, std=std, scale=scale, bands=parse_names(bands)
+    )
     return replace(made, **more)  # type: ignore[arg-type]
 
 
@@ -341,18 +351,13 @@ def _drafts() -> Path:
     return paths.brought_models() / _DRAFTS
 
 
-def three(text: str) -> Triple | None:
-    """Three numbers as they were typed; None for nothing. Raises `ConfigError`."""
+def numbers(text: str) -> Numbers | None:
+    """Numbers as they were typed, one for each band; None for nothing. Raises `ConfigError`."""
     parts = text.replace(",", " ").split()
-    if not parts:
-        return None
     try:
-        red, green, blue = map(float, parts)
+        return tuple(map(float, parts)) or None
     except ValueError as error:
-        raise ConfigError(
-            f"{text[:40]!r} are not three numbers, of red, green and blue: write 0.5, 0.5, 0.5."
-        ) from error
-    return red, green, blue
+        raise ConfigError(f"{text[:40]!r} are not numbers, one for each band: write 0.5, 0.5, 0.5.") from error
 
 
 def coloured(mask: NDArray[np.uint8], classes: Classes) -> NDArray[np.uint8]:

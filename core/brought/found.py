@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from core.band_set import COLOURS, BandSet
 from core.cards import ModelCard
 from core.class_mapping import ClassMapping, class_mapping, propose
 from core.classes import MOST_CLASSES, UNLABELLED_COLOUR, ClassMap, colours_for, in_short
@@ -24,6 +25,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _NUMBER = re.compile(r"[0-9]{1,4}")
 _LARGEST_NUMBER = 1e12
 Triple = tuple[float, float, float]
+Numbers = tuple[float, ...]
+"""One for each band."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,10 @@ class FoundModel:
         network: What builds it again, for the card (plain JSON values).
         outputs: How many channels it gives.
         classes: Their names; two for one channel of a sigmoid.
-        mean: Of its input's red, green and blue on 0..255.
+        mean: Of each band of its input on 0..255.
         std: Likewise, above 0.
+        bands: How many it takes; None where only a person can tell.
+        band_names: What these are, in its order; (): red, green and blue.
         tile: The side of the pictures that it was made for, in pixels.
         fixed: Whether it takes no other side.
         output: `logits` or `probabilities`.
@@ -55,8 +60,10 @@ class FoundModel:
     network: dict[str, Any]
     outputs: int | None = None
     classes: tuple[str, ...] = ()
-    mean: Triple | None = None
-    std: Triple | None = None
+    mean: Numbers | None = None
+    std: Numbers | None = None
+    bands: int | None = 3
+    band_names: tuple[str, ...] = ()
     tile: int | None = None
     fixed: bool = False
     output: str | None = None
@@ -66,6 +73,11 @@ class FoundModel:
     parameters: int = 0
     facts: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> int:
+        """How many bands it takes, 3 where nobody says."""
+        return len(self.band_names) or self.bands or 3
 
 
 @dataclass(frozen=True)
@@ -79,8 +91,9 @@ class ModelAnswers:
     classes: tuple[str, ...] = ()
     map: Mapping[str, str] = field(default_factory=dict)
     target: ClassMap | None = None
-    mean: Triple | None = None
-    std: Triple | None = None
+    mean: Numbers | None = None
+    std: Numbers | None = None
+    bands: tuple[str, ...] = ()
     scale: float = 255.0
     layout: str | None = None
     order: str | None = None
@@ -102,8 +115,11 @@ def check_name(name: str) -> str:
 def settle(found: FoundModel, said: ModelAnswers) -> FoundModel:
     """What is known of the model with what was said of it. Raises `ConfigError` with everything that is wrong."""
     problems = []
-    if wrong := [label for label, value in (("mean", said.mean), ("std", said.std)) if not _numbers(value)]:
-        problems.append(f"The {' and '.join(wrong)} must be numbers, of red, green and blue.")
+    problems += _band_problems(found, said)
+    inputs = len(said.bands) or found.inputs
+    if wrong := [label for label, value in (("mean", said.mean), ("std", said.std)) if not _numbers(value, inputs)]:
+        which = "of red, green and blue" if inputs == 3 else f"one for each of {inputs} bands"
+        problems.append(f"The {' and '.join(wrong)} must be numbers, {which}.")
     elif said.std is not None and min(said.std) <= 0:
         problems.append("Each std must be above 0.")
     if not 0 < said.scale < math.inf:
@@ -137,6 +153,7 @@ def _merged(found: FoundModel, said: ModelAnswers) -> FoundModel:
     return replace(
         found,
         network=by,
+        band_names=said.bands or found.band_names,
         classes=said.classes or found.classes,
         mean=_scaled(said.mean, said.scale) or found.mean,
         std=_scaled(said.std, said.scale) or found.std,
@@ -164,6 +181,11 @@ def missing(found: FoundModel) -> list[str]:
             "The file does not say how its input is normalised: give --mean and --std (of bytes divided by --scale, "
             "which is 255; --mean 0 0 0 --std 1 1 1 for none)."
         )
+    if found.bands not in (None, 3) and not found.band_names:
+        asked.append(
+            f"The model takes {found.bands} bands: give their names in its order, as those of your pictures "
+            "(--bands red,green,blue,nir)."
+        )
     if found.network.get("layout", "nchw") not in LAYOUTS:
         asked.append("The file does not say where its colour channels are: give --layout nchw or nhwc.")
     return asked
@@ -180,6 +202,7 @@ def card_of(name: str, found: FoundModel, said: ModelAnswers, *, size: int, dige
         "tile": found.tile,
         "fixed": found.fixed,
         "overlap": found.overlap,
+        "inputs": found.inputs,
         "classes": list(found.classes),
         "map": {
             theirs: "" if at is None else own.names[at] for theirs, at in zip(found.classes, mapping.to, strict=True)
@@ -193,8 +216,9 @@ def card_of(name: str, found: FoundModel, said: ModelAnswers, *, size: int, dige
         name=name,
         model=ModelConfig(found.kind, arguments),
         classes=own,
-        mean=(0.0,) * 3 if bytes_as_they_are or found.mean is None else found.mean,
-        std=(1.0,) * 3 if bytes_as_they_are or found.std is None else found.std,
+        mean=(0.0,) * found.inputs if bytes_as_they_are or found.mean is None else found.mean,
+        std=(1.0,) * found.inputs if bytes_as_they_are or found.std is None else found.std,
+        bands=BandSet(found.band_names) if found.band_names else COLOURS,
         parameters=found.parameters,
         macs_256=0,
         bytes=size,
@@ -242,13 +266,27 @@ def _class_problems(names: Sequence[str]) -> list[str]:
     return problems
 
 
-def _numbers(values: Triple | None) -> bool:
-    return values is None or all(math.isfinite(value) for value in values)
+def _band_problems(found: FoundModel, said: ModelAnswers) -> list[str]:
+    if said.order == "bgr" and (len(said.bands) or found.inputs) != 3:
+        return ["The order of colours is for three bands: name the bands in the order that the model takes."]
+    if not said.bands:
+        return []
+    if found.bands not in (None, len(said.bands)):
+        return [f"The model takes {found.bands} bands, and {len(said.bands)} are named."]
+    try:
+        BandSet(said.bands)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
 
 
-def _scaled(values: Triple | None, scale: float) -> Triple | None:
+def _numbers(values: Numbers | None, count: int) -> bool:
+    return values is None or (len(values) == count and all(math.isfinite(value) for value in values))
+
+
+def _scaled(values: Numbers | None, scale: float) -> Numbers | None:
     """As numbers on 0..255."""
-    return None if values is None else (values[0] * scale, values[1] * scale, values[2] * scale)
+    return None if values is None else tuple(value * scale for value in values)
 
 
 def names_from(text: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from core.band_set import MOST_BANDS
 from core.brought.found import LARGEST_TILE, SMALLEST, FoundModel, Triple, is_number, ordered_names
 from core.errors import ModelError
 from core.files import size_text
@@ -89,8 +90,8 @@ def _smp(config: Mapping[str, Any], weights: tuple[str, ...]) -> FoundModel:
     """Its names of classes and its normalisation stand nowhere in such a folder."""
     arguments = {key: value for key, value in config.items() if not key.startswith("_")}
     classes, bands = arguments.get("classes", 1), arguments.get("in_channels", 3)
-    if bands != 3:
-        raise ModelError(f"The model takes {bands!r:.20} bands: pictures here have red, green and blue.")
+    if not isinstance(bands, int) or not 1 <= bands <= MOST_BANDS:
+        raise ModelError(f"The model takes {bands!r:.20} bands: pictures here have 1 to {MOST_BANDS}.")
     if not isinstance(classes, int) or not 1 <= classes <= 255:
         raise ModelError("The model's config.json does not say how many classes it has: save it anew.")
     activation = arguments.pop("activation", None)
@@ -115,6 +116,7 @@ def _smp(config: Mapping[str, Any], weights: tuple[str, ...]) -> FoundModel:
             "order": "rgb",
         },
         outputs=2 if classes == 1 else classes,
+        bands=bands,
         output="logits",
         facts={"architecture": name, "encoder": encoder},
         notes=("It has one channel: what it does not find is a class of its own.",) if classes == 1 else (),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.brought.found import FoundModel, Triple, is_number, names_from, with_background
+from core.brought.found import FoundModel, Numbers, is_number, names_from, with_background
 from core.brought.onnx_graph import OnnxGraph, read_graph
 from core.brought.picture_values import PROBABILITIES, channels_of, picture_of, the_input, the_output, tile_in
 
@@ -17,19 +17,19 @@ def inspect(path: Path) -> FoundModel:
     """What the file says of itself; nothing of it runs. Raises `ModelError`."""
     graph = read_graph(path)
     source, result = the_input(graph.inputs), the_output(graph.outputs[0], graph.last_operator)
-    layout, tile, fixed = picture_of(source)
+    takes = picture_of(source)
     names = names_from(graph.metadata.get("class_names", graph.metadata.get("classes", "")))
-    channels = channels_of(result, layout, len(names))
+    channels = channels_of(result, takes.layout, len(names))
     binary = channels == 1
-    mean, std = _normalisation(graph.metadata)
+    mean, std = _normalisation(graph.metadata, takes.bands or 3)
     network: dict[str, Any] = {
         "file": path.name,
-        "layout": layout,
+        "layout": takes.layout,
         "dtype": source.kind,
         "batch": source.shape[0] if source.shape else None,
         "binary": binary,
     }
-    tiled = tile if fixed else _number(graph.metadata, "tile_size") or _number(graph.metadata, "tiles_size")
+    tiled = takes.tile if takes.fixed else _number(graph.metadata, "tile_size") or _number(graph.metadata, "tiles_size")
     return FoundModel(
         kind="onnx",
         title=f"ONNX, opset {graph.opsets.get('', graph.opsets.get('ai.onnx', 0))}",
@@ -40,7 +40,8 @@ def inspect(path: Path) -> FoundModel:
         mean=mean,
         std=std,
         tile=tile_in(tiled),
-        fixed=fixed,
+        bands=takes.bands,
+        fixed=takes.fixed,
         output="probabilities" if graph.last_operator in PROBABILITIES else None,
         metres=_metres(graph.metadata),
         overlap=_overlap(graph.metadata),
@@ -57,16 +58,16 @@ def inspect(path: Path) -> FoundModel:
     )
 
 
-def _normalisation(metadata: Mapping[str, str]) -> tuple[Triple | None, Triple | None]:
+def _normalisation(metadata: Mapping[str, str], bands: int) -> tuple[Numbers | None, Numbers | None]:
     """Mean and std on 0..255. Those of Deepness come after a division by 255."""
     found = []
     for key in ("standardization_mean", "standardization_std"):
         told = _json(metadata, key)
-        fits = isinstance(told, list) and len(told) == 3 and all(is_number(value) for value in told)
-        found.append((255 * told[0], 255 * told[1], 255 * told[2]) if fits else None)
+        fits = isinstance(told, list) and len(told) == bands and all(is_number(value) for value in told)
+        found.append(tuple(255.0 * value for value in told) if fits else None)
     mean, std = found
     if _is_bare(metadata):
-        return (0.0,) * 3, (255.0,) * 3
+        return (0.0,) * bands, (255.0,) * bands
     if mean is None or std is None or min(std) <= 0:
         return None, None
     return mean, std

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.brought.found import FoundModel, Triple, distinct, is_number, shown_name, with_background
+from core.brought.found import FoundModel, Numbers, distinct, is_number, shown_name, with_background
 from core.brought.openvino_graph import OpenvinoGraph, read_ir
 from core.brought.picture_values import PROBABILITIES, channels_of, picture_of, the_input, the_output, tile_in
 from core.classes import MOST_CLASSES
@@ -23,15 +23,15 @@ def inspect(path: Path) -> FoundModel:
     graph = read_ir(path)
     assert graph.output is not None
     source, result = the_input(graph.inputs), the_output(graph.output, graph.last_operator)
-    layout, tile, fixed = picture_of(source)
+    takes = picture_of(source)
     names = _labels(graph.facts)
-    channels = channels_of(result, layout, len(names))
+    channels = channels_of(result, takes.layout, len(names))
     binary = channels == 1
-    reversed_order = _is_set(graph.facts, "reverse_input_channels")
-    mean, std = _normalisation(graph.facts, reversed_order=reversed_order)
+    reversed_order = takes.bands in (None, 3) and _is_set(graph.facts, "reverse_input_channels")
+    mean, std = _normalisation(graph.facts, takes.bands or 3, reversed_order=reversed_order)
     network: dict[str, Any] = {
         "file": path.name,
-        "layout": layout,
+        "layout": takes.layout,
         "dtype": source.kind,
         "batch": source.shape[0] if source.shape else None,
         "binary": binary,
@@ -46,8 +46,9 @@ def inspect(path: Path) -> FoundModel:
         classes=with_background(names) if binary else names,
         mean=mean,
         std=std,
-        tile=tile_in(tile),
-        fixed=fixed,
+        tile=tile_in(takes.tile),
+        bands=takes.bands,
+        fixed=takes.fixed,
         output="probabilities" if graph.last_operator in PROBABILITIES else None,
         licence=graph.facts.get("licence", graph.facts.get("license", ""))[:80],
         parameters=graph.parameters,
@@ -62,18 +63,20 @@ def _labels(facts: Mapping[str, str]) -> tuple[str, ...]:
     return distinct([shown_name(name) for name in names]) if len(names) <= MOST_CLASSES else ()
 
 
-def _normalisation(facts: Mapping[str, str], *, reversed_order: bool) -> tuple[Triple | None, Triple | None]:
-    """Mean and std of red, green and blue on 0..255; those of a file count in the order that the model takes."""
+def _normalisation(
+    facts: Mapping[str, str], bands: int, *, reversed_order: bool
+) -> tuple[Numbers | None, Numbers | None]:
+    """Mean and std of the bands on 0..255; those of a file count in the order that the model takes."""
     if _is_set(facts, "embedded_processing"):
-        return (0.0,) * 3, (1.0,) * 3
-    mean, std = _three(facts.get("mean_values", "")), _three(facts.get("scale_values", ""))
+        return (0.0,) * bands, (1.0,) * bands
+    mean, std = (_numbers_in(facts.get(key, ""), bands) for key in ("mean_values", "scale_values"))
     if mean is None or std is None or min(std) <= 0:
         return None, None
     return (mean[::-1], std[::-1]) if reversed_order else (mean, std)
 
 
-def _three(text: str) -> Triple | None:
-    """Three numbers, or one for all bands."""
+def _numbers_in(text: str, bands: int) -> Numbers | None:
+    """As many numbers, or one for all bands."""
     try:
         numbers = [float(part) for part in text.replace(",", " ").split()]
     except ValueError:
@@ -81,8 +84,8 @@ def _three(text: str) -> Triple | None:
     if not all(math.isfinite(number) and is_number(number) for number in numbers):
         return None
     if len(numbers) == 1:
-        numbers *= 3
-    return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else None
+        numbers *= bands
+    return tuple(numbers) if len(numbers) == bands else None
 
 
 def _is_set(facts: Mapping[str, str], key: str) -> bool:

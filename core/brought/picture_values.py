@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from core.band_set import MOST_BANDS
 from core.brought.found import LARGEST_TILE, SMALLEST
 from core.errors import ModelError
 
@@ -54,27 +55,41 @@ def the_output(value: Value, last_operator: str) -> Value:
     return value
 
 
-def picture_of(source: Value) -> tuple[str | None, int | None, bool]:
-    """Layout (None: not known), side and whether it takes no other. Raises `ModelError`."""
+@dataclass(frozen=True)
+class PictureInput:
+    """What an input takes: `layout` and `bands` (None: not known), its side, and whether it takes no other."""
+
+    layout: str | None = None
+    bands: int | None = None
+    tile: int | None = None
+    fixed: bool = False
+
+
+def picture_of(source: Value) -> PictureInput:
+    """What pictures an input takes. Raises `ModelError`."""
     if source.shape is None:
-        return None, None, False
+        return PictureInput()
     _, one, two, three = source.shape
-    layouts = [layout for layout, channels in (("nchw", one), ("nhwc", three)) if channels == 3]
-    layout = layouts[0] if len(layouts) == 1 else None
+    layouts = {"nchw": one, "nhwc": three}
+    fitting = [layout for layout, bands in layouts.items() if bands == 3] or [
+        layout for layout, bands in layouts.items() if bands is not None and bands <= MOST_BANDS
+    ]
+    layout = fitting[0] if len(fitting) == 1 else None
     if layout is None and None not in (one, three):
         raise ModelError(
-            f"The model takes {one} or {three} bands: pictures here have red, green and blue. Bring one for three."
+            f"The model takes {one} or {three} bands: pictures here have 1 to {MOST_BANDS}, red, green and blue for "
+            "most. Bring one for as many."
         )
     sides = (two, three) if layout != "nhwc" else (one, two)
     if layout is None or sides == (None, None):
-        return layout, None, False
+        return PictureInput(layout, layouts.get(layout or ""))
     if sides[0] != sides[1] or sides[0] is None or not SMALLEST <= sides[0] <= LARGEST_TILE:
         shown = " x ".join(str(side or "any") for side in sides)
         raise ModelError(
             f"The model takes pictures of {shown} pixels: bring one for squares of {SMALLEST} to {LARGEST_TILE}, or "
             "for any size."
         )
-    return layout, sides[0], True
+    return PictureInput(layout, layouts[layout], sides[0], fixed=True)
 
 
 def channels_of(result: Value, layout: str | None, names: int) -> int | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.brought.found import LAYOUTS, OUTPUTS, ModelAnswers, Triple
+from core.brought.found import LAYOUTS, OUTPUTS, ModelAnswers, Numbers
 from core.cards import ModelCard, load_card
 from core.errors import CheckpointError
 
@@ -34,6 +34,7 @@ def with_card(said: ModelAnswers, source: Path) -> ModelAnswers:
         mean=said.mean or (None if bytes_in else _divided(card.mean, scale)),
         std=said.std or (None if bytes_in else _divided(card.std, scale)),
         layout=said.layout or _one_of(arguments.get("layout"), LAYOUTS),
+        bands=said.bands or (() if card.bands.is_colours else card.bands.names),
         order=said.order or _one_of(arguments.get("order"), ("rgb", "bgr")),
         output=said.output or _one_of(arguments.get("output"), OUTPUTS),
         tile=said.tile or _whole(arguments.get("tile")),
@@ -60,8 +61,8 @@ def _with_classes(said: ModelAnswers, card: ModelCard, arguments: Mapping[str, A
     return replace(said, map=told, target=card.classes) if fits else said
 
 
-def _divided(values: tuple[float, ...], scale: float) -> Triple | None:
-    return (values[0] / scale, values[1] / scale, values[2] / scale) if len(values) == 3 else None
+def _divided(values: Numbers, scale: float) -> Numbers:
+    return tuple(value / scale for value in values)
 
 
 def _one_of(value: Any, choices: tuple[str, ...]) -> str | None:

@@ -88,10 +88,13 @@ def _add_answers(verb: Any) -> None:
     group.add_argument("--dataset", metavar="NAME", help="the dataset whose classes it is to answer in")
     for what in ("mean", "std"):
         group.add_argument(
-            f"--{what}", nargs=3, type=float, metavar=("R", "G", "B"), help=f"{what} of its input, after --scale"
+            f"--{what}", nargs="+", type=float, metavar="X", help=f"{what} of each band of its input, after --scale"
         )
     group.add_argument(
         "--scale", type=float, default=255.0, help="bytes are divided by this before mean and std (default: 255)"
+    )
+    group.add_argument(
+        "--bands", metavar="A,B,C", help="names of the bands that it takes, in its order (default: red,green,blue)"
     )
     group.add_argument("--layout", choices=("nchw", "nhwc"), help="where the colours of its input are")
     group.add_argument(
@@ -111,6 +114,7 @@ def _add_answers(verb: Any) -> None:
 
 def answers_of(args: argparse.Namespace) -> "ModelAnswers":
     """What was typed. Raises `ConfigError`."""
+    from core.band_set import parse_names
     from core.brought.found import ModelAnswers
     from core.data.datasets import dataset_named
 
@@ -122,8 +126,9 @@ def answers_of(args: argparse.Namespace) -> "ModelAnswers":
         classes=names,
         map=said,
         target=dataset_named(args.dataset).classes if args.dataset else None,
-        mean=None if args.mean is None else (args.mean[0], args.mean[1], args.mean[2]),
-        std=None if args.std is None else (args.std[0], args.std[1], args.std[2]),
+        mean=None if args.mean is None else tuple(args.mean),
+        std=None if args.std is None else tuple(args.std),
+        bands=parse_names(args.bands),
         scale=args.scale,
         layout=args.layout,
         order=args.order,
@@ -256,6 +261,7 @@ def _told(name: str, card: "ModelCard") -> dict[str, Any]:
         "map": arguments.get("map", {}),
         "mean": list(card.mean),
         "std": list(card.std),
+        "bands": list(card.bands.names),
         "tile": arguments.get("tile"),
         "metres_per_pixel": card.metres_per_pixel,
         "parameters": card.parameters,

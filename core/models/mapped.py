@@ -34,6 +34,7 @@ class MappedModel(nn.Module):
     def __init__(self, model: nn.Module, mapping: ClassMapping) -> None:
         super().__init__()
         self.model, self.mapping = model, mapping
+        self.in_channels = int(getattr(model, "in_channels", 3))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """One forward pass.

@@ -6,7 +6,7 @@ from app import visitor
 from app.components import say
 from app.components.guard import plainly
 from app.services import brought_models
-from app.services.brought_models import FoundModel, UploadedModel, three
+from app.services.brought_models import FoundModel, UploadedModel, numbers
 from app.services.names import plain
 from app.views.models.preview import draw_draft
 from core.errors import TerrastillError
@@ -79,7 +79,7 @@ def _form(upload: UploadedModel) -> None:
     said = None
     with plainly():
         said = brought_models.answers(
-            classes=classes, mapping=mapping, dataset=dataset, mean=three(mean), std=three(std), metres=metres,
+            classes=classes, mapping=mapping, dataset=dataset, mean=numbers(mean), std=numbers(std), metres=metres,
             licence=licence, **told,
         )  # fmt: skip
         draw_draft(upload, said)
@@ -103,12 +103,20 @@ def _form(upload: UploadedModel) -> None:
 
 
 def _told_by_form(found: FoundModel) -> dict[str, str]:
-    """Layout, order of colours and kind of output, where the files do not say them."""
+    """Bands, layout, order of colours and kind of output, where the files do not say them."""
     told = {}
+    if found.bands not in (None, 3):
+        told["bands"] = st.text_input(
+            plain(f"Its {found.bands} bands, in its order"),
+            value=", ".join(found.band_names),
+            key="brought_bands",
+            placeholder="red, green, blue, nir",
+            help="By the names that the bands of your pictures have.",
+        )
     if found.network.get("layout") is None:
         told["layout"] = st.selectbox("Layout of its input", ["nchw", "nhwc"], key="brought_layout")
     left, right = st.columns(2)
-    if found.kind in brought_models.FILE_KINDS:
+    if found.kind in brought_models.FILE_KINDS and found.bands in (None, 3):
         first = found.network.get("order", "rgb")
         titles = {"rgb": "Red first", "bgr": "Blue first"}
         with left:
@@ -126,23 +134,21 @@ def _told_by_form(found: FoundModel) -> dict[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
-def _normalisation(
-    mean: tuple[float, float, float] | None, std: tuple[float, float, float] | None, *, asked: bool
-) -> tuple[str, str]:
+def _normalisation(mean: tuple[float, ...] | None, std: tuple[float, ...] | None, *, asked: bool) -> tuple[str, str]:
     """Of bytes divided by 255, as most libraries write it, as it was typed; empty where the model takes bytes."""
     if not asked:
         return "", ""
     shown = [", ".join(f"{value / 255:.6g}" for value in values) if values else "" for values in (mean, std)]
     more = "After bytes are divided by 255: 0, 0, 0 and 1, 1, 1 for no more than that."
     first = st.text_input(
-        "Mean of red, green and blue",
+        "Mean of each band, red first",
         value=shown[0],
         key="brought_mean",
         placeholder="0.485, 0.456, 0.406",
         help=plain(more),
     )
     second = st.text_input(
-        "Std of red, green and blue",
+        "Std of each band, red first",
         value=shown[1],
         key="brought_std",
         placeholder="0.229, 0.224, 0.225",

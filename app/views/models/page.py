@@ -77,6 +77,10 @@ def _brought(entry: ModelEntry) -> None:
         say.caption(f"Its classes: {', '.join(changed)}")
     for note in entry.notes:
         say.caption(note)
+    if entry.logits_only:
+        st.caption("It offers its logits alone: losses on features need a model of transformers or smp from the owner.")
+    if not card.bands.is_colours:
+        say.caption(f"It sees the bands {card.bands}.")
     draw_preview(entry)
     with st.container(horizontal=True, vertical_alignment="center"):
         _actions(entry)

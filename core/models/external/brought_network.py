@@ -33,6 +33,7 @@ class Surroundings:
         probabilities: Whether it gives these instead of logits.
         binary: Whether it gives one channel, for the second of two classes.
         bgr: Whether it takes blue first.
+        inputs: How many bands it takes.
     """
 
     outputs: int
@@ -43,6 +44,7 @@ class Surroundings:
     probabilities: bool = False
     binary: bool = False
     bgr: bool = False
+    inputs: int = 3
 
     @classmethod
     def of(cls, arguments: dict[str, Any]) -> "Surroundings":
@@ -56,13 +58,14 @@ class Surroundings:
             probabilities=arguments.get("output") == "probabilities",
             binary=bool(arguments.get("binary")),
             bgr=arguments.get("order") == "bgr",
+            inputs=int(arguments.get("inputs", 3)),
         )
 
 
 class BroughtNetwork(nn.Module):
-    """Normalised picture (B, 3, H, W) → logits (B, C, H, W) of the network's own classes, for any H and W.
+    """Normalised picture (B, D, H, W) → logits (B, C, H, W) of the network's own classes, for any H and W.
 
-    `network` maps (b, 3, h, w) to scores (b, C, h', w'). `digest` stands in for weights that lie elsewhere. Where the
+    `network` maps (b, D, h, w) to scores (b, C, h', w'). `digest` stands in for weights that lie elsewhere. Where the
     network is not a module whose parts can be named, `logits_only` is true: no features can be tapped.
     """
 
@@ -71,6 +74,7 @@ class BroughtNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.around, self.logits_only = network, around, logits_only
+        self.in_channels = around.inputs
         self.register_buffer("digest", torch.tensor(list(digest.encode("ascii")), dtype=torch.uint8))
 
     @torch.compiler.disable  # type: ignore[untyped-decorator, unused-ignore]
@@ -138,6 +142,7 @@ class ResampledModel(nn.Module):
     def __init__(self, model: nn.Module, factor: float) -> None:
         super().__init__()
         self.model, self.factor = model, factor
+        self.in_channels = int(getattr(model, "in_channels", 3))
 
     def forward(self, image: Tensor) -> Tensor:
         """One forward pass.

@@ -212,7 +212,7 @@ def running(folder: Path, known: FoundModel, limits: RunLimits, *, confined: boo
 
 
 def _probed(run: Run, known: FoundModel, height: int, width: int) -> Probe:
-    noise = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    noise = torch.rand(1, known.inputs, height, width, generator=torch.Generator().manual_seed(0))
     images = 255 * noise if known.network.get("dtype") == "uint8" else 4 * noise - 2
     started = time.perf_counter()
     found = ArrayNetwork(run, known.network)(images).numpy()

@@ -13,6 +13,7 @@ from torch import nn
 
 from core.brought.found import FoundModel, ModelAnswers, own_classes, settle
 from core.classes import UNLABELLED_COLOUR, ClassMap, colours_for
+from core.errors import ConfigError
 from core.models.external import limits_for
 from core.models.external.brought_network import BroughtNetwork, Surroundings
 from core.models.external.confined_network import RunLimits
@@ -57,6 +58,10 @@ def preview(
     """
     found, said = found_in(source, said)
     known, notes = _assumed(settle(found, said))
+    if known.inputs != 3:
+        raise ConfigError(
+            f"It takes {known.inputs} bands and this picture shows three: import it, and see it on one of its own."
+        )
     folder = source if source.is_dir() else source.parent
     limits = limits or limits_for(sum((folder / file).stat().st_size for file in known.files))
     part = _middle(image)

@@ -24,10 +24,10 @@ def build_smp_folder(folder: Path, network: dict[str, Any]) -> nn.Module:
     """
     settings = dict(network["settings"])
     outputs, encoder = settings.pop("classes", 1), settings.pop("encoder_name", "resnet34")
-    settings.pop("in_channels", None)
+    inputs = settings.pop("in_channels", 3)
     for key in [key for key, value in settings.items() if value is None]:
         del settings[key]
-    model = build_smp(outputs=outputs, architecture=network["class"], encoder=encoder, **settings)
+    model = build_smp(outputs=outputs, architecture=network["class"], encoder=encoder, inputs=inputs, **settings)
     try:
         model.network.load_state_dict(load_file(folder / "model.safetensors"))
     except (SafetensorError, RuntimeError, OSError) as error:

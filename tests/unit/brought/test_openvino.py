@@ -148,7 +148,7 @@ OUTSIDE = '<!DOCTYPE net [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
         (constant("4", "-8", "16"), "damaged"),
         (constant("4", "x", "16"), "damaged"),
         (lambda folder: written(folder, NET.format(more="").replace("f32", "i64")), "bring one that takes"),
-        (lambda folder: written(folder, NET.format(more="").replace("1,3,32", "1,6,32")), "bands"),
+        (lambda folder: written(folder, NET.format(more="").replace("1,3,32", "1,60,32")), "bands"),
         (lambda folder: written(folder, NET.format(more="").replace("Parameter", "Const")), "no graph with an input"),
     ],
 )
