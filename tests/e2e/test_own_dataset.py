@@ -1,6 +1,8 @@
 """From a zip of one's own pictures to a small model in a real browser: named, saved, trained, compared."""
 
+import json
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,4 +71,10 @@ def test_a_zip_of_odd_masks_becomes_a_student_of_its_classes(visit: tuple[Page, 
     page.get_by_text("test picture of").wait_for()
     page.get_by_text("Known mask: this layer, PNG").wait_for(state="attached")
     assert load_card(home / student.id / "student").classes.scored_names == tuple(NAMES.values())
+    page.goto(f"{address}/browser?model={student.id}")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download ONNX").click()
+    with zipfile.ZipFile(download.value.path()) as bundle:
+        assert json.loads(bundle.read("classes.json"))["names"] == list(NAMES.values())
+        assert bundle.read("model.onnx")
     assert "Traceback" not in (tmp_path / "server.log").read_text(errors="replace")
