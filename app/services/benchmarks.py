@@ -97,7 +97,7 @@ def start(
 
 def _launch(plan: Plan, who: Person) -> str:
     _tidy()
-    private = not all(map(own_models.is_shared, (plan.teacher, *plan.models)))
+    private = not all(map(own_models.is_shared, plan.everyone))
     settings = {"plan": plan.to_json(), "owner": who.folder if private else ""}
     job = JobRequest(RunKind.BENCHMARK, settings, "Benchmark")
     made = open_store().add_job(job, most=1, launched_by=who.key)
@@ -154,7 +154,7 @@ def _may_see(result: Result, owner: str | None) -> bool:
     if result.owner in ("", owner):
         return True
     try:
-        require_known(result.plan.teacher, *result.plan.models, owner=owner)
+        require_known(*result.plan.everyone, owner=owner)
     except CheckpointError:
         return False
     return True

@@ -54,16 +54,20 @@ class Plan:
     score_split: str = "val"
     calibration: DataConfig = field(default_factory=DataConfig)
 
+    @property
+    def everyone(self) -> tuple[str, ...]:
+        """Every model that is measured, once, the teacher first."""
+        return tuple(dict.fromkeys([*([self.teacher] if self.teacher else []), *self.models]))
+
     def cases(self) -> list[Case]:
         """Every combination, grouped so that what is compared stands side by side. Raises `ConfigError`."""
         if problems := self.problems():
             raise ConfigError(problems)
         settings = itertools.product(self.sizes, self.batches, self.threads)
-        everyone = dict.fromkeys([*([self.teacher] if self.teacher else []), *self.models])
         return [
             Case(model, runtime, size, batch, threads)
             for size, batch, threads in settings
-            for model in everyone
+            for model in self.everyone
             for runtime in self.runtimes
         ]
 
@@ -85,8 +89,7 @@ class Plan:
             found.append(f"Repeats must be 5 or more and no more than the most, not {self.fewest} to {self.most}.")
         if not 0 < self.seconds <= 3600:
             found.append(f"A case may take up to an hour, not {self.seconds:g} seconds.")
-        everyone = len({*self.models, self.teacher} - {None})
-        count = everyone * len(self.runtimes) * len(self.sizes) * len(self.batches) * len(self.threads)
+        count = len(self.everyone) * len(self.runtimes) * len(self.sizes) * len(self.batches) * len(self.threads)
         if count > MOST_CASES:
             found.append(f"That makes {count} cases; at most {MOST_CASES} are measured in one go.")
         return found

@@ -59,8 +59,8 @@ def bench(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     held: dict[str, object] = {"found": [RESULT], "job": None, "started": []}
     compiled = {"pytorch": None, "onnx": None, "onnx-int8": None, "compiled": "There is no C++ compiler here."}
     choices = Choices(compiled, (1, 2), {"none": "No scores", "samples": "Shipped scenes"})
-    monkeypatch.setattr(benchmarks, "found", lambda: held["found"])
-    monkeypatch.setattr(benchmarks, "job", lambda: held["job"])
+    monkeypatch.setattr(benchmarks, "found", lambda _owner=None: held["found"])
+    monkeypatch.setattr(benchmarks, "job", lambda _owner=None: held["job"])
     monkeypatch.setattr(benchmarks, "choices", lambda: choices)
     monkeypatch.setattr(benchmarks, "start", lambda _, **settings: held["started"].append(settings))  # type: ignore[attr-defined]
     del world

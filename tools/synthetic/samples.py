@@ -28,9 +28,11 @@ def write_samples(folder: Path, scenes: list[Scene]) -> None:
     for part in ("images", "masks"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     for scene in scenes:
-        Image.fromarray(scene.image).save(folder / "images" / f"{scene.name}.jpg", quality=QUALITY, subsampling=0)
+        Image.fromarray(np.asarray(scene.image)).save(
+            folder / "images" / f"{scene.name}.jpg", quality=QUALITY, subsampling=0
+        )
         assert scene.mask is not None
-        picture = Image.fromarray(scene.mask)
+        picture = Image.fromarray(np.asarray(scene.mask))
         picture.putpalette([channel for colour in SHIPPED_SCENES.classes.colours for channel in colour])
         picture.save(folder / "masks" / f"{scene.name}.png", optimize=True)
 

@@ -1,5 +1,7 @@
 """Bringing a model: the upload, what its files say, what they do not, and which of its classes stand for which."""
 
+from typing import Any
+
 import streamlit as st
 
 from app import visitor
@@ -102,7 +104,7 @@ def _form(upload: UploadedModel) -> None:
         st.rerun()
 
 
-def _told_by_form(found: FoundModel) -> dict[str, str]:
+def _told_by_form(found: FoundModel) -> dict[str, Any]:
     """Bands, layout, order of colours and kind of output, where the files do not say them."""
     told = {}
     if found.bands not in (None, 3):

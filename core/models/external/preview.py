@@ -75,11 +75,13 @@ def preview(
 def _assumed(known: FoundModel) -> tuple[FoundModel, list[str]]:
     notes = []
     if known.network.get("layout", "nchw") is None:
-        known, _ = replace(known, network=known.network | {"layout": "nchw"}), notes.append(_LAYOUT)
+        known = replace(known, network=known.network | {"layout": "nchw"})
+        notes.append(_LAYOUT)
     if known.network.get("dtype") == "uint8":
         return replace(known, mean=(0.0,) * 3, std=(1.0,) * 3), notes
     if known.mean is None or known.std is None:
-        known, _ = replace(known, mean=known.mean or (0.0,) * 3, std=known.std or (255.0,) * 3), notes.append(_BYTES)
+        known = replace(known, mean=known.mean or (0.0,) * 3, std=known.std or (255.0,) * 3)
+        notes.append(_BYTES)
     return known, notes
 
 
