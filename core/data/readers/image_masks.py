@@ -64,6 +64,11 @@ def read_pictures(
         raise DataError(
             "This folder holds masks without pictures, or nothing that can be told apart: add the pictures."
         )
+    if not pairs.masks and not pairs.lonely and (vectors := tree.ending(".gpkg", ".shp", ".geojson", ".zip")):
+        raise DataError(
+            f"No picture has labels, and {vectors[0].name} holds none that can be read: export it again, or take it "
+            "out to import the pictures alone."
+        )
     notes = list(pairs.notes)
     pairs.lonely = _with_tasks(tree, pairs, notes)
     name = ""
