@@ -190,6 +190,8 @@ def _card_from_json(data: Any, name: str) -> ModelCard:
         values["bands"] = BandSet.from_json(data.get("bands"))
         if wrong := [*misfits(ModelCard, values), *values["model"].problems(), *_outsized(values["model"].arguments)]:
             raise ConfigError(wrong)
+        if not values["classes"].outputs:
+            raise ValueError("a model needs two classes beside the ignored one")
         if not len(values["mean"]) == len(values["std"]) == len(values["bands"]):
             raise ValueError(f"mean and std must be {len(values['bands'])} numbers, one a band")
         if not all(map(math.isfinite, values["mean"])) or not all(0 < value < math.inf for value in values["std"]):
