@@ -55,15 +55,20 @@ def open_split(config: DataConfig) -> tuple[LoadedDataset, Split]:
     """
     loaded = open_dataset(config)
     if all(scene.mask is None for scene in loaded.scenes):
-        if not loaded.dataset.classes.outputs:
-            raise ConfigError(
-                f"No picture of the dataset {config.dataset} has labels: take a labelled one, and this one beside it "
-                f"with --transfer {config.dataset}, where a teacher speaks about it."
-            )
+        require_classes(loaded.dataset)
         raise ConfigError(
             f"The dataset {config.dataset} has no masks: put them into masks/ beside images/, with the same names."
         )
     return loaded, split_scenes(loaded.scenes, config.split, parts=loaded.dataset.split, patch=config.crop)
+
+
+def require_classes(dataset: Dataset) -> None:
+    """Raises `ConfigError` where nobody labelled a picture of it, so that it has no class that a model could learn."""
+    if not dataset.classes.outputs:
+        raise ConfigError(
+            f"No picture of the dataset {dataset.name} has labels: take a labelled one, and this one beside it "
+            f"with --transfer {dataset.name}, where a teacher speaks about it."
+        )
 
 
 def transfer_scenes(data: DataConfig, split: Split, bands: BandSet) -> list[Scene]:

@@ -11,7 +11,7 @@ from core.band_set import BandSet, parse_names
 from core.cards import mapping_of
 from core.classes import ClassMap
 from core.config import DistillConfig, RunConfig
-from core.data import open_split, transfer_scenes
+from core.data import open_split, require_classes, transfer_scenes
 from core.data.dataset import Dataset
 from core.data.datasets import dataset_of
 from core.data.splits import Split
@@ -173,8 +173,10 @@ def initial_model(config: RunConfig, dataset: Dataset, runs: Path) -> nn.Module:
     """What a run begins with: a fresh model, or one with the weights that `start_from` names.
 
     Where these know other classes, the last layer is fresh. Raises `ModelError`, and `CheckpointError` where there are
-    no such weights. `check_settings` has seen that they are of this model.
+    no such weights, `ConfigError` where the dataset has no class. `check_settings` has seen that they are of this
+    model.
     """
+    require_classes(dataset)
     outputs, inputs = dataset.classes.outputs, len(bands_seen(config, dataset))
     if config.train.start_from is None:
         return build_model(config.model, outputs=outputs, inputs=inputs)
