@@ -173,8 +173,8 @@ function colours(values, count, bands, { seen, meaning }) {
   return rgba;
 }
 
-// Whether the last band says how much is seen. Many writers mark the fourth of four bands so: one that varies as a colour
-// does, with many values and seldom its largest, hides nothing (core/imagery/bands.py).
+// Whether the last band says how much is seen. Many writers mark the fourth of four bands so: one that varies as a
+// colour does, with many values and seldom its largest, hides nothing (core/imagery/bands.py).
 function transparency(values, bands, { extra }) {
   if (!(bands === 2 || bands === 4) || !extra?.[0]) return false;
   const counts = new Uint32Array(256);
