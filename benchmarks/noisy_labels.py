@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.situations import CHOOSES, TILES, Part, link_folder, parts
 from core.classes import ClassMap
+from core.config.pseudo_mask_order import PictureSource, PseudoMaskOrder
 from core.data.datasets.dubai import DUBAI
 from core.data.folder import find_pairs, load_pair
 from core.data.palette import to_rgb
-from core.data.pseudo_mask_order import PictureSource, PseudoMaskOrder
 from core.errors import ConfigError
 from core.image import encode_png
 from core.infer.pseudo_masks import write_pseudo_masks

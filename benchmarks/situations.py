@@ -28,6 +28,7 @@ from core import paths
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
 from core.data.datasets.dubai import DUBAI
 from core.errors import ConfigError
+from core.losses.catalogue import MIXED
 from core.runs.store.run_store import RunStore
 
 Part = tuple[int, int]
@@ -164,12 +165,11 @@ class Method:
     confidence: float = 0.9
 
 
-_BOTH = {"soft_targets": 1.0, "channel_wise": 3.0}
 METHODS = {
-    "mixed": Method(_BOTH, alpha=0.2),
-    "answers": Method(_BOTH, alpha=0.0),
-    "hand-over": Method(_BOTH, alpha=0.0, alpha_end=0.6),
-    "consistent": Method(_BOTH, alpha=0.2, consistency=1.0),
+    "mixed": Method(MIXED, alpha=0.2),
+    "answers": Method(MIXED, alpha=0.0),
+    "hand-over": Method(MIXED, alpha=0.0, alpha_end=0.6),
+    "consistent": Method(MIXED, alpha=0.2, consistency=1.0),
     "consistency-alone": Method({}, alpha=1.0, consistency=1.0),
     "labels-alone": Method({}, alpha=1.0),
     "large-views": Method({"soft_targets": 1.0}, alpha=0.5, crop=256, views=480, ema=0.998),

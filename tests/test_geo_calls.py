@@ -7,7 +7,7 @@ from tests.geo_calls import unguarded, uses_libraries
 
 # Parts of reading a TIFF: `core.imagery.tiff_picture` gives them an open file, inside.
 PARTS = tuple(f"core.imagery.{name}" for name in ("bands", "blocks", "pixels", "samples"))
-READERS = ("core.imagery.tiff_picture", "core.imagery.band_files", *PARTS)
+READERS = ("core.imagery.tiff_picture", "core.imagery.band_files", "core.imagery.mask_file", *PARTS)
 # Runs where a model was taken to, without the rest of core.
 SCRIPTS = ("core.export.segment_bands",)
 SOURCE = modules("core", "app")

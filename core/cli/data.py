@@ -55,7 +55,7 @@ def add(verbs: Any) -> None:
 
 
 def _add_pseudo_masks(actions: Any) -> None:
-    from core.data.pseudo_mask_order import PseudoMaskOrder
+    from core.config.pseudo_mask_order import PseudoMaskOrder
 
     verb = actions.add_parser("pseudo-masks", help="make a dataset of a model's answers to images without labels")
     add_model(verb)
@@ -193,8 +193,8 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _pseudo_masks(args: argparse.Namespace) -> int:
+    from core.config.pseudo_mask_order import PictureSource, PseudoMaskOrder
     from core.data import named
-    from core.data.pseudo_mask_order import PictureSource, PseudoMaskOrder
     from core.infer.pseudo_masks import make_dataset
 
     said = {key: getattr(args, key) for key in ("model", "name", "title", "licence", "attribution", "device")}

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from core import checkpoint
 from core.checkpoint import Loaded, ModelCard
+from core.config.pseudo_mask_order import PseudoMaskOrder
 from core.data import named
 from core.data.confined import confined
 from core.data.dataset_files import copy_picture
@@ -26,7 +27,7 @@ from core.data.description import DescribedClass, DescribedSplit, Description, w
 from core.data.folder import Pair, Read, read_pair
 from core.data.importing import shared_ground
 from core.data.mask_files import UNLABELLED, write_mask
-from core.data.pseudo_mask_order import PseudoMaskOrder, SourcePictures, find_pictures
+from core.data.picture_sources import SourcePictures, find_pictures
 from core.data.readers.source import Labels, SourcePicture
 from core.data.readers.stems import numbered, safe_stem
 from core.device import choose

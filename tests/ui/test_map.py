@@ -172,7 +172,7 @@ def test_a_job_segments_what_it_can_and_says_why_not_the_rest(workspace: Workspa
     assert good["error"] is None
     assert bad["error"].startswith("half.png cannot be read")
     assert [title for title, _, _ in map_views.downloads(good)] == [
-        "Mask (PNG)", "Mask (GeoTIFF)", "Polygons (GeoJSON)", "Areas (CSV)",
+        "Mask (PNG)", "Mask (GeoTIFF)", "Style for QGIS (QML)", "Polygons (GeoJSON)", "Areas (CSV)",
     ]  # fmt: skip
     safe = palettes.painted(CLASSES, "safe")[:5]
     for palette, colours in (("safe", safe), ("colour", CLASSES[:5])):
@@ -180,6 +180,7 @@ def test_a_job_segments_what_it_can_and_says_why_not_the_rest(workspace: Workspa
         with zipfile.ZipFile(job.archive(as_shown)) as packed:
             assert {Path(name).suffix for name in packed.namelist()} == {
                 ".png",
+                ".qml",
                 ".tif",
                 ".xml",
                 ".geojson",

@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from app import visitor
 from app.services import palettes, progress, runs, speeds, workers
 from app.services.stores import open_store
 from app.views.runs import listing, live
@@ -91,7 +92,9 @@ def test_the_table_is_drawn_again_while_any_run_is_active(view: View, monkeypatc
     assert ticks["draw_table"] is None
 
 
-def test_the_table_reads_the_runs_anew_by_itself() -> None:
+def test_the_table_reads_the_runs_anew_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visitor, "owner", lambda: None)
+
     def script() -> None:
         from app.views.runs.listing import PartOfList, draw_table
 

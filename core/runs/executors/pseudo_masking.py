@@ -5,8 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from core.config.pseudo_mask_order import PseudoMaskOrder
 from core.data import named
-from core.data.pseudo_mask_order import PseudoMaskOrder
 from core.errors import RunError
 from core.events import Cancelled, OnProgress, Progress
 from core.infer.pseudo_masks import make_dataset

@@ -13,10 +13,10 @@ from core.band_set import COLOURS, BandSet
 from core.checkpoint import ModelCard
 from core.classes import ClassMap
 from core.config import DataConfig, ModelConfig
+from core.config.pseudo_mask_order import PictureSource, PseudoMaskOrder
 from core.data import named, open_dataset, open_split
 from core.data.folder import find_pairs
 from core.data.importing import ImportChoices, opened_source, survey
-from core.data.pseudo_mask_order import PictureSource, PseudoMaskOrder
 from core.errors import ConfigError, DataError
 from core.events import CancelledError
 from core.infer.predict import predict

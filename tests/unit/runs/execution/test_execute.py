@@ -87,7 +87,8 @@ def test_the_teacher_is_scored_in_its_own_normalisation(
     monkeypatch.setattr(teaching, "evaluate", remember)
     collector = EventCollector()
     summary = run(distilled, runs, "one", collector)
-    assert asked == [([90.0, 100.0, 110.0], [50.0, 60.0, 70.0])]
+    # On the validation and on the test pictures.
+    assert asked == [([90.0, 100.0, 110.0], [50.0, 60.0, 70.0])] * 2
     (event,) = collector.of(TeacherEvent)
     assert event.name == "a teacher"
     assert summary["teacher_miou5"] == event.miou5
