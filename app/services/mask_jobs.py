@@ -20,11 +20,11 @@ from app.services.stores import open_store
 from core import paths
 from core.config.fields import Setting as Setting
 from core.config.fields import settings_of
+from core.config.pseudo_mask_order import PictureSource as PictureSource
 from core.config.pseudo_mask_order import PseudoMaskOrder
 from core.data import named
 from core.data.datasets import dataset_named
 from core.data.folder import Pair
-from core.data.picture_sources import PictureSource as PictureSource
 from core.data.picture_sources import find_pictures
 from core.errors import ConfigError, DatasetNotFoundError, RunNotFoundError, RunStateError
 from core.events import Progress
