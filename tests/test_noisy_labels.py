@@ -56,6 +56,7 @@ def test_every_picture_is_in_one_fold() -> None:
         folds(client, 1, seed=0)
 
 
+@pytest.mark.slow
 def test_no_teacher_answers_on_a_picture_that_it_learned_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By their pixels; and together they answer on every picture, whose validation labels stay as they were."""
     monkeypatch.setattr(noisy_labels, "TILES", range(1, 3))

@@ -58,6 +58,7 @@ def test_rows_hold_times_sizes_and_ratios(stem: str, files: Path) -> None:
     assert result.machine["cores"] >= 1
 
 
+@pytest.mark.slow
 def test_an_artefact_is_scored_as_evaluate_scores(stem: str, files: Path) -> None:
     scenes = [scene(0), scene(1)]
     loaded = checkpoint.load(Path(stem))

@@ -166,6 +166,7 @@ def test_the_same_pixels_alone_and_inside_an_empty_mosaic_are_read_alike(layout:
     same_alone_and_inside(by_gdal(numbers, photometric="RGB"), inside)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "fill"), [("int16", -9999), ("float32", np.nan), ("float32", -9999), ("int32", -1)])
 def test_other_types_in_an_empty_mosaic(dtype: str, fill: float) -> None:
     numbers = island(dtype)

@@ -108,7 +108,9 @@ def on_disk(path: Path, mask: Mask, info: Info) -> Path:
     return path
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "place", [place if place in ("UTM", "degrees") else pytest.param(place, marks=pytest.mark.slow) for place in PLACES]
+)
 def test_what_holds_data_is_covered_once_by_valid_polygons_of_its_true_size(place: str, tmp_path: Path) -> None:
     info = Info("TIFF", SIDE, SIDE, (), *PLACES[place])
     sizes = PixelAreas(info)
