@@ -55,8 +55,11 @@ def header(title: str, **more: Any) -> None:
 
 
 def table(rows: Sequence[Mapping[str, Any]], **more: Any) -> Any:
-    """`st.dataframe` of plain values. It can be saved as CSV, so no text in it may begin like a formula."""
-    return st.dataframe(table_rows(rows), **more)
+    """`st.dataframe` of plain values, a dash for what is not known.
+
+    It can be saved as CSV, so no text in it may begin like a formula.
+    """
+    return st.dataframe(table_rows(rows), placeholder="–", **more)
 
 
 def table_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
