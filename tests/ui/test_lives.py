@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from app.services import launch, mapping, workers
@@ -79,7 +80,7 @@ def test_a_worker_that_died_is_started_again_but_not_for_ever(monkeypatch: pytes
 @pytest.mark.slow
 def test_the_keeper_replaces_a_killed_worker() -> None:
     """A real worker is killed; the next looks start another one, which takes the queue."""
-    open_store().add(launch.to_config(launch.Request()))
+    run = open_store().add(launch.to_config(launch.Request()))
     keeper = workers.WorkerKeeper()
     deadline = time.monotonic() + 120
     seen: list[int] = []
@@ -95,3 +96,7 @@ def test_the_keeper_replaces_a_killed_worker() -> None:
     os.kill(seen[1], signal.SIGTERM)
     while open_store().workers() and time.monotonic() < deadline:
         time.sleep(0.1)
+    # The run outlives its killed worker on purpose, and would train on beside other tests.
+    for process in psutil.process_iter(["cmdline"]):
+        if run.id in (process.info["cmdline"] or ()):
+            process.kill()
