@@ -59,7 +59,7 @@ def table(rows: Sequence[Mapping[str, Any]], **more: Any) -> Any:
 
     It can be saved as CSV, so no text in it may begin like a formula.
     """
-    return st.dataframe(table_rows(rows), placeholder="–", **more)
+    return st.dataframe(table_rows(rows), **{"placeholder": "–"} | more)
 
 
 def table_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

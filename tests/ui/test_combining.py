@@ -10,6 +10,7 @@ import pytest
 import rasterio
 from streamlit.testing.v1 import AppTest
 
+from app import visitor
 from app.services import combining, mapping, runs, visitors, workers, workspaces
 from app.services.combining import read_state, request, start
 from app.services.mapping import Choice, SegmentationJob
@@ -177,7 +178,7 @@ def test_a_segmentation_that_is_replaced_takes_its_combinations_along(
 def test_the_page_makes_shows_and_gives_both(
     view: View, job: SegmentationJob, two: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workspaces, "open_workspace", lambda *_, **__: job.workspace)
+    monkeypatch.setattr(visitor, "open_workspace", lambda *_, **__: job.workspace)
     job.workspace.job = job
     job.workspace.add("b.png", png())
     job.pictures = list(job.workspace.pictures)
