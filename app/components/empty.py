@@ -9,3 +9,11 @@ def empty_state(title: str, advice: str, *, icon: str = ":material/info:") -> No
     with st.container(border=True):
         say.titled(title, mark=icon)
         say.own_markup(advice)
+
+
+def no_models() -> None:
+    """What a page says that needs a model, and finds none."""
+    empty_state(
+        "No models yet",
+        "Shipped models lie in `checkpoints/`. Put them back, or train one with `python -m core train`.",
+    )

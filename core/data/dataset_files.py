@@ -1,7 +1,7 @@
 """A dataset written as a folder of its own: pictures as they were brought, or cut where they are large, and masks."""
 
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +20,7 @@ from core.data.mask_files import WHOLE_PIXELS, write_mask
 from core.data.readers.inferred import Proposal, check_count, written
 from core.data.readers.source import Part, SourcePicture
 from core.data.readers.tree import Tree
-from core.errors import ConfigError, DataError
-from core.files import speaking_plainly, sync_folder
+from core.errors import DataError
 from core.imagery import world
 from core.imagery.sniff import FIRST_BYTES, picture_kind
 
@@ -39,24 +38,13 @@ def import_dataset(tree: Tree, name: str, choices: ImportChoices, *, progress: O
         DiskFullError: there is no space for it.
     """
     target = named.folder_of(name)
-    if target.exists():
-        raise ConfigError(f"There is a dataset {name} already: choose another name, or delete that one.")
+    named.require_free(target)
     found = survey(tree, choices, progress=_half(progress, 0))
     check_count(found.proposal)
     if found.groups and not choices.skip:
         raise DataError(" ".join(group.sentence for group in found.groups))
-    with speaking_plainly(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".part", dir=target.parent))
-        try:
-            partial.chmod(0o755)
-            write_dataset(found, partial, name, choices, progress=_half(progress, 1))
-            if target.exists():
-                raise ConfigError(f"There is a dataset {name} already: choose another name, or delete that one.")
-            partial.rename(target)
-            sync_folder(target.parent)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with named.whole_folder(target, target.with_name(f".{name}.{secrets.token_hex(4)}.part")) as partial:
+        write_dataset(found, partial, name, choices, progress=_half(progress, 1))
     return found
 
 

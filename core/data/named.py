@@ -1,7 +1,9 @@
 """Datasets that people imported under a name: a folder each, with `dataset.toml` beside images/ and masks/."""
 
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from core.data.dataset import Dataset
 from core.data.description import FILE, DescribedSplit, Description, read_description
 from core.data.folder import Pair, Problem, find_pairs
 from core.errors import ConfigError, DatasetNotFoundError
-from core.files import discard
+from core.files import discard, speaking_plainly, sync_folder
 
 OWNER_FILE = "owner.json"
 """Beside the `dataset.toml` of a dataset that a visitor of the app brought: whose it is."""
@@ -23,6 +25,41 @@ def folder_of(name: str) -> Path:
     if not _NAME.fullmatch(name):
         raise ConfigError(f"{name[:80]!r} cannot name a dataset: use lower-case letters, digits, - and _.")
     return paths.named_datasets() / name
+
+
+def require_free(target: Path) -> None:
+    """Raises `ConfigError` where there is something in the place of a new dataset."""
+    if target.exists():
+        raise ConfigError(f"There is a dataset {target.name} already: choose another name, or delete that one.")
+
+
+@contextmanager
+def whole_folder(target: Path, partial: Path) -> Iterator[Path]:
+    """A folder to write a dataset into, which is `target` when the block ends well, and goes where it does not.
+
+    Args:
+        target: Where the dataset goes.
+        partial: Beside it, where it is prepared; what an earlier attempt left there is removed.
+
+    Yields:
+        `partial`, empty.
+
+    Raises:
+        ConfigError: The target is there, before or by then.
+        DiskFullError: There is no space for it.
+    """
+    require_free(target)
+    with speaking_plainly(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        discard(partial)
+        partial.mkdir()
+        try:
+            yield partial
+            require_free(target)
+            partial.rename(target)
+            sync_folder(target.parent)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def is_there(name: str) -> bool:

@@ -6,7 +6,6 @@ Reference: Lee, Pseudo-Label: The Simple and Efficient Semi-Supervised Learning 
 import csv
 import io
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -33,7 +32,6 @@ from core.data.readers.stems import numbered, safe_stem
 from core.device import choose
 from core.errors import ConfigError, DataError, ImageError, TerrastillError
 from core.events import Cancelled, CancelledError, OnProgress, Progress
-from core.files import discard, speaking_plainly, sync_folder
 from core.imagery.confined_picture import ConfinedPicture
 from core.imagery.ground import ground_ratio
 from core.imagery.limits import Info
@@ -90,23 +88,11 @@ def make_dataset(
         CancelledError: `cancelled` said so.
     """
     order.validate()
-    if target.exists():
-        raise ConfigError(f"There is a dataset {target.name} already: choose another name, or delete that one.")
-    with speaking_plainly(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        discard(partial)
-        partial.mkdir()
-        try:
-            found = write_pseudo_masks(order, partial, runs=runs, progress=progress, cancelled=cancelled)
-            if owner is not None:
-                told = {**owner, "pictures": found.pictures, "labelled": found.masks, "parts": found.parts}
-                (partial / named.OWNER_FILE).write_text(json.dumps(told), encoding="utf-8")
-            if target.exists():
-                raise ConfigError(f"There is a dataset {target.name} by now: choose another name.")
-            partial.rename(target)
-            sync_folder(target.parent)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with named.whole_folder(target, partial):
+        found = write_pseudo_masks(order, partial, runs=runs, progress=progress, cancelled=cancelled)
+        if owner is not None:
+            told = {**owner, "pictures": found.pictures, "labelled": found.masks, "parts": found.parts}
+            (partial / named.OWNER_FILE).write_text(json.dumps(told), encoding="utf-8")
     return found
 
 

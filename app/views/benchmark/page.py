@@ -8,7 +8,7 @@ import streamlit as st
 from app import caching, state, visitor
 from app.components import say
 from app.components.benchmark_table import benchmark_table, busy_note, machine_line, result_title
-from app.components.empty import empty_state
+from app.components.empty import empty_state, no_models
 from app.components.guard import page, plainly
 from app.components.linked import linked_segments, linked_select
 from app.components.report_button import report_button
@@ -29,7 +29,7 @@ def main() -> None:
     st.caption("What a model costs to run: time, memory, bytes, and the accuracy of the very file that was timed.")
     models = artifacts.models(visitor.owner())
     if not models:
-        empty_state("No models yet", "Shipped models lie in `checkpoints/`. Put them back, or train one on Distill.")
+        no_models()
         return
     found = [*caching.kept_results(models), *benchmarks.found(visitor.owner())]
     working = benchmark_job()

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import caching, state, visitor
-from app.components.empty import empty_state
+from app.components.empty import empty_state, no_models
 from app.components.guard import page, plainly
 from app.components.in_javascript import in_browser
 from app.components.linked import linked_select
@@ -21,7 +21,7 @@ def main() -> None:
     st.caption("The model comes to your device and works there. Your images are not uploaded.")
     models = artifacts.models(visitor.owner())
     if not models:
-        empty_state("No models yet", "Shipped models lie in `checkpoints/`. Put them back, or train one on Distill.")
+        no_models()
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = linked_select(

@@ -7,7 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import caching, state, visitor
 from app.components import say
-from app.components.empty import empty_state
+from app.components.empty import empty_state, no_models
 from app.components.guard import page, plainly
 from app.components.linked import linked_multiselect, linked_select
 from app.components.picture_choice import choose_picture, scene_title
@@ -90,10 +90,7 @@ def _kept_speeds(models: tuple[Model, ...]) -> dict[str, Speed]:
 def _nothing(*, any_model: bool, refused: bool) -> None:
     """What is missing; a picture that was `refused` has been told of above."""
     if not any_model:
-        empty_state(
-            "No models yet",
-            "Shipped models lie in `checkpoints/`. Put them back, or train one with `python -m core train`.",
-        )
+        no_models()
     elif not refused:
         empty_state("No image yet", "Choose a shipped scene, or upload a PNG, JPEG or TIFF above.")
 

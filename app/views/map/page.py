@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import caching, visitor
 from app.components import say
-from app.components.empty import empty_state
+from app.components.empty import empty_state, no_models
 from app.components.guard import page, plainly
 from app.components.own_upload import own_upload
 from app.components.sign_in import person
@@ -35,10 +35,7 @@ def main() -> None:
     st.title("Your images", anchor=False)
     models = artifacts.models(visitor.owner())
     if not models:
-        empty_state(
-            "No models yet",
-            "Shipped models lie in `checkpoints/`. Put them back, or train one with `python -m core train`.",
-        )
+        no_models()
         return
     workspace = _workspace()
     say.caption(

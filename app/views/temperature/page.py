@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import caching, state, visitor
 from app.components import say
-from app.components.empty import empty_state
+from app.components.empty import empty_state, no_models
 from app.components.guard import page
 from app.components.in_javascript import softener
 from app.components.picture_choice import choose_pair, choose_picture
@@ -49,10 +49,7 @@ def main() -> None:
     st.caption("What a student learns from its teacher, softened: pixel by pixel, with the real logits of both models.")
     models = artifacts.models(visitor.owner())
     if not models:
-        empty_state(
-            "No models yet",
-            "Shipped models lie in `checkpoints/`. Put them back, or train one with `python -m core train`.",
-        )
+        no_models()
         return
     first, second, middle, right = st.columns([1.35, 0.9, 1.5, 1.5], gap="medium")
     wide = st.container()
