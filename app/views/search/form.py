@@ -105,7 +105,7 @@ def _space(vary: tuple[str, ...]) -> dict[str, Any]:
 
 def _limits(now: StudentLimits | None = None, *, key: str = "search_limit") -> StudentLimits:
     """Limits on the student, starting from those of `now`; what is left empty is none."""
-    shown = {"keep": "Share of the teacher, at least (0.97 keeps 97 %)"}
+    shown = {"keep": "Share of the teacher, at least"}
     values = {}
     columns = st.columns(3)
     for at, (name, setting) in enumerate(settings_of(StudentLimits).items()):
@@ -115,7 +115,7 @@ def _limits(now: StudentLimits | None = None, *, key: str = "search_limit") -> S
                 plain(shown.get(name, f"{setting.title}{unit}")),
                 value=getattr(now, name, None),
                 min_value=0.0,
-                placeholder="no limit",
+                placeholder="0.97 keeps 97 %" if name == "keep" else "no limit",
                 help=setting.help,
                 key=f"{key}_{name}",
             )
