@@ -1,7 +1,8 @@
 """A model for QGIS Deepness and GeoDeep (WebODM): one ONNX file that tells in its metadata how pictures are cut.
 
 Both hand over bytes divided by 255. Deepness then applies a mean and a deviation from the metadata and GeoDeep does
-not, so the graph normalises and the metadata say 0 and 1.
+not, so the graph normalises and the metadata say 0 and 1. Both lay their tiles one step apart, and the step is a
+multiple of what the network pads to: tiles then see a picture on the same grid as the network sees the whole of it.
 
 Reference:
     https://qgis-plugin-deepness.readthedocs.io/en/latest/creators/creators_description_classes.html
@@ -18,12 +19,13 @@ from core.cards import ModelCard
 from core.checkpoint import Loaded
 from core.errors import ConfigError
 from core.export.formats import Options, resolution_cm
+from core.export.graph import padding_multiple
 from core.export.parity import training_tiles
 from core.export.session import run_floats
 from core.export.tile_network import PROBABILITIES, compare_tiles, fill_square, tile_network
 from core.infer.tiling import OVERLAP, TILE
 
-OVERLAP_PER_CENT = round(100 * OVERLAP / TILE)
+_LEAST_OVERLAP, _MOST_OVERLAP = round(100 * OVERLAP / TILE), 50
 _PARITY_TILES = 4
 
 
@@ -34,10 +36,10 @@ def deepness_files(loaded: Loaded, options: Options) -> dict[str, bytes]:
             f"QGIS Deepness hands over 8-bit values, and {loaded.card.name} takes {loaded.card.bands.depth}: take the "
             "usual ONNX instead."
         )
-    metadata = deepness_metadata(
-        loaded.card, resolution=resolution_cm(loaded.card, options.resolution), side=options.tile
-    )
+    resolution = resolution_cm(loaded.card, options.resolution)
     made = tile_network(loaded.model, loaded.card, side=options.tile, from_zero_to_one=True)
+    overlap = overlap_per_cent(options.tile, padding_multiple(loaded.model))
+    metadata = deepness_metadata(loaded.card, resolution=resolution, side=options.tile, overlap=overlap)
     helper.set_model_props(made.proto, metadata)
     content = made.proto.SerializeToString()
     run = run_floats(content)
@@ -47,13 +49,30 @@ def deepness_files(loaded: Loaded, options: Options) -> dict[str, bytes]:
     return {f"{options.name}-deepness.onnx": content}
 
 
-def deepness_metadata(card: ModelCard, *, resolution: float, side: int) -> dict[str, str]:
+def overlap_per_cent(side: int, multiple: int) -> int:
+    """How much of a tile neighbours share: the least per cent from 12 to 50 whose step keeps to the network's grid.
+
+    A network answers otherwise where its poolings fall on other pixels: by 3 to 9 % of them for the shipped students.
+
+    Args:
+        side: Of a tile, in pixels.
+        multiple: What the network pads the sides of a picture to.
+
+    Returns:
+        Per cent; 12 where none keeps to the grid.
+    """
+    tried = range(_LEAST_OVERLAP, _MOST_OVERLAP + 1)
+    return next((share for share in tried if (side - side * share // 100) % multiple == 0), _LEAST_OVERLAP)
+
+
+def deepness_metadata(card: ModelCard, *, resolution: float, side: int, overlap: int) -> dict[str, str]:
     """What both clients read, each value as JSON.
 
     Args:
         card: Names of the classes.
         resolution: Centimetres a pixel.
         side: Of a tile, in pixels.
+        overlap: The share of a tile that neighbours have in common, in per cent.
     """
     bands = len(card.mean)
     facts: dict[str, Any] = {
@@ -63,7 +82,7 @@ def deepness_metadata(card: ModelCard, *, resolution: float, side: int) -> dict[
         # The documentation of Deepness says the one, its code reads the other.
         "tile_size": side,
         "tiles_size": side,
-        "tiles_overlap": OVERLAP_PER_CENT,
+        "tiles_overlap": overlap,
         "standardization_mean": [0.0] * bands,
         "standardization_std": [1.0] * bands,
         # Below it a pixel becomes class 0, which is no background here.
