@@ -1,10 +1,11 @@
 """`python -m tools.house [COMMIT …]`: how many files hold each concept, import circles, and lengths of files.
 
 A file holds a concept where its code, without comments and docstrings, uses one of the concept's words: as a name, an
-attribute, an argument, an imported module or a whole string. The words of each concept are in `CONCEPTS`; those for a
-loss, a widget and a runtime are of one example each. The overlap is counted where a number is given to it. Counted are
-the Python files of core and app that git tracks, as they lie here and at each commit. A circle is one of the imports at
-the top of files; between folders it may be closed by different files.
+attribute, an argument, an imported module or a whole string; or where a string says what the concept's `texts` say. The
+words of each concept are in `CONCEPTS`; those for a loss, a widget and a runtime are of one example each. The overlap
+is counted where a number is given to it. Counted are the Python files of core and app that git tracks, as they lie here
+and at each commit. A circle is one of the imports at the top of files; between folders it may be closed by different
+files.
 """
 
 import argparse
@@ -16,18 +17,41 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parent.parent
 Trees = Mapping[str, ast.Module]
 """Syntax trees by path, `core/losses/hints.py`."""
 
-CONCEPTS: dict[str, str] = {
-    "a loss (standardised)": r"(core\.losses\.)?standardised(:\w+)?|standardised_kl",
-    "a widget of Distill (average_flips)": r"average_flips",
-    "out of memory": r"(?i)\w*(out_?of_?memory|memory_?error|lacks_memory)\w*",
-    "a dataset (AERIAL)": r"AERIAL",
-    "a runtime (openvino)": r"(?i)(core\.)?(\w*_)?openvino(_\w*|model)?",
+
+@dataclass(frozen=True)
+class Concept:
+    """What a file must say to count as one to open.
+
+    Attributes:
+        words: A regular expression for a whole word.
+        texts: A regular expression for a part of a string; empty for none.
+        where: A regular expression for the beginning of the file's path.
+    """
+
+    words: str
+    texts: str = ""
+    where: str = ""
+
+
+CONCEPTS: dict[str, Concept] = {
+    "a loss (standardised)": Concept(r"(core\.losses\.)?standardised(:\w+)?|standardised_kl"),
+    # Where it is described and drawn; the files of core that act on it are opened to change what it does.
+    "a widget of Distill (average_flips)": Concept("average_flips", where="app/|core/config/|core/cli/"),
+    "what that setting does (average_flips)": Concept("average_flips", where="core/(?!config/|cli/)"),
+    # Who finds it out, decides what follows, or words it; not who calls the module that does.
+    "out of memory": Concept(
+        r"MemoryError|CPLE_OutOfMemoryError|plan_retry",
+        r"(?i)memory ran out|(more|out of|not enough) memory|The memory of",
+    ),
+    "a dataset (AERIAL)": Concept("AERIAL"),
+    "a runtime (openvino)": Concept(r"(?i)(core\.)?(\w*_)?openvino(_\w*|model)?"),
 }
 OVERLAP = r"(?i)\w*overlap|_?margin"
 SHORT = 60
@@ -51,10 +75,15 @@ def words(tree: ast.Module) -> Iterator[str]:
             yield node.value
 
 
-def holders(trees: Trees, pattern: str) -> list[str]:
-    """Paths of the files whose code uses a word that matches the whole pattern."""
-    wanted = re.compile(pattern)
-    return [path for path, tree in trees.items() if any(wanted.fullmatch(word) for word in words(tree))]
+def holders(trees: Trees, concept: Concept) -> list[str]:
+    """Paths of the files whose code uses one of the concept's words, or says one of its texts."""
+    return [path for path, tree in trees.items() if re.match(concept.where, path) and _holds(tree, concept)]
+
+
+def _holds(tree: ast.Module, concept: Concept) -> bool:
+    wanted = re.compile(concept.words)
+    found = (wanted.fullmatch(word) or (concept.texts and re.search(concept.texts, word)) for word in words(tree))
+    return any(found)
 
 
 def givers(trees: Trees, pattern: str) -> list[str]:
@@ -162,7 +191,7 @@ def measure(texts: Mapping[str, str]) -> tuple[dict[str, str], dict[str, list[st
     """The figures by their titles, and the names behind them."""
     trees = {path: ast.parse(text) for path, text in texts.items()}
     edges = imports(trees)
-    behind = {title: holders(trees, pattern) for title, pattern in CONCEPTS.items()}
+    behind = {title: holders(trees, concept) for title, concept in CONCEPTS.items()}
     behind["the window overlap"] = givers(trees, OVERLAP)
     figures = {f"files for {title}": str(len(found)) for title, found in behind.items()}
     for title, found in (("modules", circles(edges)), ("folders", circles(folders(edges)))):

@@ -22,7 +22,6 @@ _CONSISTENCY = 4 / 3
 """Steps that consistency adds to each: a forward pass of the averaged copy, and a step on the strong view."""
 _LOSS_IMAGES, _LOSS_PIXELS = 8, 8 * 128**2
 _FEWEST_TURNS, _MOST_TURNS, _TURNS_SECONDS = 4, 20, 4.0
-_MIRROR_IMAGES = 4
 _QUIET = 0.15
 """With less than this of the processors kept busy by others, an estimate is one time, and no range."""
 
@@ -172,10 +171,9 @@ def _teacher_passes(distill: DistillConfig, epochs: int) -> int:
 
     The pictures themselves take about as long as an epoch of the views that fit them side by side.
     """
-    passes = _MIRROR_IMAGES if distill.average_flips else 1
     if distill.cache_pictures:
-        return passes
-    return passes * min(distill.cache_views or epochs, epochs)
+        return distill.passes_per_view
+    return distill.passes_per_view * min(distill.cache_views or epochs, epochs)
 
 
 def measure_losses(*, teacher: str, crop: int, device: str) -> dict[str, float]:

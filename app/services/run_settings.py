@@ -1,12 +1,12 @@
 """The settings of a run as the form and its link hold them: by the name of their field, and back as a `RunConfig`.
 
-Titles, ranges and help stand on the fields (core/config/). A setting gets into the form by its name in `FORM`, and by
-one line in app/views/distill/run_form.py that draws it.
+Titles, ranges, choices and help stand on the fields (core/config/). A setting gets into the form by one entry in
+`FORM`, which says where it stands; app/views/distill/run_form.py draws it as its type asks.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
 from core.config.fields import Setting, settings_of
@@ -31,39 +31,61 @@ PRESETS: dict[str, RunConfig] = {"quick": QUICK, "full": FULL}
 teacher's answers alone, its control from two pictures with labels (docs/RESULTS.md). `full` is what a useful student
 needs. Other situations change them (app/services/situations.py)."""
 
-FORM = (
-    *(
-        "teacher",
-        "temperature",
-        "alpha",
-        "alpha_end",
-        "losses",
-        "cache_pictures",
-        "cache_views",
-        "cache_form",
-        "average_flips",
-    ),
-    *("dataset", "root", "transfer", "split", "labelled", "crop", "views_per_epoch", "start_from"),
-    *("base", "epochs", "batch_size", "learning_rate", "ema", "consistency", "confidence", "seed", "device", "name"),
-)
+Place = Literal["", "left", "right", "seed", "more left", "more right", "more stored", "more below"]
+"""A part of the form, whose settings it draws in the order of `FORM`; empty for what code of its own draws."""
+
+
+@dataclass(frozen=True)
+class FormEntry:
+    """A setting of the form: where it stands, and whether choosing a preset sets it.
+
+    What no preset sets says what a person has and wants, and stays when another preset is chosen.
+    """
+
+    place: Place = ""
+    preset: bool = True
+
+
+_OWN = FormEntry(preset=False)
+FORM: dict[str, FormEntry] = {
+    "teacher": _OWN,
+    "temperature": FormEntry("left"),
+    "epochs": FormEntry("left"),
+    "dataset": _OWN,
+    "root": _OWN,
+    "transfer": _OWN,
+    "labelled": FormEntry("right"),
+    "alpha": FormEntry("right"),
+    "seed": FormEntry("seed", preset=False),
+    "losses": _OWN,
+    "base": _OWN,
+    "batch_size": FormEntry("more left"),
+    "learning_rate": FormEntry("more left"),
+    "ema": FormEntry("more left"),
+    "consistency": FormEntry("more left"),
+    "split": _OWN,
+    "device": _OWN,
+    "crop": FormEntry("more right"),
+    "views_per_epoch": FormEntry("more right"),
+    "confidence": FormEntry(),
+    "cache_pictures": FormEntry(),
+    "cache_views": FormEntry(),
+    "cache_form": FormEntry("more stored"),
+    "start_from": _OWN,
+    "average_flips": FormEntry("more below", preset=False),
+    "alpha_end": FormEntry(),
+    "name": _OWN,
+}
 """Every setting that the form holds, by the name of its field."""
 
-_OWN = (
-    "teacher",
-    "losses",
-    "average_flips",
-    "dataset",
-    "root",
-    "transfer",
-    "split",
-    "start_from",
-    "base",
-    "seed",
-    "device",
-    "name",
-)
-SET_BY_PRESET = tuple(name for name in FORM if name not in _OWN)
-"""What choosing a preset sets; the rest says what a person has and wants, and stays."""
+SET_BY_PRESET = tuple(name for name, entry in FORM.items() if entry.preset)
+"""What choosing a preset sets."""
+
+
+def at(place: Place) -> list[str]:
+    """The settings that stand in a part of the form, in order."""
+    return [name for name, entry in FORM.items() if entry.place == place]
+
 
 FOLDER, TRANSFER_FOLDER = "folder", "transfer_folder"
 """What the menu of pictures without labels calls a folder of the server, and the field that names it."""
@@ -71,8 +93,6 @@ FOLDER, TRANSFER_FOLDER = "folder", "transfer_folder"
 _PARTS: dict[str, type] = {"data": DataConfig, "train": TrainConfig, "distill": DistillConfig}
 _IN_LINK = {"views_per_epoch": "views"}
 _NOTHING = "none"
-_MAY_BE_EMPTY = ("views_per_epoch", "labelled", "alpha_end")
-"""Settings of the form that a person may clear."""
 
 
 def setting_of(name: str) -> Setting:
@@ -81,6 +101,12 @@ def setting_of(name: str) -> Setting:
 
 
 _SETTINGS = {name: found for part in _PARTS.values() for name, found in settings_of(part).items()} | {"base": BASE}
+
+
+_MAY_BE_EMPTY = tuple(
+    name for name in FORM if name in _SETTINGS and _SETTINGS[name].is_number and _SETTINGS[name].empty
+)
+"""Numbers of the form that a person may clear."""
 
 
 def link_name(name: str) -> str:

@@ -68,6 +68,7 @@ class DistillConfig:
         "Form of what is stored",
         "How a stored logit is written: uint8 takes half the disk of float16. Features are always float16.",
         choices=("float16", "uint8"),
+        choice_titles=("Two bytes a logit", "One byte a logit (half the disk)"),
     )
     losses: dict[str, float] = field(default_factory=catalogue.default_weights)
     student_layer: str | None = setting(
@@ -95,6 +96,11 @@ class DistillConfig:
     @property
     def uses_features(self) -> bool:
         return catalogue.uses_features(self.losses)
+
+    @property
+    def passes_per_view(self) -> int:
+        """How often the teacher predicts a view: once, or each of its four mirror images."""
+        return 4 if self.average_flips else 1
 
     def alpha_at(self, done: float) -> float:
         """The share of the labels when `done` of the run's steps, from 0 to 1, are behind it."""

@@ -26,6 +26,7 @@ class Setting:
         below: Whether `high` itself is out of range.
         multiple: Whole numbers that it must be a multiple of.
         choices: The texts that are allowed; empty for any.
+        choice_titles: What people read for each of `choices`; the choices themselves where it is empty.
         unit: Of the number, in the plural.
         empty: What None means, for a field that may be None.
         flag: Its name on the command line, without dashes; the field's name where it is empty.
@@ -42,12 +43,23 @@ class Setting:
     below: bool = False
     multiple: int | None = None
     choices: tuple[str, ...] = ()
+    choice_titles: tuple[str, ...] = ()
     unit: str = ""
     empty: str = ""
     flag: str = ""
     metavar: str | None = None
     step: float = 1
     name: str = ""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values are numbers: these have a lower end."""
+        return self.low is not None
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """The allowed texts with what people read for each."""
+        return dict(zip(self.choices, self.choice_titles or self.choices, strict=True))
 
     @property
     def range(self) -> str:

@@ -16,12 +16,18 @@ def trees(**texts: str) -> dict[str, ast.Module]:
     ["hint = 1", "x.hint", "f(hint=1)", "def f(hint): ...", "class hint: ...", "import hint", "f('hint')", "a['hint']"],
 )
 def test_a_word_in_code_holds_a_concept(text: str) -> None:
-    assert house.holders(trees(a=text), "hint") == ["core/a.py"]
+    assert house.holders(trees(a=text), house.Concept("hint")) == ["core/a.py"]
 
 
 @pytest.mark.parametrize("text", ["# hint", '"""hint"""', "def f():\n    'hint'", "hints = 1", "f('a hint')"])
 def test_a_comment_a_docstring_and_another_word_do_not(text: str) -> None:
-    assert house.holders(trees(a=text), "hint") == []
+    assert house.holders(trees(a=text), house.Concept("hint")) == []
+
+
+def test_a_part_of_a_string_counts_where_texts_are_given_and_a_path_where_it_is_meant() -> None:
+    found = trees(a="f('a hint of it')", b="'a hint of it'")
+    assert house.holders(found, house.Concept("x", texts="hint")) == ["core/a.py"]
+    assert house.holders(found, house.Concept("x", texts="hint", where="app/")) == []
 
 
 @pytest.mark.parametrize("text", ["overlap = 64", "overlap: int = 64", "f(overlap=64)", "def f(*, overlap=64): ..."])

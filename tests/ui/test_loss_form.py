@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components.charts import loss_chart
-from app.services import launch
+from app.services import launch, run_settings
 from app.services.access import Person
 from app.services.run_settings import PRESETS
 from app.services.stores import open_store
@@ -205,3 +205,25 @@ def test_the_quick_preset_says_what_student_and_control_are_given(view: View, wo
     assert "its control learns from the labels of 2 training pictures alone." in told
     assert "The shipped teacher has seen none of the pictures" in told
     assert held(launched(page, world), "labelled", "alpha") == (2, 0.0)
+
+
+def test_one_entry_puts_a_setting_into_the_form_and_its_link(
+    view: View, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A number, a switch and a menu that the form does not hold: their words and choices are those of the field."""
+    for name, place in (("dice", "left"), ("compile", "more below"), ("schedule", "right")):
+        assert name not in run_settings.FORM
+        monkeypatch.setitem(run_settings.FORM, name, run_settings.FormEntry(place, preset=False))
+    page = view("distill", dice="0.3", compile="true", schedule="cosine")
+    number = page.number_input(key="dice")
+    assert (number.label, number.help) == (run_settings.setting_of("dice").label, run_settings.setting_of("dice").help)
+    assert page.toggle(key="compile").label == run_settings.setting_of("compile").title
+    assert page.selectbox(key="schedule").options == list(run_settings.setting_of("schedule").choices)
+    made = launched(page, world)
+    assert held(made, "dice", "compile", "schedule") == (0.3, True, "cosine")
+    link = run_settings.to_link(made.config)
+    assert {name: link[name] for name in ("dice", "compile", "schedule")} == {
+        "dice": "0.3",
+        "compile": "true",
+        "schedule": "cosine",
+    }

@@ -15,6 +15,8 @@ from app.services.names import plain, shown
 from app.services.run_settings import (
     PRESETS,
     SET_BY_PRESET,
+    Place,
+    at,
     link_name,
     setting_of,
     value_of,
@@ -30,7 +32,6 @@ from core.losses.catalogue import uses_features
 _PRESETS = {"quick": "Quick", "full": "Full"}
 _SPLITS = {"by-image": "By source image", "leaky-patches": "Random patches (leaks, for comparison only)"}
 _ALPHA_ENDS = {"none": "As at the start", "1.0": "1: labels take over"}
-_FORMS = {"float16": "Two bytes a logit", "uint8": "One byte a logit (half the disk)"}
 _WIDTHS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
@@ -55,25 +56,23 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
     left, right = st.columns(2, gap="medium")
     with left:
         values["teacher"] = _teacher(models)
-        values["temperature"] = _number("temperature")
-        values["epochs"] = _number("epochs")
+        values |= _widgets("left")
     with right:
         values |= dataset_field(datasets)
         asks, needed = SITUATIONS[have].asks_pictures, SITUATIONS[have].needs_pictures
         if asks:
             values |= transfer_field(datasets, dataset=str(values["dataset"]), needed=needed)
-        values["labelled"] = _labelled()
-        values["alpha"] = _number("alpha")
+        values |= _widgets("right")
         seed, seeds = st.columns(2)
         with seed:
-            values["seed"] = _number("seed")
+            values |= _widgets("seed")
         with seeds:
             count = number_field(_REQUEST["seeds"], launch.Request().seeds, key="seeds")
     own = next((choice.classes for choice in datasets if choice.name == values["dataset"]), ())
     values["map_classes"] = _mapping(models[values["teacher"]], own, key=f"{values['teacher']}_{values['dataset']}")
     losses = loss_form(value_of(_preset(), "losses"))
     values["losses"] = losses.weights
-    control = _toggle_of(_REQUEST["control"], SITUATIONS[have].control, key="control")
+    control = _toggle(_REQUEST["control"], SITUATIONS[have].control, key="control")
     if told := launch.given(with_values(_preset(), values), control=control):
         say.caption(told)
     with st.expander("More settings"):
@@ -100,11 +99,24 @@ def student_slider() -> int:
     )
 
 
-def _number(name: str, *, label: str | None = None, disabled: bool = False) -> Any:
-    """A setting of the form that is a number."""
-    return number_field(
-        setting_of(name), value_of(_preset(), name), key=link_name(name), label=label, disabled=disabled
-    )
+def _widgets(place: Place) -> dict[str, Any]:
+    """Draw the settings of a part of the form, and give their values by name."""
+    return {name: _widget(name) for name in at(place)}
+
+
+def _widget(name: str, *, label: str | None = None, disabled: bool = False) -> Any:
+    """A setting of the form as its type asks: a switch, a menu, a number, or a whole number that may be left empty."""
+    setting, value, key = setting_of(name), value_of(_preset(), name), link_name(name)
+    if isinstance(value, bool):
+        return _toggle(setting, value, key=key, disabled=disabled)
+    if setting.choices:
+        titles = setting.titles
+        return linked_select(setting.title, list(titles), name=key, default=value, title=titles.__getitem__)
+    if setting.empty:
+        return linked_number(
+            f"{setting.title} (empty: {setting.empty})", name=key, default=value, step=int(setting.step)
+        )
+    return number_field(setting, value, key=key, label=label, disabled=disabled)
 
 
 def number_field(setting: Setting, default: Any, *, key: str, label: str | None = None, disabled: bool = False) -> Any:
@@ -122,12 +134,7 @@ def number_field(setting: Setting, default: Any, *, key: str, label: str | None 
     return default if value is None else value
 
 
-def _toggle(name: str, *, disabled: bool = False) -> bool:
-    """A setting of the form that is on or off."""
-    return _toggle_of(setting_of(name), value_of(_preset(), name), key=link_name(name), disabled=disabled)
-
-
-def _toggle_of(setting: Setting, default: bool, *, key: str, disabled: bool = False) -> bool:
+def _toggle(setting: Setting, default: bool, *, key: str, disabled: bool = False) -> bool:
     return st.toggle(setting.title, value=default, key=key, bind="query-params", help=setting.help, disabled=disabled)
 
 
@@ -183,16 +190,6 @@ def dataset_field(choices: list[DatasetChoice]) -> dict[str, str | None]:
     return {"dataset": name, "root": root or None}
 
 
-def _labelled() -> int | None:
-    setting = setting_of("labelled")
-    return linked_number(
-        f"{setting.title} (empty: {setting.empty})",
-        name=link_name("labelled"),
-        default=value_of(_preset(), "labelled"),
-        step=1,
-    )
-
-
 def _start_from(models: dict[str, Model]) -> str | None:
     """A student to begin with: of its size, whatever classes it tells apart."""
     compact = {name: model for name, model in models.items() if model.architecture.startswith("Compact")}
@@ -209,25 +206,17 @@ def _more(losses: LossForm, models: dict[str, Model]) -> dict[str, Any]:
     left, right = st.columns(2, gap="medium")
     values: dict[str, Any] = {}
     with left:
-        for name in ("batch_size", "learning_rate", "ema", "consistency"):
-            values[name] = _number(name)
+        values |= _widgets("more left")
         values["split"] = linked_select(
             setting_of("split").title, list(_SPLITS), name="split", title=_SPLITS.__getitem__
         )
         values["device"] = st.selectbox(setting_of("device").title, launch.devices(), key="device", bind="query-params")
     with right:
-        values["crop"] = _number("crop")
-        views = setting_of("views_per_epoch")
-        values["views_per_epoch"] = linked_number(
-            f"{views.title} (empty: {views.empty})",
-            name=link_name("views_per_epoch"),
-            default=value_of(_preset(), "views_per_epoch"),
-            step=int(views.step),
-        )
-        values["confidence"] = _number("confidence", disabled=not values["consistency"])
+        values |= _widgets("more right")
+        values["confidence"] = _widget("confidence", disabled=not values["consistency"])
         values |= _stored(losses)
     values["start_from"] = _start_from(models)
-    values["average_flips"] = _toggle("average_flips")
+    values |= _widgets("more below")
     end = value_of(_preset(), "alpha_end")
     ends = linked_select(
         setting_of("alpha_end").title,
@@ -247,17 +236,10 @@ def _more(losses: LossForm, models: dict[str, Model]) -> dict[str, Any]:
 def _stored(losses: LossForm) -> dict[str, Any]:
     """How much of the teacher is stored. A loss on features needs the very views."""
     inside = uses_features(losses.weights)
-    pictures = _toggle("cache_pictures", disabled=inside) and not inside
+    pictures = _widget("cache_pictures", disabled=inside) and not inside
     label = f"{setting_of('cache_views').title} (off: whole pictures)" if pictures else None
-    views = _number("cache_views", label=label, disabled=pictures)
-    form = linked_select(
-        setting_of("cache_form").title,
-        list(_FORMS),
-        name="cache_form",
-        default=value_of(_preset(), "cache_form"),
-        title=_FORMS.__getitem__,
-    )
-    return {"cache_pictures": pictures, "cache_views": views, "cache_form": form}
+    views = _widget("cache_views", label=label, disabled=pictures)
+    return {"cache_pictures": pictures, "cache_views": views, **_widgets("more stored")}
 
 
 def _preset() -> RunConfig:
