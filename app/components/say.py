@@ -64,6 +64,7 @@ def table(rows: Sequence[Mapping[str, Any]], **more: Any) -> Any:
 
 def table_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The rows with each text in them, and each column's name, made harmless; numbers stay as they are."""
+    titles = {name: cell(name) for row in rows for name in row}
     return [
-        {cell(name): cell(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows
+        {titles[name]: cell(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows
     ]

@@ -58,7 +58,13 @@ def public(text: str) -> str:
     Of a path its last part stays, or what lies below one of our own folders; credentials in addresses go, and so do
     control characters (line breaks stay) and those that turn the direction of writing.
     """
-    text = "".join(letter for letter in text if letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cf"))
+    if not text.isprintable():
+        text = "".join(
+            letter for letter in text if letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cf")
+        )
+    if "/" not in text and "\\" not in text:
+        # No path and no address: most cells of a table.
+        return text
     text = _CREDENTIALS.sub(r"\1", text)
     for root in _roots():
         text = text.replace(f"{root}/", "").replace(f"{root}\\", "")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from app.services.names import in_chart
@@ -13,7 +14,7 @@ _GREEN, _ORANGE, _VIOLET, _GREY = "#2a9479", "#d9782d", "#7c7ce0", "#8a8a8a"
 MOST_CURVES, MOST_LINES = 150, 400
 """So many trials are drawn as curves, and as lines over all settings: the best and the newest of them."""
 _MOST_SHAPES = 3000
-_POINTS = "trial %{customdata[1]}: %{x:.4g} · %{y:.1f} %<extra></extra>"
+_POINTS = "trial %{customdata}: %{x:.4g} · %{y:.1f} %<extra></extra>"
 
 
 def front_chart(trials: Sequence[Trial], cost: str, title: str, *, fits: Mapping[int, bool]) -> go.Figure:
@@ -34,9 +35,9 @@ def front_chart(trials: Sequence[Trial], cost: str, title: str, *, fits: Mapping
         if own:
             _add_points(
                 figure,
-                x=[trial.value(cost) for trial in own],
-                y=[100 * (trial.miou or 0) for trial in own],
-                customdata=[[trial.run_id, trial.number] for trial in own],
+                x=np.array([trial.value(cost) for trial in own], dtype=float),
+                y=np.array([100 * (trial.miou or 0) for trial in own], dtype=float),
+                customdata=np.array([trial.number for trial in own]),
                 mode="markers",
                 name=in_chart(name),
                 marker={"size": 9, "color": _GREEN if good else _ORANGE, "symbol": symbol},

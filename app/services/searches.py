@@ -1,5 +1,6 @@
 """Searches as the page asks for them and shows them: launched, followed, stopped, widened, and read back."""
 
+import heapq
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -352,8 +353,8 @@ def by_settings(rows: Sequence[Mapping[str, Any]], *names: str) -> dict[tuple[An
 
 def leading(found: Standing, most: int) -> list[Trial]:
     """The best finished trials, best first."""
-    done = [trial for trial in found.trials if trial.miou is not None]
-    return sorted(done, key=lambda trial: -(trial.miou or 0.0))[:most]
+    done = (trial for trial in found.trials if trial.miou is not None)
+    return heapq.nsmallest(most, done, key=lambda trial: -(trial.miou or 0.0))
 
 
 def some(found: Standing, most: int) -> list[Trial]:

@@ -1,6 +1,7 @@
 """A search as it stands, read from the run store: for the command line, the page and its report alike. No torch."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from core.runs.store.records import RunRecord
@@ -15,7 +16,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class Standing:
-    """All that is known of a search at one moment."""
+    """All that is known of a search at one moment. What is worked out of all its trials is worked out once."""
 
     search: RunRecord
     plan: SearchPlan
@@ -23,12 +24,17 @@ class Standing:
     trials: list[Trial]
     confirmed: list[Confirmation]
 
-    @property
+    @cached_property
     def best(self) -> Trial | None:
         """The best trial so far that meets all limits."""
         return best(self.trials, self.plan)
 
-    @property
+    @cached_property
+    def front(self) -> list[Trial]:
+        """The trials that no other beats on both accuracy and `cost`, cheapest first."""
+        return front(self.trials, self.cost)
+
+    @cached_property
     def pruned(self) -> int:
         """How many trials were stopped early."""
         return sum(trial.told == "pruned" for trial in self.trials)
@@ -77,7 +83,7 @@ def report(store: StudyStore, name: str) -> dict[str, Any]:
         "never_trained": found.never_trained,
         "cost": found.cost,
         "best": [_facts(found.best, found.cost)] if found.best else [],
-        "front": [_facts(trial, found.cost) for trial in front(found.trials, found.cost)][:_SHOWN],
+        "front": [_facts(trial, found.cost) for trial in found.front[:_SHOWN]],
         "importance": importances(found.trials),
         "confirmed": again,
     }

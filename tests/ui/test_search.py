@@ -118,17 +118,27 @@ def test_the_report_says_what_the_page_says(store: StudyStore) -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_trials_keep_a_rerun_within_half_a_second(store: StudyStore, view: View) -> None:
-    fill(store, 10_000)
-    page = view("search", search="depot")
+def test_a_rerun_with_ten_thousand_trials_takes_at_most_three_times_that_with_a_hundred(
+    store: StudyStore, view: View
+) -> None:
+    """A ratio within one process, so that it holds on every machine: what is worked out of all trials is kept."""
+    few = _rerun_seconds(fill(store, 100, "few"), view, "few")
+    store.delete_study("few")
+    many = _rerun_seconds(fill(store, 10_000, "many"), view, "many")
+    assert many <= 3 * few, (few, many)
+
+
+def _rerun_seconds(store: StudyStore, view: View, name: str) -> float:
+    """The least processor seconds of five reruns of the page with this search, whose trials are all counted on it."""
+    page = view("search", search=name)
     assert not page.exception
+    assert str(len(store.trials(name))) in {metric.value for metric in page.metric}
     times = []
-    for _ in range(3):
+    for _ in range(5):
         begun = time.process_time()
         page.run()
         times.append(time.process_time() - begun)
-    assert min(times) <= 0.5, times
-    assert "10000" in {metric.value for metric in page.metric}
+    return min(times)
 
 
 def test_a_trial_that_ends_is_read_alone(store: StudyStore) -> None:

@@ -57,6 +57,18 @@ def test_markdown_is_shown_as_it_was_written(text: str) -> None:
     assert as_read(made) == " ".join(text.split())
 
 
+def test_no_folder_is_resolved_for_a_text_without_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table has hundreds of cells, and where our own folders lie is asked of the disk."""
+    asked: list[str] = []
+    home = str(paths.home())
+    monkeypatch.setattr(paths, "home", lambda: asked.append("home") or Path(home))
+    rows = [{"Student": "Ben\u0000", "mIoU (%)": "71.3", "State": "stopped\u202e early"}]
+    assert say.table_rows(rows) == [{"Student": "Ben", "mIoU (%)": "71.3", "State": "stopped early"}]
+    assert asked == []
+    assert names.public(f"Nothing in {home}/x") == "Nothing in x"
+    assert asked == ["home"]
+
+
 def test_own_sentences_stay_as_they_are() -> None:
     for text in ("Waiting: 3 before you.", "cuda:0 (2 slots), cpu", "12 epochs, alpha 0.5 (± 1.5 %)", "mIoU 71.3 %"):
         assert names.plain(text) == text

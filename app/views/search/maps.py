@@ -45,9 +45,10 @@ def _say(shown: ShippedStudy) -> None:
 
 def _shown(kind: str, names: tuple[str, ...], found: Standing | None) -> ShippedStudy | None:
     """The chosen search, where it is a grid over these settings; else what comes with the project."""
-    own = [] if found is None else searches.cells(found.trials)
-    if found is not None and found.plan.sampler == "grid" and all(found.plan.axis(name) for name in names) and own:
+    if found is not None and found.plan.sampler == "grid" and all(found.plan.axis(name) for name in names):
+        own = searches.cells(found.trials)
         told = f"From {len(own)} runs of {found.search.name}; ± is half the distance between its seeds."
-        return ShippedStudy(own, {size: one.parameters for size, one in found.figures.items()}, [told], "")
+        if own:
+            return ShippedStudy(own, {size: one.parameters for size, one in found.figures.items()}, [told], "")
     shipped = shipped_study(kind)
     return None if shipped is None else replace(shipped, told=["Comes with the project.", *shipped.told])

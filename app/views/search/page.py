@@ -49,8 +49,8 @@ def _one(found: Standing, version: tuple[str, ...]) -> None:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             say.header(found.search.name, width="content")
             _actions(found)
-        going = searches.active(found)
-        st.fragment(run_every=_TICK_SECONDS if going else None)(_live)(found.search.name, version)
+        if searches.active(found):
+            st.fragment(run_every=_TICK_SECONDS)(_live)(found.search.name, version)
         if found.search.error:
             say.error(found.search.error)
         if any(one.disturbed for one in found.figures.values()):

@@ -128,9 +128,8 @@ def _front(found: Standing, version: tuple[str, ...]) -> Trial | None:
         config={"displayModeBar": False},
         alt=f"Validation mIoU against {GOALS[cost].title}, a point for each trial",
     )
-    ids = [point.get("customdata") for point in event.selection.points]
-    chosen = next((one[0] for one in ids if isinstance(one, list | tuple) and one), None)
-    return next((trial for trial in found.trials if trial.run_id == chosen), None)
+    numbers = {point.get("customdata") for point in event.selection.points}
+    return next((trial for trial in found.trials if trial.number in numbers), None) if numbers else None
 
 
 def _chosen(found: Standing, clicked: Trial | None) -> None:
@@ -139,7 +138,7 @@ def _chosen(found: Standing, clicked: Trial | None) -> None:
     if trial is None:
         st.caption("Click a point to open its run.")
         return
-    others = [one for one in searches.front(found.trials, found.cost) if one.run_id != trial.run_id]
+    others = [one for one in found.front if one.run_id != trial.run_id]
     settings = [f"{searches.title_of(name)} {_short(value)}" for name, value in trial.params.items()]
     with st.container(horizontal=True, vertical_alignment="center"):
         say.text(f"Trial {trial.number}: {', '.join(settings)}")
