@@ -10,6 +10,9 @@ RGB = ("red", "green", "blue")
 DEPTHS = ("uint8", "uint16", "float32")
 """The types of values that models are trained on."""
 MOST_BANDS = 16
+LEFT_OUT = "-"
+"""In place of a name: a band of a file that is not taken."""
+_BYTES = {"uint8": 1, "uint16": 2, "float32": 4}
 _LONGEST_NAME = 60
 
 
@@ -56,6 +59,11 @@ class BandSet:
 
     def __str__(self) -> str:
         return ", ".join(self.names)
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of a pixel, of all bands."""
+        return len(self.names) * _BYTES[self.depth]
 
     @property
     def is_colours(self) -> bool:

@@ -6,18 +6,15 @@ All of it is counted from the report of `core.data.import_process`, so a change 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from core.band_set import COLOURS, LEFT_OUT, MOST_BANDS, RGB, BandSet
 from core.classes import UNLABELLED_COLOUR, Colour
-from core.data.cut_blocks import LEAST_SIDE, Block, Box, blocks_of, labelled_box
-from core.data.import_order import SEEN
+from core.data.cut_blocks import LEAST_SIDE, Block, Box, blocks_of, labelled_box, margin_of, most_margin
 from core.errors import ConfigError, DataError
 
 Part = Literal["train", "validate", "test"]
@@ -29,7 +26,10 @@ _LITTLE, _FEW, _LEAST_DRAWN = 0.05, 8, 3
 
 @dataclass(frozen=True)
 class FoundPicture:
-    """A picture that was read: pixels and a box by code, and what resampling its mask mends."""
+    """A picture that was read: pixels and a box by code, and what resampling its mask mends.
+
+    `bands` and `depth` are those of its file, as in `core.imagery.limits.Info`.
+    """
 
     stem: str
     height: int
@@ -40,11 +40,23 @@ class FoundPicture:
     misfit: str | None
     metres: float | None
     boxes: Mapping[int, Box] = field(default_factory=dict)
+    bands: tuple[str, ...] = ()
+    depth: str = "uint8"
+
+
+@dataclass(frozen=True)
+class SeenPicture:
+    """A small picture for the preview: of which picture, its sides in pixels, and how many bands it has; 0: colours."""
+
+    stem: str
+    height: int
+    width: int
+    bands: int = 0
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """All that was found. `seen` are the sizes of the small pictures, `path` the file that says it."""
+    """All that was found. `seen` are the small pictures, `path` the file that says it."""
 
     path: Path
     title: str
@@ -52,7 +64,7 @@ class ImportReport:
     proposal: Any
     pictures: tuple[FoundPicture, ...]
     misfits: tuple[Any, ...]
-    seen: tuple[tuple[str, int, int], ...]
+    seen: tuple[SeenPicture, ...]
 
     @property
     def has_parts(self) -> bool:
@@ -95,10 +107,21 @@ class MisfitSwitch:
 
 
 @dataclass(frozen=True)
+class FoundBand:
+    """A band of the files: its number from 1, the name that it has or gets, and whether it is taken at first."""
+
+    number: int
+    name: str
+    taken: bool
+
+
+@dataclass(frozen=True)
 class Edits:
     """What the visitor chose. `names`, `ignored` and `colours` go by the first code of a class, as in `Found`.
 
     `mended` are the keys of groups whose masks are resampled; the others are left out. `split` is a key of `SPLITS`.
+    `bands` are names of the bands in their order, `-` for one that is left out; empty: colours. `shown` are those that
+    are seen as red, green and blue. `margin` lies between blocks of different parts, in pixels; None: the usual one.
     """
 
     title: str = ""
@@ -108,6 +131,9 @@ class Edits:
     mended: frozenset[str] = frozenset()
     split: str = "own"
     seed: int = 0
+    margin: int | None = None
+    bands: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
     licence: str = ""
     attribution: str = ""
 
@@ -137,7 +163,12 @@ def _read(path: Path, _: int) -> ImportReport:
     told = json.loads(path.read_text(encoding="utf-8"))
     pictures = tuple(
         FoundPicture(
-            **{**each, "counts": _coded(each["counts"]), "boxes": _coded(each["boxes"], lambda box: Box(*box))}
+            **{
+                **each,
+                "counts": _coded(each["counts"]),
+                "boxes": _coded(each["boxes"], lambda box: Box(*box)),
+                "bands": tuple(each["bands"]),
+            }
         )
         for each in told["pictures"]
     )
@@ -148,7 +179,7 @@ def _read(path: Path, _: int) -> ImportReport:
         proposal_of(told["proposal"]),
         pictures,
         tuple(Misfit(**each) for each in told["misfits"]),
-        tuple((each["stem"], each["height"], each["width"]) for each in told["seen"]),
+        tuple(SeenPicture(**each) for each in told["seen"]),
     )
 
 
@@ -190,27 +221,36 @@ def groups(report: ImportReport) -> list[MisfitSwitch]:
 
 def kept(report: ImportReport, edits: Edits) -> list[FoundPicture]:
     """The pictures that are taken."""
-    left = _left_out(report, edits)
+    left = left_out(report, edits)
     return [each for each in report.pictures if each.stem not in left]
 
 
-def _left_out(report: ImportReport, edits: Edits) -> set[str]:
-    return {
+def left_out(report: ImportReport, edits: Edits) -> set[str]:
+    """Stems of pictures that are not taken."""
+    left = {
         name for group in groups(report) if group.resample and group.key not in edits.mended for name in group.names
     }
+    return left | set(of_other_bands(report, edits))
+
+
+def of_other_bands(report: ImportReport, edits: Edits) -> list[str]:
+    """Stems of pictures that have not as many bands as are named."""
+    from core.data.import_bands import other_bands
+
+    return [each.stem for each in report.pictures if other_bands(edits.bands, each.bands)]
 
 
 def edited(report: ImportReport, edits: Edits) -> tuple[list[EditedClass], float]:
     """The classes as they will be, and the share of all pixels that count as not labelled."""
     from core.data.dataset_files import class_colours
 
-    proposal = _renamed(report, edits)
+    proposal = renamed_proposal(report, edits)
     indices = proposal.indices()
     sums = [0] * (len(proposal.classes) + 1)
     for code, count in _counts(kept(report, edits), {}).items():
         sums[min(indices.get(code, 255), len(proposal.classes))] += count
     whole = max(1, sum(sums[:-1]))
-    colours = class_colours(proposal, _colours(proposal, edits))
+    colours = class_colours(proposal, wanted_colours(proposal, edits))
     classes = [
         EditedClass(each.name, colour, count / whole)
         for each, colour, count in zip(proposal.classes, colours, sums, strict=False)
@@ -223,7 +263,7 @@ def parts(report: ImportReport, edits: Edits) -> dict[str, Part]:
     from core.data.splits import draw_parts
 
     if is_cut(report, edits):
-        return {f"{each.stem}-{block.name}": block.part for each, block in _blocks(report, edits) if block.part}
+        return {f"{each.stem}-{block.name}": block.part for each, block in cut_pictures(report, edits) if block.part}
     labelled = [each for each in kept(report, edits) if each.labelled]
     if edits.split == "own" and report.has_parts:
         return {each.stem: each.part or "train" for each in labelled}
@@ -244,128 +284,72 @@ def is_cut(report: ImportReport, edits: Edits) -> bool:
     return edits.split == "blocks" and report.can_be_cut
 
 
-def _blocks(report: ImportReport, edits: Edits) -> list[tuple[FoundPicture, Block]]:
+def cut_pictures(report: ImportReport, edits: Edits) -> list[tuple[FoundPicture, Block]]:
+    """Every block of every picture that is cut."""
     labelled = [each for each in kept(report, edits) if each.labelled]
-    indices = _renamed(report, edits).indices()
-    return [(each, block) for each in labelled for block in _blocks_of(each, indices)]
+    return [(each, block) for each in labelled for block in blocks_in(report, each, edits)]
 
 
-def _blocks_of(picture: FoundPicture, indices: Mapping[int, int]) -> list[Block]:
-    return blocks_of(labelled_box(picture.boxes, indices) or Box(0, 0, picture.height, picture.width))
+def blocks_in(report: ImportReport, picture: FoundPicture, edits: Edits) -> list[Block]:
+    """The blocks of a picture. Too wide a margin is cut down: `problems` tells of it."""
+    box = cut_box(picture, renamed_proposal(report, edits).indices())
+    margin = None if edits.margin is None else min(edits.margin, most_margin(box))
+    bands = band_set(report, edits) or COLOURS
+    return blocks_of(box, margin=margin, pixel_bytes=bands.pixel_bytes)
 
 
-def problems(report: ImportReport, edits: Edits) -> list[str]:
-    """Why the dataset cannot be saved yet, each in a sentence."""
-    classes, _ = edited(report, edits)
-    told = []
-    if not edits.title.strip():
-        told.append("Give the dataset a name.")
-    if any(not name.strip() for name in edits.names.values()):
-        told.append("Every class needs a name: write one, or ignore it.")
-    if len(classes) < 2 and report.has_labels:
-        told.append("A dataset needs two classes at least: take one back that is ignored, or part what is merged.")
-    if len(classes) > 255:
-        told.append(f"A dataset has 255 classes at most, and here are {len(classes)}: give some the same name.")
-    if not report.has_labels:
-        return told[:1] if not edits.title.strip() else []
-    wanted = parts(report, edits)
-    missing = [PARTS[part].lower() for part in ("train", "validate") if part not in wanted.values()]
-    return told + [f"No labelled picture is left for {part}: bring more, or choose another split." for part in missing]
+def cut_box(picture: FoundPicture, indices: Mapping[int, int]) -> Box:
+    """What of a picture is cut into blocks, by the class index of each code."""
+    return labelled_box(picture.boxes, indices) or Box(0, 0, picture.height, picture.width)
 
 
-def painted(report: ImportReport, at: int, edits: Edits) -> NDArray[np.uint8]:
-    """One of the small pictures beside its labels in their colours.
+def usual_margin(report: ImportReport, edits: Edits) -> int:
+    """Pixels between blocks of different parts where a person names none."""
+    indices = renamed_proposal(report, edits).indices()
+    boxes = [cut_box(each, indices) for each in kept(report, edits) if each.labelled]
+    return min(map(margin_of, boxes), default=0)
 
-    Returns:
-        uint8 (h, 2 w + 4, 3); pixels that count as not labelled are grey.
 
-    Raises:
-        DataError: it is not there any more.
-    """
-    from core.data.dataset_files import class_colours
+def named_bands(names: Sequence[str], taken: Sequence[bool]) -> tuple[str, ...]:
+    """`Edits.bands` of the name of each band, and whether it is taken."""
+    return tuple(name.strip() if used else LEFT_OUT for name, used in zip(names, taken, strict=True))
 
-    _, height, width = report.seen[at]
-    folder = report.path.with_name(SEEN)
+
+def found_bands(report: ImportReport) -> tuple[FoundBand, ...]:
+    """The bands of the files, with the names that they give or a proposal; none where no picture is a TIFF."""
+    from core.data.import_bands import countable
+
+    counts = Counter(countable(each.bands) for each in report.pictures if each.bands)
+    if not counts:
+        return ()
+    count, _ = counts.most_common(1)[0]
+    files = [each.bands[:count] for each in report.pictures if countable(each.bands) == count]
+    given = files[0] if len(set(files)) == 1 else ("",) * count
+    colours = RGB if count >= len(RGB) and not any(given) else ()
+    usual = [*colours, *(f"band {number}" for number in range(len(colours) + 1, count + 1))]
+    names = [own or name for own, name in zip(given, usual, strict=True)]
+    names = usual if len(set(names)) < count else names
+    return tuple(FoundBand(at, name[:60], at <= MOST_BANDS) for at, name in enumerate(names, start=1))
+
+
+def band_set(report: ImportReport, edits: Edits) -> BandSet | None:
+    """The bands that are taken; None where they cannot be: `problems` says why."""
+    from core.data.import_bands import band_set_of
+
     try:
-        rgb = np.frombuffer((folder / f"{at}.rgb").read_bytes(), np.uint8).reshape(height, width, 3)
-        codes = np.frombuffer((folder / f"{at}.codes").read_bytes(), "<i4").reshape(height, width)
-    except (OSError, ValueError) as error:
-        raise DataError("The preview is not there any more: bring the dataset again.") from error
-    proposal = _renamed(report, edits)
-    colours = [*class_colours(proposal, _colours(proposal, edits))]
-    indices = proposal.indices()
-    values, where = np.unique(codes, return_inverse=True)
-    chosen = [indices.get(int(code), 255) for code in values]
-    table = np.array([colours[index] if index < len(colours) else UNLABELLED_COLOUR for index in chosen], np.uint8)
-    gap = np.full((height, 4, 3), 255, np.uint8)
-    if is_cut(report, edits):
-        rgb = _in_blocks(report, at, rgb, indices)
-    return np.concatenate([rgb, gap, table[where.reshape(height, width)]], axis=1)
+        return band_set_of(edits.bands, edits.shown, [each.depth for each in kept(report, edits)])
+    except ConfigError:
+        return None
 
 
-def _in_blocks(report: ImportReport, at: int, rgb: NDArray[np.uint8], indices: Mapping[int, int]) -> NDArray[np.uint8]:
-    """A small picture that is black where no block lies."""
-    stem, height, width = report.seen[at]
-    picture = next(each for each in report.pictures if each.stem == stem)
-    seen = np.zeros((height, width), np.bool_)
-    for block in _blocks_of(picture, indices):
-        rows, columns = (block.top, block.top + block.height), (block.left, block.left + block.width)
-        top, low = (y * height // picture.height for y in rows)
-        left, right = (x * width // picture.width for x in columns)
-        seen[top:low, left:right] = True
-    return np.where(seen[..., None], rgb, np.uint8(0))
-
-
-def choices_of(report: ImportReport, edits: Edits) -> dict[str, Any]:
-    """How the dataset is written, as JSON values. Raises `ConfigError` with all that is wrong."""
-    from core.data.import_process import choices_json
-    from core.data.importing import MOST_RESAMPLE, ImportChoices
-
-    if wrong := problems(report, edits):
-        raise ConfigError(wrong)
-    proposal = _renamed(report, edits)
-    return choices_json(
-        ImportChoices(
-            resample=MOST_RESAMPLE,
-            skip=True,
-            title=edits.title.strip(),
-            licence=edits.licence.strip(),
-            attribution=edits.attribution.strip(),
-            names=_names(report, edits),
-            colours=_colours(proposal, edits),
-            leave_out=frozenset(_left_out(report, edits)),
-            parts={} if is_cut(report, edits) else parts(report, edits),
-            blocks=is_cut(report, edits),
-        )
-    )
-
-
-def facts_of(report: ImportReport, edits: Edits) -> dict[str, Any]:
-    """What pages tell of the dataset without opening its pictures."""
-    wanted, pictures = parts(report, edits), kept(report, edits)
-    alone = sum(not each.labelled for each in pictures)
-    pieces = (
-        [(block.part, block.height, block.width) for _, block in _blocks(report, edits)]
-        if is_cut(report, edits)
-        else [(wanted[each.stem], each.height, each.width) for each in pictures if each.stem in wanted]
-    )
-    sizes = Counter((height, width) for part, height, width in pieces if part == "train")
-    return {
-        "pictures": len(pieces) + alone,
-        "labelled": len(wanted),
-        "parts": dict(Counter(wanted.values())),
-        "train_sizes": [[*size, count] for size, count in sizes.items()],
-        "validation_pixels": sum(height * width for part, height, width in pieces if part == "validate"),
-    }
-
-
-def _renamed(report: ImportReport, edits: Edits) -> Any:
+def renamed_proposal(report: ImportReport, edits: Edits) -> Any:
+    """The proposal with the classes as they were changed."""
     from core.data.readers.inferred import renamed
 
-    return renamed(report.proposal, _names(report, edits))
+    return renamed(report.proposal, wanted_names(report, edits))
 
 
-def _names(report: ImportReport, edits: Edits) -> dict[int, str]:
+def wanted_names(report: ImportReport, edits: Edits) -> dict[int, str]:
     """The wanted name of every code, `ignore` for those that count as not labelled."""
     names: dict[int, str] = {}
     for each in (*report.proposal.classes, *report.proposal.ignored):
@@ -377,7 +361,7 @@ def _names(report: ImportReport, edits: Edits) -> dict[int, str]:
     return names
 
 
-def _colours(proposal: Any, edits: Edits) -> dict[str, Colour]:
+def wanted_colours(proposal: Any, edits: Edits) -> dict[str, Colour]:
     """The wanted colours by name of class: that of the first of its codes for which there is one."""
     wanted: dict[str, Colour] = {}
     for each in proposal.classes:

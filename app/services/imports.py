@@ -21,7 +21,8 @@ import psutil
 
 from app.services import own_datasets
 from app.services.access import opened_path, read_access
-from app.services.import_report import Edits, ImportReport, choices_of, facts_of, read_report
+from app.services.import_choices import choices_of, facts_of
+from app.services.import_report import Edits, ImportReport, read_report
 from app.services.names import shown, size_text
 from app.services.uploads import bytes_below
 from core import paths

@@ -98,7 +98,7 @@ class _Picture:
         self._stem = picture.stem
         self.info: Info = self._colours.info
         self.block_rows = self._colours.block_rows
-        self.pixel_bytes = len(bands) * np.dtype(bands.depth).itemsize
+        self.pixel_bytes = bands.pixel_bytes
 
     def read(self, y: int, x: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
         """A window: values (H, W, C), and where it holds data. Raises `ImageError`."""

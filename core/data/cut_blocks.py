@@ -75,13 +75,17 @@ def margin_of(box: Box, asked: int | None = None) -> int:
     Raises:
         ConfigError: so wide a margin leaves too little.
     """
-    whole = max(box.height, box.width)
+    whole, most = max(box.height, box.width), most_margin(box)
     if asked is None:
         return min(BETWEEN, round(_MOST_BETWEEN * whole))
-    if not 0 <= asked <= _MOST_ASKED * whole:
-        most = int(_MOST_ASKED * whole)
+    if not 0 <= asked <= most:
         raise ConfigError(f"A margin of {asked:,} pixels leaves too little of {whole:,}: choose {most:,} at most.")
     return asked
+
+
+def most_margin(box: Box) -> int:
+    """The widest margin, in pixels, that a person can ask for between two parts of a box."""
+    return int(_MOST_ASKED * max(box.height, box.width))
 
 
 def blocks_of(box: Box, *, margin: int | None = None, pixel_bytes: int = 3) -> list[Block]:

@@ -6,15 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from core.band_set import BandSet
+from core.band_set import LEFT_OUT, BandSet
 from core.classes import MOST_CLASSES, Colour, colours_for
 from core.data import named
 from core.data.block_files import write_blocks
 from core.data.cut_blocks import LEAST_SIDE, Block, Box, blocks_of, labelled_box, margin_of, tiles_of, united
 from core.data.description import DescribedClass, DescribedSplit, Description, write_description
-from core.data.import_bands import LEFT_OUT, write_taken
+from core.data.import_bands import write_taken
 from core.data.importing import ImportChoices, OnPicture, Survey, Usable, survey, telling
 from core.data.mask_files import WHOLE_PIXELS, write_mask
 from core.data.readers.inferred import Proposal, check_count, written
@@ -114,7 +112,7 @@ def _pieces(
         bands: of the dataset.
         margin: between such blocks.
     """
-    pixel_bytes = len(bands) * np.dtype(bands.depth).itemsize
+    pixel_bytes = bands.pixel_bytes
     whole = Box(0, 0, each.height, each.width)
     box = labelled_box(each.boxes, table) or whole
     if each.labelled and to_parts and max(each.height, each.width) >= LEAST_SIDE:

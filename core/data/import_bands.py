@@ -10,14 +10,12 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window
 
 from core import geo
-from core.band_set import COLOURS, DEPTHS, BandSet
+from core.band_set import COLOURS, DEPTHS, LEFT_OUT, BandSet
 from core.errors import ConfigError, DataError
 from core.imagery.tiff_picture import open_tiff, settings
 
 AS_NAMED = ("all",)
 """What a person writes for all bands by the names that the files give."""
-LEFT_OUT = "-"
-"""In the place of the name of a band that is not taken."""
 _COLOUR_BANDS = 3
 _ROWS = 512
 
@@ -58,6 +56,11 @@ def band_set_of(named: Sequence[str], shown: Sequence[str], depths: Sequence[str
     return BandSet(tuple(name for name in named if name != LEFT_OUT), depth, tuple(shown))
 
 
+def countable(bands: Sequence[str]) -> int:
+    """How many bands of a TIFF can be named, of all that `Info.bands` tells; 0 for a picture that is no TIFF."""
+    return len([name for name in bands if name != "alpha"])
+
+
 def other_bands(named: Sequence[str], there: Sequence[str]) -> str:
     """Why a picture with these bands cannot be taken, as the end of a sentence; empty where it can."""
     count = len(there) or _COLOUR_BANDS
@@ -69,7 +72,7 @@ def other_bands(named: Sequence[str], there: Sequence[str]) -> str:
 
 def note_on_bands(named: Sequence[str], files: Sequence[tuple[str, ...]]) -> list[str]:
     """What is to be said where pictures have more bands than are taken."""
-    counts = Counter(len([name for name in names if name != "alpha"]) for names in files)
+    counts = Counter(map(countable, files))
     count, _ = counts.most_common(1)[0] if counts else (0, 0)
     if named or count <= _COLOUR_BANDS:
         return []

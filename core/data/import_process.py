@@ -157,6 +157,8 @@ def _report(found: Survey, seen: list[dict[str, Any]], path: Path) -> None:
                 "boxes": {str(code): [box.top, box.left, box.height, box.width] for code, box in each.boxes.items()},
                 "misfit": None if each.misfit is None else each.misfit.reason,
                 "metres": each.metres,
+                "bands": list(each.info.bands),
+                "depth": each.info.depth,
             }
             for each in found.usable
         ],

@@ -1,7 +1,8 @@
 """A few pictures of a source beside their labels, made small: what a person sees before the source is imported.
 
-Each lies in two files of plain bytes, `N.rgb` (H, W, 3) and `N.codes` (H, W): codes, not colours, so that the page
-paints them anew with each change of the classes.
+Each lies in files of plain bytes, `N.rgb` (H, W, 3) and `N.codes` (H, W): codes, not colours, so that the page
+paints them anew with each change of the classes. Of a TIFF whose bands can be named there is `N.bands` too, float32
+(H, W, C), so that the page shows any three of them.
 """
 
 from collections import Counter
@@ -11,9 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.band_set import MOST_BANDS, BandSet
+from core.data.import_bands import countable
 from core.data.importing import Survey, Usable
 from core.data.readers.tree import Tree
 from core.errors import DataError, ImageError
+from core.imagery.band_files import BandFile
 from core.imagery.decode import open_here
 from core.imagery.limits import Limits
 
@@ -23,7 +27,7 @@ _AT_ONCE = 25_000_000
 
 
 def save_seen(tree: Tree, found: Survey, folder: Path) -> list[dict[str, Any]]:
-    """Write them into a new folder. Gives of each its stem, height and width, in the order of their numbers."""
+    """Write them into a new folder. Gives of each its stem, height, width and bands, in the order of their numbers."""
     del tree
     folder.mkdir(exist_ok=True)
     told: list[dict[str, Any]] = []
@@ -35,7 +39,11 @@ def save_seen(tree: Tree, found: Survey, folder: Path) -> list[dict[str, Any]]:
             continue
         (folder / f"{len(told)}.rgb").write_bytes(rgb.tobytes())
         (folder / f"{len(told)}.codes").write_bytes(codes.astype("<i4").tobytes())
-        told.append({"stem": each.picture.stem, "height": rgb.shape[0], "width": rgb.shape[1]})
+        bands = _bands(each)
+        if bands is not None and bands.shape[:2] == rgb.shape[:2]:
+            (folder / f"{len(told)}.bands").write_bytes(bands.astype("<f4").tobytes())
+        count = 0 if bands is None else bands.shape[2]
+        told.append({"stem": each.picture.stem, "height": rgb.shape[0], "width": rgb.shape[1], "bands": count})
     return told
 
 
@@ -57,14 +65,32 @@ def chosen(found: Survey) -> list[Usable]:
     return sorted(taken, key=lambda each: order[id(each)])
 
 
+def _places(each: Usable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows and columns of a picture that are shown."""
+    step = -(-max(each.height, each.width) // SIDE)
+    return np.arange(step // 2, each.height, step), np.arange(step // 2, each.width, step)
+
+
+def _bands(each: Usable) -> NDArray[Any] | None:
+    """All bands of a small picture but transparency, (h, w, C); None where a person has no bands to name."""
+    count = countable(each.info.bands)
+    if each.picture.path is None or not 0 < count <= MOST_BANDS:
+        return None
+    bands = BandSet(tuple(f"band {number}" for number in range(1, count + 1)), "float32")
+    try:
+        with BandFile(each.picture.path, bands, limits=Limits().huge()) as file:
+            return file.thinned(*_places(each)) if file.orientation == 1 else None
+    except (DataError, MemoryError):
+        return None
+
+
 def _small(each: Usable) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Colours (h, w, 3) and codes (h, w) of a picture, -1 where nobody labelled."""
     source = each.picture.path if each.picture.path is not None else None
     content = each.picture.content() if source is None and each.picture.content is not None else source
     if content is None:
         raise ImageError("is not there")
-    step = -(-max(each.height, each.width) // SIDE)
-    rows, columns = np.arange(step // 2, each.height, step), np.arange(step // 2, each.width, step)
+    rows, columns = _places(each)
     picture = open_here(content, limits=Limits().huge())
     try:
         small = picture.thinned(rows, columns)

@@ -31,6 +31,9 @@ from core.imagery.sniff import FIRST_BYTES, picture_kind
 from core.imagery.tiff_picture import DAMAGED, open_tiff, settings, turn, turned
 from core.imagery.tiffs import Layout, check_layout, read_layout
 
+_AT_ONCE = 75_000_000
+"""Values of a picture that is read in one piece, so that some of its pixels are what they are."""
+
 
 def read_bands(source: Path | bytes, bands: BandSet, *, limits: Limits, whose: str = "its dataset") -> NDArray[Any]:
     """A whole picture as numbers, turned upright as its orientation says.
@@ -109,6 +112,29 @@ class BandFile:
             return found, None
         found[~valid] = 0
         return found, valid
+
+    def thinned(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[Any]:
+        """Some of its pixels as they are stored, or what an overview of the file shows in their place.
+
+        Args:
+            rows: Which, (h,), evenly spread over all.
+            columns: Which, (w,), the same.
+
+        Returns:
+            (h, w, C) in the type of the bands, 0 where there is no data.
+
+        Raises:
+            ImageError: The file is damaged.
+        """
+        few = self.height * self.width * len(self.numbers) <= _AT_ONCE
+        whole = Window(0, 0, self.width, self.height)
+        with geo.calls(DAMAGED, ImageError), settings():
+            values, valid = self._pixels.read(whole, None if few else (len(rows), len(columns)))
+        if few:
+            values, valid = values[:, rows[:, None], columns], valid[rows[:, None], columns]
+        found = np.ascontiguousarray(np.moveaxis(values, 0, 2)).astype(self._depth, copy=False)
+        found[~valid] = 0
+        return found
 
     def close(self) -> None:
         self._open.close()

@@ -255,8 +255,8 @@ def _info(pixels: Pixels, layout: Layout, said: list[str]) -> Info:
         control_points=place.control_points,
         may_lack_data=pixels.may_lack_data,
         bands=tuple(
-            text or ("alpha" if meaning == ColorInterp.alpha else "")
-            for text, meaning in zip(file.descriptions, file.colorinterp, strict=True)
+            text or ("alpha" if number == pixels.bands.alpha else "")
+            for number, text in enumerate(file.descriptions, start=1)
         ),
         depth=str(file.dtypes[0]),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.services import datasets, import_report, imports, own_datasets
+from app.services import datasets, import_choices, imports, own_datasets
 from core import paths
 from core.cli.main import main
 from core.config import DataConfig
@@ -34,7 +34,7 @@ def uploaded(folder: Path, title: str) -> str:
     report = draft.report()
     assert report is not None, draft.state()
     edits = with_usual(report, title)
-    assert import_report.problems(report, edits) == []
+    assert import_choices.problems(report, edits) == []
     draft.save(edits, shared=False)
     found = draft.state()
     assert found.step == "saved", found

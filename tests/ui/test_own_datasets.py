@@ -15,6 +15,8 @@ from streamlit.testing.v1 import AppTest
 from app.services import (
     benchmarks,
     datasets,
+    import_choices,
+    import_preview,
     import_report,
     imports,
     inference,
@@ -210,7 +212,7 @@ def test_classes_are_merged_ignored_and_painted_at_once() -> None:
     assert [(each.name, each.colour) for each in classes] == [("Tree", (1, 2, 3)), ("Road", (4, 5, 6))]
     assert [round(each.share, 1) for each in classes] == [0.7, 0.3]
     assert unlabelled == pytest.approx(0.25, abs=0.01)
-    right = import_report.painted(report, 0, edits)[:, 44:]
+    right = import_preview.painted(report, 0, edits)[:, 44:]
     assert {tuple(map(int, pixel)) for pixel in right.reshape(-1, 3)} == {(1, 2, 3), (4, 5, 6), UNLABELLED_COLOUR}
 
 
@@ -223,7 +225,7 @@ def test_what_does_not_fit_is_left_out_or_resampled_as_its_switch_says() -> None
     assert len(import_report.kept(report, usual)) == 6
     left = {each.stem for each in import_report.kept(report, replace(usual, mended=frozenset()))}
     assert left == {"plot_0", "plot_3", "plot_4", "plot_5"}
-    assert import_report.choices_of(report, replace(usual, mended=frozenset()))["leave_out"] == ["plot_1", "plot_2"]
+    assert import_choices.choices_of(report, replace(usual, mended=frozenset()))["leave_out"] == ["plot_1", "plot_2"]
 
 
 def test_problems_are_sentences_and_nothing_is_saved_with_one() -> None:
@@ -231,7 +233,7 @@ def test_problems_are_sentences_and_nothing_is_saved_with_one() -> None:
     report = draft.report()
     assert report is not None
     edits = replace(with_usual(report, " "), ignored=frozenset({3, 17, 90}))
-    told = import_report.problems(report, edits)
+    told = import_choices.problems(report, edits)
     assert [sentence.split(":")[0] for sentence in told][:2] == [
         "Give the dataset a name.",
         "A dataset needs two classes at least",
@@ -350,9 +352,9 @@ def test_an_orthophoto_and_a_geopackage_of_another_system_train_without_a_zip() 
     assert report is not None
     edits = with_usual(report, "Fields")
     assert (edits.split, [row.name for row in import_report.found(report)]) == ("blocks", ["Clover", "Maize"])
-    assert not import_report.problems(report, edits)
-    black = (import_report.painted(report, 0, edits)[:, : report.seen[0][2]] == 0).all(axis=2).all(axis=0)
-    assert 0 < black.sum() < report.seen[0][2] / 4
+    assert not import_choices.problems(report, edits)
+    black = (import_preview.painted(report, 0, edits)[:, : report.seen[0].width] == 0).all(axis=2).all(axis=0)
+    assert 0 < black.sum() < report.seen[0].width / 4
     draft.save(edits, shared=False)
     name = draft.state().saved
     loaded, split = open_split(DataConfig(name))

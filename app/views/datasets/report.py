@@ -10,10 +10,12 @@ import streamlit as st
 
 from app.components import say
 from app.components.legend import split_bar
-from app.services import import_report
+from app.services import import_choices, import_preview, import_report
 from app.services.import_report import PARTS, Edits, Found, ImportReport, Part
 from app.services.imports import Draft
 from app.services.names import plain, shown
+from app.views.datasets.bands import draw_bands
+from app.views.datasets.kept import kept_key
 
 _ROWS = 12
 _NAMED = 4
@@ -44,24 +46,17 @@ def draw_report(draft: Draft) -> tuple[Edits | None, bool]:
             below = st.container()
             edits = Edits(names=names, ignored=ignored, colours=colours, mended=mended)
         else:
+            below = st.container()
             edits = Edits(mended=mended)
             _alone(report)
-    if report.has_labels:
-        with below:
-            split, seed = _split_choice(draft, report)
-            edits = replace(edits, split=split, seed=seed)
+    with below:
+        edits = draw_bands(draft, report, edits)
+        if report.has_labels:
+            edits = _split_choice(draft, report, edits)
             _split(report, edits)
     with right:
         _preview(report, edits)
     return _save(draft, report, edits)
-
-
-def _kept(draft: Draft, name: str, default: Any) -> str:
-    """The key of a widget, which starts with what it held when this was last open."""
-    key = f"ds_{draft.record.get('id', '')}_{name}"
-    if key not in st.session_state:
-        st.session_state[key] = draft.settings.get(name, default)
-    return key
 
 
 def _counts(report: ImportReport) -> None:
@@ -102,7 +97,7 @@ def _odd(draft: Draft, report: ImportReport) -> frozenset[str]:
                     say.caption("Left out", width="content")
                 elif st.toggle(
                     "Resample",
-                    key=_kept(draft, f"mend_{number}", group.usual),
+                    key=kept_key(draft, f"mend_{number}", group.usual),
                     help="Fits each mask to its image, by the nearest pixel. Off: these images are left out.",
                 ):
                     mended.add(group.key)
@@ -144,7 +139,7 @@ def _classes(
         first = 0
         if len(rows) > _ROWS:
             pages = -(-len(rows) // _ROWS)
-            page = st.pagination(pages, key=_kept(draft, "page", 1))
+            page = st.pagination(pages, key=kept_key(draft, "page", 1))
             first = _ROWS * (int(page or 1) - 1)
         told: dict[str, Any] = {}
         for row in rows[first : first + _ROWS]:
@@ -163,23 +158,24 @@ def _class(draft: Draft, row: Found) -> dict[str, Any]:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         colour = st.color_picker(
             plain(f"Colour of {row.name}"),
-            key=_kept(draft, f"colour_{code}", _hex(row.colour)),
+            key=kept_key(draft, f"colour_{code}", _hex(row.colour)),
             label_visibility="collapsed",
             width="content",
         )
         name = st.text_input(
             plain(f"Name of {row.written}"),
-            key=_kept(draft, f"name_{code}", row.name[:60]),
+            key=kept_key(draft, f"name_{code}", row.name[:60]),
             max_chars=60,
             label_visibility="collapsed",
             width=170,
         )
         say.caption(f"{shown(row.written)} · {_percent(row.share)}", width=104)
-        ignored = st.checkbox("Ignore", key=_kept(draft, f"ignore_{code}", row.ignored), width="content")
+        ignored = st.checkbox("Ignore", key=kept_key(draft, f"ignore_{code}", row.ignored), width="content")
     return {f"colour_{code}": colour, f"name_{code}": name, f"ignore_{code}": ignored}
 
 
-def _split_choice(draft: Draft, report: ImportReport) -> tuple[str, int]:
+def _split_choice(draft: Draft, report: ImportReport, edits: Edits) -> Edits:
+    """How pictures are parted. Gives the edits with it."""
     options = import_report.splits(report)
     say.titled("Which images train, which test")
     split: str | None = options[0]
@@ -192,7 +188,7 @@ def _split_choice(draft: Draft, report: ImportReport) -> tuple[str, int]:
                 help="Blocks: each image is cut into three, with margins between them that no part sees.",
                 required=True,
                 label_visibility="collapsed",
-                key=_kept(draft, "split", split),
+                key=kept_key(draft, "split", split),
             )
         seed = int(draft.settings.get("seed", 0))
         if split == "drawn":
@@ -204,7 +200,24 @@ def _split_choice(draft: Draft, report: ImportReport) -> tuple[str, int]:
                 help="Parts of one picture, as their names tell, stay together.",
             )
     draft.keep(split=split)
-    return str(split), seed
+    edits = replace(edits, split=str(split), seed=seed)
+    return _margin(draft, report, edits) if import_report.is_cut(report, edits) else edits
+
+
+def _margin(draft: Draft, report: ImportReport, edits: Edits) -> Edits:
+    """How far blocks of different parts lie from each other."""
+    margin = st.number_input(
+        "Margin between the parts, in pixels",
+        min_value=0,
+        step=1,
+        value=None,
+        placeholder=f"{import_report.usual_margin(report, edits):,}",
+        key=kept_key(draft, "margin", None),
+        help="At least as wide as the crop of the training, so that nothing leaks. Empty: as it is written there.",
+        width=260,
+    )
+    draft.keep(margin=margin)
+    return replace(edits, margin=margin)
 
 
 def _split(report: ImportReport, edits: Edits) -> None:
@@ -244,11 +257,12 @@ def _preview(report: ImportReport, edits: Edits) -> None:
     labelled = {each.stem: each.labelled for each in import_report.kept(report, edits)}
     say.titled("Preview", "Each image beside its labels, in the colours and classes as they are now.")
     with st.container(horizontal=True, gap="small"):
-        for at, (stem, _, width) in enumerate(report.seen):
+        for at, seen in enumerate(report.seen):
+            stem, width = seen.stem, seen.width
             use = _use(stem, labelled[stem], parts, cut) if stem in labelled else "Left out"
             with st.container(width=min(2 * width + 4, _PREVIEW), gap=None):
                 st.image(
-                    import_report.painted(report, at, edits),
+                    import_preview.painted(report, at, edits),
                     width="stretch",
                     output_format="PNG",
                     alt=f"{stem} beside its labels",
@@ -262,19 +276,23 @@ def _save(draft: Draft, report: ImportReport, edits: Edits) -> tuple[Edits | Non
     with st.container(border=True, key="dataset_save"):
         left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
         with left:
-            title = st.text_input("Name of the dataset", key=_kept(draft, "title", _title(draft.label)), max_chars=60)
+            title = st.text_input(
+                "Name of the dataset", key=kept_key(draft, "title", _title(draft.label)), max_chars=60
+            )
         with right:
             shared = st.toggle(
                 "Share it",
-                key=_kept(draft, "shared", draft.owner is None),
+                key=kept_key(draft, "shared", draft.owner is None),
                 help="Everybody who may use this server can train on it and see its images. Off: you alone.",
             )
         with st.expander("Licence and source"):
-            licence = st.text_input("Licence", key=_kept(draft, "licence", ""), max_chars=200, placeholder="CC BY 4.0")
-            source = st.text_input("Who made it", key=_kept(draft, "attribution", ""), max_chars=200)
+            licence = st.text_input(
+                "Licence", key=kept_key(draft, "licence", ""), max_chars=200, placeholder="CC BY 4.0"
+            )
+            source = st.text_input("Who made it", key=kept_key(draft, "attribution", ""), max_chars=200)
         draft.keep(title=title, shared=shared, licence=licence, attribution=source)
         edits = replace(edits, title=title, licence=licence, attribution=source)
-        found = import_report.problems(report, edits)
+        found = import_choices.problems(report, edits)
         told = ", ".join(f"{each.name} {_percent(each.share)}" for each in classes[:8])
         more = f" and {len(classes) - 8} more" if len(classes) > 8 else ""
         ignored = f" {_percent(unlabelled)} of all pixels count as not labelled." if unlabelled > 0 else ""

@@ -11,7 +11,7 @@ from core import geo
 from core.classes import ClassMap, Colour
 from core.imagery.limits import Info
 from core.infer.outputs.areas import Area, AreaCounter
-from core.infer.outputs.geotiff import MaskWriter
+from core.infer.outputs.geotiff import MaskWriter, no_data_of
 from core.infer.tiling import NO_DATA
 
 _AGREE_COLOUR: Colour = (235, 235, 235)
@@ -38,7 +38,9 @@ def write_difference(target: Path, info: Info, classes: ClassMap, *, student: Pa
     return counter.areas()
 
 
-def difference(count: int, *, student: NDArray[np.uint8], teacher: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def difference(
+    count: int, *, student: NDArray[np.uint8], teacher: NDArray[np.uint8]
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Where two masks of one picture differ.
 
     Args:
@@ -47,18 +49,19 @@ def difference(count: int, *, student: NDArray[np.uint8], teacher: NDArray[np.ui
         teacher: The same shape.
 
     Returns:
-        (H, W): `count` where they agree, else the student's class; `NO_DATA` where either is. Of 255 classes every
-        number below `NO_DATA` is one, so agreement is `NO_DATA` too (`difference_names` says so).
+        (H, W): `count` where they agree, else the student's class; no data where either is. Of up to 254 classes uint8,
+        and no data is `NO_DATA`; of 255 classes `count` is that number, so it is uint16, and no data is 65,535.
     """
-    found = np.where(student == teacher, np.uint8(count), student)
-    found[(student == NO_DATA) | (teacher == NO_DATA)] = NO_DATA
+    no_data = no_data_of(("",) * (count + 1))
+    kind = np.uint8 if no_data == NO_DATA else np.uint16
+    found = np.where(student == teacher, kind(count), student.astype(kind, copy=False))
+    found[(student == NO_DATA) | (teacher == NO_DATA)] = no_data
     return found
 
 
 def difference_names(classes: ClassMap) -> tuple[str, ...]:
     """By value: the classes, and behind them agreement."""
-    same = "both the same" if classes.outputs < NO_DATA else "both the same, or no data"
-    return (*classes.scored_names, same)
+    return (*classes.scored_names, "both the same")
 
 
 def difference_colours(classes: ClassMap) -> tuple[Colour, ...]:

@@ -34,6 +34,7 @@ _LEVEL = 3
 """Of deflating, from 1 to 9: the time for more would be a tenth of that of the student (docs/LOG.md)."""
 _SETTINGS = {"GDAL_CACHEMAX": 128 * 1024**2, "GDAL_NUM_THREADS": "1", "GDAL_PAM_ENABLED": "NO"}
 _PROBABILITY_STEPS = 254
+_WIDE_NO_DATA = 65_535
 GROUND_TAG = "GROUND_RESOLUTION"
 """The tag, the member or the line of metadata that says where a ground resolution comes from."""
 _LITTLE = 256 * 1024
@@ -53,26 +54,40 @@ def gdal() -> Iterator[None]:
         yield
 
 
+def no_data_of(names: tuple[str, ...]) -> int:
+    """The number without data in a mask of these values: `NO_DATA`, or, where a value has that number, one of 16 bits.
+
+    Args:
+        names: Of the values, by number from 0.
+    """
+    return NO_DATA if len(names) <= NO_DATA else _WIDE_NO_DATA
+
+
 class MaskWriter:
-    """A mask as a plain tiled GeoTIFF, which `to_cog` and `to_png` then copy. Use it in a `with gdal()` block."""
+    """A mask as a plain tiled GeoTIFF, which `to_cog` and `to_png` then copy. Use it in a `with gdal()` block.
+
+    It has 8 bits, and 16 where `no_data_of` needs them.
+    """
 
     def __init__(self, path: Path, info: Info, names: tuple[str, ...], colours: tuple[Colour, ...]) -> None:
         self.path = path
         # Copied away soon: packed in a tenth of the time that deflating takes.
-        self._file = _create(path, info, count=1, dtype="uint8", nodata=NO_DATA, compress="PACKBITS")
-        self._smaller = Smaller(path, info)
-        self._counts = np.zeros(256, np.int64)
+        self._no_data = no_data_of(names)
+        kind = "uint8" if self._no_data == NO_DATA else "uint16"
+        self._file = _create(path, info, count=1, dtype=kind, nodata=self._no_data, compress="PACKBITS")
+        self._smaller = Smaller(path, info, kind)
+        self._counts = np.zeros(self._no_data + 1, np.int64)
         with _writing(path):
             self._file.write_colormap(1, {index: (*colour, 255) for index, colour in enumerate(colours)})
             self._file.update_tags(1, **{f"CLASS_{index}": name for index, name in enumerate(names)})
             self._file.set_band_description(1, "class")
 
-    def write(self, y: int, mask: NDArray[np.uint8]) -> None:
+    def write(self, y: int, mask: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
         """Write more rows.
 
         Args:
             y: The first of them.
-            mask: Class indices (h, W), `NO_DATA` where there is none.
+            mask: Values (h, W), `no_data_of` them where there is none.
 
         Raises:
             DiskFullError: The disk has no space left.
@@ -80,14 +95,14 @@ class MaskWriter:
         """
         with _writing(self.path):
             self._file.write(mask, 1, window=Window(0, y, mask.shape[1], mask.shape[0]))
-        self._counts += np.bincount(mask.ravel(), minlength=256)
+        self._counts += np.bincount(mask.ravel(), minlength=len(self._counts))
         self._smaller.write(mask)
 
     def close(self) -> None:
         """Finish the file. Raises `DiskFullError` when it is not whole on the disk."""
         self._smaller.close()
         with _writing(self.path):
-            self._file.update_tags(1, **_statistics(self._counts))
+            self._file.update_tags(1, **_statistics(self._counts, self._no_data))
             self._file.close()
         check_whole(self.path, self.path)
 
@@ -215,9 +230,9 @@ def read_mask(path: Path, window: tuple[int, int, int, int] | None, shape: tuple
     return found
 
 
-def _statistics(counts: NDArray[np.int64]) -> dict[str, str]:
+def _statistics(counts: NDArray[np.int64], no_data: int = NO_DATA) -> dict[str, str]:
     """What gdalinfo and QGIS show of a band without reading it, from how many pixels have each value."""
-    known = np.delete(counts, NO_DATA)
+    known = np.delete(counts, no_data)
     if not (total := int(known.sum())):
         return {}
     values = np.flatnonzero(known)

@@ -5,6 +5,7 @@ whether a file that GDAL wrote is whole: when a disk is full as GDAL closes a fi
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -18,20 +19,22 @@ from core.geo import disk_full
 from core.imagery.limits import Info
 
 BLOCK = 512
+Mask = NDArray[Any]
+"""Values uint8, or uint16 where `no_data_of` needs them."""
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 class Smaller:
     """Takes the rows of a mask from top to bottom, and writes PLAIN.1, PLAIN.2 …, each of half the side of the last."""
 
-    def __init__(self, plain: Path, info: Info) -> None:
+    def __init__(self, plain: Path, info: Info, kind: str = "uint8") -> None:
         self._levels: list[_Level] = []
         height, width, number = info.height, info.width, 0
         while max(height, width) > BLOCK:
             height, width, number = -(-height // 2), -(-width // 2), number + 1
-            self._levels.append(_Level(_place(plain, number), height, width))
+            self._levels.append(_Level(_place(plain, number), height, width, kind))
 
-    def write(self, mask: NDArray[np.uint8]) -> None:
+    def write(self, mask: Mask) -> None:
         """Take the next rows.
 
         Args:
@@ -44,7 +47,7 @@ class Smaller:
 
     def close(self) -> None:
         """Write what is left where a height was odd."""
-        left: NDArray[np.uint8] | None = None
+        left: Mask | None = None
         for level in self._levels:
             left = level.close(left)
 
@@ -52,16 +55,16 @@ class Smaller:
 class _Level:
     """One overview: pairs of rows in, single rows out. A row without a partner waits for the next."""
 
-    def __init__(self, path: Path, height: int, width: int) -> None:
+    def __init__(self, path: Path, height: int, width: int, kind: str) -> None:
         layout = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "PACKBITS"}
-        shape = {"height": height, "width": width, "count": 1, "dtype": "uint8"}
+        shape = {"height": height, "width": width, "count": 1, "dtype": kind}
         self._path = path
         with geo.calls(f"{path.name} cannot be written.", target=path):
             self._file = rasterio.open(path, "w", driver="GTiff", BIGTIFF="IF_SAFER", **shape, **layout)
         self._at = 0
-        self._waiting: NDArray[np.uint8] | None = None
+        self._waiting: Mask | None = None
 
-    def write(self, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def write(self, rows: Mask) -> Mask:
         """Rows of the mask twice as large → the rows of this one that are ready, for the next."""
         if self._waiting is not None:
             rows = np.concatenate([self._waiting, rows])
@@ -74,7 +77,7 @@ class _Level:
             self._at += len(found)
         return found
 
-    def close(self, left: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+    def close(self, left: Mask | None) -> Mask | None:
         """`left` are last rows from above; what comes of them and of a row that waits."""
         found = [] if left is None else [self.write(left)]
         if self._waiting is not None:
@@ -85,7 +88,7 @@ class _Level:
         return np.concatenate(found) if found else None
 
 
-def most_of_four(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def most_of_four(mask: Mask) -> Mask:
     """The commonest of each 2 x 2 pixels; of two pairs that of the first pixel.
 
     Args:
