@@ -10,16 +10,20 @@ pictures that it never saw, and writes `DIR/cross-fitted`: the same pictures wit
 """
 
 import argparse
+import json
+import resource
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.measure import label
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.situations import CHOOSES, TILES, Part, link_folder, parts
+from benchmarks.dubai_parts import CHOOSES, TILES, Part, link_folder, parts
 from core.classes import ClassMap
 from core.config.pseudo_mask_order import PictureSource, PseudoMaskOrder
 from core.data.datasets.dubai import DUBAI
@@ -29,6 +33,8 @@ from core.errors import ConfigError
 from core.image import encode_png
 from core.infer.pseudo_masks import write_pseudo_masks
 
+SHARE, CONFIDENCE = 0.3, 0.5
+"""Of the regions that are corrupted; and the least probability with which a teacher's answer counts."""
 LEAST_REGION, FARTHEST = 64, 12
 """Smaller regions, in pixels, are left as they are; a shifted one moves by so many pixels at most, each way."""
 
@@ -51,43 +57,30 @@ def corrupt(mask: NDArray[np.uint8], *, share: float, seed: int, outputs: int, i
     chosen = random.permutation(len(found))[: round(share * len(found))]
     made = mask.copy()
     for turn, at in enumerate(sorted(chosen.tolist())):
-        region, own = found[at], int(mask[found[at]][0])
+        region = found[at]
+        own = int(mask[region][0])
         if turn % 3 == 1:
             made[region] = random.choice([index for index in range(outputs) if index != own])
             continue
         made[region] = _around(mask, region, ignore_index, own)
         if turn % 3 == 0:
             down, across = random.integers(1, FARTHEST + 1, 2) * random.choice([-1, 1], 2)
-            made[_shifted(region, int(down), int(across)) & (mask != ignore_index)] = own
+            made[_shifted(region, int(down), int(across), mask.shape)] = own
     made[mask == ignore_index] = ignore_index
     return made
 
 
-def regions(mask: NDArray[np.uint8], ignore_index: int, *, least: int = 1) -> list[NDArray[np.bool_]]:
-    """Connected pixels of one class (sides touch), `least` of them or more, each as boolean (H, W).
+Region = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Rows and columns of its pixels."""
 
-    In the order of their last pixels.
-    """
-    numbers = np.where(mask == ignore_index, 0, np.arange(1, mask.size + 1).reshape(mask.shape))
-    while True:
-        spread = numbers.copy()
-        for axis in (0, 1):
-            for one, other in ((slice(1, None), slice(None, -1)), (slice(None, -1), slice(1, None))):
-                here, there = (
-                    ((one, slice(None)), (other, slice(None)))
-                    if axis == 0
-                    else ((slice(None), one), (slice(None), other))
-                )
-                alike = (mask[here] == mask[there]) & (mask[here] != ignore_index)
-                spread[here] = np.where(alike, np.maximum(spread[here], spread[there]), spread[here])
-        # Each pixel then takes the number of the pixel that its number names: paths halve at every turn.
-        flat = spread.ravel()
-        spread = np.where(spread > 0, np.maximum(spread, flat[np.maximum(spread, 1) - 1]), 0)
-        if np.array_equal(spread, numbers):
-            break
-        numbers = spread
-    found, counts = np.unique(numbers[numbers > 0], return_counts=True)
-    return [numbers == number for number in found[counts >= least]]
+
+def regions(mask: NDArray[np.uint8], ignore_index: int, *, least: int = 1) -> list[Region]:
+    """Connected pixels of one class (sides touch), `least` of them or more, in the order of their first pixels."""
+    numbers = label(mask.astype(np.int32) + 1, background=ignore_index + 1, connectivity=1)
+    order = np.argsort(numbers, axis=None, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(numbers.ravel()[order])) + 1)
+    kept = [group for group in groups if len(group) >= least and numbers.ravel()[group[0]] > 0]
+    return [(group // mask.shape[1], group % mask.shape[1]) for group in kept]
 
 
 def folds(pictures: Sequence[Part], count: int, *, seed: int) -> tuple[frozenset[Part], ...]:
@@ -135,10 +128,12 @@ def write_noisy(folder: Path, source: Path, pictures: frozenset[Part], *, share:
 def answers(root: Path, teachers: Sequence[str], *, confidence: float) -> Path:
     """`root/cross-fitted`: each picture with the answers of the teacher of its fold, and part 8 with its own labels."""
     target = root / "cross-fitted"
+    shutil.rmtree(target, ignore_errors=True)
     for number, teacher in enumerate(teachers):
         asked = PictureSource(folder=str(root / f"fold-{number}" / "asked"))
         order = PseudoMaskOrder(teacher, asked, f"fold-{number}", confidence=confidence)
         made = root / f"fold-{number}" / "answers"
+        shutil.rmtree(made, ignore_errors=True)
         made.mkdir()
         write_pseudo_masks(order, made)
         for kind in ("images", "masks"):
@@ -151,21 +146,37 @@ def answers(root: Path, teachers: Sequence[str], *, confidence: float) -> Path:
     return target
 
 
-def _shifted(region: NDArray[np.bool_], down: int, across: int) -> NDArray[np.bool_]:
-    moved = np.zeros_like(region)
-    height, width = region.shape
-    rows = slice(max(0, down), height + min(0, down)), slice(max(0, -down), height + min(0, -down))
-    columns = slice(max(0, across), width + min(0, across)), slice(max(0, -across), width + min(0, -across))
-    moved[rows[0], columns[0]] = region[rows[1], columns[1]]
-    return moved
+def answered(root: Path, teachers: Sequence[str], *, confidence: float = CONFIDENCE) -> float:
+    """What `answers` writes, once for these teachers; the seconds that the processor worked for it."""
+    told, wanted = root / "answered.json", {"teachers": list(teachers), "confidence": confidence}
+    before = json.loads(told.read_text()) if told.exists() else {}
+    if {key: before.get(key) for key in wanted} != wanted:
+        started = _worked()
+        answers(root, teachers, confidence=confidence)
+        before = {**wanted, "seconds": _worked() - started}
+        told.write_text(json.dumps(before))
+    return float(before["seconds"])
 
 
-def _around(mask: NDArray[np.uint8], region: NDArray[np.bool_], ignore_index: int, own: int) -> int:
-    """The class that most pixels beside a region have; its own where it has no neighbours."""
-    grown = region.copy()
-    for down, across in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-        grown |= _shifted(region, down, across)
-    beside = mask[grown & ~region & (mask != ignore_index)]
+def _worked() -> float:
+    """Seconds that the processor has worked for this process, and for those of it that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _shifted(region: Region, down: int, across: int, shape: tuple[int, ...]) -> Region:
+    """The same pixels so many rows and columns away, without those that would lie outside (H, W)."""
+    rows, columns = region[0] + down, region[1] + across
+    inside = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
+    return rows[inside], columns[inside]
+
+
+def _around(mask: NDArray[np.uint8], region: Region, ignore_index: int, own: int) -> int:
+    """The class that most sides of a region touch; its own where it has no neighbours."""
+    sides = [mask[_shifted(region, *step, mask.shape)] for step in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+    beside = np.concatenate(sides)
+    # Regions are as large as they can be: a pixel beside one that has its class is one of it.
+    beside = beside[(beside != own) & (beside != ignore_index)]
     return int(np.bincount(beside).argmax()) if beside.size else own
 
 
@@ -174,14 +185,14 @@ def main() -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     making = verbs.add_parser("make")
     making.add_argument("folder", type=Path)
-    making.add_argument("--share", type=float, default=0.3)
+    making.add_argument("--share", type=float, default=SHARE)
     making.add_argument("--seed", type=int, default=0)
     making.add_argument("--folds", type=int, default=4)
     making.add_argument("--data", metavar="DIR", help="the Dubai dataset (default: where it is by default)")
     asking = verbs.add_parser("answers")
     asking.add_argument("folder", type=Path)
     asking.add_argument("--teachers", nargs="+", required=True, help="one a fold, in their order")
-    asking.add_argument("--confidence", type=float, default=0.5)
+    asking.add_argument("--confidence", type=float, default=CONFIDENCE)
     args = parser.parse_args()
     if args.verb == "make":
         make(args.folder, DUBAI.require_here(args.data), share=args.share, seed=args.seed, count=args.folds)

@@ -25,7 +25,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.situations import link_folder, parts
+from benchmarks.dubai_parts import link_folder, parts
 from core import paths
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
 from core.data.datasets.dubai import DUBAI

@@ -37,16 +37,21 @@ def control_key(config: RunConfig) -> str:
 def pairs(records: Iterable[RunRecord]) -> list[Pair]:
     """Each run of a situation beside its control, then the controls that stand beside nothing.
 
-    Where a client has no labels no control is possible: its student stands beside labels on all of the pictures.
+    Where a client has no labels no control is possible: its student stands beside labels on all of the pictures. What
+    learned from other labels than its control names no teacher: it is the run that the control says it is of.
     """
     records = [record for record in records if record.config.name.startswith(PREFIX)]
     by_key = {same_but_for_names(record.config): record for record in records}
     found: list[Pair] = []
+    controls = {record.config.control_of: record for record in records}
     used: set[str] = set()
     for record in records:
         key = control_key(record.config)
         if key == same_but_for_names(record.config):
-            continue
+            if record.id not in controls:
+                continue
+            used.add(key)
+            key = same_but_for_names(controls[record.id].config)
         found.append((record, by_key.get(key)))
         used.add(key)
     return found + [(None, record) for key, record in by_key.items() if key == control_key(record.config) not in used]
@@ -59,7 +64,8 @@ def rows(store: RunStore) -> list[dict[str, Any]]:
         record = pair[0] or pair[1]
         assert record is not None
         config = record.config
-        seconds = config.train.match_seconds or 0.0
+        # The control has all of them: of a student those are taken away that answers took which were made before it.
+        seconds = (pair[1] or record).config.train.match_seconds or 0.0
         groups[config.name.removeprefix(PREFIX), str(config.model.arguments["base"]), seconds].append(pair)
     return [_row(*key, group) for key, group in sorted(groups.items(), key=lambda item: _order(item[0][0]))]
 

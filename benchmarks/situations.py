@@ -2,6 +2,7 @@
 
     python benchmarks/situations.py list
     python benchmarks/situations.py run given --labelled 4 [--seeds 0 1 2] [--seconds 600] [--base 4] [--data DIR]
+    python benchmarks/situations.py run noisy [--seeds 0] [--teacher-seconds 200] [--data DIR]
     python benchmarks/situations.py table [--json]
 
 A method says how the student learns (`METHODS`). `run` makes folders of links to the Dubai pictures that each model of
@@ -9,20 +10,24 @@ the situation may see, trains the situation's teacher once (`--teacher-seconds`)
 control, each with as many seconds, the time that the teacher takes to answer included. Runs go into the store of runs
 (`TERRASTILL_HOME`); what is there already is left out, so that a stopped benchmark goes on, and methods that have the
 same control share it. `table` reads the store. Part 008 of each tile chooses the weights, and scores; where a tile is
-left out, its own part 008 scores and that of the other tiles chooses.
+left out, its own part 008 scores and that of the other tiles chooses. `noisy` corrupts labels as
+benchmarks/noisy_labels.py says and trains a teacher for each fold without its pictures, a student on their answers,
+and a control on the labels as they are.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.dubai_parts import CHOOSES, TILES, Part, link_folder, parts
 from benchmarks.gains import carry_out, finished
+from benchmarks.noisy_labels import SHARE, answered, make
 from benchmarks.situation_table import print_table, rows, same_but_for_names
 from core import paths
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
@@ -30,13 +35,6 @@ from core.data.datasets.dubai import DUBAI
 from core.errors import ConfigError
 from core.losses.catalogue import MIXED
 from core.runs.store.run_store import RunStore
-
-Part = tuple[int, int]
-"""Tile and part of a Dubai picture: (2, 8) is `Tile 2/image_part_008`."""
-
-TILES = range(1, 9)
-CHOOSES = 8
-"""The part that chooses the weights of every run. Part 9 is seen by nobody here."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +68,6 @@ class Situation:
     """The teacher learns from the very labels that the client has."""
 
 
-def parts(tiles: Sequence[int], numbers: Sequence[int]) -> frozenset[Part]:
-    return frozenset((tile, number) for tile in tiles for number in numbers)
-
-
 def situation(name: str, *, labelled: int | None = None, tile: int | None = None) -> Situation:
     """The situation of this name. Raises `ConfigError` for an unknown one, or a number that it cannot have."""
     if name not in QUESTIONS:
@@ -92,6 +86,10 @@ def situation(name: str, *, labelled: int | None = None, tile: int | None = None
             scores=parts([tile], [CHOOSES]),
         )
         return Situation(f"new place {tile}", QUESTIONS[name], pictures, labelled=None)
+    if name == "noisy":
+        client = parts(TILES, range(1, 8))
+        pictures = Pictures(client, client, chooses, chooses)
+        return Situation(f"noisy {100 * SHARE:.0f}", QUESTIONS[name], pictures, labelled=None, same_labels=True)
     if name == "given":
         client = parts(TILES, (2, 4, 6))
         pictures = Pictures(parts(TILES, (1, 3, 5, 7)), client, chooses, chooses)
@@ -108,20 +106,9 @@ QUESTIONS = {
     "given": "A teacher of somebody else's labels (parts 1, 3, 5, 7); the client has parts 2, 4, 6, few with labels.",
     "new-place": "Seven tiles have labels; the teacher answers on the unlabelled pictures of the eighth.",
     "few": "Teacher, student and control have the same few labels; the student sees the other pictures as well.",
+    "noisy": "A share of the regions has wrong labels; cross-fitted teachers judge only what they did not learn from.",
 }
 """By name, what is asked."""
-
-
-def link_folder(folder: Path, source: Path, pictures: frozenset[Part], *, labels: bool = True) -> Path:
-    """A dataset folder with links to just these pictures, and to their masks where `labels`."""
-    for tile, part in sorted(pictures):
-        for kind in ("images", "masks") if labels else ("images",):
-            (file,) = (source / f"Tile {tile}" / kind).glob(f"image_part_{part:03d}.*")
-            place = folder / f"Tile {tile}" / kind / file.name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if not place.exists():
-                place.symlink_to(file.resolve())
-    return folder
 
 
 def link_folders(root: Path, source: Path, pictures: Pictures) -> None:
@@ -264,9 +251,51 @@ def control_run(config: RunConfig, of: str | None, budget: Budget) -> RunConfig:
     return replace(control, control_of=of, train=replace(control.train, match_seconds=budget.seconds))
 
 
+FOLDS = 2
+"""Of the pictures with noisy labels: each has a teacher that did not learn from it."""
+
+
+def cross_fitting_teachers(asked: Situation, root: Path, budget: Budget) -> list[RunConfig]:
+    """A teacher for each fold, of the noisy labels of all pictures but these."""
+    made = [teacher_run(asked, root / f"fold-{fold}", budget) for fold in range(FOLDS)]
+    return [replace(config, name=f"{config.name}, not of fold {fold}") for fold, config in enumerate(made)]
+
+
+def noisy_runs(
+    asked: Situation, root: Path, budget: Budget, seed: int, *, answering: float
+) -> tuple[RunConfig, RunConfig]:
+    """What learns from the answers of cross-fitted teachers in the place of labels, and its control on the labels.
+
+    The `answering` seconds that the answers took are taken from the first one's.
+    """
+    alone = student_run(asked, root, budget, seed, "none", method=CONTROL)
+    control = replace(alone, data=replace(alone.data, root=str(root / "noisy")))
+    student = replace(
+        control,
+        name=f"situation {asked.name}, cross-fitted",
+        data=replace(alone.data, root=str(root / "cross-fitted")),
+        train=replace(control.train, match_seconds=max(1.0, budget.seconds - answering)),
+    )
+    return student, control
+
+
+def run_noisy(args: argparse.Namespace, asked: Situation, budget: Budget, root: Path, store: RunStore) -> None:
+    """Corrupt the labels, train the teachers, have them answer, then train student and control."""
+    make(root, DUBAI.require_here(args.data), share=SHARE, seed=0, count=FOLDS)
+    teachers = [carry_out(config, store).id for config in cross_fitting_teachers(asked, root, budget)]
+    answering = answered(root, teachers)
+    for seed in args.seeds:
+        student, control = noisy_runs(asked, root, budget, seed, answering=answering)
+        record = carry_out(student, store)
+        carry_out(replace(control, control_of=record.id), store)
+
+
 def run(args: argparse.Namespace, store: RunStore) -> None:
     asked = situation(args.situation, labelled=args.labelled, tile=args.tile)
     budget = Budget(args.seconds, args.teacher_seconds, args.base, args.clock)
+    if args.situation == "noisy":
+        run_noisy(args, asked, budget, paths.home() / "situations" / "noisy", store)
+        return
     root = paths.home() / "situations" / (f"{args.situation}-{args.tile}" if args.tile else args.situation)
     link_folders(root, DUBAI.require_here(args.data), asked.pictures)
     needed = bool(METHODS[args.method].losses)

@@ -1,19 +1,23 @@
 """No model of a situation has seen a picture that its name says it has not; student and control cost the same."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks import situation_table, situations
+from benchmarks import noisy_labels, situation_table, situations
 from benchmarks.situation_table import control_key, pairs, rows, same_but_for_names
 from benchmarks.situations import (
     CONTROL,
+    FOLDS,
     METHODS,
     Budget,
     Situation,
     control_run,
+    cross_fitting_teachers,
     link_folders,
+    noisy_runs,
     situation,
     student_run,
     teacher_run,
@@ -110,6 +114,35 @@ def test_consistency_alone_sees_the_pictures_of_the_client_and_no_label_more(dub
     assert len(digests(alone, labels=False)) == 24
     assert digests(alone, labels=True) == digests(control, labels=False)
     assert not digests(alone, labels=False) & digests(teacher, labels=False)
+
+
+def test_no_cross_fitted_teacher_answers_on_what_it_learned_from(
+    dubai: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two tiles: by their pixels, in the very runs and folders of the situation."""
+    monkeypatch.setattr(noisy_labels, "TILES", (1, 2))
+    noisy_labels.make(tmp_path, dubai, share=0.5, seed=0, count=FOLDS)
+    asked, everything = situation("noisy"), set[str]()
+    for fold, teacher in enumerate(cross_fitting_teachers(asked, tmp_path, Budget())):
+        place = DataConfig(dataset="folder", root=str(tmp_path / f"fold-{fold}" / "asked"))
+        answers = {hashlib.sha256(scene.image).hexdigest() for scene in open_dataset(place).scenes}
+        learned = digests(teacher, labels=False)
+        assert len(answers) == len(learned) == 7
+        assert not answers & learned
+        everything |= answers
+    assert everything == digests(noisy_runs(asked, tmp_path, Budget(), 0, answering=0)[1], labels=True)
+
+
+def test_of_noisy_labels_the_student_pays_for_the_answers_and_differs_by_its_labels_alone() -> None:
+    student, control = noisy_runs(situation("noisy"), Path("there"), Budget(), 3, answering=70.0)
+    assert (student.data.root, control.data.root) == ("there/cross-fitted", "there/noisy")
+    assert (student.train.match_seconds, control.train.match_seconds) == (530.0, 600.0)
+    alike = replace(student, name="", data=control.data, train=control.train)
+    assert alike == replace(control, name="")
+    assert replace(student.train, match_seconds=600.0) == control.train
+    assert replace(student.data, root=control.data.root) == control.data
+    beside = [record(student, "student", 0.6), record(replace(control, control_of="student"), "control", 0.5)]
+    assert [(a and a.id, b and b.id) for a, b in pairs(beside)] == [("student", "control")]
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -187,6 +187,7 @@ def _description(name: str, found: Survey, choices: ImportChoices) -> Descriptio
         classes=classes,
         licence=choices.licence,
         attribution=choices.attribution,
+        labelled_by=found.source.labelled_by,
         bands=found.bands.names,
         depth=found.bands.depth,
         shown=found.bands.shown,

@@ -26,6 +26,7 @@ import itertools
 import json
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from core.files import write_aside
 
 FILE = "dataset.toml"
 SPLIT_KINDS = ("folders", "names", "drawn")
-_LARGEST = 20_000_000
+LARGEST = 20_000_000
 _LONGEST_NAME, _LONGEST_TEXT = 60, 2000
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -132,7 +133,7 @@ def read_description(folder: Path) -> Description:
     """What FOLDER/dataset.toml says. Raises `ConfigError`, in one sentence a problem."""
     path = folder / FILE
     try:
-        if path.stat().st_size > _LARGEST:
+        if path.stat().st_size > LARGEST:
             raise ConfigError(f"The {FILE} of {folder.name} is too large: import the dataset again.")
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
@@ -144,6 +145,22 @@ def read_description(folder: Path) -> Description:
         return _description(data)
     except ConfigError as error:
         raise ConfigError([f"The {FILE} of {folder.name}: {problem}" for problem in error.problems]) from error
+
+
+def labelled_by(texts: Iterable[str]) -> str:
+    """Which model made masks, as these texts of `dataset.toml` say; empty where none of them says it.
+
+    What is not a text of ours is passed over: they may be anybody's.
+    """
+    told = []
+    for text in texts:
+        try:
+            said = tomllib.loads(text).get("labelled_by")
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(said, str) and _is_text(said, _LONGEST_TEXT):
+            told.append(said.strip())
+    return " ".join(dict.fromkeys(filter(None, told)))[:_LONGEST_TEXT]
 
 
 def write_description(folder: Path, description: Description) -> None:

@@ -4,15 +4,20 @@ A reader is a module with `TITLE`, `knows(tree)`, which tells by content whether
 `read(tree, asked)`, which gives a `core.data.readers.source.Source` without having read a label.
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from types import ModuleType
 
+from core.data.description import FILE, LARGEST, labelled_by
 from core.data.readers import coco, image_masks, label_studio, labelme, panoptic, polygons, voc, yolo
 from core.data.readers.source import Asked, Source
-from core.data.readers.tree import Tree
+from core.data.readers.tree import Tree, read_text
 from core.errors import DataError
 
 READERS: tuple[ModuleType, ...] = (panoptic, coco, label_studio, labelme, yolo, voc, polygons, image_masks)
 """In the order in which they are asked; the last one knows every folder with pictures."""
+_MOST_DESCRIBED = 20
 
 
 def read_source(tree: Tree, asked: Asked | None = None) -> Source:
@@ -21,4 +26,14 @@ def read_source(tree: Tree, asked: Asked | None = None) -> Source:
     if reader is None:
         raise DataError("No pictures were found: bring PNG, JPEG or TIFF files and their labels.")
     source: Source = reader.read(tree, asked or Asked())
-    return source
+    made_by = labelled_by(_texts(tree))
+    if not made_by or all(picture.labels is None for picture in source.pictures):
+        return source
+    return replace(source, labelled_by=made_by, notes=(*source.notes, f"Who made the masks, by {FILE}: {made_by}"))
+
+
+def _texts(tree: Tree) -> Iterator[str]:
+    """What datasets of ours among the files say of themselves."""
+    for path in [path for path in tree.files if path.name == FILE][:_MOST_DESCRIBED]:
+        with suppress(DataError):
+            yield read_text(path, most=LARGEST)

@@ -101,6 +101,7 @@ class Source:
         single: how the one class of masks is called that tell one thing from the rest; empty: nobody says it.
         notes: sentences on what was decided.
         misfits: what cannot be used.
+        labelled_by: which model made the masks, where a `dataset.toml` among the files says it; empty: nobody says it.
     """
 
     title: str
@@ -112,6 +113,7 @@ class Source:
     single: str = ""
     notes: tuple[str, ...] = ()
     misfits: tuple[Misfit, ...] = ()
+    labelled_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A model's answers as a dataset: the classes that it is sure of and no others, read back by us and by others."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from core.classes import ClassMap
 from core.config import DataConfig, ModelConfig
 from core.config.pseudo_mask_order import PictureSource, PseudoMaskOrder
 from core.data import named, open_dataset, open_split
+from core.data.dataset_files import write_dataset
+from core.data.description import FILE, labelled_by, read_description
 from core.data.folder import find_pairs
 from core.data.importing import ImportChoices, opened_source, survey
 from core.errors import ConfigError, DataError
@@ -94,6 +97,37 @@ def test_we_read_it_and_so_does_the_reader_of_anybody_s_data(tmp_path: Path) -> 
     assert {scene.name for scene in split.val} == {"c"}
     assert {scene.name for scene in split.test} == {"d"}
     assert found["parts"] == {"train": 2, "validate": 1, "test": 1, "none": 1}
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "two of them"])
+def test_imported_again_its_masks_are_still_no_labels(form: str, tmp_path: Path) -> None:
+    """Who made them goes with them, wherever they are taken, and is told before they are imported."""
+    order = PseudoMaskOrder(trained(tmp_path), PictureSource(folder=str(pictures(tmp_path / "p"))), "answers")
+    made(replace(order, confidence=0.0))
+    own, source = named.folder_of("answers"), named.folder_of("answers")
+    if form == "zip":
+        source = Path(shutil.make_archive(str(tmp_path / "taken"), "zip", own.parent, own.name))
+    elif form == "two of them":
+        source = own.parent
+        shutil.copytree(own, source / "others")
+        (source / "others" / FILE).write_text('labelled_by = "Answers of another model"\n', encoding="utf-8")
+    with opened_source(source) as tree:
+        found = survey(tree, ImportChoices())
+    told = read_description(own).labelled_by
+    assert told.startswith("Answers of the model guide")
+    assert told in " ".join(found.to_json()["notes"])
+    again = tmp_path / "again"
+    again.mkdir()
+    with opened_source(source) as tree:
+        write_dataset(survey(tree, ImportChoices()), again, "again", ImportChoices())
+    assert told in read_description(again).labelled_by
+    assert ("another model" in read_description(again).labelled_by) == (form == "two of them")
+
+
+@pytest.mark.parametrize("text", ["labelled_by = 3", "labelled_by =", 'labelled_by = "a\\u0007"', "x" * 10, ""])
+def test_what_others_call_dataset_toml_says_nothing(text: str) -> None:
+    assert labelled_by([text]) == ""
+    assert labelled_by([text, 'labelled_by = "Ann"']) == "Ann"
 
 
 def test_other_bands_than_colours_are_read_as_the_model_takes_them(tmp_path: Path) -> None:
