@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from core.errors import DiskFullError, GeoError, TerrastillError
+from core.out_of_memory import raise_as_memory_error
 
 _CLASSES = {
     "rasterio.errors": ("RasterioError", "CRSError", "RPCError", "DriverRegistrationError", "WindowEvaluationError"),
@@ -58,8 +59,7 @@ class calls(ContextDecorator):  # noqa: N801 (used like a function)
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if error is None or isinstance(error, TerrastillError) or not isinstance(error, failures()):
             return
-        if type(error).__name__ == "CPLE_OutOfMemoryError":
-            raise MemoryError(self._sentence) from error
+        raise_as_memory_error(error, self._sentence)
         if self._target is not None and _is_full(error, self._target.parent, self._needs):
             raise disk_full(self._target) from error
         raise self._error(self._sentence) from error

@@ -7,6 +7,7 @@ trains on them. Files of strangers come in by
 
 import io
 import warnings
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from core.imagery.flat import DAMAGE, FORMATS, grey_spread, png_depth, upright
 from core.imagery.labels import StoredMask, to_stored
 from core.imagery.limits import MEGABYTE, Limits, check_size
 from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
+from core.out_of_memory import lacking, out_of_memory_as
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 200 * MEGABYTE
@@ -68,8 +70,9 @@ def read_bands(source: Path | bytes, bands: BandSet) -> NDArray[Any]:
     from core.imagery import band_files
 
     try:
-        return band_files.read_bands(source, bands, limits=_limits())
-    except (ImageError, MemoryError) as error:
+        with out_of_memory_as(ImageError(lacking("picture"))):
+            return band_files.read_bands(source, bands, limits=_limits())
+    except ImageError as error:
         raise _named(source, error) from error
 
 
@@ -151,12 +154,9 @@ def encode_webp(array: NDArray[np.uint8], quality: int = 85) -> bytes:
 def _colours(source: Path | bytes) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
     """Colours (H, W, 3) of a whole picture, and which pixels hold data (None: all)."""
     try:
-        picture = open_here(source, limits=_limits())
-        try:
+        with out_of_memory_as(ImageError(lacking("picture"))), closing(open_here(source, limits=_limits())) as picture:
             rgb, valid = picture.read(0, 0, picture.info.height, picture.info.width)
-        finally:
-            picture.close()
-    except (ImageError, MemoryError) as error:
+    except ImageError as error:
         raise _named(source, error) from error
     return np.ascontiguousarray(rgb), valid
 
@@ -230,5 +230,4 @@ def _kind(source: Path | bytes) -> str:
 
 def _named(source: Path | bytes, reason: object) -> ImageError:
     """A refusal that starts with the name of the picture."""
-    text = "needs more memory than there is: crop it." if isinstance(reason, MemoryError) else str(reason)
-    return ImageError(f"{source.name if isinstance(source, Path) else 'This picture'} {text}")
+    return ImageError(f"{source.name if isinstance(source, Path) else 'This picture'} {reason}")

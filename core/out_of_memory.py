@@ -3,20 +3,21 @@
 1. **Before.** A subprocess raises its own kill priority (`set_kill_priority`), so that the kernel ends one that can be
    started again, and neither the server nor the worker.
 2. **Detection.** An exception in this process: `is_out_of_memory`. A subprocess that ended: `ExitWatch`, by its exit
-   code, its log and the kernel's count of such kills.
+   code, its log and the kernel's count of such kills; a confined one: `ended_at_limit`.
 3. **What follows for a run.** `plan_retry`: once more with the batch in at least twice as many parts, then failed.
    `RunStore.reduce_batch` alone carries it out. The training process, the worker, the worker of a cluster, and the
-   first device of several (`MemoryRanOutError`) only report. A prediction fails with `device_full`; a picture that
-   does not fit into the decoder's limit is refused by core/imagery.
+   first device of several (`MemoryRanOutError`) only report.
+4. **What follows for anything else.** `out_of_memory_as` turns it into the error of what was being done, whose sentence
+   is one of `lacking`: a picture that is refused, labels that do not fit, an import or a brought model that fails.
 """
 
 import errno
 import signal
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from core.errors import DeviceError, MemoryRanOutError, TerrastillError
 
@@ -44,6 +45,31 @@ _MESSAGES = (
     "status_alloc_failed",
 )
 """What torch, CUDA, numpy, C++, Ray and the system write, in small letters."""
+Work = Literal[
+    "picture", "decoding", "labels", "segmenting", "masking", "import", "brought model", "brought process", "device"
+]
+_QUICK: dict[str, tuple[str, str]] = {
+    "prediction": ("segmented", "choose smaller pictures or fewer outputs, and try again."),
+    "combination": ("put together", "choose fewer or smaller pictures, and try again."),
+    "benchmark": ("measured", "choose smaller pictures, smaller batches or fewer models, and measure again."),
+    "search": ("searched", "free some memory, and continue: nothing of the search is lost."),
+    "pseudo-masks": ("segmented", "cut the largest pictures into parts, or leave them out, and try again."),
+}
+_LACKING: dict[Work, str] = {
+    "picture": "needs more memory than there is: crop it.",
+    "decoding": "needs more than {megabytes:,} MB to be decoded: crop it, or save it as a tiled GeoTIFF.",
+    "labels": "they need more memory than there is",
+    "segmenting": "{name} could not be segmented: it needs more memory than there is. Use smaller tiles, or cut it "
+    "into parts.",
+    "masking": "{name} needs more memory than there is: leave it out, or cut it into parts.",
+    "import": "This needs more memory than an import may take{during}: bring fewer or smaller pictures at a time.",
+    "brought model": "The model needs more memory than it may take here: bring a smaller one.",
+    "brought process": "The model made its process stop, or needs more memory than it may take here: export it anew, "
+    "or bring a smaller one.",
+    "device": "The memory of {name} is full: use smaller tiles, a smaller batch or the CPU.",
+}
+RUN_LACKED = "Memory ran out: choose a smaller batch size, a smaller crop or a smaller student, then retry."
+RUN_KILLED = "The run's process was killed. If nobody did it, memory ran out: choose a smaller batch size or crop."
 _KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 _COUNTERS = (
     Path("/sys/fs/cgroup/memory.events"),
@@ -68,9 +94,46 @@ def is_out_of_memory(error: BaseException | None) -> bool:
         return is_out_of_memory(error.__cause__)
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    if isinstance(error, TerrastillError) or not isinstance(error, RuntimeError):
+    if isinstance(error, TerrastillError):
         return False
-    return mentions_out_of_memory(str(error))
+    if type(error).__name__ == "CPLE_OutOfMemoryError":
+        # GDAL's own, which is no class of Python's and is not imported here.
+        return True
+    return isinstance(error, RuntimeError) and mentions_out_of_memory(str(error))
+
+
+def raise_as_memory_error(error: BaseException, message: str) -> None:
+    """Raise `MemoryError` where a library's own error means that memory ran out; else do nothing."""
+    if is_out_of_memory(error):
+        raise MemoryError(message) from error
+
+
+@contextmanager
+def out_of_memory_as(error: TerrastillError) -> Iterator[None]:
+    """Within it, a lack of memory becomes `error`; every other exception passes, one of ours too.
+
+    Args:
+        error: Of what is being done, with a sentence that says what to do (`lacking`).
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError, OSError) as reason:
+        if not is_out_of_memory(reason):
+            raise
+        raise error from reason
+
+
+def lacking(work: Work, *, name: object = "", during: str = "", memory: int = 0) -> str:
+    """The sentence for what could not be done because memory ran out.
+
+    Args:
+        work: What was being done. Sentences on a `picture`, on `decoding` and on `labels` lack their beginning, which
+            the caller knows.
+        name: Of the picture, or of the device.
+        during: Where an import was, in brackets, after a space.
+        memory: Bytes that the decoder may take.
+    """
+    return _LACKING[work].format(name=name, during=during, megabytes=memory // 1024**2)
 
 
 def mentions_out_of_memory(text: str) -> bool:
@@ -80,7 +143,12 @@ def mentions_out_of_memory(text: str) -> bool:
 
 def device_full(device: object) -> DeviceError:
     """The error for a prediction that does not fit into the memory of a device."""
-    return DeviceError(f"The memory of {device} is full: use smaller tiles, a smaller batch or the CPU.")
+    return DeviceError(lacking("device", name=device))
+
+
+def ended_at_limit(code: int | None) -> bool:
+    """Whether a confined process ended as its limit on memory ends it: killed, or aborted by a library."""
+    return code in (-signal.SIGKILL, -signal.SIGABRT)
 
 
 def count_kernel_kills(counters: Sequence[Path] = _COUNTERS) -> int:
@@ -120,13 +188,7 @@ class ExitWatch:
 
 def too_large(kind: str) -> str:
     """The message for a quick run (a value of `RunKind`) that ran out of memory: it is not tried again."""
-    work, advice = {
-        "prediction": ("segmented", "choose smaller pictures or fewer outputs, and try again."),
-        "combination": ("put together", "choose fewer or smaller pictures, and try again."),
-        "benchmark": ("measured", "choose smaller pictures, smaller batches or fewer models, and measure again."),
-        "search": ("searched", "free some memory, and continue: nothing of the search is lost."),
-        "pseudo-masks": ("segmented", "cut the largest pictures into parts, or leave them out, and try again."),
-    }[kind]
+    work, advice = _QUICK[kind]
     return f"Memory ran out while this was {work}: {advice}"
 
 

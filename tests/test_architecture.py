@@ -22,7 +22,7 @@ from tests.architecture import (
     unpickling,
     within,
 )
-from tools.house import circles, folders
+from tools.house import CONCEPTS, circles, folders, holders
 from tools.house import imports as imports_at_the_top
 
 BASE = (
@@ -196,6 +196,13 @@ def test_a_class_map_of_a_dataset_is_named_in_its_file_alone() -> None:
     named = [m.name for m in SOURCE if re.search(r"\bAERIAL\b", m.text)]
     # tools/house.py counts the files that name it.
     assert set(named) - {"tools.house"} == {"core.data.datasets.dubai"}
+
+
+def test_a_lack_of_memory_is_found_worded_and_acted_on_in_three_files() -> None:
+    """Every other module hands its work to `core.out_of_memory`, with the error that it wants."""
+    code = {m.name: m.tree for m in SOURCE if within(m.name, ("core", "app"))}
+    found = holders(code, CONCEPTS["out of memory"])
+    assert found == ["core.out_of_memory", "core.runs.store.run_store", "core.runs.worker.run_process"]
 
 
 def test_no_modules_need_each_other() -> None:

@@ -32,6 +32,7 @@ from core.errors import DataError, DatasetNotFoundError
 from core.files import write_aside
 from core.imagery.archives import is_zip
 from core.imagery.limits import MEGABYTE
+from core.out_of_memory import ended_at_limit, lacking
 
 UPLOAD_MEGABYTES = 200
 TYPES = ("zip", "png", "jpg", "jpeg", "tif", "tiff", "gpkg", "geojson", "json")
@@ -240,8 +241,8 @@ class Draft:
             return "The server was restarted meanwhile: bring it again."
         last = shown(str(_told(self.folder / PROGRESS).get("doing", "")))
         where = f" ({last})" if last else ""
-        if -(child.returncode or 0) in (9, 6):
-            return f"This needs more memory than an import may take{where}: bring fewer or smaller pictures at a time."
+        if ended_at_limit(child.returncode):
+            return lacking("import", during=where)
         if -(child.returncode or 0) in (14, 24):
             return f"This takes more than {SECONDS // 60} minutes to be read: bring fewer pictures at a time."
         return f"A file makes the reader stop{where}: it is damaged or made up, so take it out and bring the rest."

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.confinement import allow_seconds, answer, confine, leave_network, run
 from core.errors import ModelError, PictureRefusedError
 from core.imagery.limits import Limits
-from core.out_of_memory import is_out_of_memory
+from core.out_of_memory import lacking, out_of_memory_as
 
 Run = Callable[[NDArray[Any]], NDArray[np.float32]]
 
@@ -30,20 +30,17 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     confine(limits.memory)
     allow_seconds(limits.seconds)
     try:
-        run = opening()
-        answer(answers, {"ready": True})
-        while line := questions.readline():
-            allow_seconds(limits.seconds)
-            try:
-                run_one(run, json.loads(line), questions, answers)
-            except PictureRefusedError as error:
-                answer(answers, {"refused": str(error)})
+        with out_of_memory_as(ModelError(lacking("brought model"))):
+            run = opening()
+            answer(answers, {"ready": True})
+            while line := questions.readline():
+                allow_seconds(limits.seconds)
+                try:
+                    run_one(run, json.loads(line), questions, answers)
+                except PictureRefusedError as error:
+                    answer(answers, {"refused": str(error)})
     except ModelError as error:
         answer(answers, {"error": str(error)})
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not is_out_of_memory(error):
-            raise
-        answer(answers, {"error": "The model needs more memory than it may take here: bring a smaller one."})
 
 
 def run_one(run: Run, told: dict[str, Any], questions: BinaryIO, answers: BinaryIO) -> None:

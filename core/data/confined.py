@@ -24,8 +24,8 @@ from core.confinement import allow_seconds, answer, confine, leave_network, run,
 from core.data.folder import Pair, StoredPair, read_pair
 from core.data.opened import is_file_inside
 from core.errors import PairError
-from core.imagery.child import out_of_memory
 from core.imagery.limits import Limits
+from core.out_of_memory import lacking, out_of_memory_as
 
 _LIMITS = Limits()
 _CHUNK = 2**20
@@ -123,11 +123,10 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
         places = {"image": Path(values["image"]), "mask": values["mask"] and Path(values["mask"])}
         pair = Pair(**{**values, **places, "bands": BandSet.from_json(values["bands"])})
         try:
-            stored = read_pair(pair)
+            with out_of_memory_as(PairError(f"{pair.name}: it {lacking('decoding', memory=_LIMITS.memory)}")):
+                stored = read_pair(pair)
         except PairError as error:
             answer(answers, {"error": list(error.problems)})
-        except MemoryError:
-            answer(answers, {"error": [f"{pair.name}: it {out_of_memory(_LIMITS)}"]})
         else:
             _give(answers, stored)
 

@@ -29,7 +29,7 @@ from core.data.seen import save_seen
 from core.errors import DataError, DiskFullError, TerrastillError
 from core.files import write_aside
 from core.imagery.archives import DATASET_LIMITS, is_zip, unpack
-from core.out_of_memory import DECODING, set_kill_priority
+from core.out_of_memory import DECODING, lacking, out_of_memory_as, set_kill_priority
 
 _UNPACKED = "unpacked"
 _TOLD_EVERY = 0.3
@@ -199,9 +199,8 @@ def main() -> None:
     if hasattr(signal, "alarm"):
         signal.alarm(2 * order.seconds)
     try:
-        carry_out(order)
-    except MemoryError:
-        _fail(folder, "This needs more memory than an import may take: bring fewer or smaller pictures at a time.")
+        with out_of_memory_as(DataError(lacking("import"))):
+            carry_out(order)
     except DiskFullError:
         _fail(folder, "The server's disk is full: try again tomorrow, or ask its operator.")
     except TerrastillError as error:

@@ -22,6 +22,7 @@ from core.data.readers.source import Asked, Labels, Misfit, Part, Source, Source
 from core.data.readers.tree import ConfinedDecoder, Decoder, PictureInfo, Tree
 from core.errors import ConfigError, DataError, DatasetNotFoundError
 from core.imagery.archives import is_zip, unpack
+from core.out_of_memory import lacking, out_of_memory_as
 
 _SAME_GROUND = 0.02
 MOST_RESAMPLE = 10.0
@@ -286,10 +287,10 @@ def _usable(
     if picture.labels is None:
         return Usable(picture, info, labelled=False)
     try:
-        labels = known_labels(picture, info)
-    except (DataError, MemoryError) as error:
-        reason = "they need more memory than there is" if isinstance(error, MemoryError) else str(error).rstrip(".")
-        raise _MisfitError(Misfit("labels", picture.stem, reason)) from error
+        with out_of_memory_as(DataError(lacking("labels"))):
+            labels = known_labels(picture, info)
+    except DataError as error:
+        raise _MisfitError(Misfit("labels", picture.stem, str(error).rstrip("."))) from error
     misfit = None
     if (labels.height, labels.width) != (height, width):
         misfit, share = size_misfit(picture.stem, (height, width), (labels.height, labels.width))

@@ -20,6 +20,7 @@ from core.errors import DataError, ImageError
 from core.imagery.band_files import BandFile
 from core.imagery.decode import open_here
 from core.imagery.limits import Limits
+from core.out_of_memory import lacking, out_of_memory_as
 
 MOST_SEEN, SIDE = 9, 320
 _AT_ONCE = 25_000_000
@@ -33,8 +34,9 @@ def save_seen(tree: Tree, found: Survey, folder: Path) -> list[dict[str, Any]]:
     told: list[dict[str, Any]] = []
     for each in chosen(found):
         try:
-            rgb, codes = _small(each)
-        except (DataError, MemoryError):
+            with out_of_memory_as(DataError(lacking("picture"))):
+                rgb, codes = _small(each)
+        except DataError:
             # It was read a moment ago; a preview is not worth an import.
             continue
         (folder / f"{len(told)}.rgb").write_bytes(rgb.tobytes())

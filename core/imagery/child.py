@@ -8,7 +8,7 @@ colours (h, w, 3) or the numbers of a model's bands (h, w, C), then, where some 
 import json
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from core.confinement import allow_seconds, answer, confine, leave_network, run
 from core.errors import ImageError
 from core.imagery.band_picture import open_picture
 from core.imagery.limits import Limits
+from core.out_of_memory import lacking, out_of_memory_as
 
 
 def serve(questions: BinaryIO, answers: BinaryIO) -> None:
@@ -33,25 +34,25 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     confine(limits.memory)
     allow_seconds(limits.seconds)
     try:
-        numbers = tuple(first["bands"]) if first["bands"] else None
-        wanted = BandSet.from_json(first.get("band_set"))
-        picture = open_picture(Path(first["path"]), limits=limits, numbers=numbers, bands=wanted)
-        answer(answers, {"info": json.loads(picture.info.to_json())})
-        for line in questions:
-            allow_seconds(limits.seconds)
-            asked = json.loads(line)
-            read = picture.read_seen if asked.get("seen") else picture.read
-            values, valid = read(asked["y"], asked["x"], asked["height"], asked["width"])
-            packed = b"" if valid is None else np.packbits(valid).tobytes()
-            answer(answers, {"valid": valid is not None}, np.ascontiguousarray(values).data.cast("B"), packed)
+        with out_of_memory_as(ImageError(lacking("decoding", memory=limits.memory))):
+            _answer_all(first, limits, questions, answers)
     except ImageError as error:
         answer(answers, {"error": str(error)})
-    except MemoryError:
-        answer(answers, {"error": out_of_memory(limits)})
 
 
-def out_of_memory(limits: Limits) -> str:
-    return f"needs more than {limits.memory // 1024**2:,} MB to be decoded: crop it, or save it as a tiled GeoTIFF."
+def _answer_all(first: dict[str, Any], limits: Limits, questions: BinaryIO, answers: BinaryIO) -> None:
+    """Open the file that the first question names, then give the windows that the others ask for."""
+    numbers = tuple(first["bands"]) if first["bands"] else None
+    wanted = BandSet.from_json(first.get("band_set"))
+    picture = open_picture(Path(first["path"]), limits=limits, numbers=numbers, bands=wanted)
+    answer(answers, {"info": json.loads(picture.info.to_json())})
+    for line in questions:
+        allow_seconds(limits.seconds)
+        asked = json.loads(line)
+        read = picture.read_seen if asked.get("seen") else picture.read
+        values, valid = read(asked["y"], asked["x"], asked["height"], asked["width"])
+        packed = b"" if valid is None else np.packbits(valid).tobytes()
+        answer(answers, {"valid": valid is not None}, np.ascontiguousarray(values).data.cast("B"), packed)
 
 
 if __name__ == "__main__":

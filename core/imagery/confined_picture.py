@@ -27,9 +27,9 @@ from core.band_set import COLOURS, BandSet
 from core.confinement import start
 from core.errors import ImageError
 from core.files import size_text
-from core.imagery.child import out_of_memory
 from core.imagery.limits import Info, Limits
 from core.imagery.sniff import FIRST_BYTES, picture_kind, why_not
+from core.out_of_memory import ended_at_limit, lacking
 
 _CHUNK = 2**20
 
@@ -193,8 +193,8 @@ class ConfinedPicture:
             code = self._child.wait()
         if code == -signal.SIGXCPU:
             return _too_slow(self._limits.seconds)
-        if code in (-signal.SIGKILL, -signal.SIGABRT):
-            return out_of_memory(self._limits)
+        if ended_at_limit(code):
+            return lacking("decoding", memory=self._limits.memory)
         return "cannot be read: it makes the decoder stop, so it is damaged or made up."
 
     def _refusal(self, reason: str) -> ImageError:

@@ -19,6 +19,7 @@ from core.infer.forward import keep_freed_memory
 from core.infer.outputs.mask_polygons import PolygonSettings
 from core.infer.picture import PictureOutputs, Wanted, check_comparable, predict_picture
 from core.infer.tiling import Tiling
+from core.out_of_memory import lacking, out_of_memory_as
 
 _LONGEST_REASON = 160
 
@@ -105,8 +106,9 @@ class BatchPredictor:
     ) -> PictureResult:
         """Do one picture. Whatever is wrong with it is its result; raises `CancelledError` alone."""
         try:
-            return self._done(item, progress, cancelled)
-        except (TerrastillError, OSError, ValueError, RuntimeError, MemoryError) as error:
+            with out_of_memory_as(ImageError(lacking("segmenting", name=item.name))):
+                return self._done(item, progress, cancelled)
+        except (TerrastillError, OSError, ValueError, RuntimeError) as error:
             return PictureResult(item.name, error=failure_sentence(item.name, error))
 
     def _opened(self, item: Item, loaded: Loaded) -> ConfinedPicture:
@@ -156,8 +158,6 @@ def failure_sentence(name: str, error: Exception) -> str:
         return f"{failed}: the disk is full. Free some space, or write to another disk."
     if isinstance(error, TerrastillError):
         return f"{failed}. {error}"
-    if isinstance(error, MemoryError):
-        return f"{failed}: it needs more memory than there is. Use smaller tiles, or cut it into parts."
     if isinstance(error, OSError):
         return f"{failed}: {error.strerror or type(error).__name__}. Check the folder for results, and its rights."
     first = (str(error).splitlines() or [""])[0][:_LONGEST_REASON]

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from core.infer.tiling import Tiling
 from core.normalise import Normaliser
-from core.out_of_memory import device_full, is_out_of_memory
+from core.out_of_memory import device_full, out_of_memory_as
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """Of `mallopt` in glibc's malloc.h."""
@@ -55,7 +55,7 @@ class WindowModel:
         Raises:
             DeviceError: The memory of the device is full.
         """
-        try:
+        with out_of_memory_as(device_full(self._normaliser.device)):
             if not self._tiling.flips and self._tiling.ground_ratio == 1:
                 logits: Tensor = self._model(views).float()
                 return logits
@@ -64,10 +64,6 @@ class WindowModel:
             if found.shape[-2:] != size:
                 found = F.interpolate(found, size=size, mode="bilinear")
             return found.clamp_min(torch.finfo(found.dtype).tiny).log()
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            raise device_full(self._normaliser.device) from error
 
     def _resampled(self, views: Tensor) -> Tensor:
         if self._tiling.ground_ratio == 1:

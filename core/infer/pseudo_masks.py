@@ -39,6 +39,7 @@ from core.infer.forward import keep_freed_memory
 from core.infer.stream import WindowSource, segment
 from core.infer.tiling import NO_DATA, Tiling
 from core.normalise import Normaliser
+from core.out_of_memory import lacking, out_of_memory_as
 
 _USES = {"train": "train", "val": "validate", "test": "test"}
 _LONGEST_NAME, _LONGEST_TEXT = 60, 1000
@@ -123,10 +124,11 @@ def write_pseudo_masks(
             if cancelled is not None and cancelled():
                 raise CancelledError
             try:
-                with _opened(pair, pictures, read) as picture:
+                short = out_of_memory_as(ImageError(lacking("masking", name=pair.name)))
+                with short, _opened(pair, pictures, read) as picture:
                     mask = _answer(picture, loaded, order, pictures, shown, cancelled)
                     metres.append(picture.info.metres_per_pixel)
-            except (ImageError, DataError, ConfigError, MemoryError) as error:
+            except (ImageError, DataError, ConfigError) as error:
                 found.problems.append(_sentence(pair.name, error))
                 continue
             copy_picture(SourcePicture(pair.image, stems[pair.image]), folder / "images")
@@ -300,7 +302,5 @@ def _share_of(progress: OnProgress | None, at: int, of: int, name: str) -> OnPro
 
 
 def _sentence(name: str, error: Exception) -> str:
-    if isinstance(error, MemoryError):
-        return f"{name} needs more memory than there is: leave it out, or cut it into parts."
     text = str(error)
     return text if isinstance(error, TerrastillError) and text.startswith(name) else f"{name} is left out: {text}"

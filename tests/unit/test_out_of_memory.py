@@ -1,12 +1,29 @@
 """Out of memory: how it is found, and a batch reduced to half without changing what is learned."""
 
+import errno
+import signal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 
 from core.config import RunConfig, TrainConfig
-from core.out_of_memory import ExitWatch, count_kernel_kills, is_out_of_memory, plan_retry, reduce_batch
+from core.errors import DeviceError, DiskFullError, ImageError, TerrastillError
+from core.out_of_memory import (
+    ExitWatch,
+    Work,
+    count_kernel_kills,
+    ended_at_limit,
+    is_out_of_memory,
+    lacking,
+    out_of_memory_as,
+    plan_retry,
+    raise_as_memory_error,
+    reduce_batch,
+    too_large,
+)
+from core.runs.store.records import QUICK_KINDS
 
 
 def _config(batch: int, parts: int = 1) -> RunConfig:
@@ -44,6 +61,63 @@ def test_a_failed_allocation_on_this_machine_is_recognised() -> None:
     assert is_out_of_memory(MemoryError())
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+class CPLE_OutOfMemoryError(Exception):  # noqa: N801
+    """As GDAL calls its own."""
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [MemoryError(), torch.OutOfMemoryError("CUDA out of memory."), OSError(errno.ENOMEM, "Cannot allocate memory")],
+    ids=repr,
+)
+def test_a_lack_of_memory_becomes_the_error_of_what_was_done(reason: Exception) -> None:
+    wanted = ImageError(lacking("masking", name="a.tif"))
+    with pytest.raises(ImageError, match=r"^a\.tif needs more memory") as caught, out_of_memory_as(wanted):
+        raise reason
+    assert caught.value.__cause__ is reason
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("shapes do not fit"),
+        OSError(errno.ENOSPC, "No space left"),
+        ValueError("x"),
+        ImageError("is empty"),
+        DiskFullError("The disk is full."),
+        DeviceError("The memory of cuda:0 is full: use smaller tiles."),
+    ],
+    ids=repr,
+)
+def test_every_other_failure_passes_as_it_is(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, out_of_memory_as(TerrastillError("another")):
+        raise error
+    assert caught.value is error
+
+
+def test_an_error_of_a_library_becomes_pythons_own() -> None:
+    with pytest.raises(MemoryError, match="the grid"):
+        raise_as_memory_error(CPLE_OutOfMemoryError("malloc"), "the grid")
+    raise_as_memory_error(ValueError("another"), "the grid")
+
+
+def test_each_kind_of_work_has_a_whole_sentence_that_says_what_to_do() -> None:
+    for work in get_args(Work):
+        told = lacking(work, name="a.tif", during=" (reading)", memory=512 * 1024**2)
+        assert "{" not in told
+        assert "memory" in told or "512 MB" in told
+        # What the labels of a picture lack is the reason in a list of misfits.
+        assert work == "labels" or ((": " in told or "Use " in told) and told.endswith("."))
+    assert all(too_large(kind).endswith(".") for kind in QUICK_KINDS)
+
+
+@pytest.mark.parametrize(
+    ("code", "at_limit"), [(-signal.SIGKILL, True), (-signal.SIGABRT, True), (-signal.SIGSEGV, False), (1, False)]
+)
+def test_a_confined_process_that_is_killed_or_aborts_was_at_its_limit(code: int, at_limit: bool) -> None:
+    assert ended_at_limit(code) == at_limit
 
 
 def test_the_kernels_count_is_read_from_any_of_its_files(tmp_path: Path) -> None:

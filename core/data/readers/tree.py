@@ -5,6 +5,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -25,6 +26,7 @@ from core.imagery.decode import open_here
 from core.imagery.labels import StoredMask
 from core.imagery.limits import MEGABYTE, Info, Limits, Transform
 from core.imagery.sniff import FIRST_BYTES, is_large_tiff, picture_kind
+from core.out_of_memory import lacking, out_of_memory_as
 
 if TYPE_CHECKING:
     from core.imagery.mask_file import MaskFile
@@ -252,16 +254,13 @@ class ConfinedDecoder(Decoder):
 
 def _info(source: Path | bytes, name: str) -> PictureInfo:
     try:
-        picture = open_here(source, limits=Limits().huge())
-        try:
+        whole = out_of_memory_as(ImageError(lacking("picture")))
+        with whole, closing(open_here(source, limits=Limits().huge())) as picture:
             info = picture.info
             if info.pixels <= _WHOLE_PIXELS:
                 picture.read(0, 0, info.height, info.width)
-        finally:
-            picture.close()
-    except (ImageError, MemoryError) as error:
-        reason = "needs more memory than there is: crop it." if isinstance(error, MemoryError) else error
-        raise ImageError(f"{name} {reason}") from error
+    except ImageError as error:
+        raise ImageError(f"{name} {error}") from error
     return _told(info)
 
 

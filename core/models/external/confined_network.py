@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from core.confinement import start
 from core.errors import ModelError, PictureRefusedError
+from core.out_of_memory import lacking
 
 _CHUNK = 2**20
 _LONGEST_LINE = 2**16
@@ -80,10 +81,7 @@ class ConfinedRun:
                     f"The model gave no answer within {self._limits.seconds} seconds: bring a smaller one, or one "
                     "without loops."
                 ) from error
-            raise ModelError(
-                "The model made its process stop, or needs more memory than it may take here: export it anew, or "
-                "bring a smaller one."
-            ) from error
+            raise ModelError(lacking("brought process")) from error
         except PictureRefusedError:
             raise
         except ModelError:

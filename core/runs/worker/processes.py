@@ -14,7 +14,7 @@ import psutil
 
 from core import paths
 from core.errors import ConfigError
-from core.out_of_memory import mentions_out_of_memory, too_large
+from core.out_of_memory import RUN_KILLED, RUN_LACKED, mentions_out_of_memory, too_large
 from core.runs.store.records import QUICK_KINDS, RunKind
 
 SPARE_BYTES = 200_000_000
@@ -107,12 +107,12 @@ def exit_message(code: int, lines: Sequence[str], kind: RunKind = RunKind.TRAINI
         return _quick_message(code, lines, kind)
     text = "\n".join(lines)
     if mentions_out_of_memory(text):
-        return "Memory ran out: choose a smaller batch size, a smaller crop or a smaller student, then retry."
+        return RUN_LACKED
     for sign, sentence in _CAUSES:
         if sign.lower() in text.lower():
             return sentence
     if code == -signal.SIGKILL:
-        return "The run's process was killed. If nobody did it, memory ran out: choose a smaller batch size or crop."
+        return RUN_KILLED
     if code < 0:
         return f"The run's process ended with signal {-code}: its log may say why, then retry."
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")

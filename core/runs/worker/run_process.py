@@ -9,10 +9,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.errors import DiskFullError, FencedError, RunStateError, StoreError, TerrastillError
+from core.errors import DiskFullError, FencedError, MemoryRanOutError, RunStateError, StoreError, TerrastillError
 from core.events import Cancelled, EpochEvent, Event, MessageEvent, Progress, StepEvent
 from core.files import staged
-from core.out_of_memory import is_out_of_memory, plan_retry
+from core.out_of_memory import is_out_of_memory, out_of_memory_as, plan_retry
 from core.runs.recorder import Recorder
 from core.runs.store import attempts
 from core.runs.store.records import RunKind, RunRecord, RunState
@@ -231,7 +231,10 @@ def _perform(store: RunStore, sink: _Sink, execute: Execute, stopped: type[Excep
     held = heartbeat.record
     sink.begin(f"Started on {held.device}, attempt {held.attempt}.")
     try:
-        summary = execute(sink.settings, sink.folder, emit=sink.emit, cancelled=heartbeat.cancelled, runs=store.home)
+        with out_of_memory_as(MemoryRanOutError("Memory ran out.")):
+            summary = execute(
+                sink.settings, sink.folder, emit=sink.emit, cancelled=heartbeat.cancelled, runs=store.home
+            )
     except stopped:
         if heartbeat.lost:
             return
@@ -240,7 +243,7 @@ def _perform(store: RunStore, sink: _Sink, execute: Execute, stopped: type[Excep
         sink.log("Stopped as asked." if after.state.final else "Stopped to go on later.")
     except (DiskFullError, FencedError):
         raise
-    except (TerrastillError, MemoryError, RuntimeError, OSError) as error:
+    except (TerrastillError, RuntimeError, OSError) as error:
         if heartbeat.lost:
             return
         if is_out_of_memory(error):
