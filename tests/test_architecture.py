@@ -51,6 +51,7 @@ TASKS = (
     "core.infer",
     "core.benchmark",
     "core.export",
+    "core.openvino_session",
 )
 STORE = (*BASE, "core.cards", "core.model_owners", "core.runs.store")
 EXECUTION = (*(f"core.runs.{name}" for name in ("execution", "checks", "trial", "teaching")), "core.runs.devices")
@@ -72,7 +73,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.device": BASE,
     "core.data": DATA,
     # What is read of brought models has no torch; the process that runs one builds what the others build.
-    "core.brought": (*BASE, "core.brought", "core.cards"),
+    "core.brought": (*BASE, "core.brought", "core.cards", "core.openvino_session"),
     "core.brought.runner": (*BASE, "core.brought", "core.imagery", "core.models.external.torch_networks"),
     "core.models": (*BASE, "core.models"),
     "core.models.committee": (*BASE, "core.cards"),
@@ -85,7 +86,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.events": BASE,
     "core.normalise": (*BASE, "core.cards"),
     **dict.fromkeys(("core.train", "core.evaluate", "core.infer", "core.benchmark", "core.export"), TASKS),
-    "core.export.session": BASE,
+    **dict.fromkeys(("core.export.session", "core.openvino_session"), BASE),
     **dict.fromkeys(("core.runs", "core.runs.store"), STORE),
     **dict.fromkeys(("core.runs.worker.heartbeats", "core.runs.worker.machine_lock"), STORE),
     "core.runs.recorder": (*STORE, "core.image", "core.imagery", "core.data", "core.events"),
@@ -123,7 +124,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "core.brought": ("onnx",),
     "core.infer.tiling": ("torch",),
     "core.imagery": ("torch",),
-    "core.export.session": ("torch",),
+    **dict.fromkeys(("core.export.session", "core.openvino_session"), ("torch",)),
     **dict.fromkeys(("core.benchmark.plan", "core.benchmark.results"), ("torch",)),
     "core.runs.store": ("torch",),
     "app.services": ("streamlit", *SERVICES_MAY_NOT),
@@ -198,11 +199,23 @@ def test_a_class_map_of_a_dataset_is_named_in_its_file_alone() -> None:
     assert set(named) - {"tools.house"} == {"core.data.datasets.dubai"}
 
 
-def test_a_lack_of_memory_is_found_worded_and_acted_on_in_three_files() -> None:
-    """Every other module hands its work to `core.out_of_memory`, with the error that it wants."""
-    code = {m.name: m.tree for m in SOURCE if within(m.name, ("core", "app"))}
-    found = holders(code, CONCEPTS["out of memory"])
-    assert found == ["core.out_of_memory", "core.runs.store.run_store", "core.runs.worker.run_process"]
+HELD = {
+    "a loss (standardised)": {"core/losses/catalogue", "core/losses/standardised"},
+    "a widget of Distill (average_flips)": {"app/services/run_settings", "core/config/distill"},
+    # Every other module hands its work to `core.out_of_memory`, with the error that it wants.
+    "out of memory": {"core/out_of_memory", "core/runs/store/run_store", "core/runs/worker/run_process"},
+    # Running a model, writing it, and reading one that was brought: each is a file and an entry in a catalogue.
+    "a runtime (openvino)": {
+        *("core/openvino_session", "core/benchmark/runtimes"),
+        *("core/export/openvino_ir", "core/export/formats"),
+        *("core/brought/openvino_file", "core/brought/kinds"),
+    },
+}
+
+
+def test_a_concept_is_held_in_its_own_files_alone() -> None:
+    code = {m.name.replace(".", "/"): m.tree for m in SOURCE if within(m.name, ("core", "app"))}
+    assert {title: set(holders(code, CONCEPTS[title])) for title in HELD} == HELD
 
 
 def test_no_modules_need_each_other() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.services import own_models
 from core import paths
+from core.brought.kinds import KINDS
 from core.cards import ModelCard, available, is_brought, load_card, resolve, weights_file
 from core.config import ModelConfig
 from core.errors import CheckpointError
@@ -18,13 +19,6 @@ MOST_STUDENTS = 3
 USUAL_TEACHER, USUAL_STUDENTS = "teacher", ("student",)
 """What is shown where nobody chose."""
 _FAMILIES = {"compact": "Compact", "unet": "U-Net"}
-_BROUGHT = {
-    "onnx": "ONNX",
-    "openvino": "OpenVINO",
-    "transformers": "transformers",
-    "smp-folder": "smp",
-    "committee": "committee",
-}
 _KNOWN_ENCODERS = {"tu-tf_efficientnet_lite0": "EfficientNet-Lite0"}
 
 
@@ -145,8 +139,8 @@ def _trained_on(card: ModelCard) -> TrainedOn:
 def architecture(model: ModelConfig) -> str:
     """`Compact 4` or `U-Net 4` for the width families, `U-Net on EfficientNet-Lite0` for the others."""
     arguments = model.arguments
-    if kind := _BROUGHT.get(model.architecture):
-        return kind
+    if kind := KINDS.get(model.architecture):
+        return kind.title
     if family := _FAMILIES.get(model.architecture):
         return f"{family} {arguments.get('base', '')}".strip()
     decoder = str(arguments.get("architecture", model.architecture))

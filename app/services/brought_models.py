@@ -27,6 +27,7 @@ from core.band_set import parse_names
 from core.brought.found import FoundModel as FoundModel
 from core.brought.found import ModelAnswers as ModelAnswers
 from core.brought.found import Numbers, check_name, missing
+from core.brought.kinds import FILE_KINDS as FILE_KINDS
 from core.brought.shared_card import CARD
 from core.cards import ModelCard, available, brought_stem, load_card
 from core.class_mapping import propose
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 Classes = Sequence[tuple[str, tuple[int, int, int]]]
 UPLOAD_MEGABYTES = 500
 TYPES = ("onnx", "zip")
-FILE_KINDS = ("onnx", "openvino")
-"""Kinds whose files need not say which colour comes first."""
 _DRAFTS = ".drafts"
 _DRAFT_SECONDS = 6 * 3600
 _ZIP = ZipLimits(entries=200, total_bytes=2_000 * MEGABYTE, entry_bytes=2_000 * MEGABYTE, ratio=1100)

@@ -90,10 +90,11 @@ def _open_onnx(file: Path, threads: int, device: str) -> Run:
 def _open_openvino(file: Path, threads: int, device: str) -> Run:
     import numpy as np
 
-    from core.export.session import OpenVinoModel
+    from core.errors import ExportError
+    from core.openvino_session import OpenvinoSession
 
     del device
-    session = OpenVinoModel(file, threads=threads)
+    session = OpenvinoSession(file, threads=threads, error=ExportError)
     return lambda images: np.asarray(session.run(images), np.float32)
 
 

@@ -20,6 +20,11 @@ _REFUSALS = (
 """What ONNX Runtime raises: classes of its own, without a common base."""
 
 
+def opener() -> "type[OnnxSession]":
+    """What opens a file; the library is imported with this module."""
+    return OnnxSession
+
+
 class OnnxSession:
     """One ONNX file, ready to run; its first input and its first output count."""
 

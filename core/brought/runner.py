@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from core.brought.kinds import FILE_KINDS, KINDS
 from core.confinement import allow_seconds, answer, confine, leave_network, run
 from core.errors import ModelError, PictureRefusedError
 from core.imagery.limits import Limits
@@ -56,15 +57,9 @@ def run_one(run: Run, told: dict[str, Any], questions: BinaryIO, answers: Binary
 def _opener(first: dict[str, Any]) -> Callable[[], Run]:
     """What opens the model. Libraries are imported now, before memory is counted."""
     folder, kind, threads = Path(first["folder"]), first["kind"], first["threads"]
-    if kind == "onnx":
-        from core.brought.onnx_session import OnnxSession
-
-        return lambda: OnnxSession(folder / first["network"]["file"], threads=threads)
-    if kind == "openvino":
-        from core.brought.openvino_session import OpenvinoSession, require_openvino
-
-        require_openvino()
-        return lambda: OpenvinoSession(folder / first["network"]["file"], threads=threads)
+    if kind in FILE_KINDS:
+        opened = KINDS[kind].opener()
+        return lambda: opened(folder / first["network"]["file"], threads=threads)
     import torch
 
     from core.models.external.torch_networks import build_here, imported, run_of

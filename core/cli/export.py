@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from core.cli.options import add_data, add_json, data_config
 from core.cli.terminal import say, say_json
+from core.export.formats import FORMATS
 
 if TYPE_CHECKING:
     from core.config import DataConfig
 
+_USUAL = "onnx"
 TARGETS = {
-    "onnx": "pictures of any size, with a script",
-    "deepness": "QGIS Deepness and GeoDeep",
-    "hub": "a folder for a model hub",
-    "openvino": "OpenVINO IR",
-    "stac": "a STAC item (MLM 1.5)",
+    _USUAL: "pictures of any size, with a script",
+    **{name: found.short for name, found in FORMATS.items()},
 }
 
 
@@ -30,8 +29,8 @@ def add(verbs: Any) -> None:
         "--for",
         dest="target",
         choices=list(TARGETS),
-        default="onnx",
-        help="; ".join(f"{name}: {text}" for name, text in TARGETS.items()) + " (default: onnx)",
+        default=_USUAL,
+        help="; ".join(f"{name}: {text}" for name, text in TARGETS.items()) + f" (default: {_USUAL})",
     )
     verb.add_argument(
         "--resolution", type=float, metavar="CM", help="centimetres a pixel of the training pictures (default: known)"
@@ -47,7 +46,7 @@ def _silence(_: str) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return _usual(args) if args.target == "onnx" else _for_a_tool(args)
+    return _usual(args) if args.target == _USUAL else _for_a_tool(args)
 
 
 def _name(stem: Path) -> str:

@@ -80,9 +80,10 @@ def _bands(each: Usable) -> NDArray[Any] | None:
         return None
     bands = BandSet(tuple(f"band {number}" for number in range(1, count + 1)), "float32")
     try:
-        with BandFile(each.picture.path, bands, limits=Limits().huge()) as file:
+        short = out_of_memory_as(DataError(lacking("picture")))
+        with short, BandFile(each.picture.path, bands, limits=Limits().huge()) as file:
             return file.thinned(*_places(each)) if file.orientation == 1 else None
-    except (DataError, MemoryError):
+    except DataError:
         return None
 
 

@@ -1,6 +1,7 @@
 """The formats that a model can be taken away in beside the usual ONNX: what each is for, and who makes it.
 
-To add one, write a module that makes its files and a line in `FORMATS`.
+To add one, write a module that makes its files and a line in `FORMATS`. Nothing heavy is imported with this module:
+the command line lists the formats, and answers at once.
 """
 
 import io
@@ -13,15 +14,19 @@ from typing import TYPE_CHECKING
 
 from core.cards import ModelCard
 from core.config import DataConfig
-from core.data.datasets import known
 from core.errors import ConfigError
-from core.infer.tiling import TILE
 
 if TYPE_CHECKING:
     from core.checkpoint import Loaded
 
 RESOLUTIONS_CM = (0.1, 100_000.0)
 """How wide a pixel of training pictures can be, in centimetres."""
+
+
+def _usual_tile() -> int:
+    from core.infer.tiling import TILE
+
+    return TILE
 
 
 @dataclass(frozen=True)
@@ -32,17 +37,26 @@ class Options:
 
     name: str
     resolution: float | None = None
-    tile: int = TILE
+    tile: int = field(default_factory=_usual_tile)
     data: DataConfig = field(default_factory=DataConfig)
     stem: Path | None = None
 
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """`title` and `help` for people; `maker` is `module:function`, imported when it is asked for; `ending` that of the
-    one file, or of a zip of all."""
+    """A format that a model can be taken away in.
+
+    Attributes:
+        title: What people call it.
+        short: What comes out, in a few words.
+        help: What it is for.
+        maker: `module:function`, imported when it is asked for.
+        ending: Of the one file, or of a zip of all.
+        needs_resolution: Whether the files name the ground width of a pixel.
+    """
 
     title: str
+    short: str
     help: str
     maker: str
     ending: str = ".zip"
@@ -58,6 +72,7 @@ class ExportFormat:
 FORMATS: dict[str, ExportFormat] = {
     "deepness": ExportFormat(
         "QGIS Deepness, GeoDeep",
+        "QGIS Deepness and GeoDeep",
         "one ONNX file that QGIS Deepness and GeoDeep (WebODM) open",
         "core.export.deepness:deepness_files",
         ending=".onnx",
@@ -65,16 +80,19 @@ FORMATS: dict[str, ExportFormat] = {
     ),
     "hub": ExportFormat(
         "Model hub",
+        "a folder for a model hub",
         "a folder for a hub of models: safetensors, config.json, model card with scores, labels, a script",
         "core.export.hub:hub_files",
     ),
     "openvino": ExportFormat(
         "OpenVINO",
+        "OpenVINO IR",
         "an intermediate representation (IR) whose model_info says how pictures are prepared",
         "core.export.openvino_ir:openvino_files",
     ),
     "stac": ExportFormat(
         "STAC catalogue",
+        "a STAC item (MLM 1.5)",
         "a STAC item of the extension MLM 1.5, with the ONNX that it describes",
         "core.export.stac:stac_files",
     ),
@@ -130,6 +148,8 @@ def resolution_cm(card: ModelCard, given: float | None) -> float:
 
 def known_resolution_cm(card: ModelCard) -> float | None:
     """Centimetres a pixel of the training pictures, where the card or the dataset knows it."""
+    from core.data.datasets import known
+
     dataset = known().get(str(card.data.get("dataset", "")))
     metres = card.metres_per_pixel or (dataset.metres_per_pixel if dataset is not None else None)
     return None if metres is None else round(100 * metres, 4)

@@ -1,4 +1,4 @@
-"""An exported model at work, in ONNX Runtime or OpenVINO: torch is never imported here."""
+"""An exported model at work in ONNX Runtime: torch is never imported here."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -86,39 +86,3 @@ def run_floats(source: bytes) -> Callable[[NDArray[np.float32]], dict[str, NDArr
     names = [output.name for output in session.get_outputs()]
     entry = session.get_inputs()[0].name
     return lambda given: dict(zip(names, session.run(names, {entry: given}), strict=True))
-
-
-class OpenVinoModel:
-    """The same file in OpenVINO, where that is installed; in float32, which it leaves by itself on some processors."""
-
-    def __init__(self, source: Path, *, threads: int) -> None:
-        """Raises `ExportError` when OpenVINO is missing or cannot read the model."""
-        try:
-            import openvino
-        except ImportError as error:
-            raise ExportError("OpenVINO is not installed: pip install openvino.") from error
-        hints = {
-            "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": "f32",
-            "PERFORMANCE_HINT": "LATENCY",
-            # Bound to one core, it would wait for whoever else is there.
-            "ENABLE_CPU_PINNING": False,
-        }
-        try:
-            compiled = openvino.Core().compile_model(os.fspath(source), "CPU", hints)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1][:200]
-            raise ExportError(f"OpenVINO cannot read this model ({reason}).") from error
-        self._request = compiled.create_infer_request()
-
-    def run(self, images: NDArray[Any]) -> NDArray[np.float32]:
-        """One forward pass.
-
-        Args:
-            images: (N, H, W, bands), as the model takes them: uint8, of red, green and blue.
-
-        Returns:
-            Logits (N, C, H, W).
-        """
-        found: NDArray[np.float32] = self._request.infer([images])[0]
-        return found

@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from core.brought import kinds as brought_kinds
+from core.brought.kinds import FILE_KINDS
 from core.cards import ModelCard
 from core.class_mapping import class_mapping
 from core.errors import CheckpointError
@@ -15,8 +17,6 @@ from core.models.external.onnx_network import ArrayNetwork
 from core.models.external.torch_networks import TORCH_KINDS, build_here
 from core.models.mapped import MappedModel
 
-FILE_KINDS = ("onnx", "openvino")
-"""Models that a runtime of its own runs, from arrays to arrays, in a confined process."""
 KINDS = (*FILE_KINDS, *TORCH_KINDS, COMMITTEE)
 """Architectures of a card that are not built here but brought."""
 
@@ -70,12 +70,10 @@ def _network(folder: Path, card: ModelCard, device: torch.device, limits: RunLim
     """The bare network, and whether it gives logits alone."""
     kind, arguments = card.model.architecture, card.model.arguments
     confined = bool(arguments.get("confined"))
-    if kind == "onnx":
-        if device.type == "cuda" and not confined:
-            from core.brought.onnx_session import OnnxSession
-
-            return ArrayNetwork(OnnxSession(folder / arguments["file"], cuda=True), arguments), True
-    elif kind not in FILE_KINDS and not confined:
+    if kind not in FILE_KINDS and not confined:
         return build_here(folder, kind, arguments), False
+    if kind in FILE_KINDS and brought_kinds.KINDS[kind].on_gpu and device.type == "cuda" and not confined:
+        opened = brought_kinds.KINDS[kind].opener()
+        return ArrayNetwork(opened(folder / arguments["file"], cuda=True), arguments), True
     run = ConfinedRun(OpenedModel(folder, kind, arguments), limits=limits, threads=torch.get_num_threads())
     return ArrayNetwork(run, arguments), True

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.brought import onnx_file, openvino_file
 from core.brought.found import FoundModel, ModelAnswers, card_of, check_name, missing, settle
+from core.brought.kinds import FILE_KINDS, KINDS, kind_of_file
 from core.brought.model_folder import inspect_folder
 from core.brought.shared_card import CARD, with_card
 from core.cards import ModelCard, brought_stem, load_card, resolve
 from core.errors import CheckpointError, ConfigError, ModelError, PictureRefusedError
 from core.files import discard, write_aside
-from core.models.external import FILE_KINDS, limits_for
+from core.models.external import limits_for
 from core.models.external.confined_network import ConfinedRun, OpenedModel, RunLimits
 from core.models.external.onnx_network import ArrayNetwork, Run
 from core.models.external.torch_networks import TORCH_KINDS, build_here, run_of
@@ -71,10 +71,10 @@ def _with_card(found: FoundModel, said: ModelAnswers, source: Path) -> ModelAnsw
 def _inspected(source: Path) -> FoundModel:
     """What the files of the model itself say. Raises `ModelError`."""
     if source.is_dir():
-        for pattern, read in (("*.onnx", onnx_file.inspect), ("*.xml", openvino_file.inspect)):
-            graphs = sorted(source.glob(pattern))
+        for kind in (KINDS[name] for name in FILE_KINDS):
+            graphs = sorted(source.glob(f"*{kind.suffix}"))
             if len(graphs) == 1 and not (source / "config.json").is_file():
-                return read(graphs[0])
+                return kind.inspect(graphs[0])
         return inspect_folder(source)
     if not source.is_file():
         raise ModelError(
@@ -85,7 +85,7 @@ def _inspected(source: Path) -> FoundModel:
             f"{source.name} may run code when it is opened, so it never is: export the model to ONNX "
             "(torch.onnx.export), or save it with save_pretrained(folder, safe_serialization=True), and bring that."
         )
-    return openvino_file.inspect(source) if source.suffix.lower() == ".xml" else onnx_file.inspect(source)
+    return kind_of_file(source).inspect(source)
 
 
 def import_model(

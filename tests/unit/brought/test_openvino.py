@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import checkpoint
-from core.brought import openvino_session
+from core import checkpoint, openvino_session
 from core.brought.found import ModelAnswers, missing
 from core.brought.openvino_graph import MOST_LAYERS
 from core.cards import resolve
