@@ -1,6 +1,6 @@
 """Which picture a page is about: a shipped scene, one of a dataset or an opened folder, or an upload."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -27,11 +27,13 @@ def choose_picture(
     *,
     usual: str | None = None,
     student: Model | None = None,
+    models: Sequence[Model] = (),
 ) -> OpenPicture:
     """The source in `first`, the picture in `second`, an uploader in `wide`. Opening it may take time.
 
     `usual` is the shipped scene that is shown where nobody chose; the first one where it is None. Of a `student` the
     dataset is proposed that it learned from, and that before shipped scenes where these have other classes.
+    Of `models` that see other bands than colours it is said before an upload that they cannot take one.
     """
     collections = _collections()
     own = student.trained_on.dataset if student is not None and student.trained_on.dataset in collections else ""
@@ -40,8 +42,18 @@ def choose_picture(
         source = _choose_source(collections, dataset_first=foreign)
     with wide if source == _UPLOAD else second:
         if source == _UPLOAD:
+            _say_what_cannot_see(models)
             return _uploaded()
         return _of_collection(collections, own) if source == _SET else _shipped(usual)
+
+
+def _say_what_cannot_see(models: Sequence[Model]) -> None:
+    """Before anybody uploads: which of the models see other bands than colours."""
+    if others := [model for model in models if model.bands]:
+        say.warning(
+            f"{others[0].title} sees the bands {', '.join(others[0].bands)}, and an upload is read in colours here: "
+            "open such a picture on Your images, or choose one of a dataset with these bands."
+        )
 
 
 def scene_title(name: str) -> str:

@@ -34,7 +34,10 @@ class TrainedOn:
 
 @dataclass(frozen=True)
 class Model:
-    """A model that can be chosen. `identity` changes when its weights do; `miou5` is a fraction, or None."""
+    """A model that can be chosen. `identity` changes when its weights do; `miou5` is a fraction, or None.
+
+    `bands` are the names of those that it sees; empty: colours.
+    """
 
     name: str
     title: str
@@ -50,6 +53,7 @@ class Model:
     from_run: bool
     brought: bool = False
     trained_on: TrainedOn = TrainedOn()
+    bands: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -106,6 +110,7 @@ def describe(name: str, stem: Path) -> Model:
         from_run=not shipped and not is_brought(stem),
         brought=is_brought(stem),
         trained_on=_trained_on(card),
+        bands=() if card.bands.is_colours else card.bands.names,
     )
 
 

@@ -50,7 +50,7 @@ def archive(model: Model, who: Person) -> bytes:
 
 
 def mask_model(model: Model) -> bytes:
-    """ONNX bytes: image uint8 (N, H, W, 3) → mask uint8 (N, H, W). Raises as `archive`."""
+    """ONNX bytes: image (N, H, W, C) of the model's bands → mask uint8 (N, H, W). Raises as `archive`."""
 
     def build() -> bytes:
         from core.export import make
@@ -96,15 +96,17 @@ def resolution_of(model: Model) -> float | None:
 def for_browser(model: Model, who: Person) -> dict[str, Any]:
     """Plain values for the component: the model, its classes, a picture to try.
 
-    It counts against this person's hour: `RunStateError`. Raises `ExportError` for a model of other bands than colours.
+    `bands` is None for colours, else names, depth, and the places of those that are seen; then there is no picture.
+    It counts against this person's hour: `RunStateError`. Raises `ExportError` for a model that is too large.
     """
-    if not (bands := load_card(resolve(model.name, runs=paths.home())).bands).is_colours:
-        raise ExportError(f"{model.title} sees {bands}, and a browser reads colours: take its exported file instead.")
+    bands = load_card(resolve(model.name, runs=paths.home())).bands
     _count(who)
     exported = mask_model(model)
     if len(exported) > LARGEST_IN_BROWSER:
         raise ExportError(f"{model.title} has {size_text(len(exported))}, too much for a page: choose a smaller one.")
-    sample = next(iter(sorted((paths.SAMPLES / "images").glob("*.jpg"))), None)
+    scenes = sorted((paths.SAMPLES / "images").glob("*.jpg")) if bands.is_colours else []
+    sample = next(iter(scenes), None)
+    others = {"names": list(bands.names), "depth": bands.depth, "shown": list(bands.colours)}
     return {
         "id": model.identity,
         "title": model.title,
@@ -113,6 +115,7 @@ def for_browser(model: Model, who: Person) -> dict[str, Any]:
         "margin": OVERLAP,
         "model": base64.b64encode(exported).decode(),
         "size": size_text(len(exported)),
+        "bands": None if bands.is_colours else others,
         "classes": palettes.entries(model.classes)[: model.ignore_index],
         "sample": base64.b64encode(sample.read_bytes()).decode() if sample else "",
     }

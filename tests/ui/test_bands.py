@@ -1,9 +1,12 @@
 """Pages show a model of other bands the pictures that hold them, and say in a sentence which do not."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app.services import inference, map_views, picture_collections
 from core import checkpoint
@@ -11,6 +14,7 @@ from core.data.named import find
 from core.errors import ConfigError, ImageError
 from core.infer.predict import predict
 from core.normalise import Normaliser
+from tests.ui.conftest import World, words
 from tests.unit.banded import banded_dataset
 from tests.unit.data.pictures import random_image
 from tests.unit.infer.test_bands import FOUR, model_of, picture_of
@@ -45,3 +49,13 @@ def test_the_close_look_shows_the_bands_that_the_card_shows(tmp_path: Path) -> N
     # Near infrared, red, green: as `shown` has them.
     for channel, band in enumerate((3, 0, 1)):
         assert np.corrcoef(seen[..., channel].ravel(), values[..., band].ravel())[0, 1] > 0.9
+
+
+def test_what_an_upload_lacks_for_a_model_is_said_before_it_is_chosen(
+    view: Callable[..., AppTest], world: World
+) -> None:
+    world.models["student"] = replace(world.models["student"], bands=FOUR.names)
+    told = "student sees the bands red, green, blue, near infrared, and an upload is read in colours here"
+    assert told in words(view("compare", **{"from": "upload"}))
+    world.models["student"] = replace(world.models["student"], bands=())
+    assert told not in words(view("compare", **{"from": "upload"}))

@@ -113,12 +113,14 @@ def test_what_the_browser_gets(monkeypatch: pytest.MonkeyPatch) -> None:
         exports.for_browser(make_model("student"), ANYBODY)
 
 
-def test_a_model_of_other_bands_than_colours_is_no_model_for_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    bands = BandSet(("red", "green", "blue", "near infrared"))
+def test_a_model_of_other_bands_says_which_before_a_picture_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    bands = BandSet(("red", "green", "blue", "near infrared"), "uint16", ("near infrared", "red", "green"))
     card = replace(load_card(resolve("student")), bands=bands)
     monkeypatch.setattr(exports, "load_card", lambda _: card)
-    with pytest.raises(exports.ExportError, match="sees red, green, blue, near infrared, and a browser reads colours"):
-        exports.for_browser(make_model("student"), ANYBODY)
+    monkeypatch.setattr(exports, "mask_model", lambda _: b"onnx")
+    payload = exports.for_browser(make_model("student"), ANYBODY)
+    assert payload["bands"] == {"names": list(bands.names), "depth": "uint16", "shown": [3, 0, 1]}
+    assert payload["sample"] == ""
 
 
 def test_every_answer_is_isolated_and_files_have_their_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

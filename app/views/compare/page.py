@@ -47,7 +47,8 @@ def main() -> None:
         if teacher is not None and students:
             pair = _pair(strip, teacher=teacher, student=students[0])
         usual, learner = pair.typical if pair else None, students[0] if students else teacher
-        open_picture = choose_picture(first, second, upload_row, usual=usual, student=learner)
+        shown_by = [model for model in (*students, teacher) if model is not None]
+        open_picture = choose_picture(first, second, upload_row, usual=usual, student=learner, models=shown_by)
         # Reading it takes longer than drawing the menus, which are there by now.
         with plainly():
             picture = open_picture()

@@ -2,9 +2,13 @@
 // page is isolated from other origins. Pictures larger than a window go in overlapping windows, of which the middle
 // counts.
 
+const COLOURS = ["red", "green", "blue"];
+const KINDS = { uint8: Uint8Array, uint16: Uint16Array, float32: Float32Array };
+
 export class Engine {
-  // `base`: address of the runtime's files. `bytes`: the model, image uint8 (1, H, W, 3) → mask uint8 (1, H, W).
-  // `tiling`: side of a `window`, and the `margin` of it that does not count, in pixels (core/infer/tiling.py).
+  // `base`: address of the runtime's files. `bytes`: the model, image (1, H, W, C) → mask uint8 (1, H, W).
+  // `tiling`: side of a `window`, and the `margin` of it that does not count, in pixels (core/infer/tiling.py); its
+  // `bands` { names, depth } are what the model takes, colours where they are not there.
   static async start(base, bytes, tiling) {
     const adapter = navigator.gpu ? await navigator.gpu.requestAdapter().catch(() => null) : null;
     if (adapter) {
@@ -19,19 +23,20 @@ export class Engine {
 
   static async open(base, bytes, tiling, backend) {
     const ort = await import(`${base}ort.${backend}.min.mjs`);
-    const threads = self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, 8) : 1;
+    const threads = globalThis.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, 8) : 1;
     ort.env.wasm.wasmPaths = base;
     ort.env.wasm.numThreads = threads;
     ort.env.logLevel = "error";
     const options = { executionProviders: [backend], graphOptimizationLevel: "all" };
     const session = await ort.InferenceSession.create(bytes, options);
     const engine = new Engine(ort, session, tiling, backend, threads);
-    await engine.pass(new Uint8Array(64 * 64 * 3), 64, 64);
+    await engine.pass(engine.made(64), 64, 64);
     return engine;
   }
 
   constructor(ort, session, tiling, backend, threads) {
-    Object.assign(this, { ort, session, tiling, backend, threads });
+    const { names, depth } = tiling.bands ?? { names: COLOURS, depth: "uint8" };
+    Object.assign(this, { ort, session, tiling, backend, threads, channels: names.length, depth });
   }
 
   get name() {
@@ -39,19 +44,21 @@ export class Engine {
     return `WebAssembly, ${this.threads} thread${this.threads > 1 ? "s" : ""}`;
   }
 
-  async pass(rgb, height, width) {
-    const { mask } = await this.session.run({ image: new this.ort.Tensor("uint8", rgb, [1, height, width, 3]) });
+  async pass(values, height, width) {
+    const image = new this.ort.Tensor(this.depth, values, [1, height, width, this.channels]);
+    const { mask } = await this.session.run({ image });
     const data = await mask.getData();
     mask.dispose();
     return data;
   }
 
-  // RGBA bytes (H, W, 4) → class indices (H, W).
-  async segment(rgba, height, width) {
+  // A picture { width, height, rgba }, or with the { values, channels } of other bands → class indices (H, W).
+  async segment({ width, height, rgba, values = null }) {
+    const given = { width, values: values ?? rgba, step: values ? this.channels : 4 };
     const mask = new Uint8Array(height * width);
     for (const row of windows(height, this.tiling)) {
       for (const column of windows(width, this.tiling)) {
-        const found = await this.pass(cut(rgba, width, row, column), row.length, column.length);
+        const found = await this.pass(this.cut(given, row, column), row.length, column.length);
         for (let y = row.from; y < row.to; y += 1) {
           const start = (y - row.start) * column.length + (column.from - column.start);
           mask.set(found.subarray(start, start + column.to - column.from), y * width + column.from);
@@ -61,13 +68,32 @@ export class Engine {
     return mask;
   }
 
+  // A picture of side², of made-up values.
+  made(side) {
+    return KINDS[this.depth].from({ length: side * side * this.channels }, (_, index) => (index * 7919) % 256);
+  }
+
+  // The values of one window of a picture, of which every pixel takes `step` places.
+  cut({ width, values, step }, row, column) {
+    const { channels } = this;
+    const found = new KINDS[this.depth](row.length * column.length * channels);
+    let at = 0;
+    for (let y = row.start; y < row.start + row.length; y += 1) {
+      let from = (y * width + column.start) * step;
+      for (let x = 0; x < column.length; x += 1, from += step) {
+        for (let band = 0; band < channels; band += 1) found[at++] = values[from + band];
+      }
+    }
+    return found;
+  }
+
   // Milliseconds: the median of warm passes over one picture of side².
   async latency(side, passes = 7) {
-    const rgb = Uint8Array.from({ length: side * side * 3 }, (_, index) => (index * 7919) % 256);
+    const picture = this.made(side);
     const taken = [];
     for (let turn = 0; turn < passes + 2; turn += 1) {
       const begun = performance.now();
-      await this.pass(rgb, side, side);
+      await this.pass(picture, side, side);
       if (turn >= 2) taken.push(performance.now() - begun);
     }
     return taken.sort((a, b) => a - b)[passes >> 1];
@@ -83,19 +109,4 @@ function windows(length, { window, margin }) {
   return starts.map((start, index) => ({
     start, length: window, from: index ? middle(index - 1) : 0, to: index < gaps ? middle(index) : length,
   }));
-}
-
-// RGB bytes of one window of an RGBA picture.
-function cut(rgba, width, row, column) {
-  const rgb = new Uint8Array(row.length * column.length * 3);
-  let at = 0;
-  for (let y = row.start; y < row.start + row.length; y += 1) {
-    let from = (y * width + column.start) * 4;
-    for (let x = 0; x < column.length; x += 1, from += 4) {
-      rgb[at++] = rgba[from];
-      rgb[at++] = rgba[from + 1];
-      rgb[at++] = rgba[from + 2];
-    }
-  }
-  return rgb;
 }

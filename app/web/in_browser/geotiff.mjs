@@ -1,7 +1,10 @@
-// A GeoTIFF in memory → its colours and its place: 8 bits, 1 to 4 bands, in tiles or strips, plain, deflated, LZW
-// or packed bits, with a horizontal predictor. What it cannot read it says in a sentence. Nothing leaves the page.
+// A GeoTIFF in memory → its colours, or the bands of a model, and its place: colours of 8 bits, 1 to 4 bands; for a
+// model 1 to 16 bands of any type; in tiles or strips, plain, deflated, LZW or packed bits, with a predictor. What it
+// cannot read it says in a sentence. Nothing leaves the page.
 // What holds no data is transparent, by the rules of core/imagery/pixels.py: a mask inside, transparency, or a value.
 
+import { takeBands } from "./bands.mjs";
+import { bytesIn, kindOf, numbers } from "./samples.mjs";
 import { unpacked } from "./unpacking.mjs";
 
 const SIZES = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 11: 4, 12: 8, 16: 8, 17: 8 };
@@ -9,15 +12,17 @@ const TAGS = {
   254: "subfile", 256: "width", 257: "height", 258: "bits", 259: "compression", 262: "meaning", 273: "stripAt",
   277: "bands", 278: "rows", 279: "stripLong", 284: "planar", 317: "predictor", 322: "tileWidth", 323: "tileHeight",
   324: "tileAt", 325: "tileLong", 338: "extra", 339: "format", 33550: "scale", 33922: "tie", 34264: "matrix",
-  34735: "keys", 42113: "nodata",
+  34735: "keys", 42112: "metadata", 42113: "nodata",
 };
 const MOST_PIXELS = 16_000_000;
+const MOST_VALUES = 80_000_000;
 const MOST_DIRECTORIES = 64;
 const IS_MASK = 4;
 const FEW_VALUES = 16;
 
 // Bytes of a file → { width, height, rgba, transform, epsg }; `transform` (a, b, c, d, e, f) and `epsg` may be null.
-export async function readGeotiff(buffer) {
+// With `wanted`, the { names, depth, shown } of a model's bands, also { values (H, W, channels), channels }.
+export async function readGeotiff(buffer, wanted = null) {
   const view = new DataView(buffer);
   const tags = directory(view);
   const { width, height } = tags;
@@ -29,29 +34,31 @@ export async function readGeotiff(buffer) {
     throw new Error("its compression is not read here: save it plain, with DEFLATE or with LZW");
   }
   const bands = tags.bands ?? 1;
+  if (wanted) {
+    if (width * height * bands > MOST_VALUES) throw new Error("its bands are too large for a page: crop it");
+    const all = await pixels(buffer, tags, bands);
+    return { width, height, ...takeBands(all, tags, wanted, await maskOf(buffer, view, tags)), ...place(tags) };
+  }
   if (tags.bits.some((bits) => bits !== 8)) throw new Error(`it has ${tags.bits[0]} bits a value, and 8 are read here`);
   if ((tags.format?.[0] ?? 1) !== 1) throw new Error("its values are no whole numbers");
   if (bands > 4 || (tags.meaning > 2 && tags.meaning !== 5)) throw new Error("its bands are not red, green and blue");
   const values = await pixels(buffer, tags, bands);
   const seen = transparency(values, bands, tags);
   const rgba = colours(values, width * height, bands, { ...tags, seen });
-  const masked = await applyMask(rgba, buffer, view, tags);
-  hideNoData(rgba, values, bands, tags, masked || seen);
+  const mask = await maskOf(buffer, view, tags);
+  for (let at = 0; mask && at < mask.length; at += 1) if (!mask[at]) rgba[4 * at + 3] = 0;
+  hideNoData(rgba, values, bands, tags, mask || seen);
   return { width, height, rgba, ...place(tags) };
 }
 
-// A mask that lies in the file, as the directory of the same size that says so. Whether there was one.
-async function applyMask(rgba, buffer, view, { width, height, next }) {
+// A mask that lies in the file, as the directory of the same size that says so; else null.
+async function maskOf(buffer, view, { width, height, next }) {
   for (let count = 0; next && count < MOST_DIRECTORIES; count += 1) {
     const tags = directory(view, next);
-    if (tags.subfile & IS_MASK && tags.width === width && tags.height === height) {
-      const shown = await pixels(buffer, tags, 1);
-      for (let at = 0; at < shown.length; at += 1) if (!shown[at]) rgba[4 * at + 3] = 0;
-      return true;
-    }
+    if (tags.subfile & IS_MASK && tags.width === width && tags.height === height) return pixels(buffer, tags, 1);
     ({ next } = tags);
   }
-  return false;
+  return null;
 }
 
 // The no-data value in any band of colour hides a pixel. 0 and 255 are colours too: they do so only where all of these
@@ -79,7 +86,7 @@ function directory(view, from = null) {
   const start = from ?? whole(big ? 8 : 4);
   const count = big ? Number(view.getBigUint64(start, little)) : view.getUint16(start, little);
   if (count > 4096) throw new Error("its directory is damaged");
-  const found = { bits: [from ? 1 : 8], next: whole(start + (big ? 8 + 20 * count : 2 + 12 * count)) };
+  const found = { little, bits: [from ? 1 : 8], next: whole(start + (big ? 8 + 20 * count : 2 + 12 * count)) };
   for (let index = 0; index < count; index += 1) {
     const at = start + (big ? 8 + 20 * index : 2 + 12 * index);
     const name = TAGS[view.getUint16(at, little)];
@@ -106,8 +113,7 @@ function entry(view, at, little, big, whole) {
 }
 
 async function pixels(buffer, tags, bands) {
-  const { width, height, planar = 1, predictor = 1 } = tags;
-  if (predictor > 2) throw new Error("its predictor is not read here");
+  const { width, height, planar = 1 } = tags;
   const tiled = Boolean(tags.tileAt);
   const wide = tiled ? tags.tileWidth : width;
   const tall = tiled ? tags.tileHeight : Math.min(tags.rows ?? height, height);
@@ -117,37 +123,19 @@ async function pixels(buffer, tags, bands) {
   const across = Math.ceil(width / wide);
   const down = Math.ceil(height / tall);
   const depth = planar === 2 ? 1 : bands;
-  const values = new Uint8Array(width * height * bands);
+  const values = new (kindOf(tags))(width * height * bands);
   for (let index = 0; index < across * down * (planar === 2 ? bands : 1); index += 1) {
     if (!lengths[index]) continue;
     if (!(starts[index] + lengths[index] <= buffer.byteLength)) throw new Error("a part of it is missing");
     const packed = new Uint8Array(buffer, starts[index], lengths[index]);
-    const block = await unpackedValues(packed, tags, wide, tall * depth);
+    const bytes = await unpacked(packed, tags.compression ?? 1, bytesIn(tags, wide, depth, tall));
+    const block = numbers(bytes, tags, wide, depth, tall);
     const plane = Math.floor(index / (across * down));
     const x = (index % across) * wide;
     const y = (Math.floor(index / across) % down) * tall;
-    if (predictor === 2) undo(block, wide, depth);
     put(values, block, { x, y, wide, tall, depth, plane, width, height, bands });
   }
   return values;
-}
-
-// A byte a value; eight values of one bit lie in a byte, and a row of them begins with a byte.
-async function unpackedValues(packed, { compression = 1, bits }, wide, rows) {
-  if (bits[0] === 8) return unpacked(packed, compression, wide * rows);
-  if (bits[0] !== 1) throw new Error(`it has ${bits[0]} bits a value, and 8 are read here`);
-  const long = Math.ceil(wide / 8);
-  const block = await unpacked(packed, compression, long * rows);
-  return Uint8Array.from({ length: wide * rows }, (_, at) => {
-    const column = at % wide;
-    return (block[Math.floor(at / wide) * long + (column >> 3)] >> (7 - (column & 7))) & 1;
-  });
-}
-
-function undo(block, wide, depth) {
-  for (let row = 0; row + wide * depth <= block.length; row += wide * depth) {
-    for (let at = row + depth; at < row + wide * depth; at += 1) block[at] += block[at - depth];
-  }
 }
 
 function put(values, block, { x, y, wide, tall, depth, plane, width, height, bands }) {

@@ -3,11 +3,10 @@
 import { button, element, save } from "../shared/dom.mjs";
 import { keep } from "../offline/keeping.mjs";
 import { Engine } from "./engine.mjs";
-import { readGeotiff } from "./geotiff.mjs";
 import { toGeojson } from "./polygons.mjs";
+import { readPicture } from "./reading.mjs";
 
 const pages = new WeakMap();
-const MOST_PIXELS = 16_000_000;
 const SIDE = 512;
 const NO_DATA = 255;
 
@@ -30,9 +29,8 @@ class Page {
       ondragleave: () => this.drop.classList.remove("over"),
       ondrop: (event) => this.dropped(event) },
       element("label", { class: "button main", for: "picture" }, "Choose an image"), this.file,
-      element("span", {},
-        "or drop one here: PNG, JPEG, WebP or GeoTIFF, up to 16 megapixels. It stays on this device."),
-      button("Use a shipped scene", () => this.take(this.sample), { class: "button" }));
+      this.hint = element("span", {}),
+      this.shipped = button("Use a shipped scene", () => this.take(this.sample), { class: "button" }));
     this.status = element("p", { class: "status", role: "status" });
     this.canvas = element("canvas", {
       class: "result", role: "img", "aria-label": "The picture with its mask", hidden: true,
@@ -66,6 +64,7 @@ class Page {
     this.id = data.id;
     this.data = data;
     this.engine = null;
+    this.tellKinds(data);
     this.sample = new Blob([bytesOf(data.sample)], { type: "image/jpeg" });
     this.say(`Loading ${data.title} (${data.size}) and the runtime …`);
     this.tellSpeeds();
@@ -87,45 +86,28 @@ class Page {
     }
   }
 
+  // What can be brought, before anybody brings it.
+  tellKinds({ bands, sample }) {
+    const kinds = bands ? `a GeoTIFF with ${bands.names.join(", ")} (${bands.depth})` : "PNG, JPEG, WebP or GeoTIFF";
+    this.hint.textContent = `or drop one here: ${kinds}, up to 16 megapixels. It stays on this device.`;
+    this.shipped.hidden = !sample;
+    // Read as the bands of another model.
+    if (this.picture && String(this.picture.bands) !== String(bands?.names)) this.picture = this.mask = null;
+  }
+
   dropped(event) {
     event.preventDefault();
     this.drop.classList.remove("over");
     if (event.dataTransfer.files[0]) this.take(event.dataTransfer.files[0]);
   }
 
-  // A GeoTIFF: its colours and its place.
-  async takeGeotiff(file) {
+  async take(file) {
     try {
-      const found = await readGeotiff(await file.arrayBuffer());
-      const bitmap = await createImageBitmap(new ImageData(found.rgba, found.width, found.height));
-      await this.begin({ ...found, bitmap, name: file.name });
+      await this.begin(await readPicture(file, this.data?.bands));
     } catch (error) {
       console.error(error);
-      this.say(`${file.name} cannot be read here: ${error.message}.`, true);
+      this.say(error.message, true);
     }
-  }
-
-  async take(file) {
-    if (/\.tiff?$/i.test(file.name ?? "")) return this.takeGeotiff(file);
-    let bitmap;
-    try {
-      bitmap = await createImageBitmap(file, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
-    } catch {
-      const name = file.name || "This file";
-      this.say(`${name} is no picture that this browser can read: choose a PNG, JPEG, WebP or GeoTIFF.`, true);
-      return undefined;
-    }
-    const { width, height } = bitmap;
-    if (width * height > MOST_PIXELS) {
-      const size = Math.round((width * height) / 1e6);
-      this.say(`This picture has ${size} megapixels; 16 are the most here. Crop it, or make it smaller.`, true);
-      return undefined;
-    }
-    const canvas = new OffscreenCanvas(width, height);
-    const context = canvas.getContext("2d", { willReadFrequently: true });
-    context.drawImage(bitmap, 0, 0);
-    const rgba = context.getImageData(0, 0, width, height).data;
-    return this.begin({ width, height, bitmap, name: file.name || "scene", rgba, transform: null, epsg: null });
   }
 
   async begin(picture) {
@@ -143,7 +125,7 @@ class Page {
     await new Promise((resolve) => setTimeout(resolve, 30));
     const begun = performance.now();
     try {
-      this.mask = await engine.segment(rgba, height, width);
+      this.mask = await engine.segment(this.picture);
     } catch (error) {
       console.error(error);
       this.say(`The model failed on this picture (${error.message}): a smaller one may fit into memory.`, true);
