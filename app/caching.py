@@ -22,6 +22,7 @@ from app.services import (
     exports,
     galleries,
     inference,
+    kept_estimates,
     launch,
     map_views,
     overlays,
@@ -33,7 +34,6 @@ from app.services import (
     searches,
     softening,
     speeds,
-    teachers,
     workers,
 )
 from app.services.access import Person
@@ -306,25 +306,26 @@ def _check(request: launch.Request, asked_by: str | None) -> launch.Check:
     return launch.check(request, asked_by)
 
 
+def _count_estimate() -> None:
+    _count("estimates")
+
+
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=_KEYS)
 def pace(teacher: Model, crop: int, device: str) -> estimates.Pace:
     """Timed steps on this machine."""
-    _count("estimates")
-    return estimates.measure_pace(teacher=teacher.name, crop=crop, device=device)
+    return kept_estimates.pace(teacher, crop, device, before=_count_estimate)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def teacher_pace(network: str, outputs: int, crop: int, device: str) -> estimates.TeacherPace:
     """Timed steps of a fresh teacher, a key of `teachers.NETWORKS`, on this machine."""
-    _count("estimates")
-    return estimates.measure_teacher_pace(teachers.NETWORKS[network][1], outputs=outputs, crop=crop, device=device)
+    return kept_estimates.teacher_pace(network, outputs, crop, device, before=_count_estimate)
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=_KEYS)
 def loss_seconds(teacher: Model, crop: int, device: str) -> dict[str, float]:
     """What each loss on the teacher adds to a step, timed on this machine, in seconds a picture."""
-    _count("estimates")
-    return estimates.measure_losses(teacher=teacher.name, crop=crop, device=device)
+    return kept_estimates.loss_seconds(teacher, crop, device, before=_count_estimate)
 
 
 @st.cache_data(max_entries=16, ttl=600, show_spinner=False)

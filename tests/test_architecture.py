@@ -376,7 +376,7 @@ def test_a_page_is_drawn_by_streamlit_and_not_by_an_import() -> None:
     assert runs_on_import(Module("app.views.x.page", "def main(): ...\npage(main)")) == [2]
 
 
-# Compare shows what its models say of a picture, Distill times steps on this machine, and Search what a student costs.
+# Compare shows what its models say of a picture; Distill and Search try the models of a run before it can be launched.
 RUN_MODELS = {"compare", "distill", "search"}
 
 

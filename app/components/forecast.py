@@ -41,7 +41,7 @@ def total_time(label: str, seconds: float, pace: Pace) -> None:
     """A time in all, in seconds, and what it rests on."""
     low, high = (duration(one) for one in likely(seconds, pace))
     st.metric(plain(label), plain(high if low == high else f"{low} to {high}"))
-    note = f"From steps timed on this machine just now ({pace.device}, {pace.crop} × {pace.crop} pixels). "
+    note = f"From steps timed on this machine ({pace.device}, {pace.crop} × {pace.crop} pixels). "
     if low == high:
         note += "Other work on it makes training slower."
     else:

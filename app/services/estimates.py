@@ -22,7 +22,7 @@ _CONSISTENCY = 4 / 3
 """Steps that consistency adds to each: a forward pass of the averaged copy, and a step on the strong view."""
 _LOSS_IMAGES, _LOSS_PIXELS = 8, 8 * 128**2
 _FEWEST_TURNS, _MOST_TURNS, _TURNS_SECONDS = 4, 20, 4.0
-_QUIET = 0.15
+QUIET = 0.15
 """With less than this of the processors kept busy by others, an estimate is one time, and no range."""
 
 
@@ -101,13 +101,13 @@ def _pace(teacher: Any, outputs: int, crop: int, device: str) -> Pace:
 
     chosen = choose(device)
     macs = {base: student_size(base, outputs=outputs).macs_256 for base in _BASES}
-    others = _others()
+    busy = others()
     seconds = {base: _training_step(_compact(base), outputs, crop, device) for base in _BASES}
     small, large = _BASES
     per_mac = max(0.0, (seconds[large] - seconds[small]) / (macs[large] - macs[small]))
     fixed = max(0.0, seconds[small] - per_mac * macs[small])
     passes = _teacher_pass(teacher, crop, device)
-    return Pace(crop, describe(chosen), fixed, per_mac, passes, others() if chosen.type == "cpu" else 0.0)
+    return Pace(crop, describe(chosen), fixed, per_mac, passes, busy() if chosen.type == "cpu" else 0.0)
 
 
 def likely(seconds: float, pace: Pace) -> tuple[float, float]:
@@ -115,11 +115,11 @@ def likely(seconds: float, pace: Pace) -> tuple[float, float]:
 
     Both are the same where the machine was idle when the steps were timed.
     """
-    return (seconds if pace.busy <= _QUIET else seconds * (1 - pace.busy), seconds)
+    return (seconds if pace.busy <= QUIET else seconds * (1 - pace.busy), seconds)
 
 
-def _others() -> Callable[[], float]:
-    """Ask what it gives when the work is done: which share of the processors others kept busy since."""
+def others() -> Callable[[], float]:
+    """Ask what it gives when the work is done: which share of the processors others kept busy since, 0 to 0.9."""
     import os
 
     from core.benchmark.turns import busy_seconds

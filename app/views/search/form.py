@@ -158,7 +158,7 @@ def _estimate(request: SearchRequest, teacher: Model) -> None:
     st.metric("Estimated time of the search", duration(total))
     note = "Every trial trained to its end; stopping early saves a part." if plan.prunes else "Every trial is trained."
     more = f" Confirming the winner takes about {duration(confirming)} more." if confirming else ""
-    say.caption(f"{note}{more} From steps timed on this machine just now ({pace.device}); other work makes it slower.")
+    say.caption(f"{note}{more} From steps timed on this machine ({pace.device}); other work makes it slower.")
 
 
 def continue_form(found: Standing) -> dict[str, Any]:
