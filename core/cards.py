@@ -28,9 +28,9 @@ class ModelCard:
     """Everything there is to say about a trained model, and enough to build it again.
 
     `mean` and `std` normalise input channels, in the units of the pictures (0..255 for 8 bits); `bands` says what these
-    are, and of which type. `macs_256` counts one 256 x 256 picture, `bytes` the weights
-    file. `metrics` are `core.metrics.Scores` as JSON with the split they were measured on. `metres_per_pixel` is the
-    ground resolution of the training pictures, where it is known: pictures that know theirs are resampled to it.
+    are, and of which type. `macs_256` counts one 256 x 256 picture (0: not known), `bytes` the weights file. `metrics`
+    are `core.metrics.Scores` as JSON with the split they were measured on. `metres_per_pixel` is the ground resolution
+    of the training pictures, where it is known: pictures that know theirs are resampled to it.
     """
 
     name: str

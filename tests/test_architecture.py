@@ -121,7 +121,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "app": ("tools",),
     "tools": ("streamlit", "app"),
     "core.cards": ("torch",),
-    "core.brought": ("onnx",),
+    **dict.fromkeys(("core.brought.onnx_file", "core.brought.onnx_graph", "core.brought.onnx_structure"), ("onnx",)),
     "core.infer.tiling": ("torch",),
     "core.imagery": ("torch",),
     **dict.fromkeys(("core.export.session", "core.openvino_session"), ("torch",)),

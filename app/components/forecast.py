@@ -20,7 +20,7 @@ def size_figures(size: Size, teacher: Model) -> None:
         ("MACs, 256²", short_count(size.macs_256), short_count(teacher.macs_256), teacher.macs_256 / size.macs_256),
         ("Size", size_text(1e6 * size.megabytes), size_text(teacher.bytes), teacher.bytes / 1e6 / size.megabytes),
     ]
-    # Nobody counted the work of a model that was brought.
+    # The work of some models that were brought cannot be told.
     rows = [row for row in rows if row[-1] > 0]
     cells = [("", "Student", "Teacher", "Ratio")]
     cells += [(name, f"**{own}**", theirs, _times(factor)) for name, own, theirs, factor in rows]

@@ -88,7 +88,7 @@ def _measures(model: Model, speed: Speed | None) -> dict[str, float | None]:
         "Latency p95 (ms)": speed.p95_ms if speed else None,
         "Throughput (MP/s)": speed.megapixels_per_second if speed else None,
         "Parameters (M)": model.parameters / 1e6,
-        "MACs (G)": model.macs_256 / 1e9,
+        "MACs (G)": model.macs_256 / 1e9 if model.macs_256 else None,
         "Size (MB)": model.bytes / 1e6,
     }
 

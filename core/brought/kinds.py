@@ -25,6 +25,7 @@ class BroughtKind:
         suffix: How the name of its one file ends; empty where it is a folder, or has no file.
         reader: `module:function` that says what such a file holds, without running it.
         runner: `module:function` that imports the library and gives what opens a file in it (`Opener`).
+        counter: `module:function` that counts the multiply-accumulates of a file for an input of a shape.
         on_gpu: Whether its library also works in this process, on the GPU.
     """
 
@@ -32,6 +33,7 @@ class BroughtKind:
     suffix: str = ""
     reader: str = ""
     runner: str = ""
+    counter: str = ""
     on_gpu: bool = False
 
     def inspect(self, file: Path) -> FoundModel:
@@ -44,6 +46,11 @@ class BroughtKind:
         prepare: Callable[[], Opener] = _named(self.runner)
         return prepare()
 
+    def macs(self, file: Path, shape: tuple[int, ...]) -> int:
+        """Multiply-accumulates of one pass of a file over an input of this shape; 0 where they cannot be told."""
+        count: Callable[[Path, tuple[int, ...]], int] = _named(self.counter)
+        return count(file, shape)
+
 
 def _named(path: str) -> Any:
     module, name = path.split(":")
@@ -52,9 +59,20 @@ def _named(path: str) -> Any:
 
 KINDS: dict[str, BroughtKind] = {
     "onnx": BroughtKind(
-        "ONNX", ".onnx", "core.brought.onnx_file:inspect", "core.brought.onnx_session:opener", on_gpu=True
+        "ONNX",
+        ".onnx",
+        "core.brought.onnx_file:inspect",
+        "core.brought.onnx_session:opener",
+        "core.brought.macs:onnx_macs",
+        on_gpu=True,
     ),
-    "openvino": BroughtKind("OpenVINO", ".xml", "core.brought.openvino_file:inspect", "core.openvino_session:opener"),
+    "openvino": BroughtKind(
+        "OpenVINO",
+        ".xml",
+        "core.brought.openvino_file:inspect",
+        "core.openvino_session:opener",
+        "core.openvino_session:macs",
+    ),
     "transformers": BroughtKind("transformers"),
     "smp-folder": BroughtKind("smp"),
     "committee": BroughtKind("committee"),

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,6 +34,17 @@ QUERIES = {
     "OneFormerForUniversalSegmentation": "OneFormer",
 }
 """Architectures of transformers that are read: those that give logits, and those that give masks and their classes."""
+_NAMED = ("backbone", "encoder_name", "attn_implementation", "_attn_implementation", "experts_implementation")
+"""Settings that name something which a library may look up on a hub or in another folder, where the name is a place."""
+_PLACE = re.compile(r"[:/\\]")
+_FETCHING = (
+    "checkpoint_path",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+    "cache_dir",
+    "use_kernels",
+    "custom_pipelines",
+)
 _FIXED = ("BeitForSemanticSegmentation", "Data2VecVisionForSemanticSegmentation")
 _TOKENS = ("vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
@@ -42,6 +54,7 @@ def inspect_folder(folder: Path) -> FoundModel:
     config = _json(folder, "config.json")
     if config is None:
         raise ModelError(f"{folder.name} holds no config.json: choose the folder that save_pretrained wrote.")
+    _refuse_places(config)
     weights, parameters, size = _weights(folder)
     found = _smp(config, weights) if "_model_class" in config else _transformers(folder, config, weights)
     return replace(found, parameters=parameters, facts=found.facts | {"weights": size_text(size)})
@@ -117,10 +130,19 @@ def _smp(config: Mapping[str, Any], weights: tuple[str, ...]) -> FoundModel:
         },
         outputs=2 if classes == 1 else classes,
         bands=bands,
+        tile=_side(_smp_size(name, encoder, arguments)),
         output="logits",
         facts={"architecture": name, "encoder": encoder},
         notes=("It has one channel: what it does not find is a class of its own.",) if classes == 1 else (),
     )
+
+
+def _smp_size(name: str, encoder: str, arguments: Mapping[str, Any]) -> Any:
+    """The side that its encoder was built for: DPT's take no other, and timm writes it at the end of their names."""
+    if name.lower() != "dpt" or arguments.get("dynamic_img_size"):
+        return arguments.get("img_size")
+    written = re.search(r"_(\d{3,4})(?:\.|$)", encoder)
+    return arguments.get("img_size") or (int(written[1]) if written else None)
 
 
 def _weights(folder: Path) -> tuple[tuple[str, ...], int, int]:
@@ -206,6 +228,19 @@ def _side(told: Any) -> int | None:
     if isinstance(told, list):
         told = told[0] if told and all(side == told[0] for side in told) else None
     return told if isinstance(told, int) and not isinstance(told, bool) and SMALLEST <= told <= LARGEST_TILE else None
+
+
+def _refuse_places(told: Any) -> None:
+    """Raises `ModelError` where a setting, however deep, would have a library read from elsewhere than this folder."""
+    for key, value in told.items() if isinstance(told, dict) else enumerate(told) if isinstance(told, list) else ():
+        names = list(value.values()) if isinstance(value, dict) else [value]
+        placed = key in _NAMED and any(isinstance(name, str) and _PLACE.search(name) for name in names)
+        if placed or (key in _FETCHING and value):
+            raise ModelError(
+                f"The model's config.json names {value!r:.60} as its {key}, which would have to be fetched from "
+                "another place: save it anew with all that it needs in its folder."
+            )
+        _refuse_places(value)
 
 
 def _fetches(config: Mapping[str, Any]) -> bool:

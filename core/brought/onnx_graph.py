@@ -25,6 +25,19 @@ _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Operators that ONNX Runtime has itself; others come from libraries that are never loaded."""
 TYPES = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64"}
 _EXTERNAL = 1
+_CARRYING = (
+    "Identity",
+    "Cast",
+    "Transpose",
+    "Resize",
+    "Upsample",
+    "Reshape",
+    "Slice",
+    "Squeeze",
+    "Unsqueeze",
+    "Flatten",
+)
+"""Operators that leave the kind of a value as it is: a probability, a logit, the number of a class."""
 
 
 @dataclass
@@ -50,7 +63,7 @@ class OnnxGraph:
         name = self.outputs[0].name
         for _ in range(32):
             operator, source = self.made_by.get(name, ("", ""))
-            if operator not in ("Identity", "Cast", "Transpose", "Resize", "Upsample", "Reshape", "Slice", "Squeeze"):
+            if operator not in _CARRYING:
                 return operator
             name = source
         return ""

@@ -8,7 +8,8 @@ from core.errors import ModelError
 
 _INPUTS = ("float32", "float16", "uint8")
 _OUTPUTS = ("float32", "float16", "float64")
-_CLASS_NUMBERS = ("ArgMax", "TopK")
+_CLASS_NUMBERS = ("ArgMax", "TopK", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "GreaterEqual", "LessEqual")
+"""Of ONNX and of OpenVINO: what comes of them is one class a pixel, whatever type it is turned into."""
 PROBABILITIES = ("Softmax", "Sigmoid", "HardSigmoid", "SoftMax")
 """Operators that end a graph which gives probabilities."""
 
@@ -46,7 +47,7 @@ def the_output(value: Value, last_operator: str) -> Value:
     if last_operator in _CLASS_NUMBERS or value.kind not in _OUTPUTS:
         raise ModelError(
             "The model gives the number of a class, and a student learns from probabilities: export it without the "
-            "argmax at its end."
+            "argmax or threshold at its end."
         )
     if value.shape is not None and len(value.shape) != 4:
         raise ModelError(

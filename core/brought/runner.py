@@ -2,11 +2,12 @@
 
 It limits itself before it opens the model (`core.confinement`): memory, processor time, no file written, no network
 where the kernel lets a process give that up. The first question says which model; each further one is a JSON line and
-an array, and so is each answer, or `{"error": a sentence}`.
+an array, and so is each answer, or `{"error": a sentence}`. `{"macs": a shape}` asks for the work of one pass.
 """
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +21,7 @@ from core.imagery.limits import Limits
 from core.out_of_memory import lacking, out_of_memory_as
 
 Run = Callable[[NDArray[Any]], NDArray[np.float32]]
+Count = Callable[[tuple[int, ...]], int]
 
 
 def serve(questions: BinaryIO, answers: BinaryIO) -> None:
@@ -32,12 +34,16 @@ def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     allow_seconds(limits.seconds)
     try:
         with out_of_memory_as(ModelError(lacking("brought model"))):
-            run = opening()
+            run, count = opening()
             answer(answers, {"ready": True})
             while line := questions.readline():
                 allow_seconds(limits.seconds)
+                told = json.loads(line)
                 try:
-                    run_one(run, json.loads(line), questions, answers)
+                    if "macs" in told:
+                        answer(answers, {"macs": count(tuple(told["macs"]))})
+                    else:
+                        run_one(run, told, questions, answers)
                 except PictureRefusedError as error:
                     answer(answers, {"refused": str(error)})
     except ModelError as error:
@@ -54,19 +60,24 @@ def run_one(run: Run, told: dict[str, Any], questions: BinaryIO, answers: Binary
     answers.flush()
 
 
-def _opener(first: dict[str, Any]) -> Callable[[], Run]:
-    """What opens the model. Libraries are imported now, before memory is counted."""
+def _opener(first: dict[str, Any]) -> Callable[[], tuple[Run, Count]]:
+    """What opens the model, to run it and to count its work. Libraries are imported now, before memory is counted."""
     folder, kind, threads = Path(first["folder"]), first["kind"], first["threads"]
     if kind in FILE_KINDS:
-        opened = KINDS[kind].opener()
-        return lambda: opened(folder / first["network"]["file"], threads=threads)
+        opened, file = KINDS[kind].opener(), folder / first["network"]["file"]
+        return lambda: (opened(file, threads=threads), partial(KINDS[kind].macs, file))
     import torch
 
-    from core.models.external.torch_networks import build_here, imported, run_of
+    from core.models.external.torch_networks import TorchRun, build_here, imported
 
     imported(kind)
     torch.set_num_threads(max(1, threads))
-    return lambda: run_of(build_here(folder, kind, first["network"]))
+
+    def opening() -> tuple[Run, Count]:
+        run = TorchRun(build_here(folder, kind, first["network"]))
+        return run, run.macs
+
+    return opening
 
 
 if __name__ == "__main__":

@@ -160,6 +160,8 @@ def committee_card(
     if problems := _committee_problems(cards, weights, scales):
         raise ConfigError(problems)
     views = len(scales) * (4 if flips else 1)
+    # Of a member whose work is not known, that of all is not.
+    macs = views * sum(card.macs_256 for card in cards) if all(card.macs_256 for card in cards) else 0
     arguments: dict[str, Any] = {
         "members": list(members),
         "weights": [float(weight) for weight in weights],
@@ -175,7 +177,7 @@ def committee_card(
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
         parameters=sum(card.parameters for card in cards),
-        macs_256=views * sum(card.macs_256 for card in cards),
+        macs_256=macs,
         bytes=sum(card.bytes for card in cards),
         licence=", ".join(dict.fromkeys(card.licence for card in cards)),
         training={"origin": f"a committee of {', '.join(members)}"},

@@ -17,7 +17,11 @@ from core.models.pretrained import adapted
 
 ENDING = ".safetensors"
 MOST_BYTES = 8 * 10**9
-_PREFIXES = ("", "model.", "encoder.", "backbone.", "module.", "encoder.model.", "network.encoder.model.")
+_PREFIXES = (
+    *("", "model.", "encoder.", "backbone.", "module.", "encoder.model.", "network.encoder.model."),
+    *("model.encoder.", "model.encoder.model.", "model.backbone.", "model.model."),
+)
+"""What libraries write before timm's names; the second line is of checkpoints that torchgeo's trainers save."""
 _CONVERT = (
     "holds pickled weights or none, and is never opened: load it where you trust it, and save its state_dict with "
     "safetensors.torch.save_file."

@@ -1,5 +1,7 @@
 """Any architecture and encoder of segmentation-models-pytorch, by name, for pictures of any size."""
 
+import inspect
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,10 @@ from core.models.pretrained import load_offline
 from core.models.unet import pad_to_multiple
 
 STRIDE = 32
+_PLACE = re.compile(r"[:/\\]")
+"""timm reads `hf-hub:…` from a hub and `local-dir:…` from any folder."""
+_OF_TIMM = {"img_size", "drop_rate", "drop_path_rate", "aux_params", "decoder_use_batchnorm"}
+"""Settings beside those of an architecture: every other one that smp hands on to timm may open files."""
 
 
 class SmpModel(nn.Module):
@@ -56,17 +62,23 @@ def build_smp(
     if str(architecture).lower() not in smp.MODEL_ARCHITECTURES_MAPPING:
         known = ", ".join(smp.MODEL_ARCHITECTURES_MAPPING)
         raise ModelError(f"segmentation-models-pytorch has no architecture {architecture}; it has {known}.")
-    if not str(encoder).startswith("tu-") and encoder not in smp.encoders.encoders:
+    if _PLACE.search(str(encoder)):
+        raise ModelError(f"An encoder has the name that timm gives it, without a place: not {str(encoder)[:60]!r}.")
+    if not str(encoder).startswith("tu-") and str(encoder) not in smp.encoders.encoders:
         near = ", ".join(get_close_matches(str(encoder), smp.encoders.encoders)) or "resnet18 or tu- and a name of timm"
         raise ModelError(f"segmentation-models-pytorch has no encoder {encoder}: try {near}.")
+    if unknown := sorted(arguments.keys() - _settings_of(architecture)):
+        raise ModelError(
+            f"{architecture} of segmentation-models-pytorch has no setting {unknown[0][:60]}: leave it out."
+        )
     local = ModelConfig("smp", {"weights": weights}).weights_file
     hub = None if weights == "package" or local else weights
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
     try:
         network = smp.create_model(
-            architecture, encoder_name=encoder, encoder_weights=hub, in_channels=inputs, classes=outputs, **options
+            architecture, encoder_name=str(encoder), encoder_weights=hub, in_channels=inputs, classes=outputs, **options
         )
-    except (KeyError, ValueError, RuntimeError, TypeError, OSError) as error:
+    except (LookupError, ValueError, RuntimeError, TypeError, OSError, ArithmeticError, AttributeError) as error:
         reason = str(error.args[0] if error.args else error).splitlines()[0].rstrip(".")
         raise ModelError(
             f"segmentation-models-pytorch cannot build {architecture} on {encoder} with weights {weights} ({reason}): "
@@ -77,3 +89,9 @@ def build_smp(
     elif local is not None:
         load_encoder(network.encoder, Path(local), encoder)
     return SmpModel(network, inputs)
+
+
+def _settings_of(architecture: str) -> set[str]:
+    """The names of the settings that an architecture has of its own."""
+    made = smp.MODEL_ARCHITECTURES_MAPPING[str(architecture).lower()]
+    return {*inspect.signature(made.__init__).parameters, *_OF_TIMM} - {"self", "kwargs"}

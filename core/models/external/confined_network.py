@@ -88,6 +88,19 @@ class ConfinedRun:
             self.close()
             raise
 
+    def macs(self, shape: tuple[int, ...]) -> int:
+        """Multiply-accumulates of one pass over pictures of this shape; 0 where they cannot be told."""
+        try:
+            child = self._child or self._started()
+            assert child.stdin is not None
+            child.stdin.write(json.dumps({"macs": shape}).encode() + b"\n")
+            child.stdin.flush()
+            return int(self._told()["macs"])
+        except (OSError, EOFError, TimeoutError, ModelError):
+            # What counts may take too much of a process where the model itself does not.
+            self.close()
+            return 0
+
     def close(self) -> None:
         """End the process."""
         if self._child is not None:

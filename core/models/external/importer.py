@@ -22,7 +22,7 @@ from core.files import discard, write_aside
 from core.models.external import limits_for
 from core.models.external.confined_network import ConfinedRun, OpenedModel, RunLimits
 from core.models.external.onnx_network import ArrayNetwork, Run
-from core.models.external.torch_networks import TORCH_KINDS, build_here, run_of
+from core.models.external.torch_networks import TORCH_KINDS, TorchRun, build_here
 
 _PROBES = ((1, 251, 313), (32, 256, 320), (32, 512, 512), (32, 256, 256))
 """Multiples of which a side has to be, and sides that tell; the first that a network takes counts."""
@@ -35,7 +35,8 @@ _BLOCK = 2**20
 class Probe:
     """What a model gave for pictures of noise: the sides of its answer, and whether these were probabilities.
 
-    `multiple` is what sides have to be a multiple of.
+    `multiple` is what sides have to be a multiple of, `fixed` whether it took no side but that of its tiles. `macs_256`
+    are the multiply-accumulates of one picture of 256 by 256 pixels, 0 where they cannot be told.
     """
 
     shape: tuple[int, int, int]
@@ -43,6 +44,8 @@ class Probe:
     probabilities: bool
     seconds: float
     multiple: int = 1
+    fixed: bool = False
+    macs_256: int = 0
 
 
 def inspect(source: Path) -> FoundModel:
@@ -126,11 +129,13 @@ def import_model(
         copied = _inspected(folder if known.kind in TORCH_KINDS else folder / known.network["file"])
         known = settle(copied, said)
         size = sum((folder / file).stat().st_size for file in known.files)
-        known = with_probe(known, probe(folder, known, limits or limits_for(size), confined=confined))
+        probed = probe(folder, known, limits or limits_for(size), confined=confined)
+        known = with_probe(known, probed)
         digest = _digest(folder, known.files)
         said = replace(said, origin=said.origin or source.name)
         card = card_of(name, known, said, size=size, digest=digest, confined=confined)
-        card = replace(card, created=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()))
+        created = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+        card = replace(card, created=created, macs_256=probed.macs_256)
         for file, text in {**(beside or {}), CARD: card.to_json()}.items():
             (folder / file).write_text(text, encoding="utf-8")
         folder.replace(target)
@@ -182,27 +187,39 @@ def probe(folder: Path, known: FoundModel, limits: RunLimits, *, confined: bool)
     Raises `ModelError`.
     """
     with running(folder, known, limits, confined=confined or known.kind in FILE_KINDS) as run:
-        return probe_with(run, known)
+        found = probe_with(run, known)
+        return replace(found, macs_256=_macs_256(run, replace(known, fixed=found.fixed)))
+
+
+def _macs_256(run: ConfinedRun | TorchRun, known: FoundModel) -> int:
+    """Of a model that takes one size alone, its own picture's share of them."""
+    side = known.tile if known.fixed and known.tile else 256
+    batch = int(known.network.get("batch") or 1)
+    last = known.network.get("layout") == "nhwc"
+    shape = (batch, side, side, known.inputs) if last else (batch, known.inputs, side, side)
+    return round(run.macs(shape) / batch * (256 / side) ** 2)
 
 
 def probe_with(run: Run, known: FoundModel) -> Probe:
     """The same with a model that is open. Raises `ModelError`."""
-    sides = ((1, known.tile, known.tile),) if known.fixed and known.tile else _PROBES
+    own = ((1, known.tile, known.tile),) if known.tile else ()
+    sides = own if known.fixed and own else (*_PROBES, *own)
     for at, (multiple, height, width) in enumerate(sides):
         try:
-            return replace(_probed(run, known, height, width), multiple=multiple)
+            found = replace(_probed(run, known, height, width), multiple=multiple)
+            return replace(found, fixed=known.fixed or at == len(_PROBES))
         except PictureRefusedError:
-            # A network of fixed strides may take no odd size.
+            # A network of fixed strides may take no odd size, one that knows places by their numbers no other at all.
             if at == len(sides) - 1:
                 raise
     raise ModelError("The model was not run.")
 
 
 @contextmanager
-def running(folder: Path, known: FoundModel, limits: RunLimits, *, confined: bool) -> Iterator[Run]:
+def running(folder: Path, known: FoundModel, limits: RunLimits, *, confined: bool) -> Iterator[ConfinedRun | TorchRun]:
     """The model of a folder as a function from arrays to arrays, in a process of its own where it is `confined`."""
     if not confined:
-        yield run_of(build_here(folder, known.kind, known.network))
+        yield TorchRun(build_here(folder, known.kind, known.network))
         return
     run = ConfinedRun(OpenedModel(folder, known.kind, known.network), limits=limits, threads=torch.get_num_threads())
     try:
@@ -266,7 +283,13 @@ def with_probe(known: FoundModel, probed: Probe, *, asking: bool = True) -> Foun
     if known.output is None:
         notes = (*notes, f"It was run on noise: it gives {output}.")
     settled = replace(
-        known, network=network, outputs=2 if binary else channels, output=output, facts=facts, notes=notes
+        known,
+        network=network,
+        outputs=2 if binary else channels,
+        output=output,
+        fixed=probed.fixed,
+        facts=facts,
+        notes=notes,
     )
     if asking and (asked := missing(settled)):
         raise ConfigError(asked)

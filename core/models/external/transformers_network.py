@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
 from core.brought.model_folder import LOGITS, QUERIES
 from core.errors import ModelError
 
-_REFUSALS = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, ImportError, AssertionError)
+_REFUSALS = (
+    *(OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, ImportError, AssertionError),
+    *(ArithmeticError, SafetensorError),
+)
 _MASK_SIDE = 384
 """Mask2Former's own pipeline brings masks to this side before it takes their sigmoid."""
 
@@ -85,7 +89,7 @@ def build_transformers(folder: Path, network: dict[str, Any]) -> nn.Module:
                 output_loading_info=True,
             )
             tokens = _task(library, folder, config) if architecture.startswith("OneFormer") else None
-    except _REFUSALS as error:
+    except (*_REFUSALS, _odd_settings()) as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         words = " ".join(word for word in line.split() if "/" not in word)[:160].rstrip(".: ")
         raise ModelError(
@@ -96,6 +100,12 @@ def build_transformers(folder: Path, network: dict[str, Any]) -> nn.Module:
     if architecture in LOGITS:
         return _Logits(model)
     return _Queries(model, tokens, None if tokens is not None else _MASK_SIDE)
+
+
+def _odd_settings() -> type[Exception]:
+    """What transformers raises for settings of another type: an exception of a package that it brings."""
+    found: type[Exception] = importlib.import_module("huggingface_hub.errors").StrictDataclassError
+    return found
 
 
 def _task(library: Any, folder: Path, config: Any) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import segmentation_models_pytorch as smp
 import torch
 from PIL import Image
 from torch.nn import functional
@@ -15,7 +16,7 @@ from torch.nn import functional
 from core import checkpoint
 from core.brought.found import ModelAnswers
 from core.cards import resolve
-from core.errors import ModelError
+from core.errors import ModelError, TerrastillError
 from core.infer.predict import Prediction, predict
 from core.models.external.importer import import_model, inspect
 from core.models.tap import Tap, feature_shape
@@ -103,8 +104,6 @@ def test_masks_of_oneformer_are_those_of_its_own_pipeline(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("classes", "activation"), [(4, None), (1, None), (4, "softmax2d")])
 def test_an_smp_folder_answers_as_the_library_does(tmp_path: Path, classes: int, activation: str | None) -> None:
-    import segmentation_models_pytorch as smp
-
     folders.smp_folder(tmp_path / "folder", classes=classes, activation=activation)
     names = ("other", "roof") if classes == 1 else tuple(LABELS.values())
     import_model(tmp_path / "folder", "brought", ModelAnswers(classes=names, mean=MEAN, std=STD))
@@ -154,3 +153,74 @@ def test_a_backbone_that_would_be_fetched_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     with pytest.raises(ModelError, match="fetched"):
         inspect(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(SEVERAL)
+def test_weights_in_parts_and_in_sixteen_bits_answer_as_the_whole(tmp_path: Path) -> None:
+    model, processor = saved(tmp_path / "whole", folders.segformer)
+    model.save_pretrained(tmp_path / "parts", max_shard_size="20KB")
+    model.half().save_pretrained(tmp_path / "half")
+    image, found = picture(SIDE), {}
+    for name in ("whole", "parts", "half"):
+        processor.save_pretrained(tmp_path / name)
+        card = import_model(tmp_path / name, name, ModelAnswers())
+        assert card.parameters == sum(weight.numel() for weight in model.state_dict().values())
+        found[name] = answer(name, image).probabilities
+    assert len(list((tmp_path / "parts").glob("*.safetensors"))) > 2
+    assert np.array_equal(found["whole"], found["parts"])
+    assert np.abs(found["whole"] - found["half"]).max() < 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(SEVERAL)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden_sizes": "abc"},
+        {"hidden_sizes": [10**9] * 4},
+        {"depths": None},
+        {"num_attention_heads": [0, 0, 0, 0]},
+        {"strides": [0, 0, 0, 0]},
+        {"model_type": "bert"},
+        {"model_type": ["segformer"]},
+    ],
+)
+def test_settings_that_cannot_be_are_one_sentence(tmp_path: Path, change: dict[str, Any]) -> None:
+    saved(tmp_path / "folder", folders.segformer)
+    file = tmp_path / "folder" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(TerrastillError) as refusal:
+        import_model(tmp_path / "folder", "odd", ModelAnswers())
+    assert "\n" not in str(refusal.value)
+    assert str(tmp_path) not in str(refusal.value)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(SEVERAL)
+def test_weights_that_are_cut_off_are_one_sentence(tmp_path: Path) -> None:
+    saved(tmp_path / "folder", folders.segformer)
+    weights = tmp_path / "folder" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(ModelError, match="save it anew"):
+        import_model(tmp_path / "folder", "half", ModelAnswers())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(SEVERAL)
+@pytest.mark.parametrize("architecture", list(smp.MODEL_ARCHITECTURES_MAPPING))
+def test_a_folder_of_every_architecture_of_smp_answers_as_the_library_does(tmp_path: Path, architecture: str) -> None:
+    torch.manual_seed(0)
+    # DPT asks for a vision transformer.
+    options = {"encoder_name": "tu-vit_tiny_patch16_224"} if architecture == "dpt" else {"encoder_name": "mobilenet_v2"}
+    made = smp.create_model(architecture, encoder_weights=None, classes=len(LABELS), **options).eval()
+    made.save_pretrained(tmp_path / "folder")
+    said = ModelAnswers(classes=tuple(LABELS.values()), mean=MEAN, std=STD)
+    card = import_model(tmp_path / "folder", "brought", said)
+    assert (card.model.arguments["fixed"], card.macs_256 > 0) == (architecture == "dpt", True)
+    # That transformer takes no other side, and PAN none that is much smaller.
+    image = picture(224)
+    values = ((batch(image) / 255 - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)).float()
+    with torch.inference_mode():
+        expected = smp.from_pretrained(tmp_path / "folder").eval()(values)[0].softmax(dim=0).numpy()
+    assert np.abs(answer("brought", image).probabilities - expected).max() < 1e-3

@@ -117,6 +117,38 @@ def class_numbers(path: Path) -> Path:
     return graph(path / "mask.onnx", [identity("ArgMax")], gives=TensorProto.INT64)
 
 
+def class_numbers_as_a_channel(path: Path) -> Path:
+    """(1, 1, 32, 32) of float: what `torch.argmax(…).unsqueeze(1).float()` is exported as."""
+    nodes = [
+        helper.make_node("ArgMax", ["x"], ["at"], axis=1, keepdims=0),
+        helper.make_node("Unsqueeze", ["at", "axis"], ["one"]),
+        helper.make_node("Cast", ["one"], ["y"], to=TensorProto.FLOAT),
+    ]
+    axis = numpy_helper.from_array(np.array([1], np.int64), "axis")
+    return graph(path / "mask.onnx", nodes, weights=[axis], result=(1, 1, 32, 32))
+
+
+def threshold(path: Path) -> Path:
+    half = numpy_helper.from_array(np.array(0.5, np.float32), "half")
+    nodes = [
+        helper.make_node("Greater", ["x", "half"], ["found"]),
+        helper.make_node("Cast", ["found"], ["y"], to=TensorProto.FLOAT),
+    ]
+    return graph(path / "hard.onnx", nodes, weights=[half])
+
+
+def folder_with(**settings: object) -> Callable[[Path], Path]:
+    """Of smp where it names a class of that, of transformers elsewhere."""
+
+    def made(path: Path) -> Path:
+        config = {"architectures": ["UperNetForSemanticSegmentation"], **settings}
+        (path / "config.json").write_text(json.dumps(config))
+        (path / "model.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")
+        return path
+
+    return made
+
+
 def many_bands(path: Path) -> Path:
     return bright(path / "bands.onnx", source=(1, 40, 32, 32), result=(1, 40, 32, 32))
 
@@ -152,6 +184,16 @@ def own_code(path: Path) -> Path:
         (text, "damaged"),
         (nested, "graphs within graphs"),
         (class_numbers, "number of a class"),
+        (class_numbers_as_a_channel, "number of a class"),
+        (threshold, "number of a class"),
+        (folder_with(_model_class="Unet", encoder_name="tu-hf-hub:evil/x"), "another place"),
+        (folder_with(_model_class="Unet", encoder_name="tu-local-dir:/etc"), "another place"),
+        (folder_with(_model_class="Unet", checkpoint_path="/tmp/evil.pt"), "another place"),
+        (folder_with(_model_class="Unet", pretrained_cfg={"file": "/tmp/evil.pt"}), "another place"),
+        (folder_with(backbone="hf-hub:evil/x", use_timm_backbone=True), "another place"),
+        (folder_with(backbone_config={"model_type": "timm_backbone", "backbone": "local-dir:/etc"}), "another place"),
+        (folder_with(attn_implementation="kernels-community/evil"), "another place"),
+        (folder_with(backbone_config={"_attn_implementation": {"": "evil/kernel:forward"}}), "another place"),
         (many_bands, "bands"),
         (lying_header, "safetensors"),
         (own_code, "architecture"),

@@ -59,6 +59,18 @@ def test_weights_of_as_many_bands_are_taken_as_they_are_and_by_names_of_smp_too(
         encoder("tu-resnet18", path, inputs=4)
 
 
+@pytest.mark.parametrize("prefix", ["", "model.backbone.", "model.encoder.", "model.encoder.model."])
+def test_weights_of_torchgeo_for_thirteen_bands_are_taken_by_its_names(tmp_path: Path, prefix: str) -> None:
+    """Its ResNets for Sentinel-2 are timm's with `in_chans=13`, and come without a classifier."""
+    _, model = saved(tmp_path / "whole.safetensors", "resnet18", in_chans=13)
+    kept = {prefix + key: tensor for key, tensor in model.state_dict().items() if not key.startswith("fc.")}
+    kept[f"{prefix[: -len('encoder.')] if 'encoder' in prefix else ''}criterion.weight"] = torch.ones(13)
+    save_file(kept, tmp_path / "moco.safetensors")
+    found = encoder("tu-resnet18", tmp_path / "moco.safetensors", inputs=13).state_dict()
+    for key, tensor in model.state_dict().items():
+        assert key.startswith("fc.") or torch.equal(found[f"model.{key}"], tensor)
+
+
 def test_a_card_needs_no_file(tmp_path: Path) -> None:
     config = ModelConfig("smp", {"architecture": "Unet", "encoder": "tu-resnet18", "weights": str(tmp_path / "gone")})
     assert config.weights_file is not None

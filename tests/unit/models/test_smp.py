@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+import segmentation_models_pytorch as smp
 import torch
 
 from core.config import ModelConfig
 from core.errors import ModelError
 from core.models import build_model, without_pretraining
+from core.models.smp import build_smp
 
 
 def build(**arguments: Any) -> torch.nn.Module:
@@ -59,3 +61,18 @@ def test_a_card_rebuilds_it_without_fetching_weights() -> None:
     config = ModelConfig("smp", {"architecture": "Unet", "encoder": "resnet18", "weights": "imagenet"})
     assert without_pretraining(config) == ModelConfig("smp", {"architecture": "Unet", "encoder": "resnet18"})
     assert config.arguments["weights"] == "imagenet"
+
+
+@pytest.mark.parametrize("encoder", ["tu-hf-hub:evil/x", "tu-hf_hub:evil/x", "tu-local-dir:/etc", "tu-../x", "tu-a\\b"])
+def test_an_encoder_is_no_place_on_a_hub_or_this_machine(encoder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smp, "create_model", lambda *_, **__: pytest.fail("a library was asked"))
+    with pytest.raises(ModelError, match="without a place"):
+        build_smp(outputs=2, architecture="Unet", encoder=encoder)
+
+
+@pytest.mark.parametrize(
+    "setting", ["checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "swirl"]
+)
+def test_settings_that_an_architecture_has_not_never_reach_what_opens_files(setting: str) -> None:
+    with pytest.raises(ModelError, match=f"no setting {setting}"):
+        build_smp(outputs=2, architecture="unet", encoder="tu-resnet18", **{setting: "/tmp/evil.pth"})
