@@ -25,6 +25,7 @@ from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from app.services.run_settings import FULL
 from benchmarks.dubai_parts import CHOOSES, TILES, Part, link_folder, parts
 from benchmarks.gains import carry_out, finished
 from benchmarks.noisy_labels import SHARE, answered, make
@@ -130,9 +131,13 @@ class Budget:
     clock: Literal["wall", "processor"] = "processor"
 
 
+assert FULL.distill is not None
+_TAUGHT = FULL.distill
+
+
 @dataclass(frozen=True)
 class Method:
-    """How a student learns. Its control has all of it but the teacher.
+    """How a student learns, by the settings of the app's preset Full. Its control has all of it but the teacher.
 
     Attributes:
         losses: on the teacher's answers, with their weights; none of them: without a teacher.
@@ -144,16 +149,16 @@ class Method:
     losses: Mapping[str, float]
     alpha: float
     alpha_end: float | None = None
-    temperature: float = 2.0
-    crop: int = 128
-    views: int = 960
-    ema: float = 0.995
+    temperature: float = _TAUGHT.temperature
+    crop: int = FULL.data.crop
+    views: int = FULL.data.views_per_epoch or 0
+    ema: float = FULL.train.ema
     consistency: float = 0.0
     confidence: float = 0.9
 
 
 METHODS = {
-    "mixed": Method(MIXED, alpha=0.2),
+    "mixed": Method(_TAUGHT.losses, _TAUGHT.alpha),
     "answers": Method(MIXED, alpha=0.0),
     "hand-over": Method(MIXED, alpha=0.0, alpha_end=0.6),
     "consistent": Method(MIXED, alpha=0.2, consistency=1.0),
@@ -216,8 +221,8 @@ def student_run(
             dataset="folder",
             root=str(root / "client"),
             crop=how.crop,
-            scale=(0.7, 1.5),
-            colour=0.2,
+            scale=FULL.data.scale,
+            colour=FULL.data.colour,
             labelled=None if everything or none else asked.labelled,
             views_per_epoch=how.views,
             transfer=str(root / "unlabelled") if unlabelled else None,
@@ -225,8 +230,8 @@ def student_run(
         model=ModelConfig("compact", {"base": budget.base}),
         train=TrainConfig(
             epochs=1,
-            batch_size=8,
-            learning_rate=0.006,
+            batch_size=FULL.train.batch_size,
+            learning_rate=FULL.train.learning_rate,
             ema=how.ema,
             seed=seed,
             validate_every=4,

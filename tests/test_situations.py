@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from app.services.run_settings import SET_BY_PRESET, value_of
+from app.services.situations import defaults
 from benchmarks import noisy_labels, situation_table, situations
 from benchmarks.situation_table import control_key, pairs, rows, same_but_for_names
 from benchmarks.situations import (
@@ -190,6 +192,16 @@ def test_a_control_is_denied_the_teacher_alone(name: str, method: str) -> None:
     assert control.train.consistency == (config.train.consistency if taught else 0)
     assert control.data.transfer == (config.data.transfer if taught and config.train.consistency else None)
     assert control.problems() == []
+
+
+@pytest.mark.parametrize(("have", "name"), [("few", "given 4"), ("none", "given 0"), ("place", "new place")])
+def test_what_was_measured_is_what_the_form_starts_with(have: str, name: str) -> None:
+    """All that Full sets but how long it lasts, how many have labels, and what goes with settings that are off."""
+    form, measured = defaults("full", have), made("mixed", name=name)[0]
+    settled = set(SET_BY_PRESET) - {"epochs", "labelled", "cache_views", "confidence"}
+    assert {each: value_of(form, each) for each in settled} == {each: value_of(measured, each) for each in settled}
+    assert (form.data.scale, form.data.colour) == (measured.data.scale, measured.data.colour)
+    assert value_of(form, "losses") == value_of(measured, "losses")
 
 
 def test_methods_that_have_the_same_control_share_it() -> None:

@@ -22,14 +22,17 @@ QUICK = RunConfig(
 )
 FULL = RunConfig(
     kind="distill",
-    data=DataConfig(labelled=8),
-    train=TrainConfig(epochs=75, batch_size=8, ema=0.998),
-    distill=DistillConfig(cache_pictures=True, cache_views=20, cache_form="uint8"),
+    data=DataConfig(crop=128, scale=(0.7, 1.5), colour=0.2, views_per_epoch=960, labelled=8),
+    train=TrainConfig(epochs=75, batch_size=8, learning_rate=0.006, ema=0.995),
+    distill=DistillConfig(
+        temperature=2.0, alpha=0.2, losses=MIXED, cache_pictures=True, cache_views=20, cache_form="uint8"
+    ),
 )
 PRESETS: dict[str, RunConfig] = {"quick": QUICK, "full": FULL}
 """Both are for somebody with few labels, where a teacher pays. `quick` is a first look: its student learns from the
 teacher's answers alone, its control from two pictures with labels (docs/RESULTS.md). `full` is what a useful student
-needs. Other situations change them (app/services/situations.py)."""
+needs, by the settings that were measured where few pictures have labels: benchmarks/situations.py takes them from here.
+Other situations change them (app/services/situations.py)."""
 
 Place = Literal["", "left", "right", "seed", "more left", "more right", "more stored", "more below"]
 """A part of the form, whose settings it draws in the order of `FORM`; empty for what code of its own draws."""

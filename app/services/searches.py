@@ -73,7 +73,7 @@ SITUATIONS = {
     "first": Situation("A first look", "Short runs on few labels: minutes a trial on two processor cores.", _TINY),
     "useful": Situation(
         "A useful student",
-        "Full runs: hours a trial without a GPU.",
+        "Full runs: a quarter of an hour a trial or more without a GPU.",
         FULL,
         ("temperature", "alpha", "losses", "weight", "learning_rate"),
         60,

@@ -16,6 +16,7 @@ class StartingPoint:
         title: What the person has.
         expect: What a teacher is worth then, in a sentence or two, with a figure.
         settings: What it changes in a preset, by the names of `run_settings.FORM`.
+        full: What it changes in the preset Full beside these.
         control: Whether a control on labels alone is trained as well, unless the person says otherwise.
         asks_pictures: Whether pictures without labels are asked for.
         needs_pictures: Whether it makes no sense without pictures beside those of the dataset.
@@ -24,6 +25,7 @@ class StartingPoint:
     title: str
     expect: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    full: Mapping[str, Any] = field(default_factory=dict)
     control: bool = True
     asks_pictures: bool = False
     needs_pictures: bool = False
@@ -49,7 +51,7 @@ SITUATIONS: dict[str, StartingPoint] = {
         "New area",
         "Labels of one area, pictures without labels of another. Nothing was measured here yet; for compact students "
         "in a new city others report gains of 1.4 to 2.0 points. Only labels from the new area can tell you yours.",
-        {"labelled": None, "alpha": 0.5},
+        {"labelled": None, "alpha": 0.2},
         asks_pictures=True,
         needs_pictures=True,
     ),
@@ -59,6 +61,7 @@ SITUATIONS: dict[str, StartingPoint] = {
         "each). A small model is still worth having for its size and speed: the shipped student has 3 % of its "
         "teacher's parameters, answers 8.1 times faster and keeps 96.8 % of its score.",
         {"labelled": None, "alpha": 0.5, "alpha_end": 1.0},
+        full={"crop": 256, "views_per_epoch": None, "ema": 0.998},
     ),
 }
 """By name, the first one being the usual answer, with which the presets are as they stand."""
@@ -67,4 +70,5 @@ USUAL = next(iter(SITUATIONS))
 
 def defaults(preset: str, have: str) -> RunConfig:
     """The settings that the form starts with."""
-    return with_values(PRESETS[preset], SITUATIONS[have].settings)
+    found = SITUATIONS[have]
+    return with_values(PRESETS[preset], {**found.settings, **(found.full if preset == "full" else {})})

@@ -140,7 +140,7 @@ def test_a_preset_fills_the_form(view: View) -> None:
     page.segmented_control(key="preset").set_value("full").run()
     assert not page.exception
     assert page.number_input(key="epochs").value == PRESETS["full"].train.epochs
-    assert page.number_input(key="views").value is None
+    assert page.number_input(key="views").value == PRESETS["full"].data.views_per_epoch
 
 
 def test_a_link_brings_back_the_settings(view: View, world: World) -> None:

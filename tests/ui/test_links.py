@@ -125,7 +125,7 @@ def test_a_preset_by_link_is_the_preset_by_hand(view: View, world: World) -> Non
 
 def test_settings_in_a_link_go_before_its_preset(view: View, world: World) -> None:
     made = launched(view("distill", preset="full", epochs="33", views="512", cache_form="float16"), world)
-    assert held(made, "epochs", "views_per_epoch", "cache_form", "crop") == (33, 512, "float16", 256)
+    assert held(made, "epochs", "views_per_epoch", "cache_form", "crop") == (33, 512, "float16", 128)
 
 
 def test_a_full_run_with_values_of_the_quick_one_keeps_them(view: View, world: World) -> None:

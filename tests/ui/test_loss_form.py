@@ -160,8 +160,8 @@ def test_presets_set_crop_averaging_and_the_form_of_the_cache(view: View, world:
     page = view("distill")
     page.segmented_control(key="preset").set_value("full").run()
     full = launched(page, world)
-    assert held(full, "crop", "epochs", "views_per_epoch", "batch_size") == (256, 75, None, 8)
-    assert held(full, "cache_pictures", "ema", "cache_form") == (True, 0.998, "uint8")
+    assert held(full, "crop", "epochs", "views_per_epoch", "batch_size") == (128, 75, 960, 8)
+    assert held(full, "cache_pictures", "ema", "cache_form") == (True, 0.995, "uint8")
     page.segmented_control(key="preset").set_value("quick").run()
     assert launched(page, world) == ask()
 
