@@ -49,8 +49,9 @@ SITUATIONS: dict[str, StartingPoint] = {
     ),
     "place": StartingPoint(
         "New area",
-        "Labels of one area, pictures without labels of another. Nothing was measured here yet; for compact students "
-        "in a new city others report gains of 1.4 to 2.0 points. Only labels from the new area can tell you yours.",
+        "Labels of one area, pictures without labels of another. With labels on seven tiles of Dubai a student had "
+        "65.7 % on the eighth and its control 63.8 %: +1.9 points, by one seed and one test picture, so this may be "
+        "luck. Only labels from the new area can tell you yours.",
         {"labelled": None, "alpha": 0.2},
         asks_pictures=True,
         needs_pictures=True,
