@@ -57,7 +57,7 @@ def own_answers(loaded: Loaded) -> nn.Module:
 
 def save(stem: Path, model: nn.Module, card: ModelCard) -> ModelCard:
     """Write STEM.safetensors and STEM.json, each aside and renamed. Gives the card back with its bytes filled in."""
-    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
+    tensors = _weights(model)
 
     def write_both(aside: Path) -> None:
         # Written by Python, so that a full disk is an OSError like everywhere else.
@@ -69,6 +69,15 @@ def save(stem: Path, model: nn.Module, card: ModelCard) -> ModelCard:
     # One inside the other, so that a card that cannot be written leaves the old weights beside the old card.
     write_aside(weights, write_both)
     return replace(card, bytes=weights.stat().st_size)
+
+
+def file_size(model: nn.Module) -> int:
+    """Bytes of the file that `save` writes of this model, whatever its weights are."""
+    return len(save_tensors(_weights(model)))
+
+
+def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
 
 
 def load(stem: Path, *, device: torch.device | str = "cpu") -> Loaded:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.components import say
 from app.services.benchmarks import Result, Row, runtime_title, timings
+from app.services.figure_texts import FORMATS
 from app.services.speeds import KEPT
 
 _MISSING = "–"
@@ -20,7 +21,7 @@ def table_rows(rows: Sequence[Row], titles: Mapping[str, str]) -> list[dict[str,
             "Model": titles.get(row.model, row.model),
             "Runtime": runtime_title(row.runtime),
             "Faster": row.faster,
-            "Smaller": row.smaller,
+            "Smaller file": row.smaller,
             "mIoU": None if row.miou5 is None else 100 * row.miou5,
             **timings(row),
             "Cold start (s)": None if row.cold_ms is None else row.cold_ms / 1000,
@@ -28,7 +29,7 @@ def table_rows(rows: Sequence[Row], titles: Mapping[str, str]) -> list[dict[str,
             "GPU memory (MB)": row.device_memory_mb,
             "Joules/Mpx": row.joules_per_megapixel,
             "Parameters (M)": row.parameters / 1e6 if row.parameters else None,
-            "MACs (G)": row.macs / 1e9 if row.macs else None,
+            "MACs (G), 256²": row.macs / row.batch * (256 / row.size) ** 2 / 1e9 if row.macs else None,
             "File (MB)": row.bytes / 1e6 if row.bytes else None,
             "Why not": row.problem,
         }
@@ -45,23 +46,26 @@ def benchmark_table(rows: Sequence[Row], titles: Mapping[str, str]) -> None:
         hide_index=True,
         column_config={
             "Model": st.column_config.TextColumn(pinned=True),
-            "Faster": number(format="%.1f×", help="The teacher's median in its first runtime, divided by this one."),
-            "Smaller": number(format="%.1f×", help="The teacher's file divided by this one."),
-            "mIoU": number(format="%.1f %%", help="Of this very file on the labelled images."),
-            "Median (ms)": number(format="%.1f", help="From a picture's bytes to its logits."),
+            "Faster": number(
+                format=FORMATS["times"], help="The teacher's median in its first runtime, divided by this one."
+            ),
+            "Smaller file": number(format=FORMATS["times"], help="The teacher's file divided by this one."),
+            "mIoU": number(format=FORMATS["percent"], help="Of this very file on the labelled images."),
+            "Median (ms)": number(format=FORMATS["milliseconds"], help="From a picture's bytes to its logits."),
             "± (%)": number(format="%.1f", help="Half the 95 % interval of the median."),
-            "p95 (ms)": number(format="%.1f"),
+            "p95 (ms)": number(format=FORMATS["milliseconds"]),
             "Processor (ms)": number(
-                format="%.1f", help="Processor's time, all threads together: it does not grow when others work here."
+                format=FORMATS["milliseconds"],
+                help="Processor's time, all threads together: it does not grow when others work here.",
             ),
             "Mpx/s": number(format="%.2f"),
             "Cold start (s)": number(format="%.2f", help="From starting a process to its first answer."),
             "Memory (MB)": number(format="%.0f", help="Most that a process of its own took."),
             "GPU memory (MB)": number(format="%.0f"),
             "Joules/Mpx": number(format="%.2f"),
-            "Parameters (M)": number(format="%.3f"),
-            "MACs (G)": number(format="%.2f"),
-            "File (MB)": number(format="%.2f"),
+            "Parameters (M)": number(format="%.3g"),
+            "MACs (G), 256²": number(format="%.3g"),
+            "File (MB)": number(format=FORMATS["megabytes"]),
         },
         placeholder=_MISSING,
         alt="What each model costs to run in each runtime",
@@ -71,7 +75,7 @@ def benchmark_table(rows: Sequence[Row], titles: Mapping[str, str]) -> None:
 def result_title(result: Result) -> str:
     """For menus: `24 Nov 20:53 · student, student-2`."""
     if result.id == KEPT:
-        return "What every page shows"
+        return "Figures that every page shows"
     began = datetime.datetime.fromtimestamp(result.created_at)
     return f"{began.strftime('%d %b %H:%M')} · {', '.join(result.plan.models)}"
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from app.services.figure_texts import share
 from app.services.names import in_chart
 from core.losses.catalogue import LOSSES
 
@@ -132,11 +133,11 @@ def _groups(score: Sequence[float]) -> list[tuple[str, str, float, list[int]]]:
     others, best = ordered[:-1], ordered[-1:]
     quarters = [others[len(others) * at // 4 : len(others) * (at + 1) // 4] for at in range(4)]
     found = [
-        (f"{score[lines[0]]:.1f} to {score[lines[-1]]:.1f} %", colour, 1.2, lines)
+        (f"{share(score[lines[0]] / 100)} to {share(score[lines[-1]] / 100)}", colour, 1.2, lines)
         for lines, colour in zip(quarters, _QUARTERS, strict=True)
         if lines
     ]
-    return [*found, (f"Best, {score[best[0]]:.1f} %", _ORANGE, 3.0, best)]
+    return [*found, (f"Best, {share(score[best[0]] / 100)}", _ORANGE, 3.0, best)]
 
 
 def _said(name: str, columns: Sequence[tuple[str, Sequence[float | str]]], run: int, at: int) -> str:

@@ -5,7 +5,8 @@ import streamlit as st
 from app.components import say
 from app.services.artifacts import Model, short_count
 from app.services.estimates import Pace, Size, likely
-from app.services.names import plain, size_text
+from app.services.figure_texts import size_of_model, times
+from app.services.names import plain
 
 
 def size_figures(size: Size, teacher: Model) -> None:
@@ -18,7 +19,7 @@ def size_figures(size: Size, teacher: Model) -> None:
             teacher.parameters / size.parameters,
         ),
         ("MACs, 256²", short_count(size.macs_256), short_count(teacher.macs_256), teacher.macs_256 / size.macs_256),
-        ("Size", size_text(1e6 * size.megabytes), size_text(teacher.bytes), teacher.bytes / 1e6 / size.megabytes),
+        ("Size", size_of_model(size.bytes), size_of_model(teacher.bytes), teacher.bytes / size.bytes),
     ]
     # The work of some models that were brought cannot be told.
     rows = [row for row in rows if row[-1] > 0]
@@ -67,4 +68,4 @@ def duration(seconds: float) -> str:
 
 
 def _times(factor: float) -> str:
-    return f"{factor:.1f}×" if factor >= 1 else f"1 / {1 / factor:.1f}"
+    return times(factor) if factor >= 1 else f"1 / {1 / factor:.1f}"

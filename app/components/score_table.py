@@ -5,31 +5,32 @@ Plain HTML: Streamlit's own table costs 1.5 MB of scripts, which would compete w
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from app.components import say
-from app.services.artifacts import Model
+from app.services.artifacts import Model, short_count
+from app.services.figure_texts import latency, share, size_of_model, times
 from app.services.inference import Quality
 from app.services.names import cell, in_html
 from app.services.speeds import SIDE, Speed
 
 Row = dict[str, Any]
 
-_FORMATS = {
-    "Faster": "{:.1f}×",
-    "Smaller": "{:.1f}×",
-    "Less work": "{:.1f}×",
-    "Agreement": "{:.1f} %",
-    "mIoU": "{:.1f} %",
-    "Latency (ms)": "{:.1f}",
-    "Latency p95 (ms)": "{:.1f}",
-    "Throughput (MP/s)": "{:.2f}",
-    "Parameters (M)": "{:.3f}",
-    "MACs (G)": "{:.3f}",
-    "Size (MB)": "{:.2f}",
+_TEXTS: dict[str, Callable[[float], str]] = {
+    "Faster": times,
+    "Smaller": times,
+    "Less work": times,
+    "Agreement": lambda value: share(value / 100),
+    "mIoU": lambda value: share(value / 100),
+    "Latency (ms)": latency,
+    "Latency p95 (ms)": latency,
+    "Throughput (MP/s)": "{:.2f} MP/s".format,
+    "Parameters (M)": lambda value: short_count(1e6 * value),
+    "MACs (G)": lambda value: short_count(1e9 * value),
+    "Size (MB)": lambda value: size_of_model(1e6 * value),
 }
 _HELP = {
     "Faster": "The teacher's latency divided by this model's",
@@ -105,12 +106,13 @@ def table_html(rows: Sequence[Row]) -> str:
         f'<th scope="col">{in_html(row["Model"])}<small>{in_html(row["Architecture"])}</small></th>' for row in rows
     )
     lines, last = [], ""
-    for name in [name for name in rows[0] if name in _FORMATS]:
+    for name in [name for name in rows[0] if name in _TEXTS]:
         if (part := _part(name)) != last:
             lines.append(f'<tr><th scope="rowgroup" colspan="{len(rows) + 1}">{part}</th></tr>')
             last = part
         cells = "".join(f"<td>{_cell(name, row[name])}</td>" for row in rows)
-        lines.append(f'<tr><th scope="row" title="{_HELP.get(name, "")}">{in_html(name)}</th>{cells}</tr>')
+        title = in_html(name.split(" (")[0])
+        lines.append(f'<tr><th scope="row" title="{_HELP.get(name, "")}">{title}</th>{cells}</tr>')
     label = "Size, speed and scores of the compared models"
     return (
         f'<div class="scores" tabindex="0" role="region" aria-label="{label}"><table>'
@@ -135,7 +137,7 @@ def _part(name: str) -> str:
 
 
 def _cell(name: str, value: float | None) -> str:
-    return "–" if value is None else _FORMATS[name].format(value)
+    return "–" if value is None else _TEXTS[name](value)
 
 
 def _faster(speeds: Mapping[str, Speed] | None, reference: str, name: str) -> float | None:

@@ -56,11 +56,11 @@ STEPS = (
 )
 _PRESENTING = "presenting"
 _STYLE = """<style>
-:root { --kept-below: 5.5rem; }
+:root { --kept-below: 4.5rem; }
 [data-testid="stMain"] div:has(> .st-key-tour) { position: sticky; bottom: 0.5rem; order: 99; z-index: 30; }
 .st-key-tour { padding: 0.5rem 0.9rem; border: 1px solid var(--st-border-color, #8884); border-radius: 0.6rem;
   background: var(--st-background-color, Canvas); box-shadow: 0 2px 14px rgb(0 0 0 / 22%); }
-.st-key-tour p { margin: 0; line-height: 1.3; font-size: 0.9rem; }
+.st-key-tour :is(p, [data-testid="stMarkdownContainer"]) { margin: 0; line-height: 1.3; font-size: 0.9rem; }
 @media (min-width: 1000px) { .st-key-tour { flex-wrap: nowrap; }
   .st-key-tour > :has(> [data-testid="stMarkdown"]) { flex: 1 1 0; min-width: 0; } }
 @media (max-width: 999px) { :root { --kept-below: 8rem; } .st-key-tour { padding: 0.4rem 0.6rem; } }

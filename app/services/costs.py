@@ -1,6 +1,6 @@
 """What it takes to map a country: pixels, hours, money and energy, from a measured speed. Plain arithmetic."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.services.benchmarks import Row, runtime_title
@@ -57,9 +57,10 @@ def alike(rows: Sequence[Row], *, teacher: str | None) -> list[str]:
     return [runtime for runtime in dict.fromkeys(by_teacher) if runtime in others]
 
 
-def steps(rows: Sequence[Row], *, teacher: str, student: str) -> list[Step]:
+def steps(rows: Sequence[Row], *, teacher: str, student: str, titles: Mapping[str, str] | None = None) -> list[Step]:
     """What a saving is made of: the smaller network in the same runtime, then the export, then INT8; each where both
-    sides of it were measured. The teacher exported and quantised is last: what one gets without distilling."""
+    sides of it were measured. The teacher exported and quantised is last: what one gets without distilling. `titles` of
+    the models; their names where there are none."""
     speed = {
         (row.model, row.runtime): row.megapixels_per_second for row in rows if row.megapixels_per_second is not None
     }
@@ -71,10 +72,21 @@ def steps(rows: Sequence[Row], *, teacher: str, student: str) -> list[Step]:
         ("Without distilling: the teacher in INT8", (teacher, "pytorch"), (teacher, "onnx-int8")),
     ]
     return [
-        Step(title, f"{runtime_title(one[1])} → {runtime_title(other[1])}", speed[other] / speed[one])
+        Step(title, _between(one, other, titles or {}), speed[other] / speed[one])
         for title, one, other in wanted
         if speed.get(one) and speed.get(other)
     ]
+
+
+def _between(one: tuple[str, str], other: tuple[str, str], titles: Mapping[str, str]) -> str:
+    """What changes from one model in its runtime to another, and what stays: `teacher → student, PyTorch`."""
+    models = [titles.get(model, model) for model, _ in (one, other)]
+    runtimes = [runtime_title(runtime) for _, runtime in (one, other)]
+    if one[1] == other[1]:
+        return f"{' → '.join(models)}, {runtimes[0]}"
+    if one[0] == other[0]:
+        return f"{models[0]}, {' → '.join(runtimes)}"
+    return " → ".join(f"{model}, {runtime}" for model, runtime in zip(models, runtimes, strict=True))
 
 
 def cost(task: AreaToMap, row: Row) -> tuple[float, float, float | None]:

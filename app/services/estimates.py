@@ -28,11 +28,11 @@ QUIET = 0.15
 
 @dataclass(frozen=True)
 class Size:
-    """`macs_256` of one 256 x 256 picture; `megabytes` of float32 weights."""
+    """`macs_256` of one 256 x 256 picture; `bytes` of the file that holds its weights."""
 
     parameters: int
     macs_256: int
-    megabytes: float
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,11 @@ def student_size(base: int, *, outputs: int) -> Size:
 
     Raises `ConfigError` for a base out of range.
     """
+    from core.checkpoint import file_size
     from core.models import build_model, count_macs, count_parameters
 
     model = build_model(_compact(base), outputs=outputs)
-    parameters = count_parameters(model)
-    buffers = sum(buffer.numel() for buffer in model.buffers())
-    return Size(parameters, count_macs(model), 4 * (parameters + buffers) / 1e6)
+    return Size(count_parameters(model), count_macs(model), file_size(model))
 
 
 def measure_pace(*, teacher: str, crop: int, device: str) -> Pace:

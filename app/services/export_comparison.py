@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.services.artifacts import Model, weights
+from app.services.figure_texts import size_of_model
 from core import paths
-from core.files import size_text
 
 _FILE = paths.ROOT / "benchmarks" / "exports.json"
 
@@ -42,7 +42,7 @@ def export_comparison(models: Mapping[str, Model]) -> ExportComparison | None:
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "Export": row["export"],
-        "Size": size_text(row["bytes"]),
+        "Size": size_of_model(row["bytes"]),
         "Processor, ms": row["ms"],
         "PyTorch's class, %": 100 * row["agreement"],
         "mIoU, %": 100 * row["miou"],

@@ -10,12 +10,13 @@ from typing import Any
 from app.services import access, palettes
 from app.services.access import Person
 from app.services.artifacts import Model
+from app.services.figure_texts import size_of_model
 from app.services.names import stem as file_stem
 from core import paths
 from core.cards import load_card, resolve
 from core.errors import ExportError
 from core.export.formats import FORMATS, RESOLUTIONS_CM, ExportFormat, Options, known_resolution_cm, make_format, zipped
-from core.files import size_text, write_aside
+from core.files import write_aside
 from core.infer.tiling import OVERLAP, WHOLE
 
 RUNTIME = paths.ROOT / ".web" / "node_modules" / "onnxruntime-web" / "dist"
@@ -103,7 +104,8 @@ def for_browser(model: Model, who: Person) -> dict[str, Any]:
     _count(who)
     exported = mask_model(model)
     if len(exported) > LARGEST_IN_BROWSER:
-        raise ExportError(f"{model.title} has {size_text(len(exported))}, too much for a page: choose a smaller one.")
+        size = size_of_model(len(exported))
+        raise ExportError(f"{model.title} has {size}, too much for a page: choose a smaller one.")
     scenes = sorted((paths.SAMPLES / "images").glob("*.jpg")) if bands.is_colours else []
     sample = next(iter(scenes), None)
     others = {"names": list(bands.names), "depth": bands.depth, "shown": list(bands.colours)}
@@ -114,7 +116,7 @@ def for_browser(model: Model, who: Person) -> dict[str, Any]:
         "window": WHOLE,
         "margin": OVERLAP,
         "model": base64.b64encode(exported).decode(),
-        "size": size_text(len(exported)),
+        "size": size_of_model(len(exported)),
         "bands": None if bands.is_colours else others,
         "classes": palettes.entries(model.classes)[: model.ignore_index],
         "sample": base64.b64encode(sample.read_bytes()).decode() if sample else "",

@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 from app.services import access, own_datasets, progress, uploads, workers
 from app.services.access import Person
 from app.services.artifacts import require_known
+from app.services.figure_texts import share
 from app.services.imports import check_room
 from app.services.names import size_text
 from app.services.own_datasets import require_visible
@@ -187,6 +188,6 @@ def _told(record: RunRecord) -> tuple[str, ...]:
     found = record.summary
     told = f"{found['pictures']:,} images, {found['masks']:,} with a mask"
     if "sure" in found:
-        told += f"; {100 * found['sure']:.1f} % of their pixels got a class"
+        told += f"; {share(found['sure'])} of their pixels got a class"
     problems = [str(problem) for problem in found.get("problems", [])]
     return (f"{told}.", *problems[:3], *([f"and {len(problems) - 3} more."] if len(problems) > 3 else []))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.services import palettes
+from app.services.figure_texts import share
 from app.services.inference import Planes, Quality
 
 LARGEST_SIDE = 4096
@@ -168,9 +169,9 @@ def frame(header: dict[str, Any]) -> bytes:
 
 
 def _note(quality: Quality) -> str:
-    parts = [f"mIoU {100 * quality.miou5:.1f} %"] if quality.miou5 is not None else []
+    parts = [f"mIoU {share(quality.miou5)}"] if quality.miou5 is not None else []
     if quality.agreement is not None:
-        parts.append(f"agrees {100 * quality.agreement:.1f} %")
+        parts.append(f"agrees {share(quality.agreement)}")
     if quality.learned:
         parts.append("learned from this picture")
     return " · ".join(parts)

@@ -113,7 +113,7 @@ def _benchmark_row(row: Row, titles: Mapping[str, str]) -> dict[str, Any]:
         "Pictures": f"{row.batch} × {row.size}²",
         "Threads": row.threads,
         "Faster (×)": row.faster,
-        "Smaller (×)": row.smaller,
+        "Smaller file (×)": row.smaller,
         "mIoU (%)": None if row.miou5 is None else 100 * row.miou5,
         **timings(row),
         "Memory (MB)": row.peak_memory_mb,

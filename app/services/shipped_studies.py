@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.services.figure_texts import share
 from app.services.searches import by_settings, spread
 from core import paths
 
@@ -52,7 +53,7 @@ def _cell(kind: str, cell: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _situation(found: Mapping[str, Any]) -> str:
-    teacher = f"{100 * float(found['teacher_miou']):.1f} %"
+    teacher = share(float(found["teacher_miou"]))
     return (
         f"Few labels and a good teacher: {found['labelled']:d} of {found['training_pictures']:d} Dubai pictures keep "
         f"their labels for the student. The shipped teacher learned from the labels of all of them: it has {teacher} "

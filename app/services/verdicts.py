@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from app.services.figure_texts import share
 from app.services.runs import Run
 from core import cards, paths
 from core.data.datasets import known as known_datasets
@@ -59,7 +60,8 @@ def gain(run: Run, control: Run | None) -> tuple[str, float] | None:
     found = scores(run, control)
     if found is None:
         return None
-    figures = f"mIoU {found.ours:.1f} % with the teacher, {found.labels:.1f} % with labels only {found.where}"
+    ours, labels = share(found.ours / 100), share(found.labels / 100)
+    figures = f"mIoU {ours} with the teacher, {labels} with labels only {found.where}"
     budget = "same seed, same training time"
     points = found.gain
     if points == 0:
@@ -174,8 +176,8 @@ def _over_seeds(found: Sequence[WithAndWithout], teacher: float | None, *, knew:
         words = ("the teacher hurt", "bad")
     sentence = (
         f"{_signed(mean)} ± {spread:.1f} mIoU over its control ({len(found)} seeds): {words[0]}. "
-        f"On average {ours:.1f} % with the teacher, {labels:.1f} % with labels only {found[0].where} (same seeds, same "
-        f"training time); by seed {', '.join(_signed(each.gain) for each in found)}."
+        f"On average {share(ours / 100)} with the teacher, {share(labels / 100)} with labels only {found[0].where} "
+        f"(same seeds, same training time); by seed {', '.join(_signed(each.gain) for each in found)}."
     )
     if words[1] == "good":
         sentence += _gap_closed(ours, labels, teacher)
@@ -199,4 +201,4 @@ def _gap_closed(ours: float, labels: float, teacher: float | None) -> str:
     if teacher is None or teacher <= labels:
         return ""
     closed = (ours - labels) / (teacher - labels)
-    return f" That closes {100 * closed:.0f} % of the gap to the teacher's {teacher:.1f} %."
+    return f" That closes {100 * closed:.0f} % of the gap to the teacher's {share(teacher / 100)}."

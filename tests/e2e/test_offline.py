@@ -61,7 +61,7 @@ def page_data() -> dict[str, object]:
     model = base64.b64encode(red_says_the_class()).decode()
     told = {"id": "red", "title": "red", "size": "1 KB", "runtime": exports.RUNTIME_URL, "window": 1280, "margin": 64}
     return {**told, "model": model, "classes": classes, "sample": "", "palette": "safe",
-            "server": [{"name": "Server", "ms": 1.0}]}  # fmt: skip
+            "server": [{"name": "Server", "took": "1.0 ms"}]}  # fmt: skip
 
 
 @contextmanager

@@ -126,7 +126,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         lambda models, *_, **__: kept.update({model.name: make_speed(model.name) for model in models}),
     )
     monkeypatch.setattr(
-        estimates, "student_size", lambda base, **_: estimates.Size(base * 30_000, base * 30_000_000, base / 8)
+        estimates, "student_size", lambda base, **_: estimates.Size(base * 30_000, base * 30_000_000, base * 125_000)
     )
     monkeypatch.setattr(estimates, "measure_pace", lambda **_: estimates.Pace(256, "a CPU", 0.01, 0.0, 0.02))
     timed = estimates.TeacherPace(0.05, estimates.Pace(256, "a CPU", 0.01, 0.0, 0.02))

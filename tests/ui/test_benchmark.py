@@ -69,7 +69,7 @@ def bench(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 
 def test_the_table_says_ratios_first_and_why_a_case_is_missing() -> None:
     rows = table_rows(RESULT.rows, {"student": "Student"})
-    assert list(rows[0])[:4] == ["Model", "Runtime", "Faster", "Smaller"]
+    assert list(rows[0])[:4] == ["Model", "Runtime", "Faster", "Smaller file"]
     assert (rows[1]["Model"], rows[1]["Faster"], rows[0]["± (%)"]) == ("Student", 20.0, 2.5)
     assert rows[3]["Why not"] == "There is no C++ compiler here."
     assert "GPU memory (MB)" not in rows[0]

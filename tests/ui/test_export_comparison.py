@@ -29,7 +29,7 @@ def test_it_is_shown_for_the_weights_it_was_measured_with_alone(
     found = comparison.export_comparison(known)
     assert found is not None
     assert found.rows == [
-        {"Export": "ONNX, INT8", "Size": "170 KB", "Processor, ms": 12.5, "PyTorch's class, %": 98.7, "mIoU, %": 61.0}
+        {"Export": "ONNX, INT8", "Size": "0.17 MB", "Processor, ms": 12.5, "PyTorch's class, %": 98.7, "mIoU, %": 61.0}
     ]
     assert "python benchmarks/exports.py --model student" in found.told
     for broken in (told(tmp_path / "b.json", weights="other"), told(tmp_path / "c.json", rows=[{}]), tmp_path / "none"):

@@ -1,5 +1,6 @@
 """One truth for every number: what is kept of a model on this machine, and what a picture was for it."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.services import picture_use, scene_figures, speeds
-from app.services.artifacts import Model, TrainedOn
+from app.components.benchmark_table import table_rows as benchmark_rows
+from app.components.forecast import size_figures
+from app.components.score_table import table_html, table_rows
+from app.services import estimates, figure_texts, inference, picture_use, scene_figures, speeds
+from app.services.artifacts import Model, TrainedOn, describe
 from app.services.datasets import Picture
+from core import paths
 from core.benchmark import machine, results
 from core.benchmark.plan import Plan
 from core.benchmark.results import Result, Row
@@ -184,3 +189,46 @@ def test_a_damaged_file_of_figures_is_measured_anew(tmp_path: Path) -> None:
     for text in ("[]", "{", '{"schema": 1, "scenes": {"1": [1, 2]}}', '{"schema": 9}'):
         file.write_text(text, encoding="utf-8")
         assert once() == first
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(4_100, "0.0041 MB"), (512_345, "0.512 MB"), (15_529_876, "15.5 MB"), (355_123_456, "355 MB"), (0, "0 MB")],
+)
+def test_a_size_has_three_digits_and_one_unit_in_texts_and_in_tables(count: int, text: str) -> None:
+    assert figure_texts.size_of_model(count) == text
+    assert figure_texts.FORMATS["megabytes"] % (count / 1e6) == text.removesuffix(" MB")
+
+
+def test_no_page_writes_a_figure_in_a_way_of_its_own() -> None:
+    """Shares, milliseconds and ratios with digits: only `figure_texts` decides how many. A ± has its own sentence."""
+    own = re.compile(r"(?<![%±] )(?<!%)\{[^{}\"]*:\.[1-9]f\} ?(?:%|ms\b|×)|\"%\.1f ?(?:%%|×)\"")
+    found = {path.name: own.findall(path.read_text(encoding="utf-8")) for path in (paths.ROOT / "app").rglob("*.py")}
+    assert {name: lines for name, lines in found.items() if lines} == {"figure_texts.py": found["figure_texts.py"]}
+
+
+@pytest.mark.skipif(not (paths.CHECKPOINTS / "student.json").is_file(), reason="the checkpoints are not here")
+def test_a_student_has_the_size_that_distill_foretold_and_the_same_text_on_every_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    student = describe("student", paths.CHECKPOINTS / "student")
+    teacher = describe("teacher", paths.CHECKPOINTS / "teacher")
+    foretold = estimates.student_size(4, outputs=student.ignore_index)
+    assert (foretold.bytes, foretold.parameters, foretold.macs_256) == (
+        student.bytes,
+        student.parameters,
+        student.macs_256,
+    )
+    text = figure_texts.size_of_model(student.bytes)
+    drawn: list[str] = []
+    monkeypatch.setattr("app.components.say.own_markup", drawn.append)
+    size_figures(foretold, teacher)
+    assert f"**{text}**" in drawn[0]
+    quality = inference.Quality(1.0, None, {})
+    compared = table_html(table_rows((teacher, student), {"teacher": quality, "student": quality}, None))
+    assert f"<td>{text}</td>" in compared
+    macs = student.macs_256 * 4
+    row = Row("student", "pytorch", 512, 1, 1, bytes=student.bytes, parameters=student.parameters, macs=macs)
+    shown = benchmark_rows([row], {})[0]
+    assert figure_texts.FORMATS["megabytes"] % shown["File (MB)"] + " MB" == text
+    assert shown["MACs (G), 256²"] == pytest.approx(student.macs_256 / 1e9)

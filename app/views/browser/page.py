@@ -11,6 +11,7 @@ from app.components.palette_switch import palette_switch
 from app.services import artifacts, exports
 from app.services.artifacts import Model
 from app.services.benchmarks import runtime_title
+from app.services.figure_texts import latency
 from app.views.browser.export_button import export_button
 
 _RUNTIMES = ("onnx", "pytorch")
@@ -52,7 +53,7 @@ def _server_speeds(model: Model) -> list[dict[str, str | float]]:
         caching.measured_speeds((model,), _RUNTIMES)
     found = caching.kept_speeds((model,))[model.name]
     return [
-        {"name": f"Server, {runtime_title(name)} ({found[name].within})", "ms": found[name].latency_ms}
+        {"name": f"Server, {runtime_title(name)} ({found[name].within})", "took": latency(found[name].latency_ms)}
         for name in _RUNTIMES
         if name in found
     ]

@@ -6,12 +6,13 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from app.services.artifacts import Model, short_count
+from app.services.figure_texts import share, times
 from app.services.names import in_html
 from app.services.scene_figures import PairFigures
 from app.services.speeds import Speed
 
 _STYLE = """<style>
-.answer { display: grid; grid-template-columns: 1fr 1.15fr 1fr 1.3fr; gap: .5rem; }
+.answer { display: grid; grid-template-columns: 1fr 1.15fr 1fr 1.3fr; gap: .5rem; margin-top: .45rem; }
 .answer > div { padding: .3rem .65rem .35rem; border-radius: .5rem; min-width: 0; line-height: 1.3;
   background: color-mix(in srgb, #2a9479 11%, transparent); }
 .answer b { display: block; font-size: 1.05rem; font-weight: 650; white-space: nowrap;
@@ -47,7 +48,7 @@ def items(
     found = []
     if student.parameters:
         sizes = f"{short_count(student.parameters)} parameters instead of {short_count(teacher.parameters)}"
-        found.append(StripFigure(f"{_times(teacher.parameters / student.parameters)} smaller", sizes, "benchmark"))
+        found.append(StripFigure(f"{times(teacher.parameters / student.parameters)} smaller", sizes, "benchmark"))
     ours, theirs = (speeds or {}).get(student.name), (speeds or {}).get(teacher.name)
     if ours and theirs and ours.latency_ms:
         where = f"{ours.where}, {max(ours, theirs, key=lambda one: one.half_width).within}"
@@ -58,10 +59,10 @@ def items(
     if pair is not None:
         scenes = f"{len(pair.scenes)} test scene{'s' if len(pair.scenes) > 1 else ''} that it never saw"
         link = f"gallery?{urlencode({'teacher': teacher.name, 'student': student.name})}"
-        found.append(StripFigure(f"agrees on {100 * pair.agreement:.0f} %", f"of the pixels of {scenes}", link))
+        found.append(StripFigure(f"agrees on {share(pair.agreement)}", f"of the pixels of {scenes}", link))
         if pair.retained is not None:
-            scores = f"mIoU {100 * (pair.student_miou5 or 0):.1f} % against {100 * (pair.teacher_miou5 or 0):.1f} %"
-            figure = f"{100 * pair.retained:.0f} % of the teacher's score"
+            scores = f"mIoU {share(pair.student_miou5 or 0)} against {share(pair.teacher_miou5 or 0)}"
+            figure = f"{share(pair.retained)} of the teacher's score"
             found.append(StripFigure(figure, f"{scores}, same scenes", link))
     return found
 
@@ -77,9 +78,5 @@ def _cell(figure: str, where: str, how: str) -> str:
     return f'<div role="listitem"><b>{figure}</b><p title="{where}"><span>{where}</span> {link}</p></div>'
 
 
-def _times(ratio: float) -> str:
-    return f"{ratio:.0f} ×" if ratio >= 10 else f"{ratio:.1f} ×"
-
-
 def _faster(ratio: float) -> str:
-    return f"{_times(ratio)} faster" if ratio >= 1 else f"{_times(1 / ratio)} slower"
+    return f"{times(ratio)} faster" if ratio >= 1 else f"{times(1 / ratio)} slower"

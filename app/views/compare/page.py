@@ -155,7 +155,7 @@ def _without_teacher(compared: tuple[Model, ...], models: dict[str, Model]) -> N
     if control is not None:
         st.button(
             "What if there had been no teacher?",
-            icon=":material/help:",
+            icon=":material/person_off:",
             type="tertiary",
             key="control",
             help="Shows the same student, trained as long on the labels alone.",

@@ -112,7 +112,8 @@ def _steps(result: Result, shown: Sequence[costs.Cost], models: Mapping[str, Mod
     if teacher is None or student is None:
         return
     st.subheader("Where the saving comes from", anchor=False)
-    found = costs.steps(result.rows, teacher=teacher, student=student)
+    titles = {name: model.title for name, model in models.items()}
+    found = costs.steps(result.rows, teacher=teacher, student=student, titles=titles)
     step_table(found)
     exported = any(row.runtime == "onnx-int8" and row.model == student for row in result.rows)
     if exported or not {teacher, student} <= models.keys():

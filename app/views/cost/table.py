@@ -7,6 +7,7 @@ import streamlit as st
 from app.components import say
 from app.components.forecast import duration
 from app.services.costs import Cost, Step
+from app.services.figure_texts import FORMATS, times
 from app.services.names import plain
 
 
@@ -20,7 +21,7 @@ def headline(rows: Sequence[Cost], teacher: str | None, titles: Mapping[str, str
     for column, row in zip(columns, (reference, best), strict=False):
         column.metric(plain(f"{titles.get(row.model, row.model)}, {row.runtime}"), duration(3600 * row.hours))
     saved = f"{reference.price - best.price:,.2f} saved"
-    columns[2].metric("Costs less", f"{best.cheaper:.1f}×", plain(saved), delta_color="off", delta_arrow="off")
+    columns[2].metric("Costs less", times(best.cheaper), plain(saved), delta_color="off", delta_arrow="off")
 
 
 def step_table(found: Sequence[Step]) -> None:
@@ -28,7 +29,7 @@ def step_table(found: Sequence[Step]) -> None:
     say.table(
         [{"What": step.title, "From → to": step.between, "Costs less": step.factor} for step in found],
         hide_index=True,
-        column_config={"Costs less": st.column_config.NumberColumn(format="%.1f×")},
+        column_config={"Costs less": st.column_config.NumberColumn(format=FORMATS["times"])},
         alt="What the saving is made of",
     )
 
@@ -53,11 +54,11 @@ def cost_table(rows: Sequence[Cost], titles: Mapping[str, str]) -> None:
         column_config={
             "Model": st.column_config.TextColumn(pinned=True),
             "Costs less": st.column_config.NumberColumn(
-                format="%.1f×", help="The teacher's price divided by this one."
+                format=FORMATS["times"], help="The teacher's price divided by this one."
             ),
             "Price": st.column_config.NumberColumn(format="%.2f"),
             "Energy (kWh)": st.column_config.NumberColumn(format="%.2f"),
-            "mIoU": st.column_config.NumberColumn(format="%.1f %%"),
+            "mIoU": st.column_config.NumberColumn(format=FORMATS["percent"]),
         },
         placeholder="–",
         alt="Time and price of the task for each model and runtime",

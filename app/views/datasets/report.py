@@ -11,6 +11,7 @@ import streamlit as st
 from app.components import say
 from app.components.legend import split_bar
 from app.services import import_choices, import_preview, import_report
+from app.services.figure_texts import share
 from app.services.import_report import PARTS, Edits, Found, ImportReport, Part
 from app.services.imports import Draft
 from app.services.names import plain, shown
@@ -311,8 +312,8 @@ def _title(label: str) -> str:
     return re.sub(r"[_\s]+", " ", re.sub(r"\.\w{2,7}$", "", label)).strip()[:60] or "My dataset"
 
 
-def _percent(share: float) -> str:
-    return "under 0.1 %" if 0 < share < 0.001 else f"{100 * share:.1f} %"
+def _percent(part: float) -> str:
+    return "under 0.1 %" if 0 < part < 0.001 else share(part)
 
 
 def _hex(colour: tuple[int, int, int]) -> str:

@@ -14,6 +14,7 @@ from app.components.picture_choice import choose_pair, scene_title
 from app.components.sign_in import person
 from app.services import access, artifacts, galleries, picture_collections
 from app.services.artifacts import Model
+from app.services.figure_texts import share
 from app.services.galleries import PairScores, Pass
 from app.services.names import plain
 from app.services.picture_collections import CollectionEntry
@@ -219,12 +220,12 @@ def _summary(ordered: list[PairScores], class_name: str | None) -> str:
         return "This class occurs in none of these images."
     agreed = sum(verdict.agreement for verdict in ordered) / len(ordered)
     where = f" with {class_name}" if class_name else ""
-    return f"{len(ordered)} images{where}, the models agree on {100 * agreed:.1f} % of the pixels on average."
+    return f"{len(ordered)} images{where}, the models agree on {share(agreed)} of the pixels on average."
 
 
 def _card(verdict: PairScores, class_name: str | None, link: dict[str, str]) -> None:
     title = scene_title(verdict.name)
-    told = f"{100 * (1 - verdict.agreement):.1f} % of the pixels differ"
+    told = f"{share(1 - verdict.agreement)} of the pixels differ"
     with st.container(border=True, key=f"card_{verdict.name}"):
         st.image(verdict.thumbnail, width="stretch", alt=f"{title}: {told}")
         say.titled(title, told, *_scores(verdict, class_name))
@@ -235,10 +236,10 @@ def _card(verdict: PairScores, class_name: str | None, link: dict[str, str]) -> 
 def _scores(verdict: PairScores, class_name: str | None) -> list[str]:
     lines = []
     if verdict.student is not None and verdict.teacher is not None:
-        lines.append(f"mIoU {100 * verdict.student:.1f} %, teacher {100 * verdict.teacher:.1f} %")
+        lines.append(f"mIoU {share(verdict.student)}, teacher {share(verdict.teacher)}")
     if class_name is not None and (iou := verdict.per_class[class_name]) is not None:
         against = "" if verdict.student is not None else " with the teacher"
-        lines.append(f"IoU of {class_name}{against} {100 * iou:.1f} %")
+        lines.append(f"IoU of {class_name}{against} {share(iou)}")
     return lines
 
 

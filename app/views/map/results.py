@@ -16,6 +16,7 @@ from app.components.legend import legend
 from app.components.palette_switch import palette_switch
 from app.services import map_views, mapping
 from app.services.artifacts import Model
+from app.services.figure_texts import FORMATS
 from app.services.names import plain, shown
 from app.services.palettes import file_as_shown, painted
 from app.views.map.joined import joined_results
@@ -83,7 +84,7 @@ def _refused(sentences: Sequence[str], *, of: int) -> None:
 def _table(found: Sequence[dict[str, Any]]) -> None:
     rows = [map_views.table_row(result) for result in found]
     classes = {area["name"] for result in found for area in result["areas"]}
-    config: dict[str, Any] = {name: st.column_config.NumberColumn(format="%.1f %%") for name in classes}
+    config: dict[str, Any] = {name: st.column_config.NumberColumn(format=FORMATS["percent"]) for name in classes}
     config["Seconds"] = st.column_config.NumberColumn(format="%.1f")
     config["Image"] = st.column_config.TextColumn(pinned=True)
     say.table(rows, hide_index=True, column_config=config, placeholder="–", alt="All images with their shares")

@@ -1,6 +1,7 @@
 """Models: what there is to learn from and to compare, and bringing one from elsewhere."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -10,8 +11,9 @@ from app.components.guard import page, plainly
 from app.components.legend import legend
 from app.services import artifacts, brought_models
 from app.services.brought_models import ModelEntry
-from app.services.names import plain, size_text, stem
-from app.services.speeds import Speed
+from app.services.figure_texts import FORMATS, size_of_model
+from app.services.names import plain, stem
+from app.services.speeds import USUAL, Speed
 from app.views.models.bringing import draw_bringing
 from app.views.models.preview import draw_preview
 
@@ -40,23 +42,35 @@ def _table(found: Sequence[ModelEntry]) -> None:
     speeds = caching.kept_speeds(shown)
     scores = brought_models.measured_scores(visitor.owner())
     rows = [_row(entry, speeds.get(entry.name, {}), scores.get(entry.name)) for entry in found]
-    say.table(rows, hide_index=True, width="stretch")
+    say.table(rows, hide_index=True, width="stretch", column_config=_columns())
     st.caption("Benchmark scores any of them on a dataset's labels: its newest result stands here.")
+
+
+def _columns() -> dict[str, Any]:
+    number = st.column_config.NumberColumn
+    return {
+        "Model": st.column_config.TextColumn(pinned=True),
+        "Size (MB)": number(format=FORMATS["megabytes"]),
+        "Milliseconds, 512²": number(
+            format=FORMATS["milliseconds"], help="In PyTorch on one thread; empty until it was measured here."
+        ),
+        "mIoU": number(format=FORMATS["percent"]),
+    }
 
 
 def _row(entry: ModelEntry, kept: dict[str, Speed], measured: tuple[float, str] | None) -> dict[str, object]:
     card = entry.card
     score, where = measured or (card.metrics.get("miou5"), str(card.data.get("dataset", "")))
-    speed = next(iter(kept.values()), None)
+    speed = kept.get(USUAL)
     return {
         "Model": card.name if entry.source == "run" else entry.name,
         "From": _SOURCES[entry.source],
         "Network": artifacts.architecture(card.model),
         "Classes": ", ".join(card.classes.scored_names[:_MOST_CLASSES]),
         "Parameters": artifacts.short_count(card.parameters),
-        "Size": size_text(card.bytes),
-        "Milliseconds, 512²": None if speed is None else round(speed.latency_ms, 1),
-        "mIoU": round(100 * score, 1) if isinstance(score, float) else None,
+        "Size (MB)": card.bytes / 1e6,
+        "Milliseconds, 512²": None if speed is None else speed.latency_ms,
+        "mIoU": 100 * score if isinstance(score, float) else None,
         "Scored on": where if isinstance(score, float) else "",
         "Licence": card.licence,
         "Origin": entry.origin,
@@ -67,7 +81,7 @@ def _brought(entry: ModelEntry) -> None:
     card = entry.card
     ground = f"{card.metres_per_pixel:g} m a pixel" if card.metres_per_pixel else "ground resolution not known"
     say.titled(
-        entry.name, f"{artifacts.architecture(card.model)} · {size_text(card.bytes)} · {ground} · {card.licence}"
+        entry.name, f"{artifacts.architecture(card.model)} · {size_of_model(card.bytes)} · {ground} · {card.licence}"
     )
     whose = "Yours alone" if entry.mine and not entry.shared else "Seen by everybody on this server"
     say.caption(f"{whose} · from {entry.origin}" if entry.origin else whose)

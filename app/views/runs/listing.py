@@ -13,6 +13,7 @@ from app.components.forecast import duration
 from app.components.guard import plainly
 from app.components.linked import linked_segments
 from app.services import runs
+from app.services.figure_texts import FORMATS
 from app.services.names import plain
 from app.services.runs import Run, RunList
 from core.losses.catalogue import in_words
@@ -132,7 +133,7 @@ def _table(found: Sequence[Run], page: int) -> None:
         column_config={
             "Run": st.column_config.TextColumn(pinned=True),
             "Pinned": st.column_config.TextColumn(help="A pinned run is never deleted to make room."),
-            "mIoU": st.column_config.NumberColumn(format="%.1f %%", help="Best on the validation images."),
+            "mIoU": st.column_config.NumberColumn(format=FORMATS["percent"], help="Best on the validation images."),
         },
         placeholder="–",
         alt="Runs with their state and score",

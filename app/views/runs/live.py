@@ -13,6 +13,7 @@ from app.components.legend import legend
 from app.components.palette_switch import palette_switch
 from app.components.sign_in import person
 from app.services import launch, palettes, progress, runs, verdicts, waiting_runs, workers
+from app.services.figure_texts import share
 from app.services.names import plain
 from app.services.progress import RunProgress
 from app.services.runs import Run
@@ -107,7 +108,7 @@ def _verdict(run: Run, partner: Run | None) -> None:
         box(verdict.sentence, icon=":material/balance:")
         _more_seeds(run, known)
     elif run.best_miou5 is not None:
-        text = f"Best validation mIoU {100 * run.best_miou5:.1f} %.{_on_test(run)}"
+        text = f"Best validation mIoU {share(run.best_miou5)}.{_on_test(run)}"
         if partner is not None and partner.active and not run.control_of:
             text += " The gain shows when the control is done too."
         say.info(text, icon=":material/flag:")
@@ -126,7 +127,7 @@ def _more_seeds(run: Run, known: Sequence[Run]) -> None:
 
 def _on_test(run: Run) -> str:
     """The score on the test part, where there is one; it chose nothing."""
-    return "" if run.test_miou5 is None else f" On the test pictures: {100 * run.test_miou5:.1f} %."
+    return "" if run.test_miou5 is None else f" On the test pictures: {share(run.test_miou5)}."
 
 
 def _progress_text(run: Run, found: RunProgress) -> str:

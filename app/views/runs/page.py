@@ -18,6 +18,7 @@ from app.views.runs.live import run_live
 
 def main() -> None:
     st.title("Runs", anchor=False)
+    st.caption("What was launched, how it goes, and what came of it. The newest stands first.")
     if not runs.find_runs(most=1, owner=visitor.owner()).known:
         empty_state(
             "No runs yet", "Launch a distillation, and watch it here while it learns.", icon=":material/monitoring:"

@@ -88,10 +88,20 @@ def _asked(models: dict[str, Model], chosen: str) -> dict[str, Any]:
 
 def _space(vary: tuple[str, ...]) -> dict[str, Any]:
     sizes = st.multiselect(
-        "Students", list(SIZES), list(SIZES[:5]), format_func=lambda size: size.capitalize(), key="search_sizes"
+        "Students",
+        list(SIZES),
+        list(SIZES[:5]),
+        format_func=lambda size: size.capitalize(),
+        key="search_sizes",
+        wrap=True,
     )
     varied = st.multiselect(
-        "Settings to vary", list(OPTIONAL), list(vary), format_func=lambda name: title_of(name), key="search_vary"
+        "Settings to vary",
+        list(OPTIONAL),
+        list(vary),
+        format_func=lambda name: title_of(name),
+        key="search_vary",
+        wrap=True,
     )
     goals = st.multiselect(
         "Goals (several give a front)",
@@ -99,6 +109,7 @@ def _space(vary: tuple[str, ...]) -> dict[str, Any]:
         ["miou"],
         format_func=lambda goal: GOALS[goal].title,
         key="search_goals",
+        wrap=True,
     )
     return {"sizes": tuple(sizes), "vary": tuple(varied), "goals": tuple(goals) or ("miou",)}
 
@@ -170,7 +181,7 @@ def continue_form(found: Standing) -> dict[str, Any]:
     if plan.axis("size") is not None:
         options = list(dict.fromkeys([*plan.sizes, *SIZES]))
         sizes = st.multiselect(
-            "Students", options, sizes, format_func=lambda size: size.capitalize(), key="search_more_sizes"
+            "Students", options, sizes, format_func=lambda size: size.capitalize(), key="search_more_sizes", wrap=True
         )
     wanted: dict[str, Any] = {"trials": int(trials), "minutes": minutes, "sizes": sizes}
     if plan.sampler == "grid":
@@ -178,6 +189,6 @@ def continue_form(found: Standing) -> dict[str, Any]:
     more = [name for name in OPTIONAL if plan.axis(name) is None]
     if more:
         wanted["vary"] = st.multiselect(
-            "Also vary", more, format_func=lambda name: title_of(name), key="search_more_vary"
+            "Also vary", more, format_func=lambda name: title_of(name), key="search_more_vary", wrap=True
         )
     return {**wanted, "limits": _limits(plan.limits, key="search_more_limit")}

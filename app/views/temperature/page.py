@@ -74,6 +74,8 @@ def main() -> None:
 def _soften(picture: Picture, *, teacher: Model, student: Model) -> None:
     """The window that the link names; another one comes with a run of this part alone."""
     stop_if_signed_out()
+    # Above the picture, which fills a screen: where it leads to is seen without scrolling.
+    onward = st.container()
     start = st.session_state.setdefault(_START, state.temperature_from_link(_USUAL, least=_LEAST, most=_MOST))
     across, down = state.place_from_link()
     at = softening.window(picture.image, across=across, down=down)
@@ -93,7 +95,8 @@ def _soften(picture: Picture, *, teacher: Model, student: Model) -> None:
     if result.place is not None:
         state.place_to_link(float(result.place["x"]), float(result.place["y"]))
         st.rerun(scope="fragment")
-    _distill(teacher, state.temperature_from_link(_USUAL, least=_LEAST, most=_MOST))
+    with onward:
+        _distill(teacher, state.temperature_from_link(_USUAL, least=_LEAST, most=_MOST))
 
 
 def _distill(teacher: Model, temperature: float) -> None:

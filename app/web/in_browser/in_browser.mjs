@@ -11,8 +11,8 @@ const SIDE = 512;
 const NO_DATA = 255;
 
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-const milliseconds = (value) =>
-  value < 1000 ? `${value < 10 ? value.toFixed(1) : Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
+// As app/services/figure_texts.py writes them.
+const milliseconds = (value) => `${value.toFixed(1)} ms`;
 
 class Page {
   constructor(root) {
@@ -184,7 +184,7 @@ class Page {
     const row = (name, value) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value));
     const known = this.here && this.engine;
     const mine = known ? row(`This device, ${this.engine.name}`, milliseconds(this.here)) : row("This device", "…");
-    const theirs = this.data.server.map(({ name, ms }) => row(name, milliseconds(ms)));
+    const theirs = this.data.server.map(({ name, took }) => row(name, took));
     this.speeds.replaceChildren(element("table", {},
       element("caption", {}, `One picture of ${SIDE} × ${SIDE}, median of warm passes`),
       element("tbody", {}, mine, ...theirs)));
