@@ -14,6 +14,9 @@ _MEASURES = """<style>
 [data-testid="stMainBlockContainer"] { padding: 3.25rem 2rem 4rem; max-width: 2400px; }
 @media (max-height: 960px) { [data-testid="stHeading"] h1 { font-size: 1.9rem; padding: 0 0 0.25rem; } }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 3.5rem 1rem 3rem; } }
+/* As high as a menu, so that their names stand in one line; on a phone in two rows sooner than cut off. */
+[data-testid="stButtonGroup"] > [role="radiogroup"] { flex-wrap: wrap; row-gap: 0.25rem; }
+[data-testid="stButtonGroup"] > [role="radiogroup"] > button { min-height: 2.4rem; }
 /* Streamlit stacks columns on phones alone; beside an open sidebar they grow too narrow for their menus before that. */
 @media (min-width: 641px) and (max-width: 1150px) {
   body:has([data-testid="stSidebar"][data-collapsed="false"]) [data-testid="stMain"] {

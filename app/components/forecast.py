@@ -30,16 +30,16 @@ def size_figures(size: Size, teacher: Model) -> None:
     say.own_markup("\n".join([head, "|:--|--:|--:|--:|", *lines]))
 
 
-def time_figures(seconds: float, pace: Pace, *, control: bool, seeds: int = 1) -> None:
-    """The time until all seeds and controls are done, and what the estimate rests on. `seconds` is one run's."""
+def time_figures(seconds: float, pace: Pace, *, control: bool, seeds: int = 1) -> str:
+    """Draw the time until all seeds and controls are done, and give what it rests on. `seconds` is one run's."""
     label = "Estimated time" if seeds == 1 else f"Estimated time, {seeds} seeds"
     if control:
         label += ", with control" if seeds == 1 else ", each with control"
-    total_time(label, seconds * seeds * (2 if control else 1), pace)
+    return total_time(label, seconds * seeds * (2 if control else 1), pace)
 
 
-def total_time(label: str, seconds: float, pace: Pace) -> None:
-    """A time in all, in seconds, and what it rests on."""
+def total_time(label: str, seconds: float, pace: Pace) -> str:
+    """Draw a time in all, in seconds, and give what it rests on, which may stand further down."""
     low, high = (duration(one) for one in likely(seconds, pace))
     st.metric(plain(label), plain(high if low == high else f"{low} to {high}"))
     note = f"From steps timed on this machine ({pace.device}, {pace.crop} × {pace.crop} pixels). "
@@ -47,7 +47,7 @@ def total_time(label: str, seconds: float, pace: Pace) -> None:
         note += "Other work on it makes training slower."
     else:
         note += f"Others kept {100 * pace.busy:.0f} % of it busy: the first time is without them, the second with them."
-    say.caption(note)
+    return note
 
 
 def loss_cost(seconds: float, *, soft_targets: float, step: float) -> str:

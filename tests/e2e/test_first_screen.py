@@ -17,6 +17,10 @@ pytestmark = [
 ]
 
 PATIENCE_MS = 400_000
+_APART = 4
+"""Pixels between the title's box and what stands below it, at least."""
+_CUT = """() => [...document.querySelectorAll('.answer b')]
+    .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText)"""
 DESKTOPS = [(1280, 720), (1440, 900)]
 WIDTHS = [(800, 600), (1024, 768), (1920, 1080), (2560, 1440), (844, 390)]
 
@@ -88,6 +92,11 @@ def test_pictures_use_the_room_that_there_is(app: tuple[Browser, str], size: tup
     assert used == pytest.approx(stage["width"], abs=6) or left < 60, (used, stage, left)
     assert min(min(box["width"], box["height"]) for box in row) >= min(200, size[1] * 0.55)
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert page.evaluate(_CUT) == []
+    title, strip = page.get_by_role("heading", name="Compare").bounding_box(), page.locator(".answer").bounding_box()
+    assert title is not None
+    assert strip is not None
+    assert strip["y"] - (title["y"] + title["height"]) >= _APART
     page.context.close()
 
 

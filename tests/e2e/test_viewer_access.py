@@ -15,6 +15,21 @@ from tests.e2e.test_viewer import assert_shows, canvas
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="there is no Chromium here")]
 
+# In the order of the page, by number: what can be pressed, chosen or moved, and is shown.
+CONTROLS = """() => {
+    const kinds = 'button, input, select, summary, [role=slider], .frame > canvas, [tabindex="0"]';
+    const shown = [...document.querySelectorAll('.viewer')].flatMap((viewer) => [...viewer.querySelectorAll(kinds)])
+        .filter((node) => node.checkVisibility() && !node.disabled);
+    shown.forEach((node, at) => { node.dataset.control = at; });
+    return shown.map((node, at) => `${at}`);
+}"""
+FOCUSED = """() => {
+    const node = document.activeElement;
+    const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(node);
+    return [node.dataset.control || node.outerHTML.slice(0, 80),
+            (outlineStyle !== 'none' && parseFloat(outlineWidth) >= 1) || boxShadow !== 'none'];
+}"""
+
 
 def test_a_layer_and_the_numbers_are_saved(page: Page, world: World) -> None:
     open_viewer(page, world)
@@ -117,9 +132,15 @@ def test_words_stand_out_from_what_is_behind_them(page: Page, world: World, them
         assert contrast >= 4.5, selector
 
 
-def test_every_control_has_a_name(page: Page, world: World) -> None:
+def test_every_control_has_a_name_and_tab_reaches_it_with_a_visible_mark(page: Page, world: World) -> None:
     for layout in ("side", "swipe", "blink"):
         open_viewer(page, world, layout=layout)
+        wanted, reached = page.evaluate(CONTROLS), []
+        for _ in wanted:
+            page.keyboard.press("Tab")
+            reached.append(page.evaluate(FOCUSED))
+        assert [name for name, _ in reached] == wanted
+        assert [name for name, marked in reached if not marked] == []
         script = """() => [...document.querySelectorAll('button, canvas, input, select, summary, [role=slider], svg')]
             .filter((node) => !(node.getAttribute('aria-label') || node.textContent.trim()))
             .map((node) => node.outerHTML)"""

@@ -163,10 +163,11 @@ def test_a_dataset_that_is_not_there_says_how_to_fetch_it(view: View, monkeypatc
 )
 def test_an_estimate_is_a_range_where_others_keep_the_machine_busy(busy: float, range_: str) -> None:
     def script(busy: float) -> None:
+        from app.components import say
         from app.components.forecast import time_figures
         from app.services.estimates import Pace
 
-        time_figures(50.0, Pace(256, "a CPU", 0.01, 0.0, 0.02, busy), control=True)
+        say.caption(time_figures(50.0, Pace(256, "a CPU", 0.01, 0.0, 0.02, busy), control=True))
 
     page = AppTest.from_function(script, default_timeout=60, args=(busy,)).run()
     assert not page.exception

@@ -200,7 +200,7 @@ def test_a_size_has_three_digits_and_one_unit_in_texts_and_in_tables(count: int,
     assert figure_texts.FORMATS["megabytes"] % (count / 1e6) == text.removesuffix(" MB")
 
 
-def test_no_page_writes_a_figure_in_a_way_of_its_own() -> None:
+def test_one_module_alone_decides_how_figures_are_written() -> None:
     """Shares, milliseconds and ratios with digits: only `figure_texts` decides how many. A ± has its own sentence."""
     own = re.compile(r"(?<![%±] )(?<!%)\{[^{}\"]*:\.[1-9]f\} ?(?:%|ms\b|×)|\"%\.1f ?(?:%%|×)\"")
     found = {path.name: own.findall(path.read_text(encoding="utf-8")) for path in (paths.ROOT / "app").rglob("*.py")}

@@ -55,6 +55,7 @@ def _models(models: Mapping[str, Model]) -> dict[str, Any]:
         default=["student"] if "student" in students else students[:1],
         format_func=lambda name: models[name].label,
         key="benchmark_models",
+        wrap=True,
     )
     return {"models": chosen, "teacher": teacher}
 
@@ -68,6 +69,7 @@ def _runtimes(choices: Choices) -> dict[str, Any]:
         default=[name for name in usual_runtimes() if name in offered],
         format_func=runtime_title,
         key="benchmark_runtimes",
+        wrap=True,
     )
     for name, why_not in choices.runtimes.items():
         if why_not is not None:

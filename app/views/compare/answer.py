@@ -12,7 +12,8 @@ from app.services.scene_figures import PairFigures
 from app.services.speeds import Speed
 
 _STYLE = """<style>
-.answer { display: grid; grid-template-columns: 1fr 1.15fr 1fr 1.3fr; gap: .5rem; margin-top: .45rem; }
+.answers { container-type: inline-size; margin-top: .8rem; }
+.answer { display: grid; grid-template-columns: 1fr 1.15fr 1fr 1.3fr; gap: .5rem; }
 .answer > div { padding: .3rem .65rem .35rem; border-radius: .5rem; min-width: 0; line-height: 1.3;
   background: color-mix(in srgb, #2a9479 11%, transparent); }
 .answer b { display: block; font-size: 1.05rem; font-weight: 650; white-space: nowrap;
@@ -21,11 +22,14 @@ _STYLE = """<style>
   -webkit-line-clamp: 2; -webkit-box-orient: vertical; }
 .answer a { color: inherit; white-space: nowrap; }
 @media (min-width: 1600px) { .answer p { min-height: 0; } }
-@media (max-width: 900px) { .answer { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
-@media (max-width: 640px) {
+/* Its longest figure has 29 letters, and stays on one line. */
+@container (max-width: 900px) { .answer { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+@container (max-width: 520px) {
   .answer { gap: .35rem; }
   .answer > div { padding: .25rem .5rem; }
-  .answer b { font-size: .82rem; }
+  .answer b { font-size: clamp(.68rem, 3.2cqi, .95rem); }
+}
+@container (max-width: 420px) {
   .answer p { display: flex; gap: .4rem; min-height: 0; }
   .answer p span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 }
@@ -70,7 +74,8 @@ def items(
 def answer(found: list[StripFigure]) -> None:
     """Draw the strip."""
     cells = "".join(_cell(*map(in_html, (one.figure, one.where, one.how))) for one in found)
-    st.html(f'{_STYLE}<div class="answer" role="list" aria-label="What the student keeps of its teacher">{cells}</div>')
+    label = "What the student keeps of its teacher"
+    st.html(f'{_STYLE}<div class="answers"><div class="answer" role="list" aria-label="{label}">{cells}</div></div>')
 
 
 def _cell(figure: str, where: str, how: str) -> str:

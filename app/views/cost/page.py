@@ -48,7 +48,7 @@ def main() -> None:
     shown = costs.costs(task, rows, teacher=teacher)
     if note := busy_note(result):
         say.warning(note)
-    headline(shown, teacher, titles)
+    headline(shown, teacher, {name: model.title for name, model in models.items()})
     cost_table(shown, titles)
     _steps(result, shown, models)
     _notes(task, result, any(row.kilowatt_hours is not None for row in shown))

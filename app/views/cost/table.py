@@ -21,7 +21,7 @@ def headline(rows: Sequence[Cost], teacher: str | None, titles: Mapping[str, str
     for column, row in zip(columns, (reference, best), strict=False):
         column.metric(plain(f"{titles.get(row.model, row.model)}, {row.runtime}"), duration(3600 * row.hours))
     saved = f"{reference.price - best.price:,.2f} saved"
-    columns[2].metric("Costs less", times(best.cheaper), plain(saved), delta_color="off", delta_arrow="off")
+    columns[2].metric("Costs less", plain(times(best.cheaper)), plain(saved), delta_color="off", delta_arrow="off")
 
 
 def step_table(found: Sequence[Step]) -> None:

@@ -48,6 +48,7 @@ def loss_form(start: Mapping[str, float]) -> LossForm:
         format_func=lambda name: LOSSES[name].title,
         key=_CHOSEN,
         placeholder="Choose at least one",
+        wrap=True,
     )
     weights, places = {}, {}
     for name in chosen:

@@ -61,39 +61,42 @@ def _teacher() -> None:
         ready = not found.problems and _can_be_read(request.config.data)
         both = "Launch all three" if request.control else "Launch both"
         label = "Launch the teacher" if request.student is None else both
-        if st.button(
+        pressed = st.button(
             plain(label),
             type="primary",
             icon=":material/rocket_launch:",
             disabled=not ready,
             width="stretch",
             key="launch",
-        ):
+        )
+        below = st.container()
+        if pressed:
             with plainly():
                 run_id = teachers.launch(request, person())
                 workers.ensure_worker()
                 st.switch_page("views/runs/page.py", query_params={state.RUN: run_id})
         elif ready:
             with estimate, plainly(), st.spinner("Timing a few steps on this machine …"):
-                _teacher_estimate(request)
+                rests_on = _teacher_estimate(request)
+                with below:
+                    say.caption(rests_on)
 
 
-def _teacher_estimate(request: teachers.TeacherRequest) -> None:
-    """The time of all that is launched together."""
+def _teacher_estimate(request: teachers.TeacherRequest) -> str:
+    """Draw the time of all that is launched together, and give what it rests on."""
     config = teachers.to_config(request)
     data = caching.split_summary(asdict(config.data))
     outputs = len(datasets.class_names(config.data.dataset, owner()))
     network = teachers.network_of(config)
     if network is None:
-        st.caption("How long it takes is not estimated for an encoder of your own.")
-        return
+        return "How long it takes is not estimated for an encoder of your own."
     found = caching.teacher_pace(network, outputs, config.data.crop, config.train.device)
     macs = 0 if request.student is None else caching.student_size(request.student, outputs).macs_256
     seconds = teachers.seconds_in_all(
         request, found, student_macs=macs, crops=data["crops"], val_megapixels=data["val_megapixels"]
     )
     behind = "" if request.student is None else ", with student and control" if request.control else ", with student"
-    total_time(f"Estimated time{behind}", seconds, found.pace)
+    return total_time(f"Estimated time{behind}", seconds, found.pace)
 
 
 def _can_be_read(data: DataConfig) -> bool:
@@ -130,12 +133,18 @@ def _before_launch(request: launch.Request, teacher: Model, losses: LossForm) ->
         width="stretch",
         key="launch",
     )
+    # What the estimate rests on is read less often than the button is pressed.
+    below = st.container()
     if pressed:
         with plainly():
             _launch(request)
     elif size is not None and ready:
         with estimate, plainly(), st.spinner("Timing a few steps on this machine …"):
-            _estimate(request, teacher, size, losses)
+            rests_on, warnings = _estimate(request, teacher, size, losses)
+            for warning in warnings:
+                say.warning(warning)
+            with below:
+                say.caption(*rests_on)
     else:
         show_costs(losses, {})
 
@@ -148,7 +157,10 @@ def _data_is_usable(request: launch.Request) -> bool:
     return False
 
 
-def _estimate(request: launch.Request, teacher: Model, size: estimates.Size, losses: LossForm) -> None:
+def _estimate(
+    request: launch.Request, teacher: Model, size: estimates.Size, losses: LossForm
+) -> tuple[list[str], list[str]]:
+    """Draw the time and what each loss costs; give what the time rests on, and what is to be feared of the data."""
     data = caching.split_summary(launch.data_key(request))
     config = launch.to_config(request)
     pace = caching.pace(teacher, config.data.crop, config.train.device)
@@ -158,10 +170,8 @@ def _estimate(request: launch.Request, teacher: Model, size: estimates.Size, los
     seconds = estimates.training_seconds(
         config, pace, macs_256=size.macs_256, views=views, val_megapixels=data["val_megapixels"], losses=costs
     )
-    time_figures(seconds, pace, control=request.control, seeds=request.seeds)
-    say.caption(data["note"])
-    for warning in data["warnings"]:
-        say.warning(warning)
+    rests_on = time_figures(seconds, pace, control=request.control, seeds=request.seeds)
+    return [rests_on, data["note"]], data["warnings"]
 
 
 def _launch(request: launch.Request) -> None:

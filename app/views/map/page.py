@@ -168,7 +168,7 @@ def _choose(models: dict[str, Model]) -> mapping.Choice | None:
         )
     with right:
         extras = st.multiselect(
-            "Also make", list(_EXTRAS), format_func=_extra, placeholder="Polygons, report", key="map_extras"
+            "Also make", list(_EXTRAS), format_func=_extra, placeholder="Polygons, report", key="map_extras", wrap=True
         )
     with st.expander("More settings", icon=":material/tune:"):
         ground, smallest, smooth = _measures()

@@ -66,12 +66,12 @@ def _row(entry: ModelEntry, kept: dict[str, Speed], measured: tuple[float, str] 
         "Model": card.name if entry.source == "run" else entry.name,
         "From": _SOURCES[entry.source],
         "Network": artifacts.architecture(card.model),
-        "Classes": ", ".join(card.classes.scored_names[:_MOST_CLASSES]),
         "Parameters": artifacts.short_count(card.parameters),
         "Size (MB)": card.bytes / 1e6,
         "Milliseconds, 512²": None if speed is None else speed.latency_ms,
         "mIoU": 100 * score if isinstance(score, float) else None,
         "Scored on": where if isinstance(score, float) else "",
+        "Classes": ", ".join(card.classes.scored_names[:_MOST_CLASSES]),
         "Licence": card.licence,
         "Origin": entry.origin,
     }

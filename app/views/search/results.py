@@ -84,13 +84,13 @@ def _headline(found: Standing) -> None:
     if best is None or best.miou is None:
         columns[1].metric("Best within the limits", "none yet" if searches.active(found) else "none")
         return
-    columns[1].metric(f"Best: trial {best.number:d}", share(best.miou), help="Validation mIoU")
+    columns[1].metric(f"Best: trial {best.number:d}", plain(share(best.miou)), help="Validation mIoU")
     columns[2].metric("Student", plain(best.size.capitalize()))
     if found.plan.needed:
         words = searches.in_words(found.cost, best.value(found.cost))
         columns[3].metric(plain(GOALS[found.cost].title.split(" (")[0]), plain(words))
     elif best.kept is not None:
-        columns[3].metric("Of the teacher", share(best.kept))
+        columns[3].metric("Of the teacher", plain(share(best.kept)))
 
 
 def _confirmed(found: Standing, one: Confirmation) -> None:

@@ -20,12 +20,15 @@ export function numbersOf(found, scene, chosen, act) {
     .map(([name, cells]) => [name, "", cells]);
   return [
     rows.length ? table("Agreement and scores", heads, rows) : null,
-    element("label", { class: "pick" }, "Each class ",
+    together(element("label", { class: "pick" }, "Each class ",
       choice("Measure of each class", options, measure, (value) => act({ measure: value }))),
-    table(PER_CLASS[measure][0], heads, perClass),
+    table(PER_CLASS[measure][0], heads, perClass)),
     ...confusionOf(found, scene, chosen, act),
   ].filter(Boolean);
 }
+
+// A menu and the table that it is of stay in one column, however many there are.
+const together = (...nodes) => element("div", { class: "block" }, ...nodes);
 
 // Which model, against whom: truth where it is known, else the teacher.
 function confusionOf(found, scene, chosen, act) {
@@ -40,9 +43,9 @@ function confusionOf(found, scene, chosen, act) {
   const own = found[Number(index)];
   const counts = against === "truth" ? own.withTruth : own.withTeacher;
   return [
-    element("label", { class: "pick" }, "Confusion ",
+    together(element("label", { class: "pick" }, "Confusion ",
       choice("Confusion of", pairs, value, (pair) => act({ pair, cell: null }))),
-    matrix(counts, scene, { ...chosen, against }, act),
+    matrix(counts, scene, { ...chosen, against }, act)),
     against === "truth" && own.calibration ? reliability(own.calibration) : null,
   ];
 }
