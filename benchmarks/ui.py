@@ -8,7 +8,8 @@ First paint: a new visitor opens what the server has looked at before, from the 
 drawn; `first_title_s` is when Streamlit shows the page's title in the same visits, before anything of the viewer is
 asked for, and `paint_again_s` the first paint of somebody whose browser has been there before. Rerun: from a click
 on a scene that was looked at before until the viewer shows it; `beside_training_x` is the p95 beside a training run,
-divided by the p95 alone. `usable_s`: a visit as for the first paint, until its menu of pictures is open. Gallery: from
+divided by the p95 alone; `rerun_server_s` is the server's time of the processor for one, which other work on the
+machine does not lengthen. `usable_s`: a visit as for the first paint, until its menu of pictures is open. Gallery: from
 the press on Compare until the first card. Runs: reading the first page of 1,000 runs.
 Opacity: from a touch of it, which never leaves the
 browser, until the next frame. Frames: a wheel turned without a pause over four panels of `--side`² pixels; `idle` is
@@ -20,7 +21,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +29,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import psutil
 from playwright.sync_api import Browser, BrowserContext, Page, Response
 
 from benchmarks.serving import browser, serve
@@ -52,6 +53,7 @@ BARS = {
     "memory_growth_mb": 50,
 }
 _MANY_RUNS = 1000
+_WARM = 2
 
 _OTHER_SCENE = """id => [...document.querySelectorAll('*')].some(host =>
     host.shadowRoot?.querySelector('.viewer[data-ready]:not([data-scene="' + id + '"])'))"""
@@ -99,7 +101,10 @@ def measure(*, reruns: int, comparisons: int, side: int) -> dict[str, float]:
             page.get_by_text("warm runs").wait_for(timeout=PATIENCE_MS)
             figures["shares_kb"] = max(fetched) / 1000
             figures |= _first_paint(chromium, address)
+            before = _server().cpu_times()
             figures |= _quantiles("rerun", _reruns(page, reruns))
+            spent = _server().cpu_times()
+            figures["rerun_server_s"] = (spent.user + spent.system - before.user - before.system) / (reruns + _WARM)
             figures["beside_training_x"] = _beside_training(page, home, reruns) / figures["rerun_p95_s"]
             figures |= {"gallery_card_s": _first_card(chromium, address), "runs_1000_s": _list_runs(home / "many")}
             slider = page.get_by_label("Opacity of the masks")
@@ -110,7 +115,7 @@ def measure(*, reruns: int, comparisons: int, side: int) -> dict[str, float]:
 
 
 def _reruns(page: Page, count: int) -> list[float]:
-    return [go_to(page, 2 - turn % 2) for turn in range(count + 2)][2:]
+    return [go_to(page, 2 - turn % 2) for turn in range(count + _WARM)][_WARM:]
 
 
 def _beside_training(page: Page, home: Path, reruns: int) -> float:
@@ -219,10 +224,12 @@ def _memory(page: Page, comparisons: int) -> dict[str, float]:
     return {"memory_mb": start, "memory_growth_mb": _server_memory() - start}
 
 
+def _server() -> psutil.Process:
+    return next(child for child in psutil.Process().children() if "streamlit" in child.cmdline())
+
+
 def _server_memory() -> float:
-    listing = ["ps", "-o", "rss=,args=", "--ppid", str(os.getpid())]
-    lines = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.splitlines()
-    return int(next(line for line in lines if "streamlit run" in line).split()[0]) * 1024 / 1e6
+    return int(_server().memory_info().rss) / 1e6
 
 
 def _frames(chromium: Browser, side: int) -> dict[str, float]:

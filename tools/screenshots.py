@@ -21,6 +21,8 @@ WIDTH, HEIGHT, SHOWN = 1400, 1000, 1100
 """Pixels of the browser's window, and the width of what is kept of it."""
 _TOUR, _TOUR_SHOWN = (1280, 720), 640
 """The same for the steps of the tour, which stand side by side in the README."""
+_WIDTHS, _WIDTH_SHOWN = ((390, 844), (844, 390), (800, 600), (1024, 768), (1440, 900), (1920, 1080), (2560, 1440)), 720
+"""The same for Compare at every width (docs/tasks/compare.md): at most so many pixels of each are kept."""
 
 
 def _run_gallery(page: Page) -> None:
@@ -54,14 +56,27 @@ PAGES: dict[str, tuple[str, str, Callable[[Page], None] | None]] = {
     "tour-3": ("?tour=3&view=disagreement", "canvas", None),
     "tour-4": ("cost?tour=4", "text=Where the saving comes from", None),
     "tour-5": ("distill?tour=5", "text=Estimated time", None),
+    **{f"compare-{width}x{height}": ("", ".answer >> text=faster", None) for width, height in _WIDTHS},
+    "compare-dark": ("", ".answer >> text=faster", None),
 }
+
+
+def _window(name: str) -> tuple[int, int, int]:
+    """Width and height of the browser's window, and how wide the picture is kept; pixels."""
+    if name.startswith("tour"):
+        return *_TOUR, _TOUR_SHOWN
+    for width, height in _WIDTHS:
+        if name == f"compare-{width}x{height}":
+            return width, height, min(width, _WIDTH_SHOWN)
+    return (1440, 900, _WIDTH_SHOWN) if name == "compare-dark" else (WIDTH, HEIGHT, SHOWN)
 
 
 def take(page: Page, address: str, name: str) -> Image.Image:
     """The top of one page, once it is whole and nothing runs."""
     path, sign, steps = PAGES[name]
-    width, height = _TOUR if name.startswith("tour") else (WIDTH, HEIGHT)
+    width, height, _ = _window(name)
     page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme="dark" if name.endswith("dark") else "light")
     page.goto(f"{address}/{path}")
     page.locator(f"[data-testid=stMain] >> {sign}").first.wait_for()
     if steps is not None:
@@ -87,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
             page.set_default_timeout(1000 * chosen.patience)
             for name in chosen.names or PAGES:
                 picture = take(page, address, name)
-                shown = _TOUR_SHOWN if name.startswith("tour") else SHOWN
+                *_, shown = _window(name)
                 size = (shown, round(picture.height * shown / picture.width))
                 picture.resize(size, Image.Resampling.LANCZOS).save(PICTURES / f"{name}.webp", quality=82, method=6)
                 sys.stdout.write(f"{name}\n")

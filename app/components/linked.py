@@ -80,7 +80,7 @@ def linked_multiselect(
 ) -> list[str]:
     """A menu of several, `most` at a time."""
     state.many_from_link(name, name, options, default, most=most)
-    chosen = st.multiselect(plain(label), options, format_func=title, key=name, max_selections=most, **more)
+    chosen = st.multiselect(plain(label), options, format_func=title, key=name, max_selections=most, wrap=True, **more)
     state.to_link(name, chosen, default=list(default))
     return list(chosen)
 

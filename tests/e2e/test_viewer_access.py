@@ -47,6 +47,11 @@ def test_a_layer_and_the_numbers_are_saved(page: Page, world: World) -> None:
         page.get_by_role("button", name="What is shown, PNG").click()
     with Image.open(download.value.path()) as opened:
         assert opened.width > 4 * 300
+    clipboard = "{ writeText: async (text) => { window.copied = text; } }"
+    page.evaluate(f"Object.defineProperty(navigator, 'clipboard', {{ value: {clipboard} }})")
+    page.get_by_role("button", name="Copy the link to this view").click()
+    expect(page.get_by_role("button", name="The link is copied")).to_be_visible()
+    assert page.evaluate("window.copied") == page.url
 
 
 def test_minimap_and_scale_bar_say_where_and_how_large(page: Page, world: World) -> None:

@@ -1,5 +1,6 @@
 """Text from outside on the pages, in tables, plots, reports and files: never markup, a formula or a path of ours."""
 
+import ast
 import csv
 import io
 import re
@@ -17,6 +18,7 @@ from app.services.report import Section, Table, Text, render
 from core import paths
 from core.infer.outputs.areas import Area, to_csv
 from core.spreadsheet import cell
+from tests.architecture import modules
 from tests.ui.conftest import as_read
 
 MARKUP = (
@@ -165,3 +167,15 @@ def test_a_report_tells_no_path() -> None:
     made = render(path, [Section(path, [Text(path), Table([{"Value": "/srv/data/secret"}], path)])], subtitle=path)
     assert str(paths.home()) not in made
     assert "/srv" not in made
+
+
+def test_what_is_chosen_in_a_menu_of_several_is_never_cut_off() -> None:
+    """Streamlit keeps what is chosen in one line that scrolls, unless it is told to wrap."""
+    calls = [
+        (module.name, {word.arg: ast.unparse(word.value) for word in node.keywords})
+        for module in modules("app")
+        for node in ast.walk(ast.parse(module.text))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "st.multiselect"
+    ]
+    assert len(calls) > 5
+    assert [name for name, words in calls if words.get("wrap") != "True"] == []

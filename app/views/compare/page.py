@@ -125,7 +125,6 @@ def _choose_students(models: dict[str, Model], teacher: Model) -> list[Model]:
         default=usual or fitting[:1],
         most=artifacts.MOST_STUDENTS,
         title=lambda name: models[name].label,
-        wrap=True,
         placeholder="Choose one to three models",
     )
     return [models[name] for name in chosen]

@@ -81,7 +81,8 @@ export const controls = {
     const csv = () => new Blob([asCsv(this.found, this.scene.classes, this.where())], { type: "text/csv" });
     return menu("Save", element("div", {}, ...layers,
       button("Numbers, CSV", () => this.found && save("numbers.csv", csv())),
-      button("What is shown, PNG", () => this.saveAll())));
+      button("What is shown, PNG", () => this.saveAll()),
+      button("Copy the link to this view", (event) => this.copyLink(event.currentTarget))));
   },
 
   legend() {

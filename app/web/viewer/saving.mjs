@@ -4,6 +4,13 @@ import { element, savePicture } from "../shared/dom.mjs";
 import { compose } from "./layers.mjs";
 
 export const saving = {
+  // The address holds all that is shown. Where the page is not served securely, a browser copies nothing by itself.
+  async copyLink(button) {
+    const copied = navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+    if (await copied) button.textContent = "The link is copied";
+    else prompt("The link to this view", location.href);
+  },
+
   saveLayer(panel) {
     const { width, height } = this.scene;
     const canvas = element("canvas", { width, height });
