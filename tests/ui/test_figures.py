@@ -203,8 +203,8 @@ def test_a_size_has_three_digits_and_one_unit_in_texts_and_in_tables(count: int,
 def test_one_module_alone_decides_how_figures_are_written() -> None:
     """Shares, milliseconds and ratios with digits: only `figure_texts` decides how many. A ± has its own sentence."""
     own = re.compile(r"(?<![%±] )(?<!%)\{[^{}\"]*:\.[1-9]f\} ?(?:%|ms\b|×)|\"%\.1f ?(?:%%|×)\"")
-    found = {path.name: own.findall(path.read_text(encoding="utf-8")) for path in (paths.ROOT / "app").rglob("*.py")}
-    assert {name: lines for name, lines in found.items() if lines} == {"figure_texts.py": found["figure_texts.py"]}
+    found = {str(path): own.findall(path.read_text(encoding="utf-8")) for path in (paths.ROOT / "app").rglob("*.py")}
+    assert [path for path, lines in found.items() if lines] == [figure_texts.__file__]
 
 
 @pytest.mark.skipif(not (paths.CHECKPOINTS / "student.json").is_file(), reason="the checkpoints are not here")
