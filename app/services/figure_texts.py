@@ -9,7 +9,7 @@ FORMATS = {"megabytes": "%.3g", "milliseconds": "%.1f", "percent": "%.1f %%", "t
 """By the unit of the numbers in the column; `percent` is 0 to 100."""
 
 
-def size_of_model(count: int) -> str:
+def size_of_model(count: float) -> str:
     """`0.512 MB`, `15.5 MB`: the bytes of a model's file, three digits of them, always in units of a million.
 
     Args:
