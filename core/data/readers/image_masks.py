@@ -33,6 +33,7 @@ from core.imagery.labels import StoredMask
 
 TITLE = "images beside masks"
 _SAMPLE = 24
+_STRIP_PIXELS = 4_000_000
 _BACKGROUND = re.compile(r"^_*background_*$", re.IGNORECASE)
 
 
@@ -141,26 +142,55 @@ def _is_binary(tree: Tree, path: Path) -> bool:
 
 def _of_classes(tree: Tree, masks: Sequence[tuple[Path, str]], codes: dict[str, int]) -> Callable[[], Labels]:
     def read_labels() -> Labels:
-        layers = [(codes[kind], _is_set(tree.decoder.mask(path))) for path, kind in masks if kind]
-        shapes = {layer.shape for _, layer in layers}
-        if not shapes:
+        named = [(codes[kind], path) for path, kind in masks if kind]
+        if not named:
             raise DataError("its mask names no class, as those of other pictures do: name it as they are named.")
-        if len(shapes) > 1:
+        layers = [(code, _layer(tree, path)) for code, path in named]
+        if len({(layer.height, layer.width) for _, layer in layers}) > 1:
             raise DataError("its masks have different sizes: export all of them at the size of the picture.")
-        found = np.full(shapes.pop(), OUTSIDE, np.int32)
         # The smaller of two that overlap lies on top.
-        for code, layer in sorted(layers, key=lambda each: -int(each[1].sum())):
-            found[layer] = code
-        return Labels.of(found)
+        layers.sort(key=lambda each: -_pixels_set(each[1]))
+        height, width = layers[0][1].height, layers[0][1].width
+
+        def rows(top: int, bottom: int) -> NDArray[np.int32]:
+            found = np.full((bottom - top, width), OUTSIDE, np.int32)
+            for code, layer in layers:
+                found[layer.rows(top, bottom) > 0] = code
+            return found
+
+        return Labels(height, width, rows)
 
     return read_labels
 
 
-def _is_set(stored: StoredMask) -> NDArray[np.bool_]:
+def _layer(tree: Tree, path: Path) -> Labels:
+    """1 where the mask of a class is set, else 0; one that is too large to be read whole is read row by row."""
+    if tree.decoder.is_large(path):
+        sample = tree.decoder.sample(path)
+        spread = _values(sample).max(initial=0) > 1
+        return tree.decoder.labels(path, lambda stored: _is_set(stored, spread=spread).astype(np.int32))
+    whole = _is_set(tree.decoder.mask(path))
+    return Labels(*whole.shape, lambda top, bottom: whole[top:bottom].astype(np.int32))
+
+
+def _pixels_set(layer: Labels) -> int:
+    step = max(1, _STRIP_PIXELS // max(1, layer.width))
+    parts = (layer.rows(top, min(layer.height, top + step)) for top in range(0, layer.height, step))
+    return sum(int(part.sum()) for part in parts)
+
+
+def _values(stored: StoredMask) -> NDArray[np.uint8]:
+    """What tells set from unset pixels, (H, W)."""
     values = stored.values if stored.values.ndim == 2 else stored.values.max(axis=2)
     if stored.palette is not None:
         values = stored.palette[np.minimum(values, len(stored.palette) - 1)].max(axis=2)
-    found: NDArray[np.bool_] = values >= 128 if values.max(initial=0) > 1 else values > 0
+    return values
+
+
+def _is_set(stored: StoredMask, *, spread: bool = False) -> NDArray[np.bool_]:
+    """Which pixels (H, W) are set. `spread`: the mask is known to hold more than 0 and 1, whatever these rows hold."""
+    values = _values(stored)
+    found: NDArray[np.bool_] = values >= 128 if spread or values.max(initial=0) > 1 else values > 0
     return found if stored.labelled is None else found & stored.labelled
 
 

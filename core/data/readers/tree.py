@@ -181,6 +181,10 @@ class Decoder:
         except ImageError as error:
             raise ImageError(f"{path.name} {error}") from error
 
+    def is_large(self, path: Path) -> bool:
+        """Whether a mask is read row by row. Raises `DataError` for a damaged one."""
+        return self._large_mask(path) is not None
+
     def labels(self, path: Path, codes: Callable[[StoredMask], NDArray[np.int32]]) -> Labels:
         """The labels in a mask; one too large to be read whole is read row by row.
 

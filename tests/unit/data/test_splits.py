@@ -10,6 +10,7 @@ import pytest
 from core.data import splits
 from core.data.datasets.dubai import DUBAI
 from core.data.scene import Scene
+from core.data.sources import related
 from core.data.splits import Parts, Split
 from core.errors import ConfigError
 from tests.unit.data.pictures import scenes
@@ -275,3 +276,33 @@ def test_pictures_without_labels_validate_nothing() -> None:
     assert all(each.mask is not None for each in (*split.train, *split.val))
     assert len({each.name for each in (*split.train, *split.val, *split.test)}) == 6
     assert "None of the 2 pictures for validation has labels: drawn from the training pictures" in split.note
+
+
+class Counted:
+    """A picture that counts the rows which are read of it."""
+
+    def __init__(self, image: np.ndarray) -> None:
+        self._image, self.shape, self.dtype, self.rows = image, image.shape, image.dtype, 0
+
+    def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
+        found = self._image[window]
+        self.rows += len(found)
+        return found
+
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+        return self[slice(None), slice(None)]
+
+
+def test_of_pictures_that_some_rows_tell_apart_the_others_are_not_read() -> None:
+    rng = np.random.default_rng(0)
+    images = [Counted(rng.integers(0, 255, (400, 20, 3), dtype=np.uint8)) for _ in range(4)]
+    # The last two differ in one pixel, which no row that is read first holds.
+    twin = np.asarray(images[3]).copy()
+    twin[399, 19, 2] ^= 1
+    images.append(Counted(twin))
+    images.append(Counted(np.asarray(images[0])))
+    for image in images:
+        image.rows = 0
+    found = related([Scene(f"s{at}", image, None) for at, image in enumerate(images)])
+    assert found == [[0, 5], [1], [2], [3], [4]]
+    assert all(image.rows <= 20 for image in images[1:3])

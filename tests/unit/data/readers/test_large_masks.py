@@ -8,6 +8,7 @@ import pytest
 import rasterio
 
 from core import paths
+from core.data.readers.tree import Decoder
 from core.imagery import sniff
 from tests.unit.data.readers.brought import truth
 from tests.unit.data.test_stored_blocks import gradient, ortho, take
@@ -78,3 +79,24 @@ def test_without_a_word_in_its_name_a_large_mask_is_told_by_what_it_holds(monkey
     ortho(source / "a" / "o.tif", noise)
     _plain(source / "b" / "o.tif")
     assert take(source).survey.labelled == 1
+
+
+@pytest.mark.parametrize("top", [1, 255])
+def test_masks_of_one_class_each_are_read_row_by_row(top: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = paths.home() / "in"
+    ortho(source / "o.tif", gradient(HEIGHT, WIDTH))
+    for at, name in enumerate(("field", "pond", "road")):
+        layer = np.zeros((HEIGHT, WIDTH), np.uint8)
+        layer[40 * at : 40 * at + 90, 100 * at : 400] = top
+        layer[200 + at, 5] = 3 if top == 255 else 0
+        _save(source / f"o_{name}.tif", layer)
+    whole = take(source, "whole")
+    monkeypatch.setattr(sniff, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(Decoder, "mask", lambda *_: pytest.fail("a large mask was read whole"))
+    parts = take(source, "parts")
+    assert {"field", "pond", "road"} <= set(whole.names)
+    assert parts.names == whole.names
+    assert parts.survey.counts == whole.survey.counts
+    for stem, mask in whole.masks.items():
+        assert mask is not None
+        assert np.array_equal(parts.masks[stem], mask)
