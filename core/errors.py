@@ -94,6 +94,10 @@ class DiskFullError(TerrastillError):
     """There is no space left to write a file; what was there before still stands."""
 
 
+class NoRoomError(DiskFullError):
+    """The disk has less space than what is to be written will take; nothing was written."""
+
+
 class RunError(TerrastillError):
     """Something about a run."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.errors import DiskFullError, FencedError
+from core.errors import DiskFullError, FencedError, NoRoomError
 
 _stages: dict[Path, Path] = {}
 """By folder: where its files are prepared. One process does one run, so this is said once a process."""
@@ -99,6 +99,16 @@ def speaking_plainly(path: Path) -> Iterator[None]:
                 "runs."
             ) from error
         raise
+
+
+def require_room(folder: Path, needed: int) -> None:
+    """Raises `NoRoomError` where the disk of a folder has fewer free bytes than are needed."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise NoRoomError(
+            f"The dataset takes about {size_text(needed)} of disk, and {size_text(free)} are free: free some space, or "
+            "bring fewer pictures."
+        )
 
 
 def aside(path: Path, *, ending: str = "part") -> Path:

@@ -9,6 +9,7 @@ from app.services.import_report import (
     band_set,
     blocks_in,
     is_cut,
+    leaves_border,
     renamed_proposal,
     wanted_colours,
 )
@@ -34,6 +35,9 @@ def painted(report: ImportReport, at: int, edits: Edits) -> NDArray[np.uint8]:
     try:
         rgb = _colours(report, at, edits)
         codes = np.frombuffer((folder / f"{at}.codes").read_bytes(), "<i4").reshape(height, width)
+        if leaves_border(edits) and (folder / f"{at}.border").is_file():
+            border = np.frombuffer((folder / f"{at}.border").read_bytes(), np.bool_).reshape(height, width)
+            codes = np.where(border, np.int32(-1), codes)
     except (OSError, ValueError) as error:
         raise DataError("The preview is not there any more: bring the dataset again.") from error
     proposal = renamed_proposal(report, edits)

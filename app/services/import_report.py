@@ -6,13 +6,13 @@ All of it is counted from the report of `core.data.import_process`, so a change 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from core.band_set import COLOURS, LEFT_OUT, MOST_BANDS, RGB, BandSet
+from core.band_set import COLOURS, BandSet
 from core.classes import UNLABELLED_COLOUR, Colour
 from core.data.cut_blocks import LEAST_SIDE, Block, Box, blocks_of, labelled_box, margin_of, most_margin
 from core.errors import ConfigError, DataError
@@ -21,14 +21,24 @@ Part = Literal["train", "validate", "test"]
 PARTS: dict[Part, str] = {"train": "Training", "validate": "Validation", "test": "Test"}
 _FOR_COMMANDS = re.compile(r" \(--[^)]*\)|: name them by --map[^.]*")
 SPLITS = {"own": "As its folders say", "drawn": "Drawn at random", "blocks": "Blocks of each image"}
+_BORDER = "border"
 _LITTLE, _FEW, _LEAST_DRAWN = 0.05, 8, 3
+
+
+@dataclass(frozen=True)
+class FoundBorder:
+    """A border of one value in every band: `black` or `white`, and its share of the pixels."""
+
+    colour: str
+    share: float
 
 
 @dataclass(frozen=True)
 class FoundPicture:
     """A picture that was read: pixels and a box by code, and what resampling its mask mends.
 
-    `bands` and `depth` are those of its file, as in `core.imagery.limits.Info`.
+    `bands` and `depth` are those of its file, as in `core.imagery.limits.Info`. `border` is a border of one value
+    that it has, and `inside_counts` and `inside_boxes` are those of its labels without that.
     """
 
     stem: str
@@ -42,6 +52,15 @@ class FoundPicture:
     boxes: Mapping[int, Box] = field(default_factory=dict)
     bands: tuple[str, ...] = ()
     depth: str = "uint8"
+    border: FoundBorder | None = None
+    inside_counts: Mapping[int, int] = field(default_factory=dict)
+    inside_boxes: Mapping[int, Box] = field(default_factory=dict)
+
+    def without_border(self) -> "FoundPicture":
+        """The same where its border counts as not labelled."""
+        if self.border is None:
+            return self
+        return replace(self, counts=self.inside_counts, boxes=self.inside_boxes)
 
 
 @dataclass(frozen=True)
@@ -97,22 +116,17 @@ class Found:
 
 @dataclass(frozen=True)
 class MisfitSwitch:
-    """What does not fit in one way. `resample`: a switch that mends it; `usual` whether it is on at first."""
+    """What does not fit in one way. `resample`: a switch mends it; `border`: a switch leaves a border out.
+
+    `usual` tells whether the switch is on at first.
+    """
 
     key: str
     what: str
     names: tuple[str, ...]
     resample: bool
     usual: bool = False
-
-
-@dataclass(frozen=True)
-class FoundBand:
-    """A band of the files: its number from 1, the name that it has or gets, and whether it is taken at first."""
-
-    number: int
-    name: str
-    taken: bool
+    border: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,6 +181,9 @@ def _read(path: Path, _: int) -> ImportReport:
                 **each,
                 "counts": _coded(each["counts"]),
                 "boxes": _coded(each["boxes"], lambda box: Box(*box)),
+                "inside_counts": _coded(each["inside_counts"]),
+                "inside_boxes": _coded(each["inside_boxes"], lambda box: Box(*box)),
+                "border": FoundBorder(**each["border"]) if each["border"] else None,
                 "bands": tuple(each["bands"]),
             }
         )
@@ -216,13 +233,31 @@ def groups(report: ImportReport) -> list[MisfitSwitch]:
         little = (group.resample or 1.0) <= _LITTLE
         most = len(group.names) > labelled / 2 and "another shape" not in group.what
         told.append(MisfitSwitch(group.what, group.what, group.names, True, little or most))
-    return told + [MisfitSwitch(group.what, group.what, group.names, False) for group in grouped(report.misfits)]
+    told += [MisfitSwitch(group.what, group.what, group.names, False) for group in grouped(report.misfits)]
+    return told + _borders(report)
+
+
+def _borders(report: ImportReport) -> list[MisfitSwitch]:
+    """Borders of one value, which are left out at first where any is black."""
+    from core.imagery.border import border_text
+
+    found = {each.stem: (each.border.colour, each.border.share) for each in report.pictures if each.border is not None}
+    if not found:
+        return []
+    black = any(colour == "black" for colour, _ in found.values())
+    return [MisfitSwitch(_BORDER, border_text([*found.values()]), tuple(found), False, black, border=True)]
 
 
 def kept(report: ImportReport, edits: Edits) -> list[FoundPicture]:
     """The pictures that are taken."""
     left = left_out(report, edits)
-    return [each for each in report.pictures if each.stem not in left]
+    found = [each for each in report.pictures if each.stem not in left]
+    return [each.without_border() for each in found] if leaves_border(edits) else found
+
+
+def leaves_border(edits: Edits) -> bool:
+    """Whether borders of one value count as not labelled."""
+    return _BORDER in edits.mended
 
 
 def left_out(report: ImportReport, edits: Edits) -> set[str]:
@@ -310,28 +345,6 @@ def usual_margin(report: ImportReport, edits: Edits) -> int:
     return min(map(margin_of, boxes), default=0)
 
 
-def named_bands(names: Sequence[str], taken: Sequence[bool]) -> tuple[str, ...]:
-    """`Edits.bands` of the name of each band, and whether it is taken."""
-    return tuple(name.strip() if used else LEFT_OUT for name, used in zip(names, taken, strict=True))
-
-
-def found_bands(report: ImportReport) -> tuple[FoundBand, ...]:
-    """The bands of the files, with the names that they give or a proposal; none where no picture is a TIFF."""
-    from core.data.import_bands import countable
-
-    counts = Counter(countable(each.bands) for each in report.pictures if each.bands)
-    if not counts:
-        return ()
-    count, _ = counts.most_common(1)[0]
-    files = [each.bands[:count] for each in report.pictures if countable(each.bands) == count]
-    given = files[0] if len(set(files)) == 1 else ("",) * count
-    colours = RGB if count >= len(RGB) and not any(given) else ()
-    usual = [*colours, *(f"band {number}" for number in range(len(colours) + 1, count + 1))]
-    names = [own or name for own, name in zip(given, usual, strict=True)]
-    names = usual if len(set(names)) < count else names
-    return tuple(FoundBand(at, name[:60], at <= MOST_BANDS) for at, name in enumerate(names, start=1))
-
-
 def band_set(report: ImportReport, edits: Edits) -> BandSet | None:
     """The bands that are taken; None where they cannot be: `problems` says why."""
     from core.data.import_bands import band_set_of
@@ -351,6 +364,8 @@ def renamed_proposal(report: ImportReport, edits: Edits) -> Any:
 
 def wanted_names(report: ImportReport, edits: Edits) -> dict[int, str]:
     """The wanted name of every code, `ignore` for those that count as not labelled."""
+    from core.data.importing import nowhere_else
+
     names: dict[int, str] = {}
     for each in (*report.proposal.classes, *report.proposal.ignored):
         first = each.codes[0]
@@ -358,6 +373,10 @@ def wanted_names(report: ImportReport, edits: Edits) -> dict[int, str]:
         name = "ignore" if first in edits.ignored else edits.names.get(first, each.name).strip() or each.name
         if not (was_ignored and first in edits.ignored):
             names |= dict.fromkeys(each.codes, name)
+    if leaves_border(edits):
+        everywhere = _counts(report.pictures, {})
+        gone = nowhere_else(report.proposal, everywhere, _counts(kept(report, edits), {}))
+        names |= dict.fromkeys(gone, "ignore")
     return names
 
 

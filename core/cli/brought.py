@@ -38,6 +38,11 @@ def add_choices(verb: Any) -> None:
     )
     group.add_argument("--skip", action="store_true", help="leave out what does not fit")
     group.add_argument(
+        "--leave-out-border",
+        action="store_true",
+        help="a black or white border of an image, which no no-data value declares, counts as not labelled",
+    )
+    group.add_argument(
         "--bands",
         metavar="NAMES",
         help="what the bands of the images are, in their order: 'red,green,blue,near infrared'; - for one that is not "
@@ -86,6 +91,7 @@ def choices(args: argparse.Namespace) -> "ImportChoices":
         attribution=getattr(args, "attribution", ""),
         blocks=getattr(args, "blocks", None),
         margin=getattr(args, "margin", None),
+        leave_border=args.leave_out_border,
         bands=parse_names(args.bands),
         shown=parse_names(args.shown),
     )

@@ -2,7 +2,7 @@
 
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +19,14 @@ from core.data.readers.inferred import Proposal, check_count, written
 from core.data.readers.source import Part, SourcePicture
 from core.data.readers.tree import Tree
 from core.errors import DataError
+from core.files import require_room
 from core.imagery import world
 from core.imagery.sniff import FIRST_BYTES, picture_kind
 
 _ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif"}
 _ALONE = 512
+_PACKED = 16
+"""Pixels of a mask that a byte of its file holds, about."""
 
 
 def import_dataset(tree: Tree, name: str, choices: ImportChoices, *, progress: OnPicture | None = None) -> Survey:
@@ -61,6 +64,7 @@ def write_dataset(
     Raises:
         ConfigError: a title, a colour or a split that cannot be.
         DataError: there are less than two classes or more than 255.
+        NoRoomError: the disk has no space for it.
     """
     check_count(found.proposal)
     description, to_parts = _description(name, found, choices), is_cut(found, choices)
@@ -70,13 +74,17 @@ def write_dataset(
     images.mkdir()
     masks.mkdir()
     table = found.proposal.indices()
-    for number, each in enumerate(found.usable):
+    planned = []
+    for each in found.usable:
+        own = choices.parts.get(each.picture.stem) if choices.parts else each.picture.part
+        planned.append((each, own, _pieces(each, own, to_parts, table, description.band_set, choices.margin)))
+    require_room(folder, sum(_bytes(each, blocks, description.band_set) for each, _, blocks in planned))
+    for number, (each, own, blocks) in enumerate(planned):
         on_share = telling(progress, number, len(found.usable), each.picture.stem)
         on_share(0.0)
-        own = choices.parts.get(each.picture.stem) if choices.parts else each.picture.part
         if LEFT_OUT in found.bands_named:
             each = _with_bands_left_out(each, images, found.bands_named)
-        if blocks := _pieces(each, own, to_parts, table, description.band_set, choices.margin):
+        if blocks:
             if len({block.part for block in blocks}) > 1:
                 margins.append(margin_of(united(blocks) or blocks[0], choices.margin))
             parts |= _cut(each, blocks, table, folder, description.band_set, on_share)
@@ -89,6 +97,15 @@ def write_dataset(
         if each.labelled:
             write_mask(masks / each.picture.stem, each.labels(), (each.height, each.width), table)
     write_description(folder, replace(description, split=_split_of(parts, margins)))
+
+
+def _bytes(each: Usable, blocks: Sequence[Block], bands: BandSet) -> int:
+    """About how many bytes a picture takes with its mask: blocks are not packed, a whole picture stays as it is."""
+    if blocks:
+        pixels = sum(block.height * block.width for block in blocks)
+        return pixels * (bands.pixel_bytes + each.labelled)
+    size = 0 if each.picture.path is None else each.picture.path.stat().st_size
+    return size + each.labelled * each.height * each.width // _PACKED
 
 
 def _with_bands_left_out(each: Usable, images: Path, names: tuple[str, ...]) -> Usable:
@@ -131,7 +148,7 @@ def _cut(
     on_share: Callable[[float], None],
 ) -> dict[str, Part | None]:
     """Write the tiles of a picture. Gives by stem what each is for."""
-    labels = None if each.picture.labels is None or not each.labelled else each.picture.labels()
+    labels = None if each.picture.labels is None or not each.labelled else each.own_labels()
     size = each.height, each.width
     return write_blocks(each.picture, labels, size, blocks, folder, table, bands=bands, on_share=on_share)
 

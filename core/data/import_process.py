@@ -22,11 +22,12 @@ from core.confinement import allow_seconds, confine, leave_network
 from core.data.dataset_files import write_dataset
 from core.data.import_order import MADE, PROBLEM, PROGRESS, REPORT, SEEN, ImportOrder
 from core.data.importing import MOST_RESAMPLE, ImportChoices, OnPicture, Survey, survey
+from core.data.labelled import LabelCount
 from core.data.readers.inferred import Proposal, Proposed
 from core.data.readers.source import Asked
 from core.data.readers.tree import Decoder, Tree
 from core.data.seen import save_seen
-from core.errors import DataError, DiskFullError, TerrastillError
+from core.errors import DataError, DiskFullError, NoRoomError, TerrastillError
 from core.files import write_aside
 from core.imagery.archives import DATASET_LIMITS, is_zip, unpack
 from core.out_of_memory import DECODING, lacking, out_of_memory_as, set_kill_priority
@@ -153,10 +154,11 @@ def _report(found: Survey, seen: list[dict[str, Any]], path: Path) -> None:
                 "width": each.width,
                 "labelled": each.labelled,
                 "part": each.picture.part,
-                "counts": {str(code): count for code, count in each.counts.items()},
-                "boxes": {str(code): [box.top, box.left, box.height, box.width] for code, box in each.boxes.items()},
+                **_counted("", each.found),
                 "misfit": None if each.misfit is None else each.misfit.reason,
                 "metres": each.metres,
+                "border": None if each.border is None else {"colour": each.border.colour, "share": each.border.share},
+                **_counted("inside", each.inside),
                 "bands": list(each.info.bands),
                 "depth": each.info.depth,
             }
@@ -166,6 +168,14 @@ def _report(found: Survey, seen: list[dict[str, Any]], path: Path) -> None:
         "seen": seen,
     }
     write_aside(path, lambda aside: aside.write_text(json.dumps(told), encoding="utf-8"))
+
+
+def _counted(name: str, found: LabelCount | None) -> dict[str, Any]:
+    """Counts and boxes by code as JSON values; `name` comes before both."""
+    found = found or LabelCount()
+    before = f"{name}_" if name else ""
+    boxes = {str(code): [box.top, box.left, box.height, box.width] for code, box in found.boxes.items()}
+    return {f"{before}counts": {str(code): count for code, count in found.counts.items()}, f"{before}boxes": boxes}
 
 
 def _teller(path: Path) -> OnPicture:
@@ -201,6 +211,8 @@ def main() -> None:
     try:
         with out_of_memory_as(DataError(lacking("import"))):
             carry_out(order)
+    except NoRoomError as error:
+        _fail(folder, str(error))
     except DiskFullError:
         _fail(folder, "The server's disk is full: try again tomorrow, or ask its operator.")
     except TerrastillError as error:

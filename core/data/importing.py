@@ -3,7 +3,7 @@
 import statistics
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from core.band_set import COLOURS, BandSet
 from core.classes import Colour
 from core.data.cut_blocks import Box
 from core.data.import_bands import AS_NAMED, band_set_of, bands_named, note_on_bands, other_bands
-from core.data.labelled import LabelCount, count_labels, known_labels
+from core.data.labelled import LabelCount, count_labels, known_labels, labels_of
 from core.data.opened import called
 from core.data.readers import read_source
 from core.data.readers.inferred import Proposal, mapped, propose, renamed, written
@@ -22,6 +22,7 @@ from core.data.readers.source import Asked, Labels, Misfit, Part, Source, Source
 from core.data.readers.tree import ConfinedDecoder, Decoder, PictureInfo, Tree
 from core.errors import ConfigError, DataError, DatasetNotFoundError
 from core.imagery.archives import is_zip, unpack
+from core.imagery.border import Border, border_text
 from core.out_of_memory import lacking, out_of_memory_as
 
 _SAME_GROUND = 0.02
@@ -49,6 +50,7 @@ class ImportChoices:
         bands: a name for each band of the pictures in their order, `-` for one that is left out; empty: colours.
         shown: names of the bands that are seen as red, green and blue, as in `core.band_set.BandSet`.
         blocks: labelled pictures are cut into blocks that train, validate and test; None: where there is but one.
+        leave_border: what is a border of one value in every band (`core.imagery.border`) counts as not labelled.
         margin: pixels between blocks of different parts; None: `core.data.cut_blocks.BETWEEN`, less in a small picture.
     """
 
@@ -65,6 +67,7 @@ class ImportChoices:
     parts: Mapping[str, Part] = field(default_factory=dict)
     blocks: bool | None = None
     margin: int | None = None
+    leave_border: bool = False
     bands: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
 
@@ -78,7 +81,8 @@ class Usable:
     """A picture that can be taken; `labelled` tells whether it has labels that can.
 
     `found` are its labels, counted; `misfit` is what resampling them mends, and `metres` the ground resolution where
-    the file knows it.
+    the file knows it. `border` is one that the picture has, and `inside` its labels counted without that; of `info` it
+    is part where it is left out.
     """
 
     picture: SourcePicture
@@ -86,6 +90,8 @@ class Usable:
     labelled: bool
     found: LabelCount = field(default_factory=LabelCount)
     misfit: Misfit | None = None
+    border: Border | None = None
+    inside: LabelCount | None = None
 
     @property
     def height(self) -> int:
@@ -109,9 +115,19 @@ class Usable:
         """The smallest box of the picture that holds each code."""
         return self.found.boxes
 
+    def without_border(self) -> "Usable":
+        """The same where its border counts as not labelled."""
+        if self.border is None or self.inside is None:
+            return self
+        return replace(self, info=replace(self.info, border=self.border), found=self.inside)
+
     def labels(self) -> Labels:
         """Its labels, none where the picture holds no data. Raises `DataError`."""
         return known_labels(self.picture, self.info)
+
+    def own_labels(self) -> Labels:
+        """The same for whoever reads the picture beside them, and sees where it says that it holds no data."""
+        return labels_of(self.picture, self.info)
 
 
 @dataclass(frozen=True)
@@ -170,9 +186,24 @@ class Survey:
             "metres_per_pixel": self.metres_per_pixel,
             "bands": list(self.bands.names),
             "depth": self.bands.depth,
-            "notes": [*self.source.notes, *self.proposal.notes, *note_on_bands(self.bands_named, self._files())],
+            "borders": {each.picture.stem: round(each.border.share, 4) for each in self.usable if each.border},
+            "notes": [
+                *self.source.notes,
+                *self.proposal.notes,
+                *note_on_bands(self.bands_named, self._files()),
+                *self._note_on_borders(),
+            ],
             "problems": [group.to_json() for group in self.groups],
         }
+
+    def _note_on_borders(self) -> list[str]:
+        found = [each for each in self.usable if each.border is not None]
+        if not found:
+            return []
+        what = border_text([(each.border.colour, each.border.share) for each in self.usable if each.border is not None])
+        if any(each.info.border is not None for each in found):
+            return [f"{what}: it counts as not labelled."]
+        return [f"{what}: it counts as ground. --leave-out-border leaves it out."]
 
     def _files(self) -> list[tuple[str, ...]]:
         """Of each picture the names of its bands."""
@@ -239,12 +270,14 @@ def survey(tree: Tree, choices: ImportChoices, *, progress: OnPicture | None = N
     groups = grouped(misfits)
     if not usable:
         raise DataError(groups[0].sentence if groups else "There is no picture in it: choose another folder.")
-    counts: Counter[int] = Counter()
-    for each in usable:
-        counts.update(each.counts)
+    counts = _sums(usable)
     if groups and not counts:
         raise DataError(groups[0].sentence)
     proposal = propose(source, counts)
+    if choices.leave_border:
+        usable = [each.without_border() for each in usable]
+        everywhere, counts = counts, _sums(usable)
+        proposal = renamed(proposal, dict.fromkeys(nowhere_else(proposal, everywhere, counts), "ignore"))
     if choices.wanted:
         proposal = mapped(proposal, choices.wanted)
     proposal = renamed(proposal, choices.names)
@@ -252,6 +285,22 @@ def survey(tree: Tree, choices: ImportChoices, *, progress: OnPicture | None = N
     bands = band_set_of(named, choices.shown, [each.info.depth for each in usable])
     ground = shared_ground([each.metres for each in usable])
     return Survey(source, proposal, counts, tuple(usable), tuple(misfits), ground, named, bands)
+
+
+def _sums(usable: Sequence[Usable]) -> Counter[int]:
+    """Pixels of each code over all pictures."""
+    counts: Counter[int] = Counter()
+    for each in usable:
+        counts.update(each.counts)
+    return counts
+
+
+def nowhere_else(proposal: Proposal, everywhere: Mapping[int, int], inside: Mapping[int, int]) -> list[int]:
+    """Codes of classes that have pixels `everywhere`, and none `inside` the borders of the pictures: they are none."""
+    main = proposal.near
+    left = {main.get(code, code) for code, count in inside.items() if count}
+    there = {main.get(code, code) for code, count in everywhere.items() if count}
+    return [code for each in proposal.classes for code in each.codes if code in there - left]
 
 
 def telling(progress: OnPicture | None, number: int, count: int, stem: str) -> Callable[[float], None]:
@@ -284,6 +333,7 @@ def _usable(
 ) -> Usable:
     """A picture with what its labels hold, which are resampled by at most a share. Raises `_MisfitError`."""
     height, width = info.height, info.width
+    border, info = info.border, replace(info, border=None)
     if picture.labels is None:
         return Usable(picture, info, labelled=False)
     try:
@@ -296,7 +346,11 @@ def _usable(
         misfit, share = size_misfit(picture.stem, (height, width), (labels.height, labels.width))
         if share > most + 1e-9:
             raise _MisfitError(misfit)
-    return Usable(picture, info, True, count_labels(labels, (height, width), on_share), misfit)
+    found = count_labels(labels, (height, width), on_share)
+    if border is None:
+        return Usable(picture, info, True, found, misfit)
+    inside = count_labels(known_labels(picture, replace(info, border=border)), (height, width))
+    return Usable(picture, info, True, found, misfit, border, inside)
 
 
 def shared_ground(metres: list[float | None]) -> float | None:

@@ -26,10 +26,30 @@ class LabelCount:
     boxes: Mapping[int, Box] = field(default_factory=dict)
 
 
+def labels_of(picture: SourcePicture, info: PictureInfo) -> Labels:
+    """The labels of a picture that has some; none in the border that `info` names. Raises `DataError`."""
+    assert picture.labels is not None
+    labels, border = picture.labels(), info.border
+    if border is None:
+        return labels
+    across = _places(labels.width, info.width)
+
+    def rows(top: int, bottom: int) -> NDArray[np.int32]:
+        down = _places(labels.height, info.height, top, bottom)
+        return np.where(border.covers(down, across), np.int32(UNLABELLED), labels.rows(top, bottom))
+
+    return Labels(labels.height, labels.width, rows)
+
+
+def _places(length: int, side: int, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
+    """Where the middles of some pixels of labels lie in a picture of `side` pixels."""
+    middles = np.arange(start, length if stop is None else stop) + 0.5
+    return np.minimum((middles * side / length).astype(np.int64), side - 1)
+
+
 def known_labels(picture: SourcePicture, info: PictureInfo) -> Labels:
     """The labels of a picture that has some; where the picture holds no data, there are none. Raises `DataError`."""
-    assert picture.labels is not None
-    labels = picture.labels()
+    labels = labels_of(picture, info)
     if not info.may_lack_data or (labels.height, labels.width) != (info.height, info.width):
         return labels
     source = picture.path if picture.path is not None else picture.content and picture.content()

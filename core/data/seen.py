@@ -2,7 +2,7 @@
 
 Each lies in files of plain bytes, `N.rgb` (H, W, 3) and `N.codes` (H, W): codes, not colours, so that the page
 paints them anew with each change of the classes. Of a TIFF whose bands can be named there is `N.bands` too, float32
-(H, W, C), so that the page shows any three of them.
+(H, W, C), so that the page shows any three of them, and of a picture with a border `N.border`, bool (H, W).
 """
 
 from collections import Counter
@@ -41,6 +41,8 @@ def save_seen(tree: Tree, found: Survey, folder: Path) -> list[dict[str, Any]]:
             continue
         (folder / f"{len(told)}.rgb").write_bytes(rgb.tobytes())
         (folder / f"{len(told)}.codes").write_bytes(codes.astype("<i4").tobytes())
+        if each.border is not None:
+            (folder / f"{len(told)}.border").write_bytes(each.border.covers(*_places(each)).tobytes())
         bands = _bands(each)
         if bands is not None and bands.shape[:2] == rgb.shape[:2]:
             (folder / f"{len(told)}.bands").write_bytes(bands.astype("<f4").tobytes())

@@ -79,6 +79,25 @@ class FlatPicture:
         """
         return np.ascontiguousarray(self.read(0, 0, self.info.height, self.info.width)[0][rows[:, None], columns])
 
+    def stored(self, y: int, x: int, height: int, width: int) -> NDArray[np.generic]:
+        """A window of its colours.
+
+        Args:
+            y: Its first row.
+            x: Its first column.
+            height: H, in pixels.
+            width: W, in pixels.
+
+        Returns:
+            uint8 (H, W, 3).
+        """
+        return self.read(y, x, height, width)[0]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it says nowhere where it holds no data."""
+        return not self.info.may_lack_data
+
     @property
     def block_rows(self) -> int:
         """How many rows are decoded together: all of them."""

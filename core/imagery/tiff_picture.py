@@ -137,6 +137,31 @@ class TiffPicture:
         whole = Window(0, 0, self.info.width, self.info.height)
         return np.ascontiguousarray(self._window(whole, (len(rows), len(columns)))[0])
 
+    @geo.calls(DAMAGED, ImageError)
+    def stored(self, y: int, x: int, height: int, width: int) -> NDArray[np.generic]:
+        """A window of all bands but transparency, as the file holds them.
+
+        Args:
+            y: Its first row.
+            x: Its first column.
+            height: H, in pixels.
+            width: W, in pixels.
+
+        Returns:
+            (H, W, C) in the type of the file.
+
+        Raises:
+            ImageError: The file is damaged there.
+        """
+        numbers = [number for number in self._file.indexes if number != self._pixels.bands.alpha]
+        with settings():
+            return np.moveaxis(self._file.read(numbers, window=Window(x, y, width, height)), 0, 2)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it lies as it is stored, in colours or other values, and says nowhere where it holds no data."""
+        return self._turn == 1 and self._table is None and not self._inverted and not self._pixels.declared
+
     @property
     @geo.calls(DAMAGED, ImageError)
     def block_rows(self) -> int:

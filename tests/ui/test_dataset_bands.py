@@ -15,12 +15,15 @@ from app.services.imports import Draft
 from app.services.visitors import COOKIE
 from core import paths
 from core.band_set import RGB, BandSet
+from core.classes import UNLABELLED_COLOUR
 from core.config import DataConfig
 from core.data import open_split
 from core.data.cut_blocks import Box, blocks_of
 from core.image import encode_png
+from tests.ui.conftest import words
 from tests.ui.test_own_datasets import ANN, ANN_ID, Done, with_usual
 from tests.unit.banded import write_bands
+from tests.unit.imagery.test_border import turned
 
 
 @pytest.fixture(autouse=True)
@@ -108,3 +111,41 @@ def test_a_picture_with_another_number_of_bands_is_left_out() -> None:
     edits = replace(with_usual(report, "x"), bands=("a", "b", "c"))
     assert import_report.of_other_bands(report, edits) == ["flight"]
     assert import_report.kept(report, edits) == []
+
+
+def test_a_border_that_is_not_declared_is_left_out_as_its_switch_says(
+    view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(st.context), "cookies", {COOKIE: ANN_ID})
+    values, border = turned(120, 640, slope=0.1)
+    folder = paths.home() / "files"
+    write_bands(folder / "turned.tif", values)
+    mask = encode_png(np.where(border, 0, np.arange(640) // 20 % 2 + 1).astype(np.uint8))
+    draft = imports.open_draft(ANN, "", now=time.time())
+    files = {"turned.tif": (folder / "turned.tif").read_bytes(), "turned_mask.png": mask}
+    draft.bring([(name, io.BytesIO(content)) for name, content in files.items()])
+    test = view("datasets")
+    assert f"has a black border that is not declared as no data, {100 * border.mean():.0f} % of its pixels" in words(
+        test
+    )
+    report = draft.report()
+    assert report is not None
+    usual = with_usual(report, "x")
+    (group,) = import_report.groups(report)
+    assert group.border
+    assert group.key in usual.mended
+    for edits, names, share in (
+        (usual, ["Class 1", "Class 2"], border.mean()),
+        (replace(usual, mended=frozenset()), ["Class 0", "Class 1", "Class 2"], 0),
+    ):
+        classes, unlabelled = import_report.edited(report, edits)
+        assert [each.name for each in classes] == names
+        assert unlabelled == pytest.approx(share)
+        right = import_preview.painted(report, 0, replace(edits, split="drawn"))[:, report.seen[0].width + 4 :]
+        grey = (right == UNLABELLED_COLOUR).all(axis=2).mean()
+        assert grey == pytest.approx(share, abs=0.03)
+    test.toggle(key=f"ds_{draft.record['id']}_border").set_value(False).run()
+    test.button(key="dataset_save_now").click().run()
+    assert not test.exception
+    loaded, _ = open_split(DataConfig("turned-tif-and-1-more"))
+    assert loaded.dataset.classes.scored_names == ("Class 0", "Class 1", "Class 2")

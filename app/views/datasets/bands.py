@@ -5,8 +5,9 @@ from dataclasses import replace
 import streamlit as st
 
 from app.components import say
-from app.services import import_report
-from app.services.import_report import Edits, FoundBand, ImportReport
+from app.services import found_bands, import_report
+from app.services.found_bands import FoundBand
+from app.services.import_report import Edits, ImportReport
 from app.services.imports import Draft
 from app.services.names import plain, shown
 from app.views.datasets.kept import kept_key
@@ -18,7 +19,7 @@ _NAMED = 4
 
 def draw_bands(draft: Draft, report: ImportReport, edits: Edits) -> Edits:
     """Draw the choice where pictures have bands to name. Gives the edits with what was chosen."""
-    found = import_report.found_bands(report)
+    found = found_bands.found_bands(report)
     if not found:
         return edits
     usual = len(found) == len(_SEEN) and {each.depth for each in report.pictures} == {"uint8"}
@@ -55,7 +56,7 @@ def _named(draft: Draft, report: ImportReport, edits: Edits, found: tuple[FoundB
         draft.keep(**{f"band_{band.number}": name, f"take_{band.number}": used})
         names.append(name.strip())
         taken.append(used)
-    edits = replace(edits, bands=import_report.named_bands(names, taken))
+    edits = replace(edits, bands=found_bands.named_bands(names, taken))
     if others := import_report.of_other_bands(report, edits):
         what = "1 image has another number of bands and is" if len(others) == 1 else ""
         what = what or f"{len(others):,} images have another number of bands and are"

@@ -12,7 +12,7 @@ from app.components import say
 from app.components.legend import split_bar
 from app.services import import_choices, import_preview, import_report
 from app.services.figure_texts import share
-from app.services.import_report import PARTS, Edits, Found, ImportReport, Part
+from app.services.import_report import PARTS, Edits, Found, ImportReport, MisfitSwitch, Part
 from app.services.imports import Draft
 from app.services.names import plain, shown
 from app.views.datasets.bands import draw_bands
@@ -94,7 +94,9 @@ def _odd(draft: Draft, report: ImportReport) -> frozenset[str]:
         for number, group in enumerate(found):
             with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
                 _sentence(f"{group.what}.", group.names)
-                if not group.resample:
+                if group.border:
+                    mended |= {group.key} if _leave_border(draft, group) else set()
+                elif not group.resample:
                     say.caption("Left out", width="content")
                 elif st.toggle(
                     "Resample",
@@ -109,6 +111,17 @@ def _odd(draft: Draft, report: ImportReport) -> frozenset[str]:
                 say.caption("Kept", width="content", help="A student learns what its teacher says of them.")
     draft.keep(**{f"mend_{number}": group.key in mended for number, group in enumerate(found) if group.resample})
     return frozenset(mended)
+
+
+def _leave_border(draft: Draft, group: MisfitSwitch) -> bool:
+    """The switch that leaves a border out."""
+    left = st.toggle(
+        "Leave it out",
+        key=kept_key(draft, "border", group.usual),
+        help="Nothing counts as labelled there. Off: it counts as ground like any other.",
+    )
+    draft.keep(border=left)
+    return left
 
 
 def _sentence(sentence: str, names: Sequence[str]) -> None:

@@ -170,7 +170,7 @@ def _layer(tree: Tree, path: Path) -> Labels:
         spread = _values(sample).max(initial=0) > 1
         return tree.decoder.labels(path, lambda stored: _is_set(stored, spread=spread).astype(np.int32))
     whole = _is_set(tree.decoder.mask(path))
-    return Labels(*whole.shape, lambda top, bottom: whole[top:bottom].astype(np.int32))
+    return Labels(whole.shape[0], whole.shape[1], lambda top, bottom: whole[top:bottom].astype(np.int32))
 
 
 def _pixels_set(layer: Labels) -> int:

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from core.data.opened import called, is_file_inside, is_inside
 from core.data.readers.source import Labels
 from core.errors import DataError, DatasetNotFoundError, ImageError
 from core.files import size_text
+from core.imagery.border import Border, find_border
 from core.imagery.confined_picture import ConfinedPicture
 from core.imagery.decode import open_here
 from core.imagery.labels import StoredMask
@@ -29,7 +30,9 @@ from core.imagery.sniff import FIRST_BYTES, is_large_tiff, picture_kind
 from core.out_of_memory import lacking, out_of_memory_as
 
 if TYPE_CHECKING:
+    from core.imagery.flat import FlatPicture
     from core.imagery.mask_file import MaskFile
+    from core.imagery.tiff_picture import TiffPicture
 
 MOST_FILES = 200_000
 MOST_DEPTH = 16
@@ -148,7 +151,8 @@ class Tree:
 class PictureInfo:
     """What is known of a picture that can be decoded: its size, upright, where it lies, and its bands, as in `Info`.
 
-    `may_lack_data` tells whether some of its pixels may hold no data.
+    `may_lack_data` tells whether some of its pixels may hold no data, and `border` which hold one value at its edges
+    though nothing declares them.
     """
 
     height: int
@@ -159,6 +163,7 @@ class PictureInfo:
     bands: tuple[str, ...] = ()
     depth: str = "uint8"
     may_lack_data: bool = False
+    border: Border | None = None
 
 
 class Decoder:
@@ -263,9 +268,17 @@ def _info(source: Path | bytes, name: str) -> PictureInfo:
             info = picture.info
             if info.pixels <= _WHOLE_PIXELS:
                 picture.read(0, 0, info.height, info.width)
+            border = _border(picture)
     except ImageError as error:
         raise ImageError(f"{name} {error}") from error
-    return _told(info)
+    return replace(_told(info), border=border)
+
+
+def _border(picture: "FlatPicture | TiffPicture") -> Border | None:
+    if not picture.is_plain:
+        return None
+    size = picture.info.height, picture.info.width
+    return find_border(picture.stored, size, block_rows=picture.block_rows)
 
 
 def _told(info: Info) -> PictureInfo:
