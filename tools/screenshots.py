@@ -56,8 +56,8 @@ PAGES: dict[str, tuple[str, str, Callable[[Page], None] | None]] = {
     "tour-3": ("?tour=3&view=disagreement", "canvas", None),
     "tour-4": ("cost?tour=4", "text=Where the saving comes from", None),
     "tour-5": ("distill?tour=5", "text=Estimated time", None),
-    **{f"compare-{width}x{height}": ("", ".answer >> text=faster", None) for width, height in _WIDTHS},
-    "compare-dark": ("", ".answer >> text=faster", None),
+    **{f"compare-{width}x{height}": ("", ".viewer[data-ready] .where", None) for width, height in _WIDTHS},
+    "compare-dark": ("", ".viewer[data-ready] .where", None),
 }
 
 
