@@ -146,6 +146,25 @@ def answers(root: Path, teachers: Sequence[str], *, confidence: float) -> Path:
     return target
 
 
+def corrected(root: Path) -> Path:
+    """`root/corrected`: the noisy labels, with the answers of `root/cross-fitted` wherever these are sure."""
+    classes, target = DUBAI.classes, root / "corrected"
+    sure = {pair.name: pair for pair in find_pairs(root / "cross-fitted")[0] if pair.mask is not None}
+    for pair in find_pairs(root / "noisy")[0]:
+        key = (int(pair.tile.removeprefix("Tile ")), pair.part)
+        if key[1] == CHOOSES or pair.name not in sure:
+            continue
+        labels, answer = (load_pair(each, classes)[0].mask for each in (pair, sure[pair.name]))
+        assert labels is not None
+        assert answer is not None
+        known = (answer != classes.ignore_index) & (labels != classes.ignore_index)
+        place = target / pair.tile / "masks" / f"{pair.image.stem}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(encode_png(to_rgb(np.where(known, answer, labels), classes)))
+    link_folder(target, root / "noisy", parts(TILES, range(1, 8)), labels=False)
+    return link_folder(target, root / "noisy", parts(TILES, [CHOOSES]))
+
+
 def answered(root: Path, teachers: Sequence[str], *, confidence: float = CONFIDENCE) -> float:
     """What `answers` writes, once for these teachers; the seconds that the processor worked for it."""
     told, wanted = root / "answered.json", {"teachers": list(teachers), "confidence": confidence}

@@ -38,23 +38,46 @@ def pairs(records: Iterable[RunRecord]) -> list[Pair]:
     """Each run of a situation beside its control, then the controls that stand beside nothing.
 
     Where a client has no labels no control is possible: its student stands beside labels on all of the pictures. What
-    learned from other labels than its control names no teacher: it is the run that the control says it is of.
+    learned from other labels than its control (`noisy`) has that of its situation, size and seed.
     """
     records = [record for record in records if record.config.name.startswith(PREFIX)]
     by_key = {same_but_for_names(record.config): record for record in records}
     found: list[Pair] = []
-    controls = {record.config.control_of: record for record in records}
     used: set[str] = set()
     for record in records:
         key = control_key(record.config)
         if key == same_but_for_names(record.config):
-            if record.id not in controls:
+            beside = _of_other_labels(record, records)
+            if beside is None:
                 continue
             used.add(key)
-            key = same_but_for_names(controls[record.id].config)
+            key = same_but_for_names(beside.config)
         found.append((record, by_key.get(key)))
         used.add(key)
     return found + [(None, record) for key, record in by_key.items() if key == control_key(record.config) not in used]
+
+
+def _of_other_labels(record: RunRecord, records: Iterable[RunRecord]) -> RunRecord | None:
+    """The control of what learned from labels alone, but not from those of its situation; None for any other run.
+
+    Of several it is that with the fewest seconds that are no fewer than its own.
+    """
+    situation, _, method = record.config.name.partition(", ")
+    if method in ("labels-alone", "large-views-alone"):
+        return None
+    same = [
+        other
+        for other in records
+        if other.config.name == f"{situation}, labels-alone"
+        and other.config.model == record.config.model
+        and other.config.train.seed == record.config.train.seed
+        and _seconds(other) >= _seconds(record)
+    ]
+    return min(same, key=_seconds, default=None)
+
+
+def _seconds(record: RunRecord) -> float:
+    return record.config.train.match_seconds or 0.0
 
 
 def rows(store: RunStore) -> list[dict[str, Any]]:
@@ -65,7 +88,7 @@ def rows(store: RunStore) -> list[dict[str, Any]]:
         assert record is not None
         config = record.config
         # The control has all of them: of a student those are taken away that answers took which were made before it.
-        seconds = (pair[1] or record).config.train.match_seconds or 0.0
+        seconds = _seconds(pair[1] or record)
         groups[config.name.removeprefix(PREFIX), str(config.model.arguments["base"]), seconds].append(pair)
     return [_row(*key, group) for key, group in sorted(groups.items(), key=lambda item: _order(item[0][0]))]
 

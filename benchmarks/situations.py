@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from app.services.run_settings import FULL
 from benchmarks.dubai_parts import CHOOSES, TILES, Part, link_folder, parts
 from benchmarks.gains import carry_out, finished
-from benchmarks.noisy_labels import SHARE, answered, make
+from benchmarks.noisy_labels import SHARE, answered, corrected, make
 from benchmarks.situation_table import print_table, rows, same_but_for_names
 from core import paths
 from core.config import DataConfig, DistillConfig, ModelConfig, RunConfig, TrainConfig
@@ -266,33 +266,41 @@ def cross_fitting_teachers(asked: Situation, root: Path, budget: Budget) -> list
     return [replace(config, name=f"{config.name}, not of fold {fold}") for fold, config in enumerate(made)]
 
 
-def noisy_runs(
-    asked: Situation, root: Path, budget: Budget, seed: int, *, answering: float
-) -> tuple[RunConfig, RunConfig]:
-    """What learns from the answers of cross-fitted teachers in the place of labels, and its control on the labels.
+def noisy_runs(asked: Situation, root: Path, budget: Budget, seed: int, *, answering: float) -> list[RunConfig]:
+    """What learns from the answers of cross-fitted teachers in the place of labels, and what from corrected labels.
 
-    The `answering` seconds that the answers took are taken from the first one's.
+    Then their control, on the labels as they are. The `answering` seconds that the answers took are taken from the
+    first one's; corrected labels are there, as a dataset that somebody has corrected would be.
     """
     alone = student_run(asked, root, budget, seed, "none", method=CONTROL)
     control = replace(alone, data=replace(alone.data, root=str(root / "noisy")))
-    student = replace(
+    charged = replace(control.train, match_seconds=max(1.0, budget.seconds - answering))
+    made = {"cross-fitted": charged, "corrected": control.train}
+    return [
+        *(
+            replace(
+                control,
+                name=f"situation {asked.name}, {labels}",
+                data=replace(alone.data, root=str(root / labels)),
+                train=train,
+            )
+            for labels, train in made.items()
+        ),
         control,
-        name=f"situation {asked.name}, cross-fitted",
-        data=replace(alone.data, root=str(root / "cross-fitted")),
-        train=replace(control.train, match_seconds=max(1.0, budget.seconds - answering)),
-    )
-    return student, control
+    ]
 
 
 def run_noisy(args: argparse.Namespace, asked: Situation, budget: Budget, root: Path, store: RunStore) -> None:
-    """Corrupt the labels, train the teachers, have them answer, then train student and control."""
+    """Corrupt the labels, train the teachers, have them answer, then train students and control."""
     make(root, DUBAI.require_here(args.data), share=SHARE, seed=0, count=FOLDS)
     teachers = [carry_out(config, store).id for config in cross_fitting_teachers(asked, root, budget)]
     answering = answered(root, teachers)
+    corrected(root)
     for seed in args.seeds:
-        student, control = noisy_runs(asked, root, budget, seed, answering=answering)
-        record = carry_out(student, store)
-        carry_out(replace(control, control_of=record.id), store)
+        *students, beside = noisy_runs(asked, root, budget, seed, answering=answering)
+        for config in students:
+            carry_out(config, store)
+        control(beside, store)
 
 
 def run(args: argparse.Namespace, store: RunStore) -> None:
