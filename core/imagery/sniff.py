@@ -102,6 +102,9 @@ def _jpeg(file: BinaryIO) -> tuple[int, int]:
     return 0, 0
 
 
+_MOST_COLOURS = 3
+
+
 def is_large_tiff(path: Path) -> bool:
     """Whether this is a TIFF that is not to be read whole. Raises `ImageError` for a damaged one."""
     try:
@@ -112,3 +115,21 @@ def is_large_tiff(path: Path) -> bool:
             return layout.width * layout.height > WHOLE_PIXELS or file.seek(0, 2) > _WHOLE_BYTES
     except OSError as error:
         raise ImageError(f"cannot be opened ({error.strerror or error}): check the path and its rights.") from error
+
+
+def check_one_mask(path: Path) -> None:
+    """Raises `ImageError` for a TIFF that holds more than one mask, of which the rest would be lost in silence."""
+    try:
+        with path.open("rb") as file:
+            if picture_kind(file.read(FIRST_BYTES)) != "TIFF":
+                return
+            layout = read_layout(file, most_pages=Limits().pages)
+    except OSError as error:
+        raise ImageError(f"cannot be opened ({error.strerror or error}): check the path and its rights.") from error
+    if layout.pages > 1:
+        raise ImageError(
+            f"has {layout.pages} pages: save the number of the class at each pixel in one page, or each class in a "
+            "file of its own."
+        )
+    if layout.samples - sum(meaning in (1, 2) for meaning in layout.extras) > _MOST_COLOURS:
+        raise ImageError(f"has {layout.samples} bands: save the number of the class at each pixel in one.")

@@ -10,12 +10,14 @@ from dataclasses import replace
 from types import ModuleType
 
 from core.data.description import FILE, LARGEST, labelled_by
-from core.data.readers import coco, image_masks, label_studio, labelme, panoptic, polygons, voc, yolo
+from core.data.readers import coco, image_masks, label_studio, labelme, panoptic, polygons, supervisely, via, voc, yolo
 from core.data.readers.source import Asked, Source
 from core.data.readers.tree import Tree, read_text
 from core.errors import DataError
 
-READERS: tuple[ModuleType, ...] = (panoptic, coco, label_studio, labelme, yolo, voc, polygons, image_masks)
+READERS: tuple[ModuleType, ...] = (
+    panoptic, coco, label_studio, labelme, supervisely, via, yolo, voc, polygons, image_masks,
+)  # fmt: skip
 """In the order in which they are asked; the last one knows every folder with pictures."""
 _MOST_DESCRIBED = 20
 
@@ -24,12 +26,22 @@ def read_source(tree: Tree, asked: Asked | None = None) -> Source:
     """What a folder holds, by the first reader that knows it. Raises `DataError` where none does."""
     reader = next((reader for reader in READERS if reader.knows(tree)), None)
     if reader is None:
-        raise DataError("No pictures were found: bring PNG, JPEG or TIFF files and their labels.")
+        raise DataError(no_pictures(tree))
     source: Source = reader.read(tree, asked or Asked())
     made_by = labelled_by(_texts(tree))
     if not made_by or all(picture.labels is None for picture in source.pictures):
         return source
     return replace(source, labelled_by=made_by, notes=(*source.notes, f"Who made the masks, by {FILE}: {made_by}"))
+
+
+def no_pictures(tree: Tree) -> str:
+    """What is to be said of a source without pictures."""
+    if others := tree.ending(*image_masks.UNREAD):
+        return (
+            f"No pictures were found, and files such as {others[0].name} are not read: save each picture and its mask "
+            "as PNG or TIFF."
+        )
+    return "No pictures were found: bring PNG, JPEG or TIFF files and their labels."
 
 
 def _texts(tree: Tree) -> Iterator[str]:

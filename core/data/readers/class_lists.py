@@ -13,12 +13,28 @@ from core.data.readers.tree import MOST_SETTINGS_BYTES, Tree, read_text
 from core.errors import DataError
 
 _NAMES = re.compile(
-    r"^(?:.*[_-])?(?:class|label|categor|legend|obj|color|colour|dataset|data|palette|codes)", re.IGNORECASE
+    r"^(?:.*[_-])?(?:class|label|categor|legend|obj|color|colour|dataset|data|palette|codes|id2label|id_to_label|model)",
+    re.IGNORECASE,
 )
 _HEX = re.compile(r"^(?:#|0x)([0-9a-f]{6})(?:[0-9a-f]{2})?$", re.IGNORECASE)
 _TITLE = ("name", "title", "label", "class", "category", "class_name", "class_names", "label_name", "value")
-_VALUE = ("id", "index", "value", "code", "class_id", "label_id", "trainid", "pixel", "pixel_value", "gray", "grey")
+_VALUE = (
+    "id",
+    "idx",
+    "index",
+    "value",
+    "code",
+    "class_id",
+    "label_id",
+    "trainid",
+    "pixel",
+    "pixel_value",
+    "pixel value",
+    "gray",
+    "grey",
+)
 _COLOUR = ("color", "colour", "rgb", "hex", "color_hex_code")
+_LISTS = ("classes", "names", "labels", "categories", "class_names", "items")
 _LONGEST_NAME = 100
 _MOST, _MOST_FILES, _LONGEST_LINE = 1000, 50, 300
 
@@ -44,7 +60,8 @@ def find_list(tree: Tree) -> tuple[list[Listed], str]:
 def listed_names(value: Any) -> list[Listed]:
     """The classes in a value from JSON or YAML, whichever of the usual forms it has; empty where it has none."""
     if isinstance(value, Mapping):
-        for key in ("classes", "names", "labels", "categories", "class_names", "items"):
+        value = {str(key).lower() if str(key).lower() in _LISTS else key: item for key, item in value.items()}
+        for key in _LISTS:
             if isinstance(value.get(key), (list, Mapping)) and (found := listed_names(value[key])):
                 return found
         pairs = [_of_pair(str(key), item) for key, item in value.items()]
@@ -147,6 +164,8 @@ def _of_text(path: Path) -> list[Listed]:
         return []
     if all(re.fullmatch(r"[^:]+:\d+,\d+,\d+:.*", line) for line in lines):
         return read_label_map(path)
+    if lines and len(lines[0].split("\t")) > 1 and set(lines[0].lower().split("\t")) & set(_TITLE):
+        return _of_csv(path)
     found = []
     for at, line in enumerate(lines):
         if of_colour := re.fullmatch(r"(\d+)[\s,;]+(\d+)[\s,;]+(\d+)[\s,;:]+(\D.*)", line):
@@ -177,7 +196,7 @@ def _of_document(tree: Tree, path: Path) -> list[Listed]:
 
 
 _READERS: dict[str, Callable[[Tree, Path], list[Listed]]] = {
-    **dict.fromkeys((".json", ".yaml", ".yml"), _of_document),
+    **dict.fromkeys((".json", ".yaml", ".yml", ".emd"), _of_document),
     ".csv": lambda _, path: _of_csv(path),
     **dict.fromkeys((".txt", ".names"), lambda _, path: _of_text(path)),
 }

@@ -35,6 +35,15 @@ _PUBLISHED: dict[str, _Table] = {
         0xDE1F07: "Building",
         0x000000: "Unknown",
     },
+    "DroneDeploy": {
+        0xE6194B: "Building",
+        0x911EB4: "Clutter",
+        0x3CB44B: "Vegetation",
+        0xF58230: "Water",
+        0xFFFFFF: "Ground",
+        0x0082C8: "Car",
+        0xFF00FF: "Ignore",
+    },
     "UAVid": {
         0x800000: "Building",
         0x804080: "Road",

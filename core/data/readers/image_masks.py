@@ -32,6 +32,11 @@ from core.errors import DataError
 from core.imagery.labels import StoredMask
 
 TITLE = "images beside masks"
+UNREAD = (
+    ".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet", ".arrow", ".tfrecord", ".nc", ".zarr", ".pkl", ".img", ".ecw",
+    ".sid", ".vrt", ".ndjson", ".jsonl",
+)  # fmt: skip
+"""Endings of files that may hold pictures or labels and are not read."""
 _SAMPLE = 24
 _STRIP_PIXELS = 4_000_000
 _BACKGROUND = re.compile(r"^_*background_*$", re.IGNORECASE)
@@ -72,6 +77,10 @@ def read_pictures(
         )
     notes = list(pairs.notes)
     pairs.lonely = _with_tasks(tree, pairs, notes)
+    if not pairs.masks and (unread := [*tree.ending(*UNREAD, ".xml"), *tree.ending(".json")]):
+        notes.append(
+            f"Files such as {unread[0].name} are not read as labels: export them as COCO, LabelMe or masks if they are."
+        )
     name = ""
     if listed is None:
         listed, name = find_list(tree)
@@ -93,7 +102,8 @@ def read_pictures(
     single = kinds[0] if len(kinds) == 1 else ""
     single = single or _single(listed) or only_folder(tree, list(chosen.values()))
     found, list_of = _pictures(tree, pairs, labels, notes), tuple(listed)
-    return Source(title, found, meaning.coding, colours, list_of, name, single, tuple(notes), tuple(misfits))
+    jpeg = any(mask.suffix.lower() in (".jpg", ".jpeg") for mask in chosen.values())
+    return Source(title, found, meaning.coding, colours, list_of, name, single, jpeg, tuple(notes), tuple(misfits))
 
 
 def _pictures(

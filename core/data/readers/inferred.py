@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from core.classes import Colour
 from core.data.readers.class_lists import parse_colour
 from core.data.readers.colour_tables import tables
+from core.data.readers.jpeg_colours import colour_peaks, summed
 from core.data.readers.source import OUTSIDE, UNLABELLED, Coding, Listed, Source, SourceClass
 from core.errors import ConfigError, DataError
 
@@ -237,8 +238,15 @@ def _by_colour(source: Source, present: dict[int, int]) -> tuple[list[SourceClas
     main = set(present)
     if len(present) > _EXACT_COLOURS:
         main = {code for code, count in present.items() if count >= _MAIN_SHARE * whole or code in named}
+    notes: list[str] = []
+    if source.jpeg and len(present) > _EXACT_COLOURS and (peaks := colour_peaks(present)):
+        main = peaks | (set(named) & set(present))
+        near = {code: _nearest(code, main) for code in present if code not in main}
+        notes.append(
+            f"JPEG has changed the colours of the masks: {len(present):,} count as the nearest of {len(main)}."
+        )
+        return _of_colours(source, named, main, summed(present, near), notes), near, notes
     rest = {code: count for code, count in present.items() if code not in main}
-    notes = []
     if (rest and sum(rest.values()) > _MOST_BLENDED * whole) or not main:
         raise DataError(
             f"The masks hold {len(present):,} colours, most of them rare, so they are photos, or JPEG has changed "
@@ -251,12 +259,19 @@ def _by_colour(source: Source, present: dict[int, int]) -> tuple[list[SourceClas
             f"{len(rest):,} rare colours ({share:.2%} of the pixels) lie between those of classes: they count as the "
             "nearest."
         )
+    return _of_colours(source, named, main, present, notes), near, notes
+
+
+def _of_colours(
+    source: Source, named: dict[int, str], main: set[int], present: dict[int, int], notes: list[str]
+) -> list[SourceClass]:
+    """The classes of some colours, and in `notes` where their names are from."""
     names, told = _names_of_colours(named, main, present, source.listed_in)
     notes += told
     codes = sorted(
         main | {code for code in names if code not in present}, key=lambda code: _place(code, names, present)
     )
-    return [SourceClass(code, names.get(code, _colour_name(code)), _colour(code)) for code in codes], near, notes
+    return [SourceClass(code, names.get(code, _colour_name(code)), _colour(code)) for code in codes]
 
 
 def _names_of_colours(

@@ -99,6 +99,7 @@ class Source:
         listed: a list of classes beside masks whose values or colours it may tell.
         listed_in: the file that it stands in, where it is not part of the format.
         single: how the one class of masks is called that tell one thing from the rest; empty: nobody says it.
+        jpeg: whether some of the masks are JPEG, which changes colours.
         notes: sentences on what was decided.
         misfits: what cannot be used.
         labelled_by: which model made the masks, where a `dataset.toml` among the files says it; empty: nobody says it.
@@ -111,6 +112,7 @@ class Source:
     listed: tuple[Listed, ...] = ()
     listed_in: str = ""
     single: str = ""
+    jpeg: bool = False
     notes: tuple[str, ...] = ()
     misfits: tuple[Misfit, ...] = ()
     labelled_by: str = ""

@@ -26,7 +26,7 @@ from core.imagery.confined_picture import ConfinedPicture
 from core.imagery.decode import open_here
 from core.imagery.labels import StoredMask
 from core.imagery.limits import MEGABYTE, Info, Limits, Transform
-from core.imagery.sniff import FIRST_BYTES, is_large_tiff, picture_kind
+from core.imagery.sniff import FIRST_BYTES, check_one_mask, is_large_tiff, picture_kind
 from core.out_of_memory import lacking, out_of_memory_as
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class Decoder:
             path: the mask.
             codes: gives the codes (H, W) of a mask, or of some of its rows.
         """
-        large = self._large_mask(path)
+        large = self._large_mask(path, alone=True)
         if large is None:
             return Labels.of(codes(self.mask(path)))
 
@@ -209,8 +209,10 @@ class Decoder:
 
         return Labels(large.height, large.width, rows)
 
-    def _large_mask(self, path: Path) -> "MaskFile | None":
+    def _large_mask(self, path: Path, *, alone: bool = False) -> "MaskFile | None":
         try:
+            if alone:
+                check_one_mask(path)
             if not is_large_tiff(path):
                 return None
             # GDAL takes longer to import than all the rest.
@@ -246,7 +248,7 @@ class ConfinedDecoder(Decoder):
         assert stored.values is not None
         return StoredMask(stored.values, stored.palette, stored.labelled)
 
-    def _large_mask(self, path: Path) -> None:
+    def _large_mask(self, path: Path, *, alone: bool = False) -> None:
         """None is read in this process: a larger one is refused as it is decoded."""
 
     def _decode(self, path: Path) -> PictureInfo:
