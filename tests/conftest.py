@@ -1,5 +1,6 @@
 """What all tests share: where the Dubai images are, a home of their own for runs, patience for the slow ones."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,13 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     for name in ("STORE", "SLOTS", "KEEP_DAYS", "KEEP_GB", "TENSORBOARD", "ENGINE"):
         monkeypatch.delenv(f"TERRASTILL_{name}", raising=False)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the garbage collector need not go through it again, as in app/main.py."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -168,7 +168,7 @@ def view(world: World) -> Callable[..., AppTest]:
     del world
 
     def open_view(name: str, /, **query: str | list[str]) -> AppTest:
-        test = AppTest.from_file(str(file_of(name)), default_timeout=60)
+        test = AppTest.from_file(str(file_of(name)), default_timeout=110)
         for key, value in query.items():
             test.query_params[key] = value
         return test.run()

@@ -1,9 +1,9 @@
 """Exit codes, one-line errors, and a help that does not wait for torch."""
 
 import argparse
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -96,9 +96,9 @@ def test_help_names_all_verbs_quickly_and_imports_nothing_heavy() -> None:
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
-    started = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=paths.ROOT, check=True)
-    assert time.perf_counter() - started < 5
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 5, "seconds of the processor, about 0.2"
     assert found.stdout.splitlines()[-1] == "[]"
     assert set(VERBS) <= set(found.stdout.split())
 

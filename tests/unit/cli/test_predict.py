@@ -171,7 +171,7 @@ def test_gigapixels_in_a_few_kilobytes_are_refused_at_once(
     code, _, told = run("predict", source, "--model", model_path, "--out", tmp_path / "out")
     assert code == 1
     assert "--huge" in told
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.slow

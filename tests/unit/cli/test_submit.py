@@ -64,7 +64,7 @@ def until_stopped(before: Callable[[], object]) -> Act:
 
     def act(cancelled: Callable[[], bool]) -> dict[str, Any]:
         before()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not cancelled():
             assert time.monotonic() < deadline, "nobody stopped the run"
         raise CancelledError

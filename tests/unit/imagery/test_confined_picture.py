@@ -76,7 +76,7 @@ def test_a_file_that_takes_too_long_is_refused(roof: Path) -> None:
         started = time.monotonic()
         with pytest.raises(ImageError, match=r"roof\.png takes more than 1 seconds"):
             picture.read(0, 0, 30, 30)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 30
     busy = in_child("while True: pass")
     assert busy.returncode == -signal.SIGXCPU
 

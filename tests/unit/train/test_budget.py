@@ -69,13 +69,15 @@ def test_one_slow_step_among_many_moves_the_length_little(
 
 @pytest.mark.slow
 def test_the_rate_climbs_as_in_a_run_of_that_length_from_the_first_steps_on(
-    make_task: MakeTask, collector: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_task: MakeTask, make_collector: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One epoch is what was asked for: its rate would be at the peak when the length is settled."""
     clock(monkeypatch, 1.0)
-    collector.run(make_task(epochs=1, views=160, match_seconds=4000.0, validate_every=1000), tmp_path)
+    collector = make_collector(stop_at=30)
+    with pytest.raises(CancelledError):
+        collector.run(make_task(epochs=1, views=160, match_seconds=4000.0, validate_every=1000), tmp_path)
     told = [event for event in collector.of(StepEvent) if event.epoch == 1 and event.step > 4]
-    assert told
+    assert len(told) > 20
     assert all(event.epochs == 100 for event in told)
     assert max(event.learning_rate for event in told) < 0.06 * 2e-2
 
@@ -128,5 +130,5 @@ def test_time_that_others_take_is_not_counted_by_the_processors_clock(
     monkeypatch.setattr(Stepper, "step", wait)
     started = time.perf_counter()
     outcome = collector.run(make_task(epochs=1, views=8, clock="processor"), tmp_path)
-    assert time.perf_counter() - started >= 1.0
-    assert 0 < outcome.seconds < 0.5
+    assert outcome.seconds > 0
+    assert time.perf_counter() - started - outcome.seconds >= 1.0, "both waits"

@@ -52,7 +52,7 @@ def together() -> Iterator[Together]:
             yield work
             if partner.poll() is None:
                 group.broadcast_text("")
-                assert partner.wait(30) == 0
+                assert partner.wait(60) == 0
         finally:
             partner.kill()
             part()

@@ -164,7 +164,7 @@ def test_members_do_not_outlive_a_leader_that_is_killed(shared: RunConfig, runs:
         children = Path(f"/proc/{leader.pid}/task/{leader.pid}/children").read_text().split()
         assert len(children) == 1
         leader.kill()
-    until = time.monotonic() + 15
+    until = time.monotonic() + 60
     while alive(children[0]) and time.monotonic() < until:
         time.sleep(0.1)
     assert not alive(children[0])

@@ -41,11 +41,11 @@ def test_what_a_writer_has_read_stays_true_until_it_is_done(url: URL) -> None:
         seen = connection.scalar(select(SCHEMA.c.version))
         thread = threading.Thread(target=interfere)
         thread.start()
-        began.wait(5)
+        assert began.wait(60)
         assert not finished.wait(0.2)
         assert connection.scalar(select(SCHEMA.c.version)) == seen
         connection.execute(text("update schema_version set version = version + 10"))
-    thread.join(10)
+    thread.join(60)
     with database.read() as connection:
         assert connection.scalar(select(SCHEMA.c.version)) == 2
 

@@ -34,7 +34,7 @@ def test_of_many_processes_one_gets_it(tmp_path: Path) -> None:
     assert sorted(answers) == ["mine", *["taken"] * 5]
     assert machine_lock.is_held(path)
     for one in contenders:
-        one.communicate(timeout=20)
+        one.communicate(timeout=60)
     assert not machine_lock.is_held(path)
 
 
@@ -59,7 +59,7 @@ def test_it_can_be_handed_over(tmp_path: Path) -> None:
     heir = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[lock])
     os.close(lock)
     assert machine_lock.is_held(path)
-    heir.communicate(b"\n", timeout=20)
+    heir.communicate(b"\n", timeout=60)
     assert not machine_lock.is_held(path)
 
 

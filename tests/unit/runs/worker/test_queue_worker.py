@@ -62,7 +62,7 @@ def _dies(code: str) -> list[str]:
 
 
 def _until_failed(worker: Worker) -> None:
-    _process(worker).wait(20)
+    _process(worker).wait(60)
     worker.collect_ended()
 
 
@@ -133,7 +133,7 @@ def test_out_of_memory_is_handled_alike_whoever_reports_it(
         worker.run_once()
         if kills is None:
             # No process of this machine can end so: Ray reports it of one of another machine.
-            _process(worker).wait(20)
+            _process(worker).wait(60)
             _process(worker).returncode = OUT_OF_MEMORY_EXIT
         _until_failed(worker)
         after = _run(store)
@@ -239,7 +239,7 @@ def test_an_end_that_the_store_does_not_take_is_reported_again(
     store.add(config)
     worker = make(_dies("exit(1)"))
     worker.run_once()
-    _process(worker).wait(20)
+    _process(worker).wait(60)
     with monkeypatch.context() as patch:
         patch.setattr(RunStore, "abandon", _no_store)
         with pytest.raises(StoreError):
