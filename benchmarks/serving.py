@@ -16,6 +16,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+_GRACE_SECONDS = 5.0
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
 
@@ -34,7 +35,8 @@ def serve(
     `port` is any free one where it is not given; `options` are more of Streamlit's, and `base` is the path, if any,
     that they put the app below.
 
-    The server and a worker that it started are ended afterwards. Raises `TimeoutError` when it never answers.
+    The server and a worker that it started are ended afterwards; one that is still measuring something is killed.
+    Raises `TimeoutError` when it never answers.
     """
     port = port or free_port()
     address = f"http://localhost:{port}"
@@ -45,8 +47,7 @@ def serve(
         try:
             yield address, _first_answer(f"{address}{base}", patience)
         finally:
-            server.terminate()
-            server.wait(timeout=60)
+            _end(server)
             _end_worker(home)
 
 
@@ -73,6 +74,15 @@ def _first_answer(address: str, patience: float) -> float:
             pass
         time.sleep(0.05)
     raise TimeoutError(f"The app did not answer at {address} within {patience:.0f} s.")
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(timeout=_GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def _end_worker(home: Path) -> None:
