@@ -13,6 +13,7 @@ from app.services.speeds import Speed
 
 _STYLE = """<style>
 .answers { container-type: inline-size; margin-top: .8rem; }
+.st-key-above_viewer { row-gap: .1rem; }
 .answer { display: grid; grid-template-columns: 1fr 1.15fr 1fr 1.3fr; gap: .5rem; }
 .answer > div { padding: .3rem .65rem .35rem; border-radius: .5rem; min-width: 0; line-height: 1.3;
   background: color-mix(in srgb, #2a9479 11%, transparent); }

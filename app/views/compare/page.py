@@ -30,7 +30,7 @@ def main() -> None:
     with st.container(gap="xsmall"):
         st.title("Compare", anchor=False)
         strip = st.empty()
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="above_viewer"):
             controls = st.popover("Image and models", icon=":material/tune:", width="content")
             about = st.container(width="content")
             aside = st.container(width="content")
