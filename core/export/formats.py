@@ -12,9 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.cards import ModelCard
+from core.cards import ModelCard, load_card
 from core.config import DataConfig
-from core.errors import ConfigError
+from core.errors import ConfigError, ExportError
 
 if TYPE_CHECKING:
     from core.checkpoint import Loaded
@@ -111,7 +111,16 @@ def make_format(stem: Path, kind: str, options: Options) -> dict[str, bytes]:
         raise ConfigError(f"There is no format {kind[:40]!r}: choose one of {', '.join(FORMATS)}.")
     from core.checkpoint import load
 
+    require_own(load_card(stem))
     return FORMATS[kind].make(load(stem), replace(options, stem=stem))
+
+
+def require_own(card: ModelCard) -> None:
+    """Raises `ExportError` for a model that was brought, and for several as one: no network of ours is in them."""
+    from core.models.external import KINDS
+
+    if card.model.architecture in KINDS:
+        raise ExportError(f"{card.name} was brought from elsewhere, or is a committee: export a student of it.")
 
 
 def zipped(files: dict[str, bytes]) -> bytes:

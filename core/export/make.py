@@ -16,11 +16,11 @@ from core.cards import ModelCard
 from core.config import DataConfig
 from core.errors import ExportError
 from core.export import parity
+from core.export.formats import require_own
 from core.export.graph import to_onnx
 from core.export.parity import training_tiles, usual_data
 from core.export.quantise import quantise
 from core.export.session import OnnxModel
-from core.models.external import KINDS
 
 SCRIPT = Path(__file__).with_name("segment.py")
 SCRIPT_FOR_BANDS = Path(__file__).with_name("segment_bands.py")
@@ -72,10 +72,7 @@ def export(
     `open_split` raise.
     """
     loaded = checkpoint.load(stem)
-    if loaded.card.model.architecture in KINDS:
-        raise ExportError(
-            f"{loaded.card.name} was brought from elsewhere, and its own file is its export: export a student of it."
-        )
+    require_own(loaded.card)
     bands = loaded.card.bands
     data = data or usual_data(loaded.card)
     tiles = training_tiles(data, count=PARITY_TILES, seed=1, bands=bands)

@@ -102,10 +102,12 @@ def _input(bands: list[str], depth: str) -> dict[str, Any]:
 
 def _output(card: ModelCard) -> dict[str, Any]:
     colours = card.classes.colours
+    plain = [re.sub(r"[^0-9A-Za-z_-]+", "-", name).strip("-") for name in card.classes.scored_names]
     classes = [
         {
             "value": index,
-            "name": re.sub(r"[^0-9A-Za-z_-]+", "-", name).strip("-") or f"class-{index}",
+            # Names that are the same without their signs have their number, as those have that are signs alone.
+            "name": plain[index] if plain[index] and plain.count(plain[index]) == 1 else f"class-{index}",
             "description": name,
             "color_hint": "{:02X}{:02X}{:02X}".format(*colours[index]),
         }

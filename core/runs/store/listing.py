@@ -64,6 +64,8 @@ def _conditions(query: RunQuery) -> list[ColumnElement[bool]]:
     if query.ids is not None:
         found.append(RUNS.c.id.in_(query.ids))
     if text := query.text.strip():
-        columns = (RUNS.c.name, RUNS.c.id, RUNS.c.control_of)
+        # `control_of` holds the first letters of a teacher's name; the settings hold all of them.
+        whole = len(text) > RUNS.c.control_of.type.length  # type: ignore[attr-defined]
+        columns = (RUNS.c.name, RUNS.c.id, RUNS.c.config if whole else RUNS.c.control_of)
         found.append(or_(*(column.icontains(text, autoescape=True) for column in columns)))
     return found

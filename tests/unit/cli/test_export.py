@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from core.cards import load_card, resolve
+from core.models.committee import committee_card
+from core.models.external.importer import keep_card
+
 from .conftest import Run
 
 
@@ -49,3 +53,16 @@ def test_every_format_is_offered_on_the_command_line() -> None:
     from core.export.formats import FORMATS
 
     assert list(TARGETS) == ["onnx", *FORMATS]
+
+
+@pytest.mark.parametrize("target", ["onnx", "deepness", "hub", "openvino", "stac"])
+def test_of_a_model_that_was_brought_or_is_several_a_student_is_exported(
+    run: Run, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERRASTILL_HOME", str(tmp_path / "home"))
+    members = {name: load_card(resolve(name)) for name in ("student", "student-2")}
+    keep_card("both", committee_card("both", members))
+    code, _, err = run("export", "both", "--for", target, "--resolution", "30", "--out", tmp_path / "out")
+    assert (code, len(err.splitlines())) == (1, 1)
+    assert "export a student of it" in err
+    assert not (tmp_path / "out").exists()

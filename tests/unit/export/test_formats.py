@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from safetensors.torch import load as load_tensors
 
 from core import checkpoint
 from core.cards import ModelCard, beside
+from core.classes import ClassMap
 from core.export import make
 from core.export.formats import FORMATS, Options, make_format
 from core.export.hub import control_card, hub_contents, model_readme
@@ -23,6 +25,7 @@ from core.export.parity import logits
 from core.export.stac import stac_item
 
 from .conftest import CARD, random_unet
+from .mlm_rules import ITEM
 
 SCORED = replace(
     CARD,
@@ -120,6 +123,32 @@ def test_the_stac_item_is_valid_and_the_extension_reads_it() -> None:
     assert item.properties["mlm:input"][0]["bands"] == [band["name"] for band in item.properties["bands"]]
     assert [one.description for one in answer.classes] == list(SCORED.classes.scored_names)
     assert answer.result.shape[1] == SCORED.classes.outputs
+
+
+ALIKE = ClassMap(("roof (red)", "roof red", "…", "tree", "none"), ((1, 2, 3),) * 5, 4)
+
+
+@pytest.mark.parametrize("card", [SCORED, replace(CARD, name="ünï/42", metres_per_pixel=0.3, classes=ALIKE)])
+def test_the_stac_item_says_what_the_extension_asks_for_in_its_words(card: ModelCard) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="pystac brings it: pip install -r requirements-dev.txt")
+    rules = jsonschema.Draft7Validator(ITEM)
+    item: dict[str, Any] = json.loads(json.dumps(_item(card)))
+    assert [error.message for error in rules.iter_errors(item)] == []
+    properties = item["properties"]
+    (given,), (answer,) = properties["mlm:input"], properties["mlm:output"]
+    # One name for each side, and for each band one of the item's.
+    for tensor in (given["input"], answer["result"]):
+        assert len(tensor["shape"]) == len(tensor["dim_order"])
+    assert given["bands"] == [band["name"] for band in properties["bands"]]
+    assert answer["tasks"] == properties["mlm:tasks"]
+    classes = answer["classification:classes"]
+    assert [one["value"] for one in classes] == list(range(answer["result"]["shape"][1]))
+    assert len({one["name"] for one in classes}) == len(classes)
+    for broken in (
+        {"mlm:tasks": ["segmenting"]}, {"mlm:framework": "onnx"}, {"mlm:input": []}, {"mlm:memory": 3},
+        {"mlm:name": "x"}, {"mlm:output": [answer | {"result": {"shape": [1]}}]},
+    ):  # fmt: skip
+        assert list(rules.iter_errors(item | {"properties": properties | broken}))
 
 
 @pytest.mark.slow

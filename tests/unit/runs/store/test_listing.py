@@ -60,6 +60,15 @@ def test_words_are_found_as_they_are_written(store: RunStore, text: str, found: 
     assert names(store, RunQuery(text)) == found
 
 
+def test_two_teachers_whose_names_begin_alike_are_told_apart(store: RunStore) -> None:
+    begin = "a-teacher-of-roofs-in-the-north-of-the-city"
+    for year in (2024, 2025):
+        store.add(RunConfig(kind="distill", name=f"Of {year}", distill=DistillConfig(teacher=f"{begin}-{year}")))
+    assert len(begin) > 40
+    assert names(store, RunQuery(f"{begin}-2025")) == ["Of 2025"]
+    assert names(store, RunQuery(begin[:30])) == ["Of 2025", "Of 2024"]
+
+
 def test_the_id_of_a_run_finds_what_belongs_to_it_and_tells_its_control(store: RunStore) -> None:
     run = next(run for run in store.list() if run.name == "Taught")
     assert names(store, RunQuery(run.id)) == ["Again", "Alone", "Taught"]
