@@ -26,6 +26,7 @@ from core.data.meaning import (
     interpret,
     read_for_meaning,
     read_numbers,
+    value_counts,
 )
 from core.data.opened import called, is_file_inside
 from core.data.palette import REFUSE_SHARE, WARN_SHARE
@@ -273,8 +274,11 @@ def _on_disk(pair: Pair, class_map: ClassMap) -> LoadedFolder | None:
     mask = stored_mask(pair.mask)
     if mask is None or mask.shape != picture.shape[:2]:
         return None
-    checked = _interpreted([(scene, read_numbers(StoredMask(np.asarray(mask))))], class_map, numbered=True)
-    lazy = mask.mapped(by_number(class_map).table)
+    meaning, whole = by_number(class_map), np.asarray(mask)
+    lazy = mask.mapped(meaning.table)
+    if not value_counts(whole)[~meaning.known].any():
+        return LoadedFolder([replace(scene, mask=lazy)], [], [])
+    checked = _interpreted([(scene, read_numbers(StoredMask(whole)))], class_map, numbered=True)
     return replace(checked, scenes=[replace(each, mask=lazy) for each in checked.scenes])
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from core.data.datasets.dubai import AERIAL
 from core.data.folder import LoadedFolder, find_pairs, load_folder, load_pair
+from core.data.meaning import value_counts
 from core.data.palette import to_rgb
 from core.errors import PairError
 from tests.unit.data.pictures import random_image, random_indices, random_mask, save
@@ -231,3 +232,10 @@ def test_one_picture_of_a_folder_is_read_as_the_folder_is(tmp_path: Path, count:
     scene, _ = load_pair(alone, AERIAL, siblings=pairs)
     np.testing.assert_array_equal(scene.mask, of(0, 1))
     np.testing.assert_array_equal(load_pair(alone, AERIAL)[0].mask, of(1, 2))
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (3, 5), (257, 511), (300, 512), (301, 333)])
+def test_values_are_counted_whatever_the_shape(shape: tuple[int, int]) -> None:
+    values = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    for given in (values, values.T, values[::2]):
+        assert np.array_equal(value_counts(given), [(given == value).sum() for value in range(256)])
