@@ -41,7 +41,8 @@ def test_losses_on_features_store_views_and_not_pictures(names: list[str]) -> No
     settings = ask("full", losses=dict.fromkeys(names, 1.0), cache_views=4, cache_form="float16")
     assert held(settings, "cache_pictures") == (True,)
     assert uses_features(dict.fromkeys(names, 1.0))
-    assert launch.to_config(settings).distill == DistillConfig(losses=dict.fromkeys(names, 1.0), cache_views=4)
+    made = DistillConfig(alpha=held(settings, "alpha")[0], losses=dict.fromkeys(names, 1.0), cache_views=4)
+    assert launch.to_config(settings).distill == made
     assert launch.problems(settings) == []
 
 
