@@ -1,4 +1,7 @@
-"""The real server and a real browser: names, headers, and that every page works under the policy."""
+"""The real server and a real browser: names, headers, and what the policy refuses.
+
+That every page works under it, test_web_modules.py sees to.
+"""
 
 import http.client
 from collections.abc import Iterator
@@ -12,14 +15,11 @@ from benchmarks.serving import CHROMIUM, ROOT, browser, serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
-PATIENCE_MS = 240_000
 ARTEFACTS = ROOT / "artefacts"
-PAGES = ("", "gallery", "temperature", "images", "distill", "runs", "benchmark", "cost", "browser")
-_VIOLATIONS = """window.violations = [];
+VIOLATIONS = """window.violations = [];
 document.addEventListener('securitypolicyviolation',
     event => window.violations.push(`${event.effectiveDirective} ${event.blockedURI}`));"""
-_SETTLED = """() => !document.querySelector(
-    '[data-testid=stSkeleton], [data-testid=stSpinner], [data-testid=stStatusWidget]')"""
+"""Run before the scripts of a page: notes what its policy forbade."""
 
 
 @pytest.fixture(scope="module")
@@ -43,26 +43,10 @@ def violations(page: Page) -> list[str]:
     return found
 
 
-def test_every_page_works_under_the_policy(address: str, chromium: Browser) -> None:
-    for name in PAGES:
-        page = chromium.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(PATIENCE_MS)
-        page.add_init_script(_VIOLATIONS)
-        errors: list[str] = []
-        page.on("pageerror", lambda error, errors=errors: errors.append(str(error)))
-        page.on("console", lambda told, errors=errors: errors.append(told.text) if "Policy" in told.text else None)
-        page.goto(f"{address}/{name}")
-        page.locator("h1").first.wait_for()
-        page.wait_for_function(_SETTLED)
-        page.screenshot(path=ARTEFACTS / f"policy-{name or 'compare'}.png")
-        assert (name, violations(page), errors) == (name, [], [])
-        page.close()
-
-
 def test_the_policy_holds_in_a_browser(address: str, chromium: Browser) -> None:
-    """The negative control of the test above: what a page may not do is seen as a violation."""
+    """The negative control of the pages in test_web_modules.py: what a page may not do is seen as a violation."""
     page = chromium.new_page()
-    page.add_init_script(_VIOLATIONS)
+    page.add_init_script(VIOLATIONS)
     page.goto(address)
     page.evaluate("""() => { for (const [kind, source] of [['img', 'http://localhost:9/x.png'],
         ['script', 'http://localhost:9/x.js'], ['iframe', 'http://localhost:9/']]) {

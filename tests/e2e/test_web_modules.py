@@ -1,4 +1,4 @@
-"""Every page of the real app in a real browser: its modules arrive, and nothing is said on the console."""
+"""Every page of the real app in a real browser: its modules arrive, and neither console nor policy has a word."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +8,14 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from app import web_modules
-from benchmarks.serving import CHROMIUM, browser, serve
+from benchmarks.serving import CHROMIUM, ROOT, browser, serve
 from core import paths
+from tests.e2e.test_security import VIOLATIONS, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
 PATIENCE_MS = 240_000
+ARTEFACTS = ROOT / "artefacts"
 PAGES = {
     "": ".viewer[data-ready] .where",
     "gallery": "text=Compare on 12 images",
@@ -26,6 +28,10 @@ PAGES = {
     "browser": "text=In your browser",
 }
 """What each page shows once it stands."""
+OWN_MODULES = ("", "temperature", "browser")
+"""Pages with modules of our own: where the app lies below a path, their addresses are what could be wrong."""
+_SETTLED = """() => !document.querySelector(
+    '[data-testid=stSkeleton], [data-testid=stSpinner], [data-testid=stStatusWidget]')"""
 
 
 @pytest.fixture(scope="module", params=["", "/maps"], ids=["at the root", "below a path"])
@@ -34,6 +40,7 @@ def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         pytest.skip("there is no Chromium here")
     if not (paths.CHECKPOINTS / "student.json").is_file():
         pytest.skip("the shipped checkpoints are not here")
+    ARTEFACTS.mkdir(exist_ok=True)
     home = tmp_path_factory.mktemp("home")
     options = ("--server.baseUrlPath", request.param) if request.param else ()
     with serve(home, log=home / "server.log", options=options, base=request.param) as (address, _), browser() as opened:
@@ -48,20 +55,35 @@ def modules_of(page: Page) -> set[str]:
     return {urlsplit(name).path.partition(before)[2] for name in entries if before in name}
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", OWN_MODULES)
 def test_a_page_works_without_a_word_on_the_console(app: tuple[Browser, str], name: str) -> None:
+    assert_works(app, name)
+
+
+@pytest.mark.parametrize("app", [""], ids=["at the root"], indirect=True)
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in OWN_MODULES])
+def test_so_does_a_page_without_modules_of_its_own(app: tuple[Browser, str], name: str) -> None:
+    assert_works(app, name)
+
+
+def assert_works(app: tuple[Browser, str], name: str) -> None:
+    """What it needs arrives, and neither the console nor the policy has a word to say."""
     chromium, address = app
     page = chromium.new_context(viewport={"width": 1400, "height": 1000}).new_page()
     page.set_default_timeout(PATIENCE_MS)
+    page.add_init_script(VIOLATIONS)
     said: list[str] = []
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("console", lambda message: said.append(f"{message.text} {message.location['url']}"))
     page.on("response", lambda answer: said.append(answer.url) if answer.status >= 400 else None)
     page.goto(f"{address}/{name}")
     page.locator(PAGES[name]).first.wait_for()
-    page.wait_for_timeout(1500)
+    page.wait_for_function(_SETTLED)
+    page.wait_for_timeout(500)
     # Streamlit tries one path after the other to find its server, and warns of fonts and switches that it knows itself.
     assert [text for text in said if "/_stcore/" not in text and "/static/js/" not in text] == []
+    assert violations(page) == []
+    page.screenshot(path=ARTEFACTS / f"page-{name or 'compare'}.png")
     page.context.close()
 
 
