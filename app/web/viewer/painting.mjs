@@ -1,28 +1,35 @@
-// One frame: photograph, layer, lines, region; never more pixels than the screen has. A part of Viewer.
+// One frame: photograph, layer, lines, region; never more pixels than the screen has.
+// It owns the next frame and the pace.
 
 import { placed, scaleBar, visible } from "../shared/camera.mjs";
 import { compose, outlined } from "./layers.mjs";
+import { Part } from "./part.mjs";
 
 const [QUICK_MS, SLOW_MS] = [20, 45];
 
-export const painting = {
+export class Painting extends Part {
+  constructor(viewer) {
+    super(viewer);
+    this.moved = 0;
+  }
+
   draw() {
     if (!this.scene || this.frame) return;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;
       const start = performance.now();
-      const moving = start - (this.moving || 0) < 150;
+      const moving = start - this.moved < 150;
       const full = Math.min(2, window.devicePixelRatio || 1);
       const ratio = moving ? Math.min(full, this.affordable(start)) : full;
       for (const surface of this.surfaces) this.drawSurface(surface, ratio);
-      if (this.pointed) this.point(this.pointed, this.surfaces[0], true);
+      this.viewer.pointing.repeat();
       this.around();
       this.root.dataset.frames = Number(this.root.dataset.frames || 0) + 1;
       Object.assign(this.root.dataset, { ready: "true", scene: this.scene.id });
       clearTimeout(this.sharpen);
       if (ratio < full) this.sharpen = setTimeout(() => this.draw(), 180);
     });
-  },
+  }
 
   // Canvas pixels for each CSS pixel while the picture moves: half of them where frames come too late.
   affordable(start) {
@@ -32,11 +39,11 @@ export const painting = {
     if (this.pace > SLOW_MS) this.coarse = true;
     if (this.pace < QUICK_MS) this.coarse = false;
     return this.coarse ? 0.5 : 1;
-  },
+  }
 
   drawSurface(surface, ratio) {
     const { canvas } = surface;
-    const { width, height } = this.sizeOf(surface);
+    const { width, height } = this.viewer.screen.sizeOf(surface);
     canvas.style.height = `${height}px`;
     const size = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
     if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
@@ -47,7 +54,7 @@ export const painting = {
     }
     this.panzoom.settle(canvas);
     this.paint(canvas.getContext("2d"), surface, placed(this.camera, this.scene, canvas));
-  },
+  }
 
   paint(context, surface, place) {
     const { canvas, out, data, scratch } = surface;
@@ -79,7 +86,7 @@ export const painting = {
       lay(1);
     }
     this.mark(context, place);
-  },
+  }
 
   mark(context, { left, top, scale }) {
     const { region } = this.view;
@@ -90,32 +97,32 @@ export const painting = {
       Object.assign(context, { strokeStyle: colour, lineWidth: thick });
       context.strokeRect(...box);
     }
-  },
+  }
 
   // Opacity, divider, minimap, scale bar: what stands around the pictures.
   around() {
     const [{ canvas, handle }] = this.surfaces;
-    this.percent.value = `${this.view.opacity} %`;
-    this.slider.value = this.view.opacity;
+    this.viewer.controls.percent.value = `${this.view.opacity} %`;
+    this.viewer.controls.slider.value = this.view.opacity;
     const ratio = canvas.clientWidth / canvas.width;
     if (handle) {
       handle.style.left = `${100 * this.view.split}%`;
       handle.setAttribute("aria-valuenow", Math.round(100 * this.view.split));
     }
     const part = visible(this.camera, this.scene, canvas);
-    this.map.querySelector("canvas").hidden = this.mapFrame.hidden = this.camera.zoom < 1.05;
+    this.viewer.stage.map.querySelector("canvas").hidden = this.viewer.stage.mapFrame.hidden = this.camera.zoom < 1.05;
     const { width, height, ground } = this.scene;
     const share = (value, whole) => `${(100 * value) / whole}%`;
-    Object.assign(this.mapFrame.style, {
+    Object.assign(this.viewer.stage.mapFrame.style, {
       left: share(part.x, width), top: share(part.y, height),
       width: share(part.width, width), height: share(part.height, height),
     });
-    const touch = this.camera.zoom > 1 || this.armed ? "none" : "pan-y";
+    const touch = this.camera.zoom > 1 || this.viewer.gestures.armed ? "none" : "pan-y";
     for (const { canvas: each } of this.surfaces) each.style.touchAction = touch;
-    this.bar.hidden = !ground;
+    this.viewer.stage.bar.hidden = !ground;
     if (!ground) return;
     const { pixels, label } = scaleBar(ground, placed(this.camera, this.scene, canvas).scale * ratio, 120);
-    this.bar.textContent = label;
-    this.bar.style.width = `${pixels}px`;
-  },
-};
+    this.viewer.stage.bar.textContent = label;
+    this.viewer.stage.bar.style.width = `${pixels}px`;
+  }
+}

@@ -1,9 +1,24 @@
-// Class and probability under a point, at the point and below the pictures. A part of Viewer.
+// Class and probability under a point, at the point and below the pictures. It owns the tip and the mark.
 
 import { pixelAt, placed } from "../shared/camera.mjs";
 import { element } from "../shared/dom.mjs";
+import { tip } from "../shared/panels.mjs";
+import { Part } from "./part.mjs";
 
-export const pointing = {
+export class Pointing extends Part {
+  constructor(viewer) {
+    super(viewer);
+    this.tip = tip();
+    this.pointed = null;
+  }
+
+  // A new line for what is told; nothing is marked.
+  begin() {
+    this.pointed = null;
+    this.readout = element("p", { class: "readout" });
+    return this.readout;
+  }
+
   // `pixel` of the picture, or null. The values stand beside it in `surface`; a keyboard's point is also read out.
   point(pixel, surface = this.surfaces[0], aloud = false) {
     this.pointed = pixel && aloud ? pixel : null;
@@ -23,14 +38,19 @@ export const pointing = {
     const where = element("span", {}, `x ${pixel.x * this.scene.step}, y ${pixel.y * this.scene.step}`);
     this.tip.show({ x: box.left + at.x, y: box.top + at.y }, where, ...this.valuesAt(pixel));
     return this.readout.replaceChildren(where.textContent, ...this.valuesAt(pixel));
-  },
+  }
+
+  // The same mark again, after the picture has moved below it.
+  repeat() {
+    if (this.pointed) this.point(this.pointed, this.surfaces[0], true);
+  }
 
   // A pixel's middle in CSS pixels of the canvas.
   on(pixel, canvas) {
     const { scale, left, top } = placed(this.camera, this.scene, canvas);
     const ratio = canvas.clientWidth / canvas.width;
     return { x: (left + scale * (pixel.x + 0.5)) * ratio, y: (top + scale * (pixel.y + 0.5)) * ratio };
-  },
+  }
 
   valuesAt(pixel) {
     const { width, panels, classes } = this.scene;
@@ -42,7 +62,7 @@ export const pointing = {
       return element("span", {}, `${panel.title} `, element("i", { class: "swatch", style }),
         element("b", {}, `${entry?.name ?? "unknown"}${sure}`));
     });
-  },
+  }
 
   // From the keyboard: a first step marks the middle of what is seen, the next move the mark.
   stepPoint(dx, dy, canvas) {
@@ -56,5 +76,5 @@ export const pointing = {
       ? { x: within(this.pointed.x + dx * step, width), y: within(this.pointed.y + dy * step, height) }
       : pixelAt(this.camera, middle, this.scene, canvas);
     this.point(next, surface, true);
-  },
-};
+  }
+}

@@ -1,7 +1,8 @@
-// The pictures and what lies on them: pickers, divider, minimap, cross. A part of Viewer.
+// The pictures and what lies on them: pickers, divider, minimap, cross. It owns these nodes.
 
 import { LAYERS, KEYS } from "./controls.mjs";
 import { button, choice, element } from "../shared/dom.mjs";
+import { Part } from "./part.mjs";
 
 // What is shown where a link says nothing else.
 export const USUAL_VIEW = {
@@ -9,16 +10,40 @@ export const USUAL_VIEW = {
   region: null, cell: null, pair: null, measure: null,
 };
 
-export const stage = {
+export class Stage extends Part {
+  constructor(viewer) {
+    super(viewer);
+    this.shown = [];
+    this.made = [];
+  }
+
+  // A new place for the pictures.
+  begin() {
+    this.node = element("div", { class: "stage" });
+    return this.node;
+  }
+
+  // A picture for each panel, or one for the pair. The models first: the known mask is what they are held against.
+  fill() {
+    const { panels } = this.scene;
+    const known = (panel) => panel === this.viewer.truth;
+    this.shown = [...panels.filter((panel) => !known(panel)), ...panels.filter(known)];
+    const each = this.view.layout === "side" ? this.shown.map((panel) => [panel]) : [null];
+    this.made = each.map((panels) => this.surface(panels));
+    this.node.dataset.count = this.made.length;
+    this.node.replaceChildren(...this.made.map(({ figure }) => figure));
+  }
+
   surface(panels) {
+    const { gestures, pointing } = this.viewer;
     const titles = panels ? panels[0].title : this.pair.map((index) => this.scene.panels[index].title).join(" and ");
     const canvas = element("canvas", {
       tabindex: 0, role: "img", "aria-label": `${titles}: ${LAYERS[this.view.layer][0]}. ${KEYS}`,
-      onkeydown: (event) => this.press(event), onpointerup: (event) => this.release(event),
-      onpointercancel: (event) => this.release(event),
-      onpointerleave: (event) => event.pointerType !== "touch" && !this.pointed && this.point(null),
+      onkeydown: (event) => gestures.press(event), onpointerup: (event) => gestures.release(event),
+      onpointercancel: (event) => gestures.release(event),
+      onpointerleave: (event) => event.pointerType !== "touch" && !pointing.pointed && pointing.point(null),
       ondblclick: (event) => this.panzoom.zoom(2, this.panzoom.at(event)),
-      onpointerdown: (event) => this.grab(event), onpointermove: (event) => this.drag(event),
+      onpointerdown: (event) => gestures.grab(event), onpointermove: (event) => gestures.drag(event),
     });
     canvas.addEventListener("wheel", (event) => this.panzoom.roll(event), { passive: false });
     const cross = element("i", { class: "cross", hidden: true });
@@ -34,25 +59,25 @@ export const stage = {
       frame.append(this.minimap(), this.bar);
     }
     return made;
-  },
+  }
 
   pickers() {
     const options = this.scene.panels.map((panel, index) => [index, panel.title]);
     const pick = (place, label) => choice(label, options, this.pair[place], (value) => {
       const [a, b] = this.pair.with(place, Number(value));
-      this.change({ a, b }, true);
+      this.viewer.change({ a, b }, true);
     });
     const names = { swipe: ["Left", "Right"], blink: ["First", "Second"], overlay: ["Filled", "Lines"] };
     const named = names[this.view.layout];
-    const stop = () => button(this.blinking ? "Pause" : "Go on", () => this.blink(), { class: "plain" });
+    const stop = () => button(this.viewer.blinking ? "Pause" : "Go on", () => this.viewer.blink(), { class: "plain" });
     return [element("div", { class: "pair" }, element("label", {}, named[0], " ", pick(0, named[0])),
       element("label", {}, named[1], " ", pick(1, named[1])), this.view.layout === "blink" ? stop() : null)];
-  },
+  }
 
   divider(canvas) {
     const slide = (event) => {
       const box = canvas.getBoundingClientRect();
-      this.change({ split: Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) });
+      this.viewer.change({ split: Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) });
     };
     const step = { ArrowLeft: -0.02, ArrowRight: 0.02, Home: -1, End: 1 };
     return element("div", {
@@ -63,10 +88,10 @@ export const stage = {
       onkeydown: (event) => {
         if (!(event.key in step)) return;
         event.preventDefault();
-        this.change({ split: Math.min(1, Math.max(0, this.view.split + step[event.key])) });
+        this.viewer.change({ split: Math.min(1, Math.max(0, this.view.split + step[event.key])) });
       },
     }, element("b", { "aria-hidden": "true" }));
-  },
+  }
 
   minimap() {
     const photo = this.scene.photo.at(-1);
@@ -79,5 +104,5 @@ export const stage = {
     this.mapFrame = element("i", { hidden: true });
     this.map = element("div", { class: "map" }, canvas, this.mapFrame);
     return this.map;
-  },
-};
+  }
+}

@@ -4,42 +4,45 @@ import { addLevels, addShares, decode, unpack } from "./blob.mjs";
 import { visible } from "../shared/camera.mjs";
 import { element } from "../shared/dom.mjs";
 import { PanZoom } from "../shared/panzoom.mjs";
-import { tip } from "../shared/panels.mjs";
 import { SHARES, layerOf } from "./layers.mjs";
-import { controls } from "./controls.mjs";
-import { gestures } from "./gestures.mjs";
-import { measuring } from "../numbers/measuring.mjs";
-import { painting } from "./painting.mjs";
-import { pointing } from "./pointing.mjs";
-import { saving } from "./saving.mjs";
-import { screen } from "./screen.mjs";
-import { stage, USUAL_VIEW } from "./stage.mjs";
+import { Controls } from "./controls.mjs";
+import { Gestures } from "./gestures.mjs";
+import { Measuring } from "../numbers/measuring.mjs";
+import { Painting } from "./painting.mjs";
+import { Pointing } from "./pointing.mjs";
+import { Screen } from "./screen.mjs";
+import { Stage, USUAL_VIEW } from "./stage.mjs";
 
 const BLINK_MS = 800;
 const MOST_KEPT = 4;
 const MOST_PIXELS = 6e6;
 const instances = new WeakMap();
 
+// Owns what is shown: the picture, the view of it that a link tells, and the parts that draw it and act on it.
 class Viewer {
   constructor(root) {
     this.root = root;
     this.view = { ...USUAL_VIEW, hidden: new Set() };
     this.panzoom = new PanZoom({
-      picture: () => this.scene, canvas: () => this.surfaces[0].canvas, changed: () => this.panned(),
+      picture: () => this.scene, canvas: () => this.stage.made[0].canvas, changed: () => this.panned(),
     });
     this.kept = new Map();
-    this.surfaces = [];
+    this.stage = new Stage(this);
+    this.controls = new Controls(this);
+    this.gestures = new Gestures(this);
+    this.pointing = new Pointing(this);
+    this.painting = new Painting(this);
+    this.measuring = new Measuring(this);
+    this.screen = new Screen(this);
     this.blinking = !matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.observer = new ResizeObserver(() => this.resized());
+    this.observer = new ResizeObserver(() => this.screen.resized());
     this.observer.observe(root);
-    this.tip = tip();
-    this.menus = [];
     this.ends = new AbortController();
     const { signal } = this.ends;
-    document.addEventListener("fullscreenchange", () => this.fullChanged(), { signal });
-    document.addEventListener("keydown", (event) => this.escaped(event), { signal });
-    addEventListener("resize", () => this.resized(), { signal });
-    addEventListener("scroll", () => this.tip.show(null), { signal, capture: true, passive: true });
+    document.addEventListener("fullscreenchange", () => this.screen.fullChanged(), { signal });
+    document.addEventListener("keydown", (event) => this.screen.escaped(event), { signal });
+    addEventListener("resize", () => this.screen.resized(), { signal });
+    addEventListener("scroll", () => this.pointing.tip.show(null), { signal, capture: true, passive: true });
     this.blinker = setInterval(() => this.blinking && this.view.layout === "blink" && this.swap(), BLINK_MS);
   }
 
@@ -64,7 +67,7 @@ class Viewer {
     this.keep(id, decoded);
     this.adopt(decoded);
     this.scene = decoded;
-    this.found = null;
+    this.measuring.found = null;
     this.truth = decoded.panels.find((panel) => panel.role === "truth");
     if (this.view.layer === "errors" && !this.truth) this.view.layer = "classes";
     this.build();
@@ -120,34 +123,24 @@ class Viewer {
     const keyOf = (node) =>
       [node.tagName, node.getAttribute("aria-label"), node.closest("figure")?.dataset.role, node.textContent].join(" ");
     const key = focused && this.root.contains(focused) ? keyOf(focused) : null;
-    this.stage = element("div", { class: "stage" });
-    this.readout = element("p", { class: "readout" });
-    this.numbers = element("section", { class: "numbers", "aria-label": "Numbers" });
-    const picture = element("div", { class: "picture" }, this.stage, this.readout);
-    const body = element("div", { class: "body" }, picture, this.numbers);
-    this.pointed = null;
-    this.label();
-    this.root.replaceChildren(this.toolbar(), this.legend(), body, this.tip);
-    // The models first: the known mask is what they are held against.
-    const { panels } = this.scene;
-    this.shown = [...panels.filter((panel) => panel !== this.truth), ...panels.filter((panel) => panel === this.truth)];
-    const each = this.view.layout === "side" ? this.shown.map((panel) => [panel]) : [null];
-    this.surfaces = each.map((panels) => this.surface(panels));
-    this.stage.dataset.count = this.surfaces.length;
-    this.stage.replaceChildren(...this.surfaces.map(({ figure }) => figure));
-    this.available = this.room();
+    const picture = element("div", { class: "picture" }, this.stage.begin(), this.pointing.begin());
+    const body = element("div", { class: "body" }, picture, this.measuring.begin());
+    this.screen.label();
+    this.root.replaceChildren(this.controls.toolbar(), this.controls.legend(), body, this.pointing.tip);
+    this.stage.fill();
+    this.screen.measure();
     this.repaint();
-    if (this.found) this.tabulate();
+    if (this.measuring.found) this.measuring.tabulate();
     const focusable = [...this.root.querySelectorAll("button, canvas, select, input, summary")];
     if (key) focusable.find((node) => keyOf(node) === key)?.focus();
-    this.count();
+    this.measuring.count();
   }
 
   change(part, rebuild = false) {
     Object.assign(this.view, part);
     if ("layer" in part) this.complete(this.scene);
     if ("hidden" in part || rebuild) this.build();
-    else this.draw();
+    else this.painting.draw();
     this.tell();
   }
 
@@ -194,16 +187,18 @@ class Viewer {
     this.build();
   }
 
-  arm() {
-    this.armed = !this.armed;
-    this.root.querySelector("[data-tool]").setAttribute("aria-pressed", String(this.armed));
-    this.stage.dataset.armed = String(this.armed);
+  // After every move of the picture.
+  panned() {
+    this.painting.moved = performance.now();
+    this.painting.draw();
+    if (!this.view.region) this.measuring.count();
+    this.tell();
   }
 
   setRegion(region) {
     this.view.region = region;
-    this.draw();
-    this.count();
+    this.painting.draw();
+    this.measuring.count();
     this.tell();
   }
 
@@ -212,7 +207,7 @@ class Viewer {
       panel.layer = layerOf(panel, this.scene, this.view);
       panel.lines = layerOf(panel, this.scene, { ...this.view, layer: "classes", cell: null });
     }
-    this.draw();
+    this.painting.draw();
   }
 
   get camera() {
@@ -220,20 +215,17 @@ class Viewer {
   }
 
   get rect() {
-    return this.view.region || visible(this.camera, this.scene, this.surfaces[0].canvas);
+    return this.view.region || visible(this.camera, this.scene, this.stage.made[0].canvas);
   }
 
   stop() {
     clearTimeout(this.timer);
     clearInterval(this.blinker);
     this.ends.abort();
-    this.menus.forEach((menu) => menu.shut(false));
+    this.controls.menus.forEach((menu) => menu.shut(false));
     this.observer.disconnect();
   }
 }
-
-const parts = [controls, gestures, measuring, painting, pointing, saving, screen, stage];
-for (const part of parts) Object.defineProperties(Viewer.prototype, Object.getOwnPropertyDescriptors(part));
 
 export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".viewer");
