@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torchmetrics import classification
 
 from core.classes import ClassMap
 from core.data.datasets.dubai import AERIAL
@@ -32,6 +31,8 @@ def score(prediction: NDArray[np.uint8], truth: NDArray[np.uint8]) -> Scores:
 
 
 def their(name: str, prediction: NDArray[np.uint8], truth: NDArray[np.uint8], average: str) -> list[float]:
+    from torchmetrics import classification  # Takes seconds: for those that run this file, not those that only read it.
+
     metric = getattr(classification, name)(**SETTINGS, average=average)
     value = metric(torch.from_numpy(prediction.astype(np.int64)), torch.from_numpy(truth.astype(np.int64)))
     found: list[float] = value.reshape(-1).tolist()

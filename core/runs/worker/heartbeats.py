@@ -18,6 +18,9 @@ WINDOW_SECONDS = 120.0
 """The lease of a run whose worker is alive, in seconds: it may be reading data, or exporting a model."""
 ORPHAN_SECONDS = 30.0
 """The lease of a run whose worker is gone, in seconds: it saves, and releases itself."""
+_START_FACTOR = 4.0
+"""Until its first step a run imports libraries, reads data and asks the teacher, at the lowest priority: on a busy
+machine minutes pass between two heartbeats. Its worker sees when its process ends."""
 _WORKER_SECONDS = 20.0
 _QUICK_FACTOR = 10.0
 """A step of a quick run, polygons of a large picture say, may take minutes without a heartbeat. Its worker sees when
@@ -57,7 +60,9 @@ class HeartbeatMonitor:
             return self.orphaned if here and not process_exists(int(rest)) else self.window
         if run.worker not in alive:
             return self.orphaned
-        return self.window * (_QUICK_FACTOR if run.kind in QUICK_KINDS else 1.0)
+        if run.kind in QUICK_KINDS:
+            return self.window * _QUICK_FACTOR
+        return self.window * (1.0 if run.progress else _START_FACTOR)
 
     def _unchanged(self, memory: dict[str, tuple[_Key, float]], seen: dict[str, _Key]) -> dict[str, float]:
         """For how many seconds each value has stayed the same; what is missing now is forgotten."""

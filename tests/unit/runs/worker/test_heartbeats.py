@@ -17,10 +17,19 @@ def monitor(clock: Clock) -> HeartbeatMonitor:
     return HeartbeatMonitor(now=clock, host="here")
 
 
-def _run(heartbeats: int = 1, *, attempt: int = 1, worker: str = "w") -> RunRecord:
+def _run(heartbeats: int = 1, *, attempt: int = 1, worker: str = "w", progress: float = 0.5) -> RunRecord:
     config = RunConfig(kind="train")
     return RunRecord(
-        "a", "a", RunState.RUNNING, config, "cpu", 0.0, attempt=attempt, heartbeats=heartbeats, worker=worker
+        "a",
+        "a",
+        RunState.RUNNING,
+        config,
+        "cpu",
+        0.0,
+        attempt=attempt,
+        heartbeats=heartbeats,
+        worker=worker,
+        progress=progress,
     )
 
 
@@ -41,6 +50,15 @@ def test_with_a_living_worker_a_run_has_its_whole_window(monitor: HeartbeatMonit
         assert monitor.expired([_run()], [_worker(second)]) == []
         clock.pass_(1)
     assert monitor.expired([_run()], [_worker(-1)]) == [_run()]
+
+
+def test_until_its_first_step_it_has_four_windows(monitor: HeartbeatMonitor, clock: Clock) -> None:
+    """A run that gives way to everything took minutes to get ready on a busy machine, and was started again."""
+    run = _run(progress=0.0)
+    for second in range(4 * int(WINDOW_SECONDS) + 1):
+        assert monitor.expired([run], [_worker(second)]) == []
+        clock.pass_(1)
+    assert monitor.expired([run], [_worker(-1)]) == [run]
 
 
 @pytest.mark.parametrize("workers", [[], [_worker(0.0)]], ids=["gone", "expired"])

@@ -57,6 +57,12 @@ def _run(store: RunStore) -> RunRecord:
     return store.list()[0]
 
 
+def _step(store: RunStore) -> None:
+    """The run has made its first step."""
+    run = _run(store)
+    store.heartbeat(run.id, run.worker, 0.5, attempt=run.attempt)
+
+
 def _dies(code: str) -> list[str]:
     return [sys.executable, "-S", "-c", code]
 
@@ -182,6 +188,7 @@ def test_a_run_without_heartbeats_is_killed_and_started_again(
     worker = make()
     worker.run_once()
     first = _process(worker)
+    _step(store)
     for _ in range(8):
         clock.pass_(20)
         worker.run_once()
@@ -197,6 +204,7 @@ def test_a_hung_run_is_started_again_within_twice_its_window(
     store.add(config)
     worker = make()
     worker.run_once()
+    _step(store)
     began = clock()
     while _run(store).attempt == 1:
         clock.pass_(2)
