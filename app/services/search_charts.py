@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from app.services.names import in_chart
 from app.services.plots import log_axis
@@ -49,7 +50,7 @@ def front_chart(trials: Sequence[Trial], cost: str, title: str, *, fits: Mapping
     return _framed(figure, clickmode="event+select")
 
 
-def _add_points(figure: go.Figure, *, x: Sequence[Any], **trace: Any) -> None:
+def _add_points(figure: go.Figure, *, x: Sequence[Any] | NDArray[Any], **trace: Any) -> None:
     """Points as shapes, which every browser draws; so many that it would be slow are left to the graphics card."""
     add = figure.add_scatter if len(x) <= _MOST_SHAPES else figure.add_scattergl
     add(x=x, **trace)
