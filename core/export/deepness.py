@@ -25,7 +25,7 @@ from core.export.session import run_floats
 from core.export.tile_network import PROBABILITIES, compare_tiles, fill_square, tile_network
 from core.infer.tiling import OVERLAP, TILE
 
-_LEAST_OVERLAP, _MOST_OVERLAP = round(100 * OVERLAP / TILE), 50
+_LEAST_SHARE, _MOST_SHARE = round(100 * OVERLAP / TILE), 50
 _PARITY_TILES = 4
 
 
@@ -61,8 +61,8 @@ def overlap_per_cent(side: int, multiple: int) -> int:
     Returns:
         Per cent; 12 where none keeps to the grid.
     """
-    tried = range(_LEAST_OVERLAP, _MOST_OVERLAP + 1)
-    return next((share for share in tried if (side - side * share // 100) % multiple == 0), _LEAST_OVERLAP)
+    tried = range(_LEAST_SHARE, _MOST_SHARE + 1)
+    return next((share for share in tried if (side - side * share // 100) % multiple == 0), _LEAST_SHARE)
 
 
 def deepness_metadata(card: ModelCard, *, resolution: float, side: int, overlap: int) -> dict[str, str]:
