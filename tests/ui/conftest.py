@@ -1,8 +1,9 @@
 """A small world for the views: two by two class maps, models that answer at once, and runs that need no worker."""
 
+import functools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from app.services import access, artifacts, datasets, estimates, inference, launch, softening, speeds, workers
@@ -90,6 +92,16 @@ class World:
     def start_worker(self) -> bool:
         self.started += 1
         return True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _packages_are_searched_once() -> Iterator[None]:
+    """AppTest searches all installed packages for Streamlit components before each draw, for most of a second."""
+    name = "scan_component_manifests"
+    with pytest.MonkeyPatch.context() as patch:
+        if search := getattr(manifest_scanner, name, None):
+            patch.setattr(manifest_scanner, name, functools.cache(search))
+        yield
 
 
 @pytest.fixture(autouse=True)
