@@ -13,8 +13,9 @@ from app.services.names import shown
 from core.band_set import COLOURS, BandSet
 from core.config import DataConfig
 from core.data.dataset import Dataset
+from core.data.datasets import dataset_named
 from core.data.datasets.shipped_scenes import SHIPPED_SCENES
-from core.errors import ImageError
+from core.errors import ConfigError, ImageError
 from core.imagery.limits import MEGABYTE
 
 UPLOAD_MEGABYTES = 50
@@ -142,6 +143,14 @@ def _choice(dataset: Dataset) -> DatasetChoice:
         dataset.classes.scored_names,
         own_datasets.has_labels(dataset.name),
     )
+
+
+def short_title(name: str) -> str:
+    """What a narrow table calls a dataset; the name itself where there is none of that name."""
+    try:
+        return dataset_named(name).short_title
+    except ConfigError:
+        return name
 
 
 def class_names(name: str, owner: str | None = None) -> tuple[str, ...]:

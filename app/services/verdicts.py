@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from app.services.datasets import short_title
 from app.services.figure_texts import share
 from app.services.runs import Run
 from core import cards, paths
-from core.data.datasets import known as known_datasets
 from core.errors import CheckpointError
 
 
@@ -87,13 +87,8 @@ def knowledge(run: Run, control: Run | None) -> str:
         return ""
     own = run.config.data.labelled if control is None else control.config.data.labelled
     theirs = "all training pictures" if own is None else f"{own} picture{'' if own == 1 else 's'}"
-    told = f" The teacher had learned from {count} pictures with labels of {_title(name)}"
-    return f"{told}; the control from {theirs} with labels of {_title(run.config.data.dataset)}."
-
-
-def _title(dataset: str) -> str:
-    found = known_datasets().get(dataset)
-    return dataset if found is None else found.short_title
+    told = f" The teacher had learned from {count} pictures with labels of {short_title(name)}"
+    return f"{told}; the control from {theirs} with labels of {short_title(run.config.data.dataset)}."
 
 
 def _teacher(run: Run, part: str) -> float | None:

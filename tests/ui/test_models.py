@@ -197,7 +197,8 @@ def test_the_page_asks_imports_previews_and_shows_names_as_letters(
 ) -> None:
     monkeypatch.setattr(type(st.context), "cookies", {})
     page = AppTest.from_file(str(file_of("models")), default_timeout=60).run()
-    assert "teacher" in page.dataframe[0].value["Model"].tolist()
+    table = page.dataframe[0].value.set_index("Model")
+    assert table.loc["teacher", "Scored on"] == "Dubai, synthetic"
     page.file_uploader[0].set_value(("bright.onnx", graph, "application/octet-stream")).run()
     assert not page.exception
     assert {"No normalisation", "shown by their numbers"} <= {part for part in _ASSUMED if part in words(page)}

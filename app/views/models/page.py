@@ -11,6 +11,7 @@ from app.components.guard import page, plainly
 from app.components.legend import legend
 from app.services import artifacts, brought_models
 from app.services.brought_models import ModelEntry
+from app.services.datasets import short_title
 from app.services.figure_texts import FORMATS, size_of_model
 from app.services.names import plain, stem
 from app.services.speeds import USUAL, Speed
@@ -60,7 +61,7 @@ def _columns() -> dict[str, Any]:
 
 def _row(entry: ModelEntry, kept: dict[str, Speed], measured: tuple[float, str] | None) -> dict[str, object]:
     card = entry.card
-    score, where = measured or (card.metrics.get("miou5"), str(card.data.get("dataset", "")))
+    score, where = measured or (card.metrics.get("miou5"), short_title(str(card.data.get("dataset", ""))))
     speed = kept.get(USUAL)
     return {
         "Model": card.name if entry.source == "run" else entry.name,
