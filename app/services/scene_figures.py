@@ -1,4 +1,8 @@
-"""How a teacher and a student do on the shipped scenes that neither learned from: measured once a machine, and kept."""
+"""How a teacher and a student do on the shipped scenes that neither learned from.
+
+Of two shipped models it comes with the project (`python -m benchmarks.scene_figures`), so that the first visitor does
+not wait until both have segmented every scene; of others it is measured once a machine, and kept.
+"""
 
 import hashlib
 import json
@@ -11,13 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.services.artifacts import Model
+from app.services.artifacts import Model, weights
 from app.services.datasets import Picture
 from core import paths
 from core.classes import ClassMap
 from core.files import write_aside
 from core.metrics import confusion_matrix, scores
 
+SHIPPED = paths.ROOT / "benchmarks" / "scene_figures.json"
 _SCHEMA = 1
 Mask = NDArray[np.uint8]
 
@@ -80,9 +85,9 @@ def summary(found: Mapping[str, SceneFigure], model: Model) -> PairFigures:
 def measured(
     pictures: Sequence[Picture], *, teacher: Model, student: Model, masks: Callable[[Picture], tuple[Mask, Mask]]
 ) -> dict[str, SceneFigure]:
-    """The figures of every picture by name: kept ones from disk, the others from `masks` (teacher's and student's)."""
+    """The figures of every picture by name: known ones from disk, the others from `masks` (teacher's and student's)."""
     file = _file(teacher=teacher, student=student)
-    kept = _read(file)
+    kept = _scenes(SHIPPED, pair_name(teacher=teacher, student=student)) | _scenes(file)
     classes = len(teacher.classes)
     for picture in pictures:
         if picture.sha256 not in kept:
@@ -110,20 +115,34 @@ def _file(*, teacher: Model, student: Model) -> Path:
     return paths.home() / "scene-figures" / f"{digest}.json"
 
 
+def pair_name(*, teacher: Model, student: Model) -> str:
+    """What two models are called in `SHIPPED`: it changes with the weights of either."""
+    return f"{weights(teacher)}-{weights(student)}"
+
+
+def write_shipped(pairs: Mapping[str, Mapping[str, SceneFigure]], path: Path) -> None:
+    """Write the figures of pairs (`pair_name`), each by the SHA-256 of a scene's file, as `SHIPPED` holds them."""
+    rows = ",\n".join(f"{json.dumps(name)}: {json.dumps(_rows(found))}" for name, found in pairs.items())
+    path.write_text(f'{{"schema": {_SCHEMA}, "pairs": {{\n{rows}\n}}}}\n', encoding="utf-8")
+
+
 def _as_json(kept: Mapping[str, SceneFigure]) -> str:
-    scenes = {name: [one.agreed, one.pixels, one.teacher, one.student] for name, one in kept.items()}
-    return json.dumps({"schema": _SCHEMA, "scenes": scenes})
+    return json.dumps({"schema": _SCHEMA, "scenes": _rows(kept)})
 
 
-def _read(file: Path) -> dict[str, SceneFigure]:
-    """Empty where there is nothing that this version wrote."""
+def _rows(kept: Mapping[str, SceneFigure]) -> dict[str, list[Any]]:
+    return {name: [one.agreed, one.pixels, one.teacher, one.student] for name, one in kept.items()}
+
+
+def _scenes(file: Path, pair: str = "") -> dict[str, SceneFigure]:
+    """What a file holds, of one pair where it holds several; empty where there is nothing that this version wrote."""
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         if data["schema"] != _SCHEMA:
             return {}
         return {
             str(name): _figure(agreed, pixels, teacher=teacher, student=student)
-            for name, (agreed, pixels, teacher, student) in data["scenes"].items()
+            for name, (agreed, pixels, teacher, student) in (data["pairs"][pair] if pair else data["scenes"]).items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

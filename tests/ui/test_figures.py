@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app import caching
 from app.components.benchmark_table import table_rows as benchmark_rows
 from app.components.forecast import size_figures
 from app.components.score_table import table_html, table_rows
-from app.services import estimates, figure_texts, inference, picture_use, scene_figures, speeds
+from app.services import artifacts, datasets, estimates, figure_texts, inference, picture_use, scene_figures, speeds
 from app.services.artifacts import Model, TrainedOn, describe
 from app.services.datasets import Picture
 from core import paths
@@ -175,6 +176,35 @@ def test_scores_are_of_all_pixels_together_and_kept_on_disk() -> None:
     other = make_model("student", identity="student@2")
     scene_figures.measured(pictures, teacher=make_model("teacher"), student=other, masks=masks)
     assert len(asked) == 4
+
+
+def test_those_of_the_shipped_models_come_with_the_project() -> None:
+    """The first visitor waits for one scene, and not for all of them: `python -m benchmarks.scene_figures`."""
+    models = artifacts.models(None)
+    teacher = models.pop("teacher")
+    assert len(models) >= 4
+    for student in models.values():
+        scenes = caching.test_scenes(teacher=teacher, student=student)
+        assert scenes
+        found = scene_figures.measured(scenes, teacher=teacher, student=student, masks=pytest.fail)
+        assert found.keys() == {scene.name for scene in scenes}
+
+
+@pytest.mark.slow
+def test_they_are_what_the_models_give_here() -> None:
+    models = artifacts.models(None)
+    teacher, student = models["teacher"], models["student"]
+    scene = datasets.load_scene(datasets.scene_names()[0])
+    known = scene_figures.measured([scene], teacher=teacher, student=student, masks=pytest.fail)[scene.name]
+    here = scene_figures.figure(
+        teacher=caching.mask(scene, teacher),
+        student=caching.mask(scene, student),
+        truth=scene.mask,
+        classes=len(teacher.classes),
+    )
+    assert here.agreement == pytest.approx(known.agreement, abs=0.001)
+    for one, other in ((here.teacher, known.teacher), (here.student, known.student)):
+        assert np.abs(np.array(one) - np.array(other)).sum() < 0.002 * here.pixels
 
 
 def test_a_damaged_file_of_figures_is_measured_anew(tmp_path: Path) -> None:
