@@ -19,7 +19,7 @@ _ENGINE = """
 export class Engine {
   static async start() { return Object.assign(new Engine(), { name: "a test" }); }
   async latency() { return 1; }
-  async segment(rgba, height, width) { return Uint8Array.from({ length: height * width }, (_, i) => i % 5); }
+  async segment({ height, width }) { return Uint8Array.from({ length: height * width }, (_, i) => i % 5); }
 }"""
 _PAGE = """<!doctype html><main><div class="in-browser"></div></main><script type="module">
 import mount from "/MODULE";
