@@ -67,12 +67,12 @@ def test_one_slow_step_among_many_moves_the_length_little(
     assert outcome.epochs == 8
 
 
-@pytest.mark.slow
 def test_the_rate_climbs_as_in_a_run_of_that_length_from_the_first_steps_on(
     make_task: MakeTask, make_collector: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One epoch is what was asked for: its rate would be at the peak when the length is settled."""
     clock(monkeypatch, 1.0)
+    monkeypatch.setattr(loop, "_REPORT_EVERY", 0.0)
     collector = make_collector(stop_at=30)
     with pytest.raises(CancelledError):
         collector.run(make_task(epochs=1, views=160, match_seconds=4000.0, validate_every=1000), tmp_path)
