@@ -81,11 +81,11 @@ def forget_datasets() -> None:
         kept.clear()
 
 
-@st.cache_data(max_entries=2, scope="session", show_spinner=False)
-def upload(name: str, data: bytes) -> Picture:
-    """A visitor's picture, decoded; gone with the session."""
-    picture = datasets.read_upload(name, data)
-    hold_pixels(picture.image.shape[0] * picture.image.shape[1] / 1e6)
+@st.cache_data(max_entries=2, scope="session", show_spinner=False, hash_funcs=_KEYS)
+def upload(name: str, data: bytes, models: tuple[Model, ...] = ()) -> Picture:
+    """A visitor's picture in the bands that the models see, decoded; gone with the session."""
+    picture = datasets.read_upload(name, data, [model.bands for model in models])
+    hold_pixels(picture.held_pixels / 1e6)
     return picture
 
 

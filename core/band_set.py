@@ -104,6 +104,15 @@ class BandSet:
             )
         return () if other.names == self.names else tuple(self.names.index(name) for name in other.names)
 
+    def serves(self, other: "BandSet") -> bool:
+        """Whether a picture that was read in these bands can be given to a model that takes `other`.
+
+        Colours are given as long as there are red, green and blue: deeper values are stretched to them.
+        """
+        if other.is_colours:
+            return set(RGB) <= set(self.names)
+        return other.depth == self.depth and set(other.names) <= set(self.names)
+
     @classmethod
     def from_json(cls, data: Any) -> "BandSet":
         """From what `dataclasses.asdict` gave. None stands for colours. Raises `ConfigError`."""
@@ -115,6 +124,11 @@ class BandSet:
             key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
         }
         return cls(**values)
+
+
+def serving_all(wanted: Sequence[BandSet]) -> BandSet | None:
+    """The bands of that model whose picture serves all of them; None where none does, colours where there is none."""
+    return next((bands for bands in wanted or (COLOURS,) if all(bands.serves(other) for other in wanted)), None)
 
 
 def parse_names(text: str | None) -> tuple[str, ...]:

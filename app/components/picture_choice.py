@@ -33,7 +33,7 @@ def choose_picture(
 
     `usual` is the shipped scene that is shown where nobody chose; the first one where it is None. Of a `student` the
     dataset is proposed that it learned from, and that before shipped scenes where these have other classes.
-    Of `models` that see other bands than colours it is said before an upload that they cannot take one.
+    An upload is read in the bands that the `models` see, which is said before it is chosen.
     """
     collections = _collections()
     own = student.trained_on.dataset if student is not None and student.trained_on.dataset in collections else ""
@@ -42,18 +42,24 @@ def choose_picture(
         source = _choose_source(collections, dataset_first=foreign)
     with wide if source == _UPLOAD else second:
         if source == _UPLOAD:
-            _say_what_cannot_see(models)
-            return _uploaded()
+            return _uploaded(models)
         return _of_collection(collections, own) if source == _SET else _shipped(usual)
 
 
-def _say_what_cannot_see(models: Sequence[Model]) -> None:
-    """Before anybody uploads: which of the models see other bands than colours."""
-    if others := [model for model in models if model.bands]:
-        say.warning(
-            f"{others[0].title} sees the bands {', '.join(others[0].bands)}, and an upload is read in colours here: "
-            "open such a picture on Your images, or choose one of a dataset with these bands."
+def _say_bands(models: Sequence[Model]) -> None:
+    """Before anybody uploads: which bands of a picture the models see."""
+    others = [model for model in models if not model.bands.is_colours]
+    reader = next((model for model in others if all(model.bands.serves(other.bands) for other in models)), None)
+    if reader is not None:
+        bands = reader.bands
+        seen = ", ".join(bands.names[place] for place in bands.colours)
+        say.caption(
+            f"{reader.title} sees the bands {bands} ({bands.depth}): upload a GeoTIFF that holds them, named, or alone "
+            f"and in this order. You see {seen}."
         )
+    elif others:
+        titles = " and ".join(dict.fromkeys(model.title for model in models))
+        say.warning(f"No upload is read for {titles}, {datasets.OTHER_BANDS}")
 
 
 def scene_title(name: str) -> str:
@@ -102,7 +108,8 @@ def _of_collection(collections: Mapping[str, str], own: str) -> OpenPicture:
     return lambda: caching.of_collection(collection, name, folder)
 
 
-def _uploaded() -> OpenPicture:
+def _uploaded(models: Sequence[Model]) -> OpenPicture:
+    _say_bands(models)
     file = st.file_uploader(
         f"{_LIMIT} Kept for this session only. Larger ones go under [Your images](images).",
         type=list(datasets.UPLOAD_TYPES),
@@ -113,7 +120,7 @@ def _uploaded() -> OpenPicture:
     kept = state.last(_UPLOAD, None)
     if file is None and kept is not None:
         say.caption(f"{kept[0]} is still here; another file takes its place.")
-    return lambda: None if kept is None else caching.upload(*kept)
+    return lambda: None if kept is None else caching.upload(kept[0], kept[1], tuple(models))
 
 
 def _keep_upload() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.services import own_models
 from core import paths
+from core.band_set import COLOURS, BandSet
 from core.brought.kinds import KINDS
 from core.cards import ModelCard, available, is_brought, load_card, resolve, weights_file
 from core.config import ModelConfig
@@ -36,7 +37,7 @@ class TrainedOn:
 class Model:
     """A model that can be chosen. `identity` changes when its weights do; `miou5` is a fraction, or None.
 
-    `bands` are the names of those that it sees; empty: colours.
+    `bands` are those that it sees.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Model:
     from_run: bool
     brought: bool = False
     trained_on: TrainedOn = TrainedOn()
-    bands: tuple[str, ...] = ()
+    bands: BandSet = COLOURS
 
     @property
     def label(self) -> str:
@@ -110,7 +111,7 @@ def describe(name: str, stem: Path) -> Model:
         from_run=not shipped and not is_brought(stem),
         brought=is_brought(stem),
         trained_on=_trained_on(card),
-        bands=() if card.bands.is_colours else card.bands.names,
+        bands=card.bands,
     )
 
 

@@ -1,6 +1,7 @@
 """Pictures to look at (shipped scenes, uploads) and datasets to train on."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from app.services import own_datasets
 from app.services.access import read_access
 from app.services.names import shown
-from core.band_set import COLOURS, BandSet
+from core.band_set import COLOURS, BandSet, serving_all
 from core.config import DataConfig
 from core.data.dataset import Dataset
 from core.data.datasets import dataset_named
@@ -21,7 +22,10 @@ from core.imagery.limits import MEGABYTE
 UPLOAD_MEGABYTES = 50
 UPLOAD_MEGAPIXELS = 16
 ELSEWHERE = "open it on the page Your images, which takes any size and shows every part in full detail."
+OTHER_BANDS = "for each sees bands that another does not: choose other models, or a picture of a dataset."
 _DECODING_BYTES = 1024**3
+_MOST_VALUE_BYTES = 256 * MEGABYTE
+"""Of the bands of an upload, where they are others than colours."""
 UPLOAD_TYPES = ("png", "jpg", "jpeg", "tif", "tiff")
 
 
@@ -47,6 +51,12 @@ class Picture:
     classes: tuple[str, ...] = ()
     values: NDArray[Any] | None = None
     bands: BandSet = COLOURS
+
+    @property
+    def held_pixels(self) -> float:
+        """How many pixels of colours take as much memory."""
+        held = self.image.nbytes + (0 if self.values is None else self.values.nbytes)
+        return held / COLOURS.pixel_bytes
 
     @property
     def own_bands(self) -> dict[str, Any]:
@@ -100,25 +110,44 @@ def load_scene(name: str) -> Picture:
     return Picture(name, digest, scene.rgb, scene.truth, dataset=SHIPPED_SCENES.name)
 
 
-def read_upload(name: str, data: bytes) -> Picture:
-    """A visitor's picture, kept in memory only. Raises `ImageError` when it is none, or too large."""
+def read_upload(name: str, data: bytes, wanted: Sequence[BandSet] = ()) -> Picture:
+    """A visitor's picture, kept in memory only.
+
+    Args:
+        name: of the file.
+        data: its bytes.
+        wanted: those that each of the models sees; it is read in the bands of the one that sees all of them.
+
+    Raises:
+        ImageError: it is no picture, lacks a band, holds another depth, or is too large; or no model sees all bands.
+    """
     from core.imagery.confined_picture import picture_of
     from core.imagery.limits import HUGE_PIXELS, Limits
 
-    label = shown(name)
+    label, bands = shown(name), serving_all(wanted)
+    if bands is None:
+        raise ImageError(f"{label} cannot be read for all of these models, {OTHER_BANDS}")
     if len(data) > UPLOAD_MEGABYTES * MEGABYTE:
         raise ImageError(f"{label} is larger than {UPLOAD_MEGABYTES} MB: {ELSEWHERE}")
     # Nothing above this page's own megapixels is decoded, however empty it is.
     limits = Limits(memory=_DECODING_BYTES, seconds=10, patience=30, pixels_per_byte=HUGE_PIXELS)
-    with picture_of(data, name=label, limits=limits) as picture:
+    with picture_of(data, name=label, limits=limits, band_set=bands) as picture:
         height, width = picture.info.height, picture.info.width
         if height * width > UPLOAD_MEGAPIXELS * 1_000_000 * 1.05:
             raise ImageError(
                 f"{label} has {height * width / 1e6:.0f} megapixels; this page takes {UPLOAD_MEGAPIXELS}: {ELSEWHERE}"
             )
-        image, _ = picture.read(0, 0, height, width)
+        if height * width * bands.pixel_bytes > _MOST_VALUE_BYTES:
+            raise ImageError(
+                f"{label} holds {height * width * bands.pixel_bytes / MEGABYTE:.0f} MB in the bands {bands}; this page "
+                f"takes {_MOST_VALUE_BYTES // MEGABYTE}: {ELSEWHERE}"
+            )
+        image, _ = picture.read_seen(0, 0, height, width)
+        values = None if bands.is_colours else picture.read(0, 0, height, width)[0]
         ground = picture.info.metres_per_pixel
-    return Picture(label, hashlib.sha256(data).hexdigest(), image, None, private=True, ground=ground)
+    told = data if values is None else data + repr(bands).encode()
+    digest = hashlib.sha256(told).hexdigest()
+    return Picture(label, digest, image, None, private=True, ground=ground, values=values, bands=bands)
 
 
 def training_choices(owner: str | None = None) -> list[DatasetChoice]:

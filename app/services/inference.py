@@ -3,15 +3,16 @@
 import importlib
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core import paths
-from core.band_set import COLOURS, BandSet
+from core.band_set import COLOURS, RGB, BandSet
 from core.classes import ClassMap
+from core.data.scene import Scene
 from core.errors import ImageError
 from core.infer.tiling import OVERLAP, WHOLE
 from core.metrics import confusion_matrix, scores
@@ -123,9 +124,14 @@ def window_logits(
 def _given(
     wanted: BandSet, image: NDArray[np.uint8], values: NDArray[Any] | None, bands: BandSet
 ) -> tuple[NDArray[Any], BandSet]:
-    """What a model that sees `wanted` is given of a picture, and which bands that are. Raises `ImageError`."""
+    """What a model that sees `wanted` is given of a picture, and which bands that are. Raises `ImageError`.
+
+    A model of colours is given red, green and blue, also where a person is shown other bands.
+    """
     if wanted.is_colours:
-        return image, COLOURS
+        if values is None or not bands.serves(wanted) or [bands.names[place] for place in bands.colours] == [*RGB]:
+            return image, COLOURS
+        return Scene("", values, None, bands=replace(bands, shown=RGB)).rgb, COLOURS
     if values is None:
         raise ImageError(
             f"This model sees the bands {wanted}, and the picture was read in colours: open it on the page Your "

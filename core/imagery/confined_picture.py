@@ -206,7 +206,9 @@ def _too_slow(seconds: int) -> str:
 
 
 @contextmanager
-def picture_of(data: bytes, *, name: str, limits: Limits | None = None) -> Iterator[ConfinedPicture]:
+def picture_of(
+    data: bytes, *, name: str, limits: Limits | None = None, band_set: BandSet | None = None
+) -> Iterator[ConfinedPicture]:
     """The same for bytes in memory: they lie in a private file of our own naming meanwhile. Raises `ImageError`."""
     limits = limits or Limits()
     if len(data) > limits.bytes:
@@ -215,5 +217,5 @@ def picture_of(data: bytes, *, name: str, limits: Limits | None = None) -> Itera
     with tempfile.TemporaryDirectory(prefix="terrastill-") as folder:
         path = Path(folder) / "picture"
         path.write_bytes(data)
-        with ConfinedPicture(path, name=name, limits=limits) as picture:
+        with ConfinedPicture(path, name=name, limits=limits, band_set=band_set) as picture:
             yield picture

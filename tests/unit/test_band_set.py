@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.band_set import COLOURS, RGB, BandSet
+from core.band_set import COLOURS, RGB, BandSet, serving_all
 from core.data.scene import Scene
 from core.data.transforms import ViewSampler, jitter, resized
 from core.errors import ConfigError
@@ -100,3 +100,22 @@ def test_they_travel_as_json_and_a_card_without_them_is_of_colours() -> None:
 def test_what_cannot_be_is_told(wrong: dict[str, object], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         BandSet(**wrong)
+
+
+FOUR, DEEP = BandSet(NAMES), BandSet(NAMES, "uint16")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ([], COLOURS),
+        ([COLOURS, COLOURS], COLOURS),
+        ([COLOURS, FOUR], FOUR),
+        ([BandSet(NAMES[2:], "uint16"), DEEP, COLOURS], DEEP),
+        ([FOUR, DEEP], None),
+        ([BandSet(NAMES[1:]), COLOURS], None),
+        ([BandSet(NAMES[:2]), BandSet(NAMES[2:])], None),
+    ],
+)
+def test_one_reading_serves_models_of_which_one_sees_all_bands(wanted: list[BandSet], found: BandSet | None) -> None:
+    assert serving_all(wanted) == found

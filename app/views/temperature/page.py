@@ -53,8 +53,8 @@ def main() -> None:
         return
     first, second, middle, right = st.columns([1.35, 0.9, 1.5, 1.5], gap="medium")
     wide = st.container()
-    open_picture = choose_picture(first, second, wide)
     pair = choose_pair(models, middle, right)
+    open_picture = choose_picture(first, second, wide, models=pair or ())
     picture = open_picture()
     if picture is None:
         empty_state("No image yet", "Choose a shipped scene, or upload a PNG, JPEG or TIFF above.")
