@@ -38,6 +38,7 @@ from app.services import (
 )
 from app.services.access import Person
 from app.services.artifacts import Model
+from app.services.brought_models import BandSet
 from app.services.datasets import Picture
 from app.services.searches import Standing
 from app.streamlit_private import is_drawing
@@ -85,6 +86,14 @@ def forget_datasets() -> None:
 def upload(name: str, data: bytes, models: tuple[Model, ...] = ()) -> Picture:
     """A visitor's picture in the bands that the models see, decoded; gone with the session."""
     picture = datasets.read_upload(name, data, [model.bands for model in models])
+    hold_pixels(picture.held_pixels / 1e6)
+    return picture
+
+
+@st.cache_data(max_entries=2, scope="session", show_spinner=False)
+def upload_of_bands(name: str, data: bytes, bands: BandSet) -> Picture:
+    """The same for a model that is not yet imported, which sees these bands."""
+    picture = datasets.read_upload(name, data, [bands])
     hold_pixels(picture.held_pixels / 1e6)
     return picture
 

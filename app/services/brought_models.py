@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 
 from app.services import access, artifacts, benchmarks, own_models
 from app.services.access import Person
+from app.services.datasets import Picture
 from app.services.stores import open_store
 from core import paths
+from core.band_set import BandSet as BandSet
 from core.band_set import parse_names
 from core.brought.found import FoundModel as FoundModel
 from core.brought.found import ModelAnswers as ModelAnswers
-from core.brought.found import Numbers, check_name, missing
+from core.brought.found import Numbers, check_name, missing, settle
 from core.brought.kinds import FILE_KINDS as FILE_KINDS
 from core.brought.shared_card import CARD
 from core.cards import ModelCard, available, brought_stem, load_card
@@ -214,15 +216,24 @@ def import_uploaded(
     return card
 
 
+def seen_bands(upload: UploadedModel, said: ModelAnswers) -> BandSet | None:
+    """What an upload sees of a picture by what is said of it so far; None while nobody has named its bands."""
+    try:
+        known = settle(upload.found, said)
+    except ConfigError:
+        known = upload.found
+    return known.band_set if known.inputs == len(known.band_set) else None
+
+
 def preview(
     upload: UploadedModel,
     said: ModelAnswers,
-    image: NDArray[np.uint8],
+    picture: Picture,
     who: Person,
     *,
     limits: "RunLimits | None" = None,
 ) -> DraftMask:
-    """What an upload makes of a picture (H, W, 3), by what is said of it so far, in a confined process.
+    """What an upload makes of a picture, by what is said of it so far, in a confined process.
 
     One at a time on this server. Raises `ConfigError`, `ModelError`, and `RunStateError` when this person may not
     launch, or compares too much in an hour.
@@ -233,7 +244,7 @@ def preview(
     _require_there(upload)
     access.RATES.take(who, "comparisons", access.read_access().comparisons_an_hour)
     with _PREVIEWS:
-        found = run(upload.source, said, image, limits=limits)
+        found = run(upload.source, said, picture.image, limits=limits, **picture.own_bands)
     classes = tuple(zip(found.classes.names, found.classes.colours, strict=True))
     return DraftMask(found.image, found.mask, classes, found.notes)
 

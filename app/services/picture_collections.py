@@ -1,23 +1,26 @@
 """Many pictures at once: the datasets that are here, and folders that the operator opened, name by name."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from app.services import access, own_datasets
 from app.services.datasets import Picture
+from core.band_set import BandSet
 from core.data import named
 from core.data.confined import confined
 from core.data.datasets import dataset_named
 from core.data.datasets.own_folder import OWN_FOLDER
 from core.data.datasets.shipped_scenes import SHIPPED_SCENES
 from core.data.folder import Pair, flat_pairs, load_pair
-from core.errors import DatasetNotFoundError
+from core.errors import ConfigError, DatasetNotFoundError
 
 FOLDER = OWN_FOLDER.name
 APART = (FOLDER, SHIPPED_SCENES.name)
 """Collections that have a source of their own on Compare, or that a link alone can name there."""
+_MOST_SEEN = 8
 USES = {"all": "All", "train": "Train", "validate": "Validate", "test": "Test"}
 
 
@@ -43,6 +46,20 @@ def entries(collection: str, folder: str = "", owner: str | None = None) -> tupl
     """Every picture, in order. Raises `DatasetNotFoundError` with what to do, `ConfigError` for another's dataset."""
     own_datasets.require_visible(collection, owner)
     return tuple(CollectionEntry(pair.name, _use(collection, pair)) for pair in _pairs(collection, folder))
+
+
+def seen_by(bands: BandSet, owner: str | None = None) -> dict[str, tuple[str, str]]:
+    """Pictures of this visitor's datasets that a model of these bands can see: collection and picture by their title.
+
+    Some of each dataset.
+    """
+    found = {}
+    for collection, title in titles(owner).items():
+        with suppress(ConfigError, DatasetNotFoundError):
+            dataset_named(collection).band_set.places_of(bands)
+            for entry in entries(collection, owner=owner)[:_MOST_SEEN]:
+                found[f"{title}: {entry.name}"] = (collection, entry.name)
+    return found
 
 
 def open_picture(collection: str, name: str, folder: str = "", owner: str | None = None) -> Picture:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.band_set import COLOURS, BandSet
+from core.band_set import DEPTHS, RGB, BandSet
 from core.cards import ModelCard
 from core.class_mapping import ClassMapping, class_mapping, propose
 from core.classes import MOST_CLASSES, UNLABELLED_COLOUR, ClassMap, colours_for, in_short
@@ -44,6 +44,7 @@ class FoundModel:
         std: Likewise, above 0.
         bands: How many it takes; None where only a person can tell.
         band_names: What these are, in its order; (): red, green and blue.
+        depth: The type of the values that its pictures hold, one of `core.band_set.DEPTHS`.
         tile: The side of the pictures that it was made for, in pixels.
         fixed: Whether it takes no other side.
         output: `logits` or `probabilities`.
@@ -64,6 +65,7 @@ class FoundModel:
     std: Numbers | None = None
     bands: int | None = 3
     band_names: tuple[str, ...] = ()
+    depth: str = "uint8"
     tile: int | None = None
     fixed: bool = False
     output: str | None = None
@@ -79,12 +81,17 @@ class FoundModel:
         """How many bands it takes, 3 where nobody says."""
         return len(self.band_names) or self.bands or 3
 
+    @property
+    def band_set(self) -> BandSet:
+        """What it sees of a picture; colours where nobody names its bands."""
+        return BandSet(self.band_names or RGB, self.depth)
+
 
 @dataclass(frozen=True)
 class ModelAnswers:
     """What a person says of a model, which counts before what its files say. None and empty: nothing.
 
-    `scale` is what bytes are divided by before `mean` and `std` count: 255 where these are shares. `map` says which
+    `scale` is what values are divided by before `mean` and `std` count: 255 where these are shares. `map` says which
     of its classes stand for which of `target`'s; nothing for none. `target` are the classes that it is to answer in.
     """
 
@@ -94,6 +101,7 @@ class ModelAnswers:
     mean: Numbers | None = None
     std: Numbers | None = None
     bands: tuple[str, ...] = ()
+    depth: str | None = None
     scale: float = 255.0
     layout: str | None = None
     order: str | None = None
@@ -154,6 +162,7 @@ def _merged(found: FoundModel, said: ModelAnswers) -> FoundModel:
         found,
         network=by,
         band_names=said.bands or found.band_names,
+        depth=said.depth or found.depth,
         classes=said.classes or found.classes,
         mean=_scaled(said.mean, said.scale) or found.mean,
         std=_scaled(said.std, said.scale) or found.std,
@@ -218,7 +227,7 @@ def card_of(name: str, found: FoundModel, said: ModelAnswers, *, size: int, dige
         classes=own,
         mean=(0.0,) * found.inputs if bytes_as_they_are or found.mean is None else found.mean,
         std=(1.0,) * found.inputs if bytes_as_they_are or found.std is None else found.std,
-        bands=BandSet(found.band_names) if found.band_names else COLOURS,
+        bands=found.band_set,
         parameters=found.parameters,
         macs_256=0,
         bytes=size,
@@ -269,6 +278,10 @@ def _class_problems(names: Sequence[str]) -> list[str]:
 def _band_problems(found: FoundModel, said: ModelAnswers) -> list[str]:
     if said.order == "bgr" and (len(said.bands) or found.inputs) != 3:
         return ["The order of colours is for three bands: name the bands in the order that the model takes."]
+    if said.depth not in (None, *DEPTHS):
+        return [f"The pictures of a model hold {', '.join(DEPTHS)}, not {said.depth!r:.40}."]
+    if said.depth not in (None, "uint8") and found.network.get("dtype") == "uint8":
+        return [f"The model takes bytes, so its pictures cannot hold {said.depth}."]
     if not said.bands:
         return []
     if found.bands not in (None, len(said.bands)):
@@ -338,5 +351,9 @@ def is_number(value: Any) -> bool:
 
 def shown_name(name: str) -> str:
     """Letters that can be shown, 1 to 80 of them."""
-    plain = "".join(letter if letter.isprintable() else " " for letter in name).strip()[: _LONGEST_NAME - 6].strip()
-    return plain or "unnamed"
+    return shown_text(name)[: _LONGEST_NAME - 6].strip() or "unnamed"
+
+
+def shown_text(text: str) -> str:
+    """Letters of one line that can be shown, 80 at most."""
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()[:_LONGEST_NAME].strip()

@@ -45,6 +45,8 @@ _FETCHING = (
     "use_kernels",
     "custom_pipelines",
 )
+_TAKEN = ("architecture", "encoder", "weights", "inputs", "outputs")
+"""What our own settings of a network of smp are called: no setting of a folder can be one of these."""
 _FIXED = ("BeitForSemanticSegmentation", "Data2VecVisionForSemanticSegmentation")
 _TOKENS = ("vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
@@ -70,6 +72,8 @@ def _transformers(folder: Path, config: Mapping[str, Any], weights: tuple[str, .
         )
     if _fetches(config):
         raise ModelError("The model names a backbone that would have to be fetched: save it anew with all its weights.")
+    if config.get("quantization_config"):
+        raise ModelError("The model is quantised for another library: save it anew in float32 or float16.")
     given = _json(folder, "preprocessor_config.json") or {}
     inner = given.get("image_processor")
     processor = inner if isinstance(inner, dict) else given
@@ -103,9 +107,11 @@ def _smp(config: Mapping[str, Any], weights: tuple[str, ...]) -> FoundModel:
     """Its names of classes and its normalisation stand nowhere in such a folder."""
     arguments = {key: value for key, value in config.items() if not key.startswith("_")}
     classes, bands = arguments.get("classes", 1), arguments.get("in_channels", 3)
-    if not isinstance(bands, int) or not 1 <= bands <= MOST_BANDS:
+    if strange := sorted(arguments.keys() & set(_TAKEN)):
+        raise ModelError(f"smp writes no setting {strange[0]!r} into config.json: save the model with save_pretrained.")
+    if not _is_whole(bands) or not 1 <= bands <= MOST_BANDS:
         raise ModelError(f"The model takes {bands!r:.20} bands: pictures here have 1 to {MOST_BANDS}.")
-    if not isinstance(classes, int) or not 1 <= classes <= 255:
+    if not _is_whole(classes) or not 1 <= classes <= 255:
         raise ModelError("The model's config.json does not say how many classes it has: save it anew.")
     activation = arguments.pop("activation", None)
     if activation not in (None, "identity", "sigmoid", "softmax", "softmax2d"):
@@ -173,10 +179,25 @@ def _numbers(path: Path) -> int:
             raise damaged
         try:
             header = json.loads(file.read(length))
-            shapes = [tensor["shape"] for name, tensor in header.items() if name != "__metadata__"]
-            return sum(math.prod(map(int, shape)) for shape in shapes)
+            tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+            counts = [math.prod(map(_side_of_tensor, tensor["shape"])) for tensor in tensors]
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise damaged from error
+    # The smallest numbers have 4 bits.
+    if sum(counts) > 2 * (path.stat().st_size - 8 - length):
+        raise damaged
+    return sum(counts)
+
+
+def _side_of_tensor(told: Any) -> int:
+    """Raises `ValueError` for anything but a whole number of 0 or more."""
+    if not _is_whole(told) or told < 0:
+        raise ValueError(told)
+    return int(told)
+
+
+def _is_whole(told: Any) -> bool:
+    return isinstance(told, int) and not isinstance(told, bool)
 
 
 def _json(folder: Path, name: str) -> dict[str, Any] | None:
@@ -227,7 +248,7 @@ def _side(told: Any) -> int | None:
         told = [told[key] for key in ("height", "width", "shortest_edge", "longest_edge") if key in told]
     if isinstance(told, list):
         told = told[0] if told and all(side == told[0] for side in told) else None
-    return told if isinstance(told, int) and not isinstance(told, bool) and SMALLEST <= told <= LARGEST_TILE else None
+    return told if _is_whole(told) and SMALLEST <= told <= LARGEST_TILE else None
 
 
 def _refuse_places(told: Any) -> None:

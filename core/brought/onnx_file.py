@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.brought.found import FoundModel, Numbers, is_number, names_from, with_background
+from core.brought.found import FoundModel, Numbers, is_number, names_from, shown_name, shown_text, with_background
 from core.brought.onnx_graph import OnnxGraph, read_graph
 from core.brought.picture_values import PROBABILITIES, channels_of, picture_of, the_input, the_output, tile_in
 
@@ -45,14 +45,14 @@ def inspect(path: Path) -> FoundModel:
         output="probabilities" if graph.last_operator in PROBABILITIES else None,
         metres=_metres(graph.metadata),
         overlap=_overlap(graph.metadata),
-        licence=graph.metadata.get("licence", graph.metadata.get("license", ""))[:80],
+        licence=shown_text(graph.metadata.get("licence", graph.metadata.get("license", ""))),
         parameters=graph.parameters,
         facts={
             "IR version": str(graph.ir_version),
             "nodes": f"{graph.nodes:,}",
             "input": str(source),
             "output": str(result),
-            "made by": graph.producer or "unknown",
+            "made by": shown_name(graph.producer) if graph.producer else "unknown",
         },
         notes=_notes(graph, binary=binary),
     )

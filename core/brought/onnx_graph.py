@@ -23,8 +23,15 @@ _MOST_WEIGHTS = 50_000
 _DEEPEST = 8
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Operators that ONNX Runtime has itself; others come from libraries that are never loaded."""
-TYPES = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64"}
+_NAMES_OF_TYPES = (
+    *("float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "text", "bool"),
+    *("float16", "float64", "uint32", "uint64", "complex64", "complex128", "bfloat16"),
+)
+TYPES = dict(enumerate(_NAMES_OF_TYPES, start=1))
+"""Types of values by their numbers in a file."""
 _EXTERNAL = 1
+_MOST_NUMBERS_PER_BYTE = 4
+"""Of a tensor: the smallest numbers of ONNX have 2 bits."""
 _CARRYING = (
     "Identity",
     "Cast",
@@ -210,10 +217,15 @@ class _Reader:
         found.weights.add(name)
         if len(found.weights) > _MOST_WEIGHTS:
             raise ModelError(f"The model has more than {_MOST_WEIGHTS:,} tensors of weights: export it anew.")
+        outside = self._external(told) if place == _EXTERNAL or told else 0
+        numbers = math.prod(sides)
+        if numbers > _MOST_NUMBERS_PER_BYTE * (item.end - item.start + outside):
+            raise ModelError(
+                "The model says that a tensor of weights has more numbers than are there: it is damaged, or made up. "
+                "Export it anew."
+            )
         if counted and kind != 7:
-            found.parameters += math.prod(sides)
-        if place == _EXTERNAL or told:
-            self._external(told)
+            found.parameters += numbers
 
     def _packed(self, item: WireField) -> list[int]:
         """Sides that are written side by side, without a tag each: a message of one field could not tell them."""
@@ -225,7 +237,8 @@ class _Reader:
                 raise ModelError("The model has a tensor of more than 64 sides: export it anew.")
         return sides
 
-    def _external(self, told: dict[str, str]) -> None:
+    def _external(self, told: dict[str, str]) -> int:
+        """Note that weights lie in another file; gives how many bytes they can have there."""
         try:
             offset, length = int(told.get("offset") or 0), int(told.get("length") or 0)
         except ValueError as error:
@@ -236,6 +249,7 @@ class _Reader:
         self.found.external[name] = max(self.found.external.get(name, 0), offset + length)
         if len(self.found.external) > 1000:
             raise ModelError("The model keeps its weights in more than 1,000 files: export it anew.")
+        return length or MOST_EXTERNAL_BYTES
 
     def _value(self, item: WireField) -> Value:
         name, kind, shape = "", "", None

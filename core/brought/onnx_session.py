@@ -1,6 +1,8 @@
 """A brought ONNX file in ONNX Runtime: arrays in, arrays out, and one sentence for all that goes wrong."""
 
 import os
+import re
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,9 @@ _REFUSALS = (
     OSError,
 )
 """What ONNX Runtime raises: classes of its own, without a common base."""
+_HEAD = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : |.*? failed:|.*?Status Message: ")
+_CODE = re.compile(r"^\S+:\d+ .*?\)(?: const)?(?: \[with .*?\])? ")
+"""How its messages begin: what was done when it failed, then a place in its own code with the function there."""
 
 
 def opener() -> "type[OnnxSession]":
@@ -67,7 +72,8 @@ class OnnxSession:
 
 
 def _first_line(error: Exception) -> str:
-    """What went wrong in a few words, without a path of this machine."""
+    """What went wrong in a few words, without a path of this machine or a place in the library's own code."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    line = _CODE.sub("", _HEAD.sub("", line)) or type(error).__name__
     words = [word for word in line.split() if "/" not in word and "\\" not in word]
-    return " ".join(words)[:160].rstrip(".: ")
+    return textwrap.shorten(" ".join(words), 200, placeholder=" …").rstrip(".: ")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.brought.found import FoundModel, Numbers, distinct, is_number, shown_name, with_background
+from core.brought.found import FoundModel, Numbers, distinct, is_number, shown_name, shown_text, with_background
 from core.brought.openvino_graph import OpenvinoGraph, read_ir
 from core.brought.picture_values import PROBABILITIES, channels_of, picture_of, the_input, the_output, tile_in
 from core.classes import MOST_CLASSES
@@ -50,7 +50,7 @@ def inspect(path: Path) -> FoundModel:
         bands=takes.bands,
         fixed=takes.fixed,
         output="probabilities" if graph.last_operator in PROBABILITIES else None,
-        licence=graph.facts.get("licence", graph.facts.get("license", ""))[:80],
+        licence=shown_text(graph.facts.get("licence", graph.facts.get("license", ""))),
         parameters=graph.parameters,
         facts={"layers": f"{graph.layers:,}", "input": str(source), "output": str(result)},
         notes=_notes(graph, reversed_order=reversed_order, binary=binary),

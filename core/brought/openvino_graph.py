@@ -20,7 +20,15 @@ _DEEPEST = 64
 _MOST_SIDES = 64
 _LONGEST_TEXT = 100_000
 _BLOCK = 2**20
-_TYPES = {"f32": "float32", "fp32": "float32", "f16": "float16", "fp16": "float16", "u8": "uint8", "f64": "float64"}
+_TYPES = {"fp32": "float32", "fp16": "float16", "boolean": "bool"} | {
+    f"{letter}{bits}": f"{name}{bits}"
+    for letter, name, sizes in (
+        ("f", "float", (16, 32, 64)),
+        ("i", "int", (8, 16, 32, 64)),
+        ("u", "uint", (8, 16, 32, 64)),
+    )
+    for bits in sizes
+}
 _CARRYING = ("Convert", "Transpose", "Interpolate", "Reshape", "Squeeze", "Unsqueeze", "StridedSlice", "Slice")
 _DAMAGED = "The file is damaged, or no OpenVINO model: save it anew (openvino.save_model)."
 _ELSEWHERE = "The model has operators of {}, which are no part of OpenVINO: save it anew with those alone."

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from core.band_set import MOST_BANDS
 from core.brought.found import LARGEST_TILE, SMALLEST
+from core.classes import MOST_CLASSES
 from core.errors import ModelError
 
 _INPUTS = ("float32", "float16", "uint8")
 _OUTPUTS = ("float32", "float16", "float64")
+_WHOLE = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "bool")
 _CLASS_NUMBERS = ("ArgMax", "TopK", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "GreaterEqual", "LessEqual")
 """Of ONNX and of OpenVINO: what comes of them is one class a pixel, whatever type it is turned into."""
 PROBABILITIES = ("Softmax", "Sigmoid", "HardSigmoid", "SoftMax")
@@ -44,11 +46,13 @@ def the_input(values: list[Value]) -> Value:
 
 def the_output(value: Value, last_operator: str) -> Value:
     """The same value. Raises `ModelError` unless it is a score for each class and pixel."""
-    if last_operator in _CLASS_NUMBERS or value.kind not in _OUTPUTS:
+    if last_operator in _CLASS_NUMBERS or value.kind in _WHOLE:
         raise ModelError(
             "The model gives the number of a class, and a student learns from probabilities: export it without the "
             "argmax or threshold at its end."
         )
+    if value.kind not in _OUTPUTS:
+        raise ModelError(f"The model gives {value.kind or 'no tensor'}: bring one that gives {', '.join(_OUTPUTS)}.")
     if value.shape is not None and len(value.shape) != 4:
         raise ModelError(
             f"The model's output has {len(value.shape)} sides: one for each class and pixel is needed, (N, C, H, W)."
@@ -93,8 +97,26 @@ def picture_of(source: Value) -> PictureInput:
     return PictureInput(layout, layouts[layout], sides[0], fixed=True)
 
 
+def check_channels(channels: int) -> None:
+    """Raises `ModelError` for more classes than a mask can hold, or none."""
+    if not 0 < channels <= MOST_CLASSES:
+        raise ModelError(
+            f"The model tells {channels} classes apart, and a mask holds 1 to {MOST_CLASSES}: bring one of fewer."
+        )
+
+
 def channels_of(result: Value, layout: str | None, names: int) -> int | None:
-    """How many the output has, of which `names` are named; None where only a run can tell."""
+    """How many the output has, of which `names` are named; None where only a run can tell.
+
+    Raises `ModelError` as `check_channels` does.
+    """
+    found = _channels(result, layout, names)
+    if found is not None:
+        check_channels(found)
+    return found
+
+
+def _channels(result: Value, layout: str | None, names: int) -> int | None:
     if result.shape is None:
         return None
     _, one, two, three = result.shape

@@ -35,6 +35,7 @@ def with_card(said: ModelAnswers, source: Path) -> ModelAnswers:
         std=said.std or (None if bytes_in else _divided(card.std, scale)),
         layout=said.layout or _one_of(arguments.get("layout"), LAYOUTS),
         bands=said.bands or (() if card.bands.is_colours else card.bands.names),
+        depth=said.depth or (None if card.bands.is_colours else card.bands.depth),
         order=said.order or _one_of(arguments.get("order"), ("rgb", "bgr")),
         output=said.output or _one_of(arguments.get("output"), OUTPUTS),
         tile=said.tile or _whole(arguments.get("tile")),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import paths
+from core.band_set import DEPTHS
 from core.cli.brought import pairs_of
 from core.cli.options import add_json
 from core.cli.terminal import percent, say, say_json, warn
@@ -91,11 +92,12 @@ def _add_answers(verb: Any) -> None:
             f"--{what}", nargs="+", type=float, metavar="X", help=f"{what} of each band of its input, after --scale"
         )
     group.add_argument(
-        "--scale", type=float, default=255.0, help="bytes are divided by this before mean and std (default: 255)"
+        "--scale", type=float, help="values are divided by this before mean and std (default: 255, deeper than bytes 1)"
     )
     group.add_argument(
         "--bands", metavar="A,B,C", help="names of the bands that it takes, in its order (default: red,green,blue)"
     )
+    group.add_argument("--depth", choices=DEPTHS, help="what the values of its pictures are (default: uint8)")
     group.add_argument("--layout", choices=("nchw", "nhwc"), help="where the colours of its input are")
     group.add_argument(
         "--order", choices=("rgb", "bgr"), help="which colour comes first (default: as the files say, or rgb)"
@@ -129,7 +131,8 @@ def answers_of(args: argparse.Namespace) -> "ModelAnswers":
         mean=None if args.mean is None else tuple(args.mean),
         std=None if args.std is None else tuple(args.std),
         bands=parse_names(args.bands),
-        scale=args.scale,
+        depth=args.depth,
+        scale=args.scale or (255.0 if args.depth in (None, "uint8") else 1.0),
         layout=args.layout,
         order=args.order,
         output=args.output,

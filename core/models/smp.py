@@ -79,7 +79,7 @@ def build_smp(
             architecture, encoder_name=str(encoder), encoder_weights=hub, in_channels=inputs, classes=outputs, **options
         )
     except (LookupError, ValueError, RuntimeError, TypeError, OSError, ArithmeticError, AttributeError) as error:
-        reason = str(error.args[0] if error.args else error).splitlines()[0].rstrip(".")
+        reason = (str(error.args[0] if error.args else error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise ModelError(
             f"segmentation-models-pytorch cannot build {architecture} on {encoder} with weights {weights} ({reason}): "
             "check the names, or choose weights=package or none where there is no network."

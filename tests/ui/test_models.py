@@ -8,21 +8,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import streamlit as st
+from onnx import helper, numpy_helper
 from streamlit.testing.v1 import AppTest
 
 from app.services import access, artifacts, benchmarks, brought_models, datasets, inference, launch, own_models
 from app.services.access import Person
 from app.services.visitors import COOKIE, folder_name
+from core.band_set import COLOURS, BandSet
 from core.benchmark import results
 from core.benchmark.plan import Plan
 from core.brought.found import FoundModel, ModelAnswers
 from core.cards import load_card, resolve
 from core.classes import ClassMap
 from core.errors import CheckpointError, ConfigError, ModelError, RunStateError
+from core.image import encode_png
 from core.models.committee import committee_card
 from core.models.external.importer import import_model, keep_card
 from tests.ui.conftest import ask, file_of, words
+from tests.unit.banded import banded_dataset
 from tests.unit.brought.graphs import bright
+from tests.unit.brought.graphs import graph as graph_of
 
 ANN = Person("203.0.113.1", folder=str(folder_name({COOKIE: "A" * 43}, None)))
 BOB = Person("203.0.113.2", folder=str(folder_name({COOKIE: "B" * 43}, None)))
@@ -218,3 +223,52 @@ def test_the_page_asks_imports_previews_and_shows_names_as_letters(
     page.selectbox(key="preview_bright").set_value(chosen).run()
     assert not page.exception
     assert "blue" in words(page)
+
+
+@pytest.mark.slow
+def test_a_model_of_other_bands_is_seen_at_work_on_pictures_that_have_them(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a picture of a dataset and on a GeoTIFF, before it is imported and after: the last band tells the classes."""
+    monkeypatch.setattr(type(st.context), "cookies", {})
+    bands = BandSet((*COLOURS.names, "near infrared"), "uint16")
+    folder = banded_dataset(home, bands)
+    own = (folder / "images" / "a.tif").read_bytes()
+    nodes = [helper.make_node("Slice", ["x", "from", "to", "axis"], ["last"]),
+             helper.make_node("Neg", ["last"], ["less"]),
+             helper.make_node("Concat", ["less", "last"], ["y"], axis=1)]  # fmt: skip
+    weights = [numpy_helper.from_array(np.array([at]), name) for name, at in (("from", 3), ("to", 4), ("axis", 1))]
+    shape = ("n", 4, "h", "w")
+    source = graph_of(tmp_path / "plants.onnx", nodes, source=shape, result=("n", 2, "h", "w"), weights=weights)
+    page = AppTest.from_file(str(file_of("models")), default_timeout=60).run()
+    page.file_uploader[0].set_value(("plants.onnx", source.read_bytes(), "application/octet-stream")).run()
+    assert not page.exception
+    assert "Name its bands" in words(page)
+    page.text_input(key="brought_bands").set_value(", ".join(bands.names))
+    page.selectbox(key="brought_depth").set_value("uint16")
+    page.text_input(key="brought_classes").set_value("Bare, Plants").run()
+    menu = page.selectbox(key="brought_preview")
+    assert menu.options[:2] == ["Fields: a", "Fields: b"]
+    # Every value is above 0, where plants begin while no mean is given.
+    assert "Plants 100%" in words(page)
+    page.text_input(key="brought_mean").set_value("0, 0, 0, 5000")
+    page.text_input(key="brought_std").set_value("1000, 1000, 1000, 1000").run()
+    assert "Plants 50%" in words(page)
+    page.selectbox(key="brought_preview").set_value("own picture").run()
+    page.file_uploader(key="brought_picture").set_value(("mine.tif", own, "image/tiff")).run()
+    assert "Plants 50%" in words(page)
+    page.text_input(key="brought_name").set_value("plants")
+    page.button(key="brought_import").click().run()
+    assert not page.exception
+    assert "plants is here" in words(page)
+    assert load_card(resolve("plants")).bands == bands
+    for chosen in ("Fields: c", "own picture"):
+        page.selectbox(key="preview_plants").set_value(chosen).run()
+        if chosen == "own picture":
+            page.file_uploader(key="picture_plants").set_value(("mine.tif", own, "image/tiff")).run()
+        assert not page.exception
+        assert "Plants 50%" in words(page)
+    page.file_uploader(key="picture_plants").set_value(
+        ("photo.png", encode_png(np.zeros((8, 8, 3), np.uint8)), "")
+    ).run()
+    assert "cannot hold the bands" in words(page)

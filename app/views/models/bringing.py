@@ -68,12 +68,14 @@ def _form(upload: UploadedModel) -> None:
         )
         licence = st.text_input("Licence", value=found.licence, key="brought_licence")
     with right:
-        mean, std = _normalisation(found.mean, found.std, asked=found.network.get("dtype") != "uint8")
+        told = _bands_by_form(found)
+        scale = 255.0 if told.get("depth", "uint8") == "uint8" else 1.0
+        mean, std = _normalisation(found, scale)
         metres = st.number_input(
             "Metres a pixel that it was trained at", value=found.metres, min_value=0.001, max_value=1000.0, step=0.01,
             key="brought_metres",
         )  # fmt: skip
-        told = _told_by_form(found)
+        told |= _told_by_form(found)
     classes = brought_models.typed(classes, found)
     names = [part.strip() for part in classes.split(",") if part.strip()] or list(found.classes)
     dataset, mapping = _mapping(names)
@@ -82,7 +84,7 @@ def _form(upload: UploadedModel) -> None:
     with plainly():
         said = brought_models.answers(
             classes=classes, mapping=mapping, dataset=dataset, mean=numbers(mean), std=numbers(std), metres=metres,
-            licence=licence, **told,
+            licence=licence, scale=scale, **told,
         )  # fmt: skip
         draw_draft(upload, said)
     shared = st.toggle(
@@ -104,17 +106,32 @@ def _form(upload: UploadedModel) -> None:
         st.rerun()
 
 
+def _bands_by_form(found: FoundModel) -> dict[str, Any]:
+    """What a model of other bands than three sees: their names, and the type of their values."""
+    if found.bands in (None, 3):
+        return {}
+    names = st.text_input(
+        plain(f"Its {found.bands} bands, in its order"),
+        value=", ".join(found.band_names),
+        key="brought_bands",
+        placeholder="red, green, blue, nir",
+        help="By the names that the bands of your pictures have.",
+    )
+    titles = {"uint8": "8 bits", "uint16": "16 bits", "float32": "32-bit floats"}
+    taken = ["uint8"] if found.network.get("dtype") == "uint8" else list(titles)
+    depth = st.selectbox(
+        "Values of its pictures",
+        taken,
+        index=taken.index(found.depth) if found.depth in taken else 0,
+        format_func=titles.__getitem__,
+        key="brought_depth",
+    )
+    return {"bands": names, "depth": depth}
+
+
 def _told_by_form(found: FoundModel) -> dict[str, Any]:
-    """Bands, layout, order of colours and kind of output, where the files do not say them."""
+    """Layout, order of colours and kind of output, where the files do not say them."""
     told = {}
-    if found.bands not in (None, 3):
-        told["bands"] = st.text_input(
-            plain(f"Its {found.bands} bands, in its order"),
-            value=", ".join(found.band_names),
-            key="brought_bands",
-            placeholder="red, green, blue, nir",
-            help="By the names that the bands of your pictures have.",
-        )
     if found.network.get("layout") is None:
         told["layout"] = st.selectbox("Layout of its input", ["nchw", "nhwc"], key="brought_layout")
     left, right = st.columns(2)
@@ -136,21 +153,24 @@ def _told_by_form(found: FoundModel) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value}
 
 
-def _normalisation(mean: tuple[float, ...] | None, std: tuple[float, ...] | None, *, asked: bool) -> tuple[str, str]:
-    """Of bytes divided by 255, as most libraries write it, as it was typed; empty where the model takes bytes."""
-    if not asked:
+def _normalisation(found: FoundModel, scale: float) -> tuple[str, str]:
+    """Of values divided by `scale`, as it was typed; empty where the model takes bytes."""
+    if found.network.get("dtype") == "uint8":
         return "", ""
-    shown = [", ".join(f"{value / 255:.6g}" for value in values) if values else "" for values in (mean, std)]
+    both = (found.mean, found.std)
+    shown = [", ".join(f"{value / scale:.6g}" for value in values) if values else "" for values in both]
     more = "After bytes are divided by 255: 0, 0, 0 and 1, 1, 1 for no more than that."
+    more = more if scale == 255 else "In the units of the pictures, one for each band."
+    order = "red first" if found.bands in (None, 3) else "in its order"
     first = st.text_input(
-        "Mean of each band, red first",
+        plain(f"Mean of each band, {order}"),
         value=shown[0],
         key="brought_mean",
         placeholder="0.485, 0.456, 0.406",
         help=plain(more),
     )
     second = st.text_input(
-        "Std of each band, red first",
+        plain(f"Std of each band, {order}"),
         value=shown[1],
         key="brought_std",
         placeholder="0.229, 0.224, 0.225",

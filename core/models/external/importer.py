@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.brought.found import FoundModel, ModelAnswers, card_of, check_name, missing, settle
 from core.brought.kinds import FILE_KINDS, KINDS, kind_of_file
 from core.brought.model_folder import inspect_folder
+from core.brought.picture_values import check_channels
 from core.brought.shared_card import CARD, with_card
 from core.cards import ModelCard, brought_stem, load_card, resolve
 from core.errors import CheckpointError, ConfigError, ModelError, PictureRefusedError
@@ -27,7 +28,12 @@ from core.models.external.torch_networks import TORCH_KINDS, TorchRun, build_her
 _PROBES = ((1, 251, 313), (32, 256, 320), (32, 512, 512), (32, 256, 256))
 """Multiples of which a side has to be, and sides that tell; the first that a network takes counts."""
 _PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".h5", ".keras", ".pb")
-_SAME = 1e-3
+_SAME, _ROUNDED = 1e-3, 2e-2
+"""How far from probabilities a float32 may be, and one that was computed in 16 bits."""
+_SHARED = "Its probabilities do not add up to 1, as of a sigmoid for each class: each is divided by their sum."
+_ONE_BY_ONE = (
+    "Its file says that it takes any number of pictures, and it answers for one alone: it sees them one by one."
+)
 _BLOCK = 2**20
 
 
@@ -36,7 +42,9 @@ class Probe:
     """What a model gave for pictures of noise: the sides of its answer, and whether these were probabilities.
 
     `multiple` is what sides have to be a multiple of, `fixed` whether it took no side but that of its tiles. `macs_256`
-    are the multiply-accumulates of one picture of 256 by 256 pixels, 0 where they cannot be told.
+    are the multiply-accumulates of one picture of 256 by 256 pixels, 0 where they cannot be told. `one_by_one`: it
+    answers for one picture at a time alone, though its files say that it takes any number. `adds_up`: what it gave for
+    a pixel had the sum 1.
     """
 
     shape: tuple[int, int, int]
@@ -46,6 +54,8 @@ class Probe:
     multiple: int = 1
     fixed: bool = False
     macs_256: int = 0
+    one_by_one: bool = False
+    adds_up: bool = True
 
 
 def inspect(source: Path) -> FoundModel:
@@ -207,7 +217,9 @@ def probe_with(run: Run, known: FoundModel) -> Probe:
     for at, (multiple, height, width) in enumerate(sides):
         try:
             found = replace(_probed(run, known, height, width), multiple=multiple)
-            return replace(found, fixed=known.fixed or at == len(_PROBES))
+            alone = known.kind in FILE_KINDS and not known.network.get("batch")
+            alone = alone and not _takes_two(run, known, height, width)
+            return replace(found, fixed=known.fixed or at == len(_PROBES), one_by_one=alone)
         except PictureRefusedError:
             # A network of fixed strides may take no odd size, one that knows places by their numbers no other at all.
             if at == len(sides) - 1:
@@ -228,9 +240,23 @@ def running(folder: Path, known: FoundModel, limits: RunLimits, *, confined: boo
         run.close()
 
 
+def _noise(known: FoundModel, count: int, height: int, width: int) -> torch.Tensor:
+    """(N, D, H, W) as the model takes them."""
+    noise = torch.rand(count, known.inputs, height, width, generator=torch.Generator().manual_seed(0))
+    return 255 * noise if known.network.get("dtype") == "uint8" else 4 * noise - 2
+
+
+def _takes_two(run: Run, known: FoundModel, height: int, width: int) -> bool:
+    """Whether it answers for two pictures at once: some exporters write the number of one into a graph."""
+    try:
+        found = ArrayNetwork(run, known.network)(_noise(known, 2, height, width))
+    except PictureRefusedError:
+        return False
+    return found.ndim == 4 and len(found) == 2
+
+
 def _probed(run: Run, known: FoundModel, height: int, width: int) -> Probe:
-    noise = torch.rand(1, known.inputs, height, width, generator=torch.Generator().manual_seed(0))
-    images = 255 * noise if known.network.get("dtype") == "uint8" else 4 * noise - 2
+    images = _noise(known, 1, height, width)
     started = time.perf_counter()
     found = ArrayNetwork(run, known.network)(images).numpy()
     seconds = time.perf_counter() - started
@@ -244,6 +270,7 @@ def _probed(run: Run, known: FoundModel, height: int, width: int) -> Probe:
     last = _classes_last(found.shape, height, width, known.outputs if not known.network.get("binary") else 1)
     scores = found.transpose(0, 3, 1, 2) if last else found
     channels, rows, columns = scores.shape[1:]
+    check_channels(channels)
     if abs(rows / height - columns / width) > 0.02 or not 1 / 32 <= rows / height <= 2:
         raise ModelError(
             f"The model gives {columns} x {rows} pixels for {width} x {height}: it does not tell each pixel."
@@ -253,7 +280,8 @@ def _probed(run: Run, known: FoundModel, height: int, width: int) -> Probe:
             f"The model gives {channels} channels, and its file says {known.outputs}: import it with the names of "
             f"{channels} classes (--classes)."
         )
-    return Probe((channels, rows, columns), last, _are_probabilities(scores), seconds)
+    sums = _largest_distance(scores)
+    return Probe((channels, rows, columns), last, sums < _SAME, seconds, adds_up=sums < _ROUNDED)
 
 
 def _classes_last(shape: tuple[int, ...], height: int, width: int, channels: int | None) -> bool:
@@ -264,9 +292,10 @@ def _classes_last(shape: tuple[int, ...], height: int, width: int, channels: int
     return last and not first
 
 
-def _are_probabilities(scores: NDArray[np.float32]) -> bool:
-    inside = scores.min() >= -_SAME and scores.max() <= 1 + _SAME
-    return bool(inside and (scores.shape[1] == 1 or np.abs(scores.sum(axis=1) - 1).max() < _SAME))
+def _largest_distance(scores: NDArray[np.float32]) -> float:
+    """How far scores (1, C, h, w) are from probabilities: below 0, above 1, or in their sum."""
+    beside = max(-float(scores.min()), float(scores.max()) - 1, 0.0)
+    return beside if scores.shape[1] == 1 else max(beside, float(np.abs(scores.sum(axis=1) - 1).max()))
 
 
 def with_probe(known: FoundModel, probed: Probe, *, asking: bool = True) -> FoundModel:
@@ -277,11 +306,16 @@ def with_probe(known: FoundModel, probed: Probe, *, asking: bool = True) -> Foun
     channels = probed.shape[0]
     binary = channels == 1
     network = known.network | {"channels_last": probed.channels_last, "binary": binary, "multiple": probed.multiple}
+    network |= {"batch": 1} if probed.one_by_one else {}
     facts = known.facts | {"measured": f"{probed.seconds:.2f} s for its first picture"}
     notes = known.notes
     output = known.output or ("probabilities" if probed.probabilities else "logits")
     if known.output is None:
         notes = (*notes, f"It was run on noise: it gives {output}.")
+    if output == "probabilities" and not probed.adds_up:
+        notes = (*notes, _SHARED)
+    if probed.one_by_one:
+        notes = (*notes, _ONE_BY_ONE)
     settled = replace(
         known,
         network=network,

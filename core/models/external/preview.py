@@ -5,12 +5,14 @@ So a wrong normalisation, layout or order of classes is seen before anything is 
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from core.band_set import COLOURS, BandSet
 from core.brought.found import FoundModel, ModelAnswers, own_classes, settle
 from core.classes import UNLABELLED_COLOUR, ClassMap, colours_for
 from core.errors import ConfigError
@@ -21,9 +23,11 @@ from core.models.external.importer import found_in, probe_with, running, with_pr
 from core.models.external.onnx_network import ArrayNetwork
 from core.models.mapped import MappedModel
 
+_T = TypeVar("_T", bound=np.generic)
 MOST_SIDE = 768
 """Of the middle of a picture that is shown, in pixels."""
-_BYTES = "No normalisation is given yet: this is for bytes divided by 255."
+_LARGEST = {"uint8": 255, "uint16": 65_535, "float32": 1}
+_UNSAID = "No normalisation is given yet: this is for values divided by {:,}."
 _LAYOUT = "No layout is given yet: this is for colours before rows and columns (nchw)."
 _NUMBERS = "Its classes have no names yet: they are shown by their numbers."
 
@@ -42,34 +46,54 @@ class ModelPreview:
 
 
 def preview(
-    source: Path, said: ModelAnswers, image: NDArray[np.uint8], *, limits: RunLimits | None = None
+    source: Path,
+    said: ModelAnswers,
+    image: NDArray[np.uint8],
+    *,
+    values: NDArray[Any] | None = None,
+    bands: BandSet = COLOURS,
+    limits: RunLimits | None = None,
 ) -> ModelPreview:
     """Run the model in a confined process on the middle of a picture; nothing is kept.
 
     Args:
         source: As for `importer.inspect`.
         said: What a person says of it; what is missing is assumed, and told in `notes`.
-        image: uint8 (H, W, 3).
+        image: uint8 (H, W, 3), as a person sees it.
+        values: Its bands (H, W, D), for a model that sees others than colours.
+        bands: Which these are.
         limits: Of the process.
 
     Raises:
-        ConfigError: Something that was said is wrong.
+        ConfigError: Something that was said is wrong, or the picture lacks a band that the model sees.
         ModelError: The model cannot be used.
     """
     found, said = found_in(source, said)
     known, notes = _assumed(settle(found, said))
-    if known.inputs != 3:
-        raise ConfigError(
-            f"It takes {known.inputs} bands and this picture shows three: import it, and see it on one of its own."
-        )
+    given = _given(known, image, values, bands)
     folder = source if source.is_dir() else source.parent
     limits = limits or limits_for(sum((folder / file).stat().st_size for file in known.files))
     part = _middle(image)
     with running(folder, known, limits, confined=True) as run:
         known = with_probe(replace(known, classes=()), probe_with(run, known), asking=False)
         model, classes, named = _answering(known, settle(found, said).classes, said, ArrayNetwork(run, known.network))
-        mask = model(_normalised(part, known)).argmax(dim=1)[0].to(torch.uint8).numpy()
+        mask = model(_normalised(_middle(given), known)).argmax(dim=1)[0].to(torch.uint8).numpy()
     return ModelPreview(part, mask, classes, tuple(notes if named else (*notes, _NUMBERS)))
+
+
+def _given(known: FoundModel, image: NDArray[np.uint8], values: NDArray[Any] | None, bands: BandSet) -> NDArray[Any]:
+    """What a model is given of a picture, (H, W, D) of its own bands. Raises `ConfigError`."""
+    if known.inputs != len(known.band_set):
+        raise ConfigError(f"Name its {known.inputs} bands, as those of your pictures: then it is shown on one of them.")
+    if known.band_set.is_colours:
+        return image
+    if values is None:
+        raise ConfigError(
+            f"It sees the bands {known.band_set}, and this picture was read in colours: choose one of a dataset with "
+            "these bands, or a GeoTIFF of your own."
+        )
+    places = bands.places_of(known.band_set, "It")
+    return values[..., list(places)] if places else values
 
 
 def _assumed(known: FoundModel) -> tuple[FoundModel, list[str]]:
@@ -78,10 +102,12 @@ def _assumed(known: FoundModel) -> tuple[FoundModel, list[str]]:
         known = replace(known, network=known.network | {"layout": "nchw"})
         notes.append(_LAYOUT)
     if known.network.get("dtype") == "uint8":
-        return replace(known, mean=(0.0,) * 3, std=(1.0,) * 3), notes
+        return replace(known, mean=(0.0,) * known.inputs, std=(1.0,) * known.inputs), notes
     if known.mean is None or known.std is None:
-        known = replace(known, mean=known.mean or (0.0,) * 3, std=known.std or (255.0,) * 3)
-        notes.append(_BYTES)
+        largest = _LARGEST[known.depth]
+        none, whole = (0.0,) * known.inputs, (float(largest),) * known.inputs
+        known = replace(known, mean=known.mean or none, std=known.std or whole)
+        notes.append(_UNSAID.format(largest))
     return known, notes
 
 
@@ -99,6 +125,7 @@ def _answering(
             "tile": known.tile,
             "fixed": known.fixed,
             "overlap": known.overlap,
+            "inputs": known.inputs,
             "classes": list(theirs),
         }
     )
@@ -109,13 +136,12 @@ def _answering(
     return (MappedModel(bare, mapping) if mapping.changes else bare), own, True
 
 
-def _middle(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _middle(image: NDArray[_T]) -> NDArray[_T]:
     top, left = (max(0, (side - MOST_SIDE) // 2) for side in image.shape[:2])
     return np.ascontiguousarray(image[top : top + MOST_SIDE, left : left + MOST_SIDE])
 
 
-def _normalised(image: NDArray[np.uint8], known: FoundModel) -> torch.Tensor:
-    """(1, 3, H, W)."""
-    values = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float()
-    mean, std = (torch.tensor(numbers).view(1, 3, 1, 1) for numbers in (known.mean, known.std))
-    return (values - mean) / std
+def _normalised(values: NDArray[Any], known: FoundModel) -> torch.Tensor:
+    """(H, W, D) → (1, D, H, W)."""
+    mean, std = (torch.tensor(numbers).view(1, -1, 1, 1) for numbers in (known.mean, known.std))
+    return (torch.from_numpy(values.astype(np.float32)).permute(2, 0, 1)[None] - mean) / std

@@ -159,6 +159,18 @@ def lying_header(path: Path) -> Path:
     return path
 
 
+def lying_shape(sides: str) -> Callable[[Path], Path]:
+    """A tensor of these sides in a file of four bytes."""
+
+    def made(path: Path) -> Path:
+        (path / "config.json").write_text(json.dumps({"architectures": ["SegformerForSemanticSegmentation"]}))
+        header = f'{{"w": {{"dtype": "F32", "shape": {sides}, "data_offsets": [0, 4]}}}}'.encode()
+        (path / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+        return path
+
+    return made
+
+
 def own_code(path: Path) -> Path:
     config = {"architectures": ["EvilForSegmentation"], "auto_map": {"AutoModel": "evil.EvilForSegmentation"}}
     (path / "config.json").write_text(json.dumps(config))
@@ -196,6 +208,15 @@ def own_code(path: Path) -> Path:
         (folder_with(backbone_config={"_attn_implementation": {"": "evil/kernel:forward"}}), "another place"),
         (many_bands, "bands"),
         (lying_header, "safetensors"),
+        *(
+            (lying_shape(sides), "no whole safetensors")
+            for sides in ("[1e999]", "[1000000000]", "[-5]", '"12"', "[1.0]")
+        ),
+        (folder_with(quantization_config={"quant_method": "evil"}), "quantised"),
+        (folder_with(_model_class="Unet", weights="imagenet"), "no setting 'weights'"),
+        (folder_with(_model_class="Unet", outputs=4), "no setting 'outputs'"),
+        (folder_with(_model_class="Unet", classes=True), "how many classes"),
+        (folder_with(_model_class="Unet", in_channels=True), "bands"),
         (own_code, "architecture"),
     ],
 )
