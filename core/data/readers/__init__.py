@@ -10,13 +10,25 @@ from dataclasses import replace
 from types import ModuleType
 
 from core.data.description import FILE, LARGEST, labelled_by
-from core.data.readers import coco, image_masks, label_studio, labelme, panoptic, polygons, supervisely, via, voc, yolo
+from core.data.readers import (
+    coco,
+    image_masks,
+    label_studio,
+    labelme,
+    panoptic,
+    polygons,
+    supervisely,
+    via,
+    voc,
+    xview2,
+    yolo,
+)
 from core.data.readers.source import Asked, Source
 from core.data.readers.tree import Tree, read_text
 from core.errors import DataError
 
 READERS: tuple[ModuleType, ...] = (
-    panoptic, coco, label_studio, labelme, supervisely, via, yolo, voc, polygons, image_masks,
+    panoptic, coco, label_studio, labelme, supervisely, via, xview2, yolo, voc, polygons, image_masks,
 )  # fmt: skip
 """In the order in which they are asked; the last one knows every folder with pictures."""
 _MOST_DESCRIBED = 20
@@ -41,6 +53,8 @@ def no_pictures(tree: Tree) -> str:
             f"No pictures were found, and files such as {others[0].name} are not read: save each picture and its mask "
             "as PNG or TIFF."
         )
+    if packed := tree.ending(".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"):
+        return f"No pictures were found, and {packed[0].name} may hold some: unpack it into this folder first."
     return "No pictures were found: bring PNG, JPEG or TIFF files and their labels."
 
 

@@ -38,6 +38,8 @@ UNREAD = (
 )  # fmt: skip
 """Endings of files that may hold pictures or labels and are not read."""
 _SAMPLE = 24
+_MOST_BETWEEN = 0.02
+"""Of the pixels of a mask that tells one thing from the rest: how many may have a number between those two."""
 _STRIP_PIXELS = 4_000_000
 _BACKGROUND = re.compile(r"^_*background_*$", re.IGNORECASE)
 
@@ -67,6 +69,11 @@ def read_pictures(
     others = [path for path in pictures if path.suffix.lower() in OTHER_PICTURES]
     pairs = pair_up(tree, [path for path in pictures if path not in set(others)], bands=bands)
     if not pairs.images:
+        if others:
+            raise DataError(
+                f"Files such as {tree.relative(others[0])} are {others[0].suffix[1:].upper()}, which is not read: save "
+                "pictures and masks as PNG or TIFF, for example with magick mogrify -format png."
+            )
         raise DataError(
             "This folder holds masks without pictures, or nothing that can be told apart: add the pictures."
         )
@@ -146,8 +153,13 @@ def _is_binary(tree: Tree, path: Path) -> bool:
     except DataError:
         return True
     values = stored.values if stored.values.ndim == 2 else stored.values[..., 0]
-    middle = (values > 32) & (values < 224)
-    return bool(values.max() <= 1 or middle.mean() < 0.02)
+    if values.max() <= 1 or len(np.unique(values)) <= 2:
+        return True
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        return bool(((values > 32) & (values < 224)).mean() < _MOST_BETWEEN)
+    # Numbers between the two ends, each in many pixels, are classes; few pixels are what resampling makes of edges.
+    counts = np.bincount(values.reshape(-1))
+    return bool(len(counts) == 256 and counts[1:255].max() < _MOST_BETWEEN * values.size)
 
 
 def _of_classes(tree: Tree, masks: Sequence[tuple[Path, str]], codes: dict[str, int]) -> Callable[[], Labels]:
@@ -176,9 +188,8 @@ def _of_classes(tree: Tree, masks: Sequence[tuple[Path, str]], codes: dict[str, 
 def _layer(tree: Tree, path: Path) -> Labels:
     """1 where the mask of a class is set, else 0; one that is too large to be read whole is read row by row."""
     if tree.decoder.is_large(path):
-        sample = tree.decoder.sample(path)
-        spread = _values(sample).max(initial=0) > 1
-        return tree.decoder.labels(path, lambda stored: _is_set(stored, spread=spread).astype(np.int32))
+        level = _lowest_set(_values(tree.decoder.sample(path)))
+        return tree.decoder.labels(path, lambda stored: _is_set(stored, level).astype(np.int32))
     whole = _is_set(tree.decoder.mask(path))
     return Labels(whole.shape[0], whole.shape[1], lambda top, bottom: whole[top:bottom].astype(np.int32))
 
@@ -197,16 +208,22 @@ def _values(stored: StoredMask) -> NDArray[np.uint8]:
     return values
 
 
-def _is_set(stored: StoredMask, *, spread: bool = False) -> NDArray[np.bool_]:
-    """Which pixels (H, W) are set. `spread`: the mask is known to hold more than 0 and 1, whatever these rows hold."""
+def _is_set(stored: StoredMask, level: int = 0) -> NDArray[np.bool_]:
+    """Which pixels (H, W) are set: those of `level` or more, which 0 leaves to what the mask holds."""
     values = _values(stored)
-    found: NDArray[np.bool_] = values >= 128 if spread or values.max(initial=0) > 1 else values > 0
+    found: NDArray[np.bool_] = values >= (level or _lowest_set(values))
     return found if stored.labelled is None else found & stored.labelled
+
+
+def _lowest_set(values: NDArray[np.uint8]) -> int:
+    """The lowest number that counts as set: 1 where 0 stands beside one lower than 128 alone, else half of 255."""
+    top = values.max(initial=0)
+    return 1 if top <= 1 or (top < 128 and values.min() == 0 and len(np.unique(values)) == 2) else 128
 
 
 def _one_each(tree: Tree, pairs: Pairs, notes: list[str]) -> dict[Path, Path]:
     """One mask a picture. Where there are several kinds side by side, those in the folder with most of them, of classes
-    rather than single things, of numbers rather than colours, and of few of them."""
+    rather than single things, those called semantic, of numbers rather than colours, and of few of them."""
     places: Counter[str] = Counter()
     examples: dict[str, Path] = {}
     for masks in pairs.masks.values():
@@ -217,20 +234,18 @@ def _one_each(tree: Tree, pairs: Pairs, notes: list[str]) -> dict[Path, Path]:
     ranks = {}
     for place, example in examples.items() if several else ():
         names = tree.relative(example).split("/")
-        things = {"instance", "instances", "instanceids", "panoptic"} & {
-            *words_of(names[-1]),
-            *words_of("/".join(names[:-1])),
-        }
+        words = {*words_of(names[-1]), *words_of("/".join(names[:-1]))}
+        things = {"instance", "instances", "instanceids", "panoptic"} & words
         try:
             values = tree.decoder.sample(example).values
             flat, few = values.ndim == 2, -len(np.unique(values.reshape(-1, *values.shape[2:]), axis=0))
         except DataError:
             flat, few = False, -MOST_CODE
-        ranks[place] = (places[place], not things, flat, few)
+        ranks[place] = (places[place], not things, bool({"semantic", "semantics"} & words), flat, few)
     chosen = {}
     for image, masks in pairs.masks.items():
         chosen[image] = max(
-            masks, key=lambda each: ranks.get(_kind_of_place(tree, each[0]), (0, False, False, -MOST_CODE))
+            masks, key=lambda each: ranks.get(_kind_of_place(tree, each[0]), (0, False, False, False, -MOST_CODE))
         )[0]
     if several:
         best = max(ranks, key=lambda place: ranks[place])

@@ -184,15 +184,24 @@ def _binary(
     if set(present) != {0, 255} and set(present) != {0, 1} and not blurred:
         return None
     top = 1 if set(present) == {0, 1} else 255
-    names = [entry.name for entry in sorted(listed, key=lambda entry: entry.value or 0)]
-    if top == 1 and len(names) > 2:
+    if top == 1 and len(listed) > 2:
         return None
-    low_name, high_name = names if len(names) == 2 else ("Background", source.single or "Foreground")
+    low_name, high_name = _names_of_ends(listed) or ("Background", source.single or "Foreground")
     found = [SourceClass(0, low_name), SourceClass(top, high_name)]
     near = {code: 255 if code >= 128 else 0 for code in present if code not in (0, 255)} if blurred else {}
     held = "numbers around 0 and 255" if blurred else f"0 and {top}"
     notes = [f"The masks hold {held} alone: they tell {high_name} from the rest."]
     return found, near, notes
+
+
+def _names_of_ends(listed: Sequence[Listed]) -> tuple[str, str] | None:
+    """The names of the lower and the higher number: as a list of two has them, by number or else by how bright they
+    are, or those of black and white in a longer one; None where no list tells both."""
+    white, grey = (255, 255, 255), {entry.colour: entry.name for entry in listed if entry.colour}
+    if len(listed) == 2:
+        low, high = sorted(listed, key=lambda entry: sum(entry.colour or ()) if entry.value is None else entry.value)
+        return low.name, high.name
+    return (grey[0, 0, 0], grey[white]) if {(0, 0, 0), white} <= set(grey) else None
 
 
 def _names_of_values(
@@ -208,6 +217,9 @@ def _names_of_values(
             ]
         return numbered, []
     by_colour = {entry.colour: entry.name for entry in listed if entry.colour}
+    greys = {colour[0]: name for colour, name in by_colour.items() if len(set(colour)) == 1}
+    if len(present) > 1 and present <= set(greys):
+        return greys, []
     if found := _names_of_palette(by_colour, present, colours):
         return found, []
     if listed and len(present - {_IGNORED}) <= len(listed) + 1:
@@ -287,16 +299,25 @@ def _names_of_colours(
         met = sum(present[code] for code in main if code in found)
         if 2 * met >= sum(present[code] for code in main):
             return found, [f"Classes are named by {listed_in}."] if listed_in else []
-    for title, table in tables().items():
-        if len(main & set(table)) >= min(2, len(main)) and main <= set(table):
-            named_so = {code: name for code, name in table.items() if code in main}
-            return named_so, [f"The colours are those of {title}: its names are taken."]
+    if fitting := [(title, table) for title, table in tables().items() if main <= set(table) and _is_told(main, table)]:
+        title, table = min(fitting, key=lambda each: len(each[1]))
+        named_so = {code: name for code, name in table.items() if code in main}
+        return named_so, [f"The colours are those of {title}: its names are taken."]
     if named:
         names = ", ".join(list(named.values())[:12])
         return {}, [
             f"The list of classes ({names}) has other colours than the masks: name them by --map '#RRGGBB=Name'."
         ]
     return {}, []
+
+
+def _is_told(main: set[int], table: Mapping[int, str]) -> bool:
+    """Whether these colours tell which table they are of: most of it, or one that is not black, white, red and so on.
+
+    Many datasets have the plain colours, and each means something else by them.
+    """
+    ends = {red << 16 | green << 8 | blue for red in (0, 255) for green in (0, 255) for blue in (0, 255)}
+    return bool(main - ends) or 2 * len(main) > len(table)
 
 
 def _with_outside(

@@ -25,6 +25,7 @@ from core.errors import DataError
 
 _MOST_LIST_BYTES = 20_000_000
 _SHORT = 2
+_MOST_PATTERNS = 8
 
 
 @dataclass
@@ -62,7 +63,7 @@ def pair_up(tree: Tree, pictures: Sequence[Path], *, bands: int = 0) -> Pairs:
     found.aside = [
         path for path in pictures if roles[path] == "aside" or (roles[path] == "image" and path not in taken)
     ]
-    found.notes += left_aside(tree, found.aside, found.images)
+    found.notes += left_aside(tree, found.aside, found.images, alike=pairing.other_views)
     _name_folders(tree, found)
     return found
 
@@ -201,7 +202,17 @@ def _rests(paths: Sequence[Path]) -> list[tuple[Path, str]]:
         kinds[path.parent.name.lower()].append(path)
     # A folder with a single file has nothing to compare: then all are taken together.
     groups = list(kinds.values()) if min(map(len, kinds.values())) > 1 else [list(paths)]
+    groups = [part for group in groups for part in _by_pattern(group)]
     return [pair for group in groups for pair in zip(group, _bare([path.stem for path in group]), strict=True)]
+
+
+def _by_pattern(paths: Sequence[Path]) -> list[list[Path]]:
+    """Files apart whose names differ in more than numbers, as `a_GT_1` and `a_map_1` do; else all of them."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        found[re.sub(r"\d+", "0", path.stem.lower())].append(path)
+    few = len(found) <= _MOST_PATTERNS and min(map(len, found.values()), default=0) > 1
+    return list(found.values()) if few else [list(paths)]
 
 
 def _bare(stems: Sequence[str]) -> list[str]:
@@ -230,6 +241,9 @@ def _name_folders(tree: Tree, found: Pairs) -> None:
             differ = [set(place) - everywhere for place in places]
             kinds = [max(names, key=lambda name: -_from_end(name, place), default="") for names, place in
                      zip(differ, places, strict=True)]  # fmt: skip
+            if all(set(words_of(kind)) <= MASK_WORDS for kind in kinds):
+                # `label`, `label1`: several masks, none of which a class is named after.
+                continue
             found.masks[image] = [(mask, kind) for (mask, _), kind in zip(masks, kinds, strict=True)]
 
 

@@ -66,7 +66,10 @@ def read(tree: Tree, asked: Asked) -> Source:
             misfits.append(Misfit("vectors", tree.relative(path), str(error).rstrip(".")))
     if not layers:
         raise DataError(
-            misfits[0].reason + "." if misfits else "The vectors hold no polygons: draw outlines of the classes."
+            misfits[0].reason + "."
+            if misfits
+            else "The vectors hold no polygons: draw outlines of the classes; give lines and points a width first, for "
+            "example by Buffer in QGIS."
         )
     layers = [replace(layer, name=tiles.kinds.get(layer.file, layer.name)) for layer in layers]
     areas = _areas(tree, layers, asked, tiles)

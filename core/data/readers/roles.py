@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from core.data.readers.tree import Tree
 from core.data.readers.words import ASIDE_WORDS, IMAGE_WORDS, MASK_WORDS, inner_key, key_of, without_ending, words_of
+from core.data.splits import split_of
 from core.errors import DataError
 
 Role = Literal["image", "mask", "aside", "unsure", ""]
@@ -22,8 +24,9 @@ _MOST_TAILS = 8
 
 def may_be_pictures(tree: Tree) -> list[Path]:
     """Pictures of a tree that are no masks, for readers whose labels are no pictures."""
-    alone = {path for path in tree.pictures if _by_folder(tree.relative(path)) in ("", "image")}
-    unsure = [path for path in tree.pictures if _by_folder(tree.relative(path)) == "unsure"]
+    by_folder = _by_folders(tree, tree.pictures)
+    alone = {path for path in tree.pictures if by_folder[path] in ("", "image")}
+    unsure = [path for path in tree.pictures if by_folder[path] == "unsure"]
     return [path for path in tree.pictures if path in alone or path in _images_of(tree, unsure)]
 
 
@@ -35,7 +38,7 @@ def roles_of(tree: Tree, pictures: Sequence[Path]) -> dict[Path, Role]:
     folders: dict[Path, _Folder] = {}
     for path in pictures:
         folders.setdefault(path.parent, _Folder()).add(path.stem)
-    by_folder = {path: _by_folder(tree.relative(path)) for path in pictures}
+    by_folder = _by_folders(tree, pictures)
     if len(set(by_folder.values())) == 1 and "unsure" not in by_folder.values():
         # One word over everything tells nothing apart: `segmentation dataset/a.jpg` and `.../a_mask.png`.
         by_folder = dict.fromkeys(pictures, "")
@@ -68,6 +71,7 @@ class _Folder:
         self._inner: Counter[str] = Counter()
         self._rests: Counter[str] = Counter()
         self._tails: set[str] = set()
+        self._heads: Counter[str] = Counter()
 
     def add(self, stem: str) -> None:
         rest, tail = _rest_and_tail(stem)
@@ -77,6 +81,7 @@ class _Folder:
             self._inner[inner_key(stem)] += 1
             self._rests[rest] += 1
             self._tails.add(tail)
+            self._heads.update(words_of(stem)[:1])
 
     def has_partner(self, stem: str) -> bool:
         """Whether another name is the same but for words that say what it is."""
@@ -87,6 +92,9 @@ class _Folder:
         words = words_of(stem)
         ends = {words[0], words[-1]} if words and "".join(words) != stem.lower() else set()
         rest, tail = _rest_and_tail(stem)
+        if ends and self._heads[words[0]] == len(self._stems) and max(self._rests.values()) > 1:
+            # `img_1` beside `img_1_L`: what all names begin with tells nothing.
+            ends = {words[-1]} if len(words) > 1 else set()
         if tail in ASIDE_WORDS and rest in self._stems:
             return "aside"
         if not ends & (MASK_WORDS | IMAGE_WORDS) and self._inner[inner_key(stem)] > 1:
@@ -134,9 +142,16 @@ def _images_of(tree: Tree, unsure: Iterable[Path]) -> set[Path]:
     return {path for group in folders.values() if _by_content(tree, group) == "image" for path in group}
 
 
-def _by_folder(path: str) -> Role:
+def _by_folders(tree: Tree, pictures: Sequence[Path]) -> dict[Path, Role]:
+    """The role of each picture by the folders above it, without those that all of them lie in, which tell nothing."""
+    places = {path: tree.relative(path).split("/")[:-1] for path in pictures}
+    shared = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, zip(*places.values(), strict=False)))
+    return {path: _by_folder(names[shared:]) for path, names in places.items()}
+
+
+def _by_folder(names: Sequence[str]) -> Role:
     """By the words in the names of the folders above a picture, the nearest first."""
-    found: list[Role] = [role for name in reversed(path.split("/")[:-1]) if (role := _of_folder(name))]
+    found: list[Role] = [role for name in reversed(names) if (role := _of_folder(name))]
     if not found:
         return ""
     return "unsure" if found[0] == "image" and "mask" in found[1:] else found[0]
@@ -144,6 +159,9 @@ def _by_folder(path: str) -> Role:
 
 def _of_folder(name: str) -> Role:
     words = set(words_of(name))
+    if any(split_of(word) for word in words):
+        # `labeled_train` beside `unlabeled_train`: parts of which each holds pictures, and one masks too.
+        words -= {"labeled", "labelled"}
     if name.lower() in _FOLDER_WORDS:
         return _FOLDER_WORDS[name.lower()]
     if words & ASIDE_WORDS:

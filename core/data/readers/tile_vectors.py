@@ -56,7 +56,9 @@ def _kind(tree: Tree, file: Path, rest: Sequence[str]) -> str:
         return " ".join(told)
     above = tree.relative(file).split("/")[:-1]
     folder = above[-1] if above else ""
-    words = [word for word in _CUT.split(folder.lower()) if word and word not in MASK_WORDS | _PLAIN]
+    own = {*_CUT.split(file.stem.lower())}
+    # `ca041a-labels/ca041a.geojson`: a folder of one picture tells no class either.
+    words = [word for word in _CUT.split(folder.lower()) if word and word not in MASK_WORDS | _PLAIN | own]
     return " ".join(words) if words and not any(word.isdigit() for word in words) else _UNNAMED
 
 

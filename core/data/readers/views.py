@@ -1,7 +1,7 @@
 """One picture in several files, of which one is taken: other bands of it in folders of their own, heights, overlays."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from core.data.readers.parts import FolderParts
@@ -69,18 +69,33 @@ def best_view(tree: Tree, alike: Sequence[Path], wanted: int = 0) -> Path:
     return alike[0] if len(alike) == 1 else max(alike, key=worth)
 
 
-def left_aside(tree: Tree, gone: Sequence[Path], taken: Sequence[Path]) -> list[str]:
-    """The sentence about pictures that are not taken because another one stands for them; none where there are none."""
-    if not gone:
-        return []
-    places = list(dict.fromkeys(_place(tree, path) for path in gone))
-    kept = list(dict.fromkeys(_place(tree, path) for path in taken))
-    named = ", ".join(places[:_MOST_NAMED]) + (" and others" if len(places) > _MOST_NAMED else "")
-    told = ", ".join(kept[:_MOST_NAMED]) + (" and others" if len(kept) > _MOST_NAMED else "")
-    return [
-        f"{len(gone):,} files ({named}) show the pictures of {told} in other bands, their heights or overlays: they "
-        "are left aside."
-    ]
+def left_aside(tree: Tree, gone: Sequence[Path], taken: Sequence[Path], *, alike: Collection[Path] = ()) -> list[str]:
+    """The sentences about pictures that are not taken because another one stands for them; none where there are none.
+
+    Of those in `alike` nothing but their mask tells that they show the same.
+    """
+    dates = [path for path in gone if path in alike and not view_of(*tree.relative(path).split("/"))]
+    views = [path for path in gone if path not in set(dates)]
+    told = _named(tree, taken)
+    found = []
+    if views:
+        found.append(
+            f"{len(views):,} files ({_named(tree, views)}) show the pictures of {told} in other bands, their heights "
+            "or overlays: they are left aside."
+        )
+    if dates:
+        found.append(
+            f"{len(dates):,} files ({_named(tree, dates)}) have the masks of {told} as well, so they may show the same "
+            "at another time: they are left aside, for a model sees one picture. To take them instead, leave the "
+            "others out."
+        )
+    return found
+
+
+def _named(tree: Tree, paths: Sequence[Path]) -> str:
+    """The folders of some files, the first few of them."""
+    places = list(dict.fromkeys(_place(tree, path) for path in paths))
+    return ", ".join(places[:_MOST_NAMED]) + (" and others" if len(places) > _MOST_NAMED else "")
 
 
 def _place(tree: Tree, path: Path) -> str:

@@ -12,8 +12,9 @@ IMAGE_WORDS = frozenset((
 MASK_WORDS = frozenset((
     "mask", "masks", "msk", "msks", "label", "labels", "lab", "lbl", "lbls", "gt", "gts", "groundtruth", "truth", "ann",
     "anns", "annotation", "annotations", "annot", "seg", "segs", "segmentation", "segmentations", "segmap", "semantic",
-    "semseg", "target", "targets", "indexmask", "indexmasks", "labelids", "classmask", "pngmask", "labelled", "labeled",
-    "gtfine", "gtcoarse", "labeltrainids", "instance", "instances", "instanceids", "color", "colour",
+    "semantics", "semseg", "target", "targets", "indexmask", "indexmasks", "labelids", "classmask", "pngmask",
+    "labelled", "labeled", "gtfine", "gtcoarse", "labeltrainids", "instance", "instances", "instanceids", "color",
+    "colour",
 ))  # fmt: skip
 ASIDE_WORDS = frozenset((
     "overlay", "overlays", "preview", "previews", "vis", "visualization", "visualisation", "visualizations",
