@@ -104,18 +104,23 @@ def carry_out(config: RunConfig, runs: Path, name: str) -> float:
     return score(runs, name, replace(config.data, labelled=None))
 
 
+def student_run(seed: int, seconds: float, labelled: int) -> RunConfig:
+    """A student of colours that learns from the labels of few pictures."""
+    train = TrainConfig(
+        epochs=2, batch_size=8, seed=seed, device="cpu", precision="float32", compile=False,
+        match_seconds=seconds, clock="processor", validate_every=2,
+    )  # fmt: skip
+    few = DataConfig(NAME, crop=128, views_per_epoch=48, bands="red,green,blue", labelled=labelled)
+    return RunConfig("train", data=few, model=ModelConfig("compact", {"base": 4}), train=train)
+
+
 def measure(home: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Scores on the test pictures for each seed."""
     rows = []
     for seed in args.seeds:
-        train = TrainConfig(
-            epochs=2, batch_size=8, seed=seed, device="cpu", precision="float32", compile=False,
-            match_seconds=args.seconds, clock="processor", validate_every=2,
-        )  # fmt: skip
-        every = DataConfig(NAME, crop=128, views_per_epoch=48)
-        few = replace(every, bands="red,green,blue", labelled=args.labelled)
-        teacher = RunConfig("train", data=every, model=ModelConfig("compact", {"base": 8}), train=train)
-        control = RunConfig("train", data=few, model=ModelConfig("compact", {"base": 4}), train=train)
+        control = student_run(seed, args.seconds, args.labelled)
+        every = replace(control.data, bands=None, labelled=None)
+        teacher = replace(control, data=every, model=ModelConfig("compact", {"base": 8}))
         taught = replace(control, kind="distill", distill=DistillConfig(teacher=f"infrared-{seed}"))
         row = {
             "seed": seed,

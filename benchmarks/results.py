@@ -36,7 +36,9 @@ def scenes_of(folder: Path, split: str) -> list[Scene]:
 def rows_for(scenes: list[Scene], threads: int) -> list[dict[str, Any]]:
     """One row a shipped model: scores, size, and latency alone on `threads` processor threads."""
     loaded = {
-        name: checkpoint.load(stem) for name, stem in checkpoint.available().items() if stem.parent == paths.CHECKPOINTS
+        name: checkpoint.load(stem)
+        for name, stem in checkpoint.available().items()
+        if stem.parent == paths.CHECKPOINTS and not checkpoint.load_card(stem).starting_point
     }
     models = {name: item.model for name, item in loaded.items()}
     latency = {

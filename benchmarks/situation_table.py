@@ -30,7 +30,7 @@ def same_but_for_names(config: RunConfig) -> str:
 def control_key(config: RunConfig) -> str:
     """What `same_but_for_names` gives for the control of a run (`benchmarks.situations.control_run`)."""
     if config.distill is None:
-        config = replace(config, train=replace(config.train, consistency=0.0))
+        config = replace(config, train=replace(config.train, consistency=0.0, start_from=None))
     return same_but_for_names(config.as_control("", name=""))
 
 

@@ -144,6 +144,7 @@ class Method:
         alpha: the share of the labels at first, and `alpha_end` in the end.
         crop: side of a view in pixels; `views` make an epoch.
         consistency: weight of consistency training, which also needs no teacher.
+        start: the model that it begins with, by its name with `{base}` in it; its control begins afresh.
     """
 
     losses: Mapping[str, float]
@@ -155,6 +156,7 @@ class Method:
     ema: float = FULL.train.ema
     consistency: float = 0.0
     confidence: float = 0.9
+    start: str | None = None
 
 
 METHODS = {
@@ -164,6 +166,8 @@ METHODS = {
     "consistent": Method(MIXED, alpha=0.2, consistency=1.0),
     "consistency-alone": Method({}, alpha=1.0, consistency=1.0),
     "labels-alone": Method({}, alpha=1.0),
+    "start": Method({}, alpha=1.0, start="compact-{base}-start"),
+    "start-student": Method({}, alpha=1.0, start="student-control"),
     "large-views": Method({"soft_targets": 1.0}, alpha=0.5, crop=256, views=480, ema=0.998),
     "large-views-alone": Method({}, alpha=1.0, crop=256, views=480, ema=0.998),
 }
@@ -239,6 +243,7 @@ def student_run(
             clock=budget.clock,
             consistency=how.consistency,
             confidence=how.confidence,
+            start_from=how.start.format(base=budget.base) if how.start else None,
         ),
         distill=taught if how.losses else None,
     ).validate()
@@ -247,10 +252,11 @@ def student_run(
 def control_run(config: RunConfig, of: str | None, budget: Budget) -> RunConfig:
     """The same pictures with labels, the same seconds, no teacher.
 
-    It has the consistency training that its rival has beside a teacher, but not that of a rival which has nothing else.
+    It has the consistency training that its rival has beside a teacher, but not that of a rival which has nothing else,
+    and begins with fresh weights where its rival has nothing else than others.
     """
     if config.distill is None:
-        config = replace(config, train=replace(config.train, consistency=0.0))
+        config = replace(config, train=replace(config.train, consistency=0.0, start_from=None))
     how = "consistency-alone" if config.train.consistency else CONTROL
     control = config.as_control(of or "", name=f"{config.name.rpartition(', ')[0]}, {how}")
     return replace(control, control_of=of, train=replace(control.train, match_seconds=budget.seconds))

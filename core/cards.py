@@ -30,7 +30,8 @@ class ModelCard:
     `mean` and `std` normalise input channels, in the units of the pictures (0..255 for 8 bits); `bands` says what these
     are, and of which type. `macs_256` counts one 256 x 256 picture (0: not known), `bytes` the weights file. `metrics`
     are `core.metrics.Scores` as JSON with the split they were measured on. `metres_per_pixel` is the ground resolution
-    of the training pictures, where it is known: pictures that know theirs are resampled to it.
+    of the training pictures, where it is known: pictures that know theirs are resampled to it. With a `starting_point`
+    runs begin: its last layer is fresh, so that it answers nothing, whatever classes its card names.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ModelCard:
     schema: int = SCHEMA
     metres_per_pixel: float | None = None
     bands: BandSet = COLOURS
+    starting_point: bool = False
 
     @property
     def inputs(self) -> int:

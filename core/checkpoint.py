@@ -80,9 +80,24 @@ def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
     return {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
 
 
-def load(stem: Path, *, device: torch.device | str = "cpu") -> Loaded:
-    """Rebuild a model from its card alone and fill in its weights. Raises `CheckpointError`."""
+def load(stem: Path, *, device: torch.device | str = "cpu", to_begin: bool = False) -> Loaded:
+    """Rebuild a model from its card alone and fill in its weights.
+
+    Args:
+        stem: Of the two files.
+        device: Where the model is put.
+        to_begin: A run begins with the weights, and gives them a last layer of its own where they have none.
+
+    Raises:
+        CheckpointError: The files are missing or do not fit each other, or it is a starting point, which answers
+            nothing, and no run is to begin with it.
+    """
     card = load_card(stem)
+    if card.starting_point and not to_begin:
+        raise CheckpointError(
+            f"{stem.name} is a starting point, whose last layer was never trained: begin a run with it "
+            f"(`--start-from {stem.name}`), or choose a model."
+        )
     if card.model.architecture == COMMITTEE:
         return Loaded(_committee(stem, card, device), card)
     if card.model.architecture in KINDS:

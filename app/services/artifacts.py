@@ -37,7 +37,7 @@ class TrainedOn:
 class Model:
     """A model that can be chosen. `identity` changes when its weights do; `miou5` is a fraction, or None.
 
-    `bands` are those that it sees.
+    `bands` are those that it sees. A `starting_point` answers nothing: runs begin with it.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Model:
     brought: bool = False
     trained_on: TrainedOn = TrainedOn()
     bands: BandSet = COLOURS
+    starting_point: bool = False
 
     @property
     def label(self) -> str:
@@ -68,6 +69,19 @@ def models(owner: str | None) -> dict[str, Model]:
     Args:
         owner: Who is at the browser (`app.visitor.owner`), who sees what they brought; None: nobody in particular.
     """
+    return {name: model for name, model in _described(owner).items() if not model.starting_point}
+
+
+def starting_points(owner: str | None) -> dict[str, Model]:
+    """What a run can begin with but nobody can ask for an answer, by name.
+
+    Args:
+        owner: As for `models`.
+    """
+    return {name: model for name, model in _described(owner).items() if model.starting_point}
+
+
+def _described(owner: str | None) -> dict[str, Model]:
     found: dict[str, Model] = {}
     stems = available(runs=paths.home())
     shipped = sorted(name for name in stems if stems[name].parent == paths.CHECKPOINTS)
@@ -112,6 +126,7 @@ def describe(name: str, stem: Path) -> Model:
         brought=is_brought(stem),
         trained_on=_trained_on(card),
         bands=card.bands,
+        starting_point=card.starting_point,
     )
 
 

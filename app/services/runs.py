@@ -190,7 +190,9 @@ def require_opened(config: RunConfig, owner: str | None) -> None:
     if config.model.weights_file is not None:
         access.opened_path(config.model.weights_file)
     teacher = config.distill.teacher if config.distill else None
-    artifacts.require_known(*(name for name in (teacher, config.train.start_from) if name is not None), owner=owner)
+    start = config.train.start_from
+    begins = start in artifacts.starting_points(owner)
+    artifacts.require_known(*(name for name in (teacher, None if begins else start) if name is not None), owner=owner)
 
 
 def _require_unfinished(run: RunRecord | None) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.services.run_settings import PRESETS, with_values
 from core.config import RunConfig
+from core.losses.catalogue import LOSSES
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,23 @@ SITUATIONS: dict[str, StartingPoint] = {
     ),
     "all": StartingPoint(
         "All labels",
-        "Expect nothing from the teacher's answers: +0.4 ± 0.5 points over labels alone (three seeds, ten minutes "
-        "each). A small model is still worth having for its size and speed: the shipped student has 3 % of its "
-        "teacher's parameters, answers 8.1 times faster and keeps 96.8 % of its score.",
+        "Expect nothing from the teacher's answers: +0.4 ± 0.5 points over labels alone (the settings of Full, three "
+        "seeds of ten minutes each). A small model is still worth having for its size and speed: the shipped student "
+        "has 3 % of its teacher's parameters, answers 8.1 times faster and keeps 96.8 % of its score.",
         {"labelled": None, "alpha": 0.5, "alpha_end": 1.0},
-        full={"crop": 256, "views_per_epoch": None, "ema": 0.998},
+        full={
+            "crop": 256,
+            "views_per_epoch": None,
+            "ema": 0.998,
+            "alpha_end": None,
+            "losses": {"channel_wise": LOSSES["channel_wise"].weight},
+        },
     ),
 }
 """By name, the first one being the usual answer, with which the presets are as they stand."""
 USUAL = next(iter(SITUATIONS))
+STARTING_POINTS = "A run begins with one of these (Distill, More settings, Start from), for any classes."
+"""What is said of starting points, with a figure."""
 
 
 def defaults(preset: str, have: str) -> RunConfig:

@@ -211,6 +211,7 @@ def _list(args: argparse.Namespace) -> int:
     width = max((len(each["name"]) for each in told), default=0)
     for each in told:
         score = "" if each["miou5"] is None else f"mIoU {percent(each['miou5'])}"
+        score = "starting point" if each["starting_point"] else score
         say(
             f"{each['name']:<{width}}  {each['from']:<8}  {each['kind']:<12}  {len(each['classes']):>3} classes  "
             f"{each['parameters']:>12,} parameters  {score}".rstrip()
@@ -273,6 +274,7 @@ def _told(name: str, card: "ModelCard") -> dict[str, Any]:
         "origin": card.training.get("origin"),
         "miou5": score if isinstance(score, float) else None,
         "notes": card.training.get("notes", []),
+        "starting_point": card.starting_point,
     }
 
 

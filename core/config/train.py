@@ -76,7 +76,7 @@ class TrainConfig:
         None,
         "Start from",
         "A trained model of the same architecture and size whose weights the run begins with, and its control too. "
-        "Where it knows other classes, the last layer is fresh.",
+        "Where it knows other classes, or is a starting point, the last layer is fresh.",
         metavar="NAME",
         empty="fresh weights",
     )

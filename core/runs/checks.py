@@ -172,16 +172,16 @@ def _teacher(config: RunConfig, runs: Path, dataset: Dataset, warnings: list[str
 def initial_model(config: RunConfig, dataset: Dataset, runs: Path) -> nn.Module:
     """What a run begins with: a fresh model, or one with the weights that `start_from` names.
 
-    Where these know other classes, the last layer is fresh. Raises `ModelError`, and `CheckpointError` where there are
-    no such weights, `ConfigError` where the dataset has no class. `check_settings` has seen that they are of this
-    model.
+    Where these know other classes, or are a starting point, the last layer is fresh. Raises `ModelError`, and
+    `CheckpointError` where there are no such weights, `ConfigError` where the dataset has no class. `check_settings`
+    has seen that they are of this model.
     """
     require_classes(dataset)
     outputs, inputs = dataset.classes.outputs, len(bands_seen(config, dataset))
     if config.train.start_from is None:
         return build_model(config.model, outputs=outputs, inputs=inputs)
-    found = _load(config.train.start_from, runs)
-    if found.card.classes.scored_names == dataset.classes.scored_names:
+    found = checkpoint.load(checkpoint.resolve(config.train.start_from, runs=runs), to_begin=True)
+    if found.card.classes.scored_names == dataset.classes.scored_names and not found.card.starting_point:
         return found.model.train()
     return with_weights(
         build_model(without_pretraining(config.model), outputs=outputs, inputs=inputs), found.model

@@ -345,9 +345,10 @@ def starts_for(plan: SearchPlan) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, stem in available().items():
         try:
-            size = size_name(load_card(stem).model)
+            card = load_card(stem)
+            size = size_name(card.model)
         except CheckpointError:
             continue
-        if size in plan.sizes:
+        if size in plan.sizes and not card.starting_point:
             found.setdefault(size, name)
     return found

@@ -83,6 +83,7 @@ class World:
     """What the fakes hold, and what they were asked for."""
 
     models: dict[str, Model] = field(default_factory=dict)
+    starts: dict[str, Model] = field(default_factory=dict)
     predicted: list[str] = field(default_factory=list)
     payloads: list[dict[str, Any]] = field(default_factory=list)
     launched: list[launch.Request] = field(default_factory=list)
@@ -124,6 +125,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         return inference.Planes(MASKS[loaded], np.full((2, 4), 200, np.uint8), np.full((2, 4), 20, np.uint8))
 
     monkeypatch.setattr(artifacts, "models", lambda _: made.models)
+    monkeypatch.setattr(artifacts, "starting_points", lambda _: made.starts)
     monkeypatch.setattr(datasets, "scene_names", lambda: ["scene_01", "scene_02"])
     monkeypatch.setattr(datasets, "load_scene", lambda name: replace(picture, name=name, sha256=name * 4))
     monkeypatch.setattr(type(st.context), "cookies", {})

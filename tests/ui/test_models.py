@@ -11,9 +11,10 @@ import streamlit as st
 from onnx import helper, numpy_helper
 from streamlit.testing.v1 import AppTest
 
-from app.services import access, artifacts, benchmarks, brought_models, datasets, inference, launch, own_models
+from app.services import access, artifacts, benchmarks, brought_models, datasets, inference, launch, own_models, runs
 from app.services.access import Person
 from app.services.visitors import COOKIE, folder_name
+from core import paths
 from core.band_set import COLOURS, BandSet
 from core.benchmark import results
 from core.benchmark.plan import Plan
@@ -272,3 +273,24 @@ def test_a_model_of_other_bands_is_seen_at_work_on_pictures_that_have_them(
         ("photo.png", encode_png(np.zeros((8, 8, 3), np.uint8)), "")
     ).run()
     assert "cannot hold the bands" in words(page)
+
+
+def test_a_starting_point_stands_apart_and_is_there_to_begin_with_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = tmp_path / "checkpoints"
+    shipped.mkdir()
+    card = load_card(paths.CHECKPOINTS / "student")
+    (shipped / "plain.json").write_text(card.to_json())
+    (shipped / "ready.json").write_text(replace(card, starting_point=True).to_json())
+    monkeypatch.setattr(paths, "CHECKPOINTS", shipped)
+    monkeypatch.setattr(type(st.context), "cookies", {})
+    assert (set(artifacts.models(None)), set(artifacts.starting_points(None))) == ({"plain"}, {"ready"})
+    page = AppTest.from_file(str(file_of("models")), default_timeout=60).run()
+    models, starts = (table.value for table in page.dataframe)
+    assert (list(models["Model"]), list(starts["Starting point"])) == (["plain"], ["ready"])
+    asked = ask(teacher="plain", start_from="ready").config
+    runs.require_opened(asked, None)
+    for wrong in ({"teacher": "ready"}, {"start_from": "nobody"}):
+        with pytest.raises(CheckpointError, match="There is no model"):
+            runs.require_opened(ask(**{"teacher": "plain", "start_from": "ready"} | wrong).config, None)

@@ -100,6 +100,17 @@ def test_a_student_starts_from_another_of_any_classes_and_its_control_with_it(vi
     assert launched(view("distill", **run_settings.to_link(made.config)), world).config.train == made.config.train
 
 
+def test_a_starting_point_is_offered_to_begin_with_and_not_to_learn_from(view: View, world: World) -> None:
+    world.starts["ready"] = make_model("ready", architecture="Compact 4", starting_point=True)
+    page = view("distill")
+    assert page.selectbox(key="start_from").options == ["Fresh weights", "ready (starting point, Compact 4)"]
+    assert not [option for option in page.selectbox(key="distill_teacher").options if "ready" in option]
+    page.selectbox(key="start_from").set_value("ready").run()
+    made = launched(page, world)
+    assert held(made, "start_from") == ("ready",)
+    assert launched(view("distill", **run_settings.to_link(made.config)), world).config.train == made.config.train
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [

@@ -8,7 +8,7 @@ import streamlit as st
 from app import state
 from app.components import say
 from app.components.linked import linked_number, linked_segments, linked_select
-from app.services import launch
+from app.services import artifacts, launch
 from app.services.artifacts import Model
 from app.services.datasets import DatasetChoice
 from app.services.names import plain, shown
@@ -25,6 +25,7 @@ from app.services.run_settings import (
 from app.services.situations import SITUATIONS, defaults
 from app.views.distill.loss_form import LossForm, loss_form, start_with
 from app.views.distill.pictures_form import transfer_field
+from app.visitor import owner
 from core.config import RunConfig
 from core.config.fields import Setting, settings_of
 from core.losses.catalogue import uses_features
@@ -192,9 +193,11 @@ def dataset_field(choices: list[DatasetChoice]) -> dict[str, str | None]:
 
 def _start_from(models: dict[str, Model]) -> str | None:
     """A student to begin with: of its size, whatever classes it tells apart."""
-    compact = {name: model for name, model in models.items() if model.architecture.startswith("Compact")}
+    every = models | artifacts.starting_points(owner())
+    compact = {name: model for name, model in every.items() if model.architecture.startswith("Compact")}
     titles = {state.NOTHING: "Fresh weights"}
-    titles |= {name: f"{model.title} ({model.architecture})" for name, model in compact.items()}
+    kinds = {name: "starting point, " if model.starting_point else "" for name, model in compact.items()}
+    titles |= {name: f"{model.title} ({kinds[name]}{model.architecture})" for name, model in compact.items()}
     setting = setting_of("start_from")
     chosen = linked_select(
         setting.title, list(titles), name="start_from", title=titles.__getitem__, help=plain(setting.help)
@@ -254,7 +257,7 @@ def _apply_preset() -> None:
         if name == "alpha_end":
             value = state.NOTHING if value is None else str(value)
         st.session_state[link_name(name)] = value
-    starts = [value_of(preset, "losses") for preset in PRESETS.values()]
+    starts = [value_of(defaults(preset, have), "losses") for preset in PRESETS for have in SITUATIONS]
     start_with(value_of(_preset(), "losses"), instead_of=starts)
 
 

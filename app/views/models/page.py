@@ -14,6 +14,7 @@ from app.services.brought_models import ModelEntry
 from app.services.datasets import short_title
 from app.services.figure_texts import FORMATS, size_of_model
 from app.services.names import plain, stem
+from app.services.situations import STARTING_POINTS
 from app.services.speeds import USUAL, Speed
 from app.views.models.bringing import draw_bringing
 from app.views.models.preview import draw_preview
@@ -27,9 +28,12 @@ def main() -> None:
     st.caption("What can be compared and learnt from: the shipped models, your students, and models from elsewhere.")
     with plainly():
         draw_bringing()
-    found = brought_models.listing(visitor.owner())
+    every = brought_models.listing(visitor.owner())
+    found = [entry for entry in every if not entry.card.starting_point]
     with plainly():
         _table(found)
+    with plainly():
+        _starting_points([entry for entry in every if entry.card.starting_point])
     for entry in found:
         if entry.source == "brought":
             with st.container(border=True, key=f"model_{entry.name}"), plainly():
@@ -45,6 +49,27 @@ def _table(found: Sequence[ModelEntry]) -> None:
     rows = [_row(entry, speeds.get(entry.name, {}), scores.get(entry.name)) for entry in found]
     say.table(rows, hide_index=True, width="stretch", column_config=_columns())
     st.caption("Benchmark scores any of them on a dataset's labels: its newest result stands here.")
+
+
+def _starting_points(found: Sequence[ModelEntry]) -> None:
+    """What a run can begin with: they are compared with nothing, for they answer nothing."""
+    if not found:
+        return
+    st.subheader("Starting points", anchor=False)
+    say.caption(STARTING_POINTS)
+    rows = [
+        {
+            "Starting point": entry.name,
+            "Network": artifacts.architecture(entry.card.model),
+            "Parameters": artifacts.short_count(entry.card.parameters),
+            "Size (MB)": entry.card.bytes / 1e6,
+            "Licence": entry.card.licence,
+            "Prepared by": entry.origin,
+        }
+        for entry in found
+    ]
+    config = {"Size (MB)": st.column_config.NumberColumn(format=FORMATS["megabytes"])}
+    say.table(rows, hide_index=True, width="stretch", column_config=config)
 
 
 def _columns() -> dict[str, Any]:

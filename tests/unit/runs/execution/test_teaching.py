@@ -11,7 +11,7 @@ from core import checkpoint
 from core.config import DistillConfig, RunConfig
 from core.data.datasets import dataset_of
 from core.data.datasets.dubai import AERIAL
-from core.errors import ConfigError
+from core.errors import CheckpointError, ConfigError
 from core.events import EpochEvent, MessageEvent
 from core.losses.catalogue import LOSSES
 from core.runs import checks, execution
@@ -173,6 +173,30 @@ def test_a_run_begins_with_what_a_model_of_other_classes_knows(labels: RunConfig
         stored = checkpoint.load(runs / name / "student").model.state_dict()
         equal = {key for key, value in begun.items() if torch.equal(value, stored[key])}
         assert set(begun) - equal == (set() if name == "same" else {"head.weight", "head.bias"})
+
+
+def test_a_starting_point_gives_its_weights_to_any_classes_and_answers_nothing(
+    distilled: RunConfig, runs: Path
+) -> None:
+    """Also where the classes are those that its card names; the run that begins with it leaves a model."""
+    fewer = replace(AERIAL, names=(*"ABC", "Unlabeled"), colours=AERIAL.colours[:4], ignore_index=3)
+    labels = replace(distilled, kind="train", distill=None)
+    for name, classes in (("same", AERIAL), ("fewer", fewer)):
+        save_model(runs / name / "student", base=2, classes=classes)
+        loaded = checkpoint.load(runs / name / "student")
+        checkpoint.save(runs / name / "student", loaded.model, replace(loaded.card, starting_point=True))
+        config = replace(labels, train=replace(labels.train, start_from=name))
+        execution.check(config, runs=runs)
+        begun = checks.initial_model(config, dataset_of(config.data), runs).state_dict()
+        stored = loaded.model.state_dict()
+        equal = {key for key, value in begun.items() if torch.equal(value, stored[key])}
+        assert set(begun) - equal == {"head.weight", "head.bias"}
+        with pytest.raises(CheckpointError, match="a starting point, whose last layer was never trained: begin a run"):
+            checkpoint.load(runs / name / "student")
+        with pytest.raises(ConfigError, match="a starting point"):
+            execution.check(taught(distilled, teacher=name), runs=runs)
+    run(config, runs, "begun")
+    assert not checkpoint.load(runs / "begun" / "student").card.starting_point
 
 
 def test_features_alone_pre_train_an_encoder_without_a_label(distilled: RunConfig, runs: Path) -> None:
