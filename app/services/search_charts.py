@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.colors import sample_colorscale
 
 from app.services.names import in_chart
 from app.services.plots import log_axis
@@ -15,6 +16,7 @@ _GREEN, _ORANGE, _VIOLET, _GREY = "#2a9479", "#d9782d", "#7c7ce0", "#8a8a8a"
 MOST_CURVES, MOST_LINES = 150, 400
 """So many trials are drawn as curves, and as lines over all settings: the best and the newest of them."""
 _MOST_SHAPES = 3000
+_SCALE = "Viridis"
 _POINTS = "trial %{customdata}: %{x:.4g} · %{y:.1f} %<extra></extra>"
 
 
@@ -117,7 +119,7 @@ def parallel_chart(trials: Sequence[Trial]) -> go.Figure:
     figure = go.Figure()
     figure.add_parcoords(
         dimensions=dimensions,
-        line={"color": scores, "colorscale": "Viridis", "showscale": False},
+        line={"color": scores, "colorscale": _SCALE, "showscale": False},
         labelfont={"size": 12},
     )
     return _framed(figure, height=330, margin={"l": 70, "r": 40, "t": 56, "b": 16})
@@ -153,20 +155,63 @@ def heat_map(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
         found = [scores.get((temperature, alpha)) for temperature in temperatures]
         means.append([None if values is None else 100 * spread(values)[0] for values in found])
         words.append(["" if values is None else _with_spread(values) for values in found])
+    columns, lines = [f"{temperature:g}" for temperature in temperatures], [f"{alpha:g}" for alpha in alphas]
     figure = go.Figure()
     figure.add_heatmap(
-        x=[f"{temperature:g}" for temperature in temperatures],
-        y=[f"{alpha:g}" for alpha in alphas],
+        x=columns,
+        y=lines,
         z=means,
         text=words,
-        texttemplate="%{text}",
-        colorscale="Viridis",
+        colorscale=_SCALE,
         colorbar={"title": "mIoU (%)"},
         hovertemplate="temperature %{x}, alpha %{y}: %{text}<extra></extra>",
     )
+    _write_on(figure, columns, lines, means, words)
     figure.update_xaxes(title_text="Temperature", type="category")
     figure.update_yaxes(title_text="Alpha (share of the labels)", type="category", automargin=True)
     return _framed(figure)
+
+
+def _write_on(
+    figure: go.Figure,
+    columns: Sequence[str],
+    lines: Sequence[str],
+    values: Sequence[Sequence[float | None]],
+    words: Sequence[Sequence[str]],
+) -> None:
+    """Write words on the cells of a heat map, each in black or white, whichever is told better from its cell.
+
+    Plotly's own choice is white or a dark grey by brightness: on the greens in the middle neither can be read.
+    """
+    known = [value for line in values for value in line if value is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    cells = [
+        (column, line, values[row][at], words[row][at])
+        for row, line in enumerate(lines)
+        for at, column in enumerate(columns)
+    ]
+    shown = [(*cell[:2], (cell[2] - low) / (high - low or 1.0), cell[3]) for cell in cells if cell[2] is not None]
+    figure.add_scatter(
+        x=[cell[0] for cell in shown],
+        y=[cell[1] for cell in shown],
+        text=[cell[3] for cell in shown],
+        textfont={"color": [_ink(share) for _, _, share, _ in shown]},
+        mode="text",
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _ink(share: float) -> str:
+    """Black or white, whichever has the higher contrast (WCAG 2) with the colour of the scale at this share.
+
+    The higher one is above 4.5 on every colour there is.
+    """
+    (cell,) = sample_colorscale(_SCALE, [share], colortype="tuple")
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in cell]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    # Black has the higher contrast where (luminance + 0.05) / 0.05 is above 1.05 / (luminance + 0.05).
+    return "black" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "white"
 
 
 def _with_spread(values: Sequence[float]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from plotly.colors import sample_colorscale
 from sqlalchemy import insert
 from streamlit.testing.v1 import AppTest
 
@@ -205,13 +206,45 @@ def test_every_situation_is_a_search_that_can_be() -> None:
 
 def test_maps_show_the_mean_and_the_spread_of_their_cells() -> None:
     rows = [{"temperature": 2.0, "alpha": 0.5, "seed": seed, "miou": 0.5 + 0.02 * seed} for seed in (0, 1)]
-    (cells,) = heat_map(rows).data
+    cells, _ = heat_map(rows).data
     assert (cells.text[0][0], round(cells.z[0][0], 6)) == ("51.0 ± 1.0", 51.0)
     rows = [
         {"size": size, "taught": taught, "miou": 0.5 + taught / 10} for size in ("a", "b") for taught in (True, False)
     ]
     lines = size_chart(rows, {"a": 100, "b": 200}).data
     assert [list(line.y) for line in lines] == [[60.0, 60.0], [50.0, 50.0]]
+
+
+def test_what_is_written_on_a_map_is_told_from_its_cell_whatever_its_colour() -> None:
+    """By WCAG 2, over the whole scale; the colours of cells are the same on a light and a dark page."""
+    rows = [{"temperature": float(at), "alpha": 0.5, "seed": 0, "miou": at / 100} for at in range(101)]
+    cells, written = heat_map(rows).data
+    assert [cells.colorscale[0][1], cells.colorscale[-1][1], cells.texttemplate] == ["#440154", "#fde725", None]
+    assert list(written.text) == list(cells.text[0])
+    grounds = sample_colorscale("Viridis", [at / 100 for at in range(101)], colortype="tuple")
+    inks = {"black": (0.0,) * 3, "white": (1.0,) * 3}
+    contrasts = [contrast(ground, inks[ink]) for ground, ink in zip(grounds, written.textfont.color, strict=True)]
+    assert min(contrasts) >= 4.5
+
+
+def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """The contrast of two colours, their parts from 0 to 1, by WCAG 2."""
+    dark, light = sorted(
+        0.05
+        + sum(
+            weight * (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4)
+            for weight, part in zip((0.2126, 0.7152, 0.0722), colour, strict=True)
+        )
+        for colour in (one, other)
+    )
+    return light / dark
+
+
+def test_a_map_of_one_value_and_one_with_holes_are_drawn() -> None:
+    rows = [{"temperature": t, "alpha": a, "miou": 0.5} for t, a in ((1.0, 0.1), (2.0, 0.9))]
+    cells, written = heat_map(rows).data
+    assert [list(line) for line in cells.z] == [[50.0, None], [None, 50.0]]
+    assert list(zip(written.x, written.y, written.text, strict=True)) == [("1", "0.1", "50.0"), ("2", "0.9", "50.0")]
 
 
 def test_a_browser_without_webgl_draws_the_charts_of_a_search_of_usual_size(store: StudyStore) -> None:

@@ -59,7 +59,7 @@ def test_it_says_seeds_spread_length_and_command(kind: str) -> None:
 
 def test_its_charts_show_the_mean_of_each_place() -> None:
     _, found = shipped("map")
-    (cells,) = heat_map(found.cells).data
+    cells, _ = heat_map(found.cells).data
     means = {key: spread(values)[0] for key, values in by_settings(found.cells, "temperature", "alpha").items()}
     shown = {
         (float(temperature), float(alpha)): cells.z[row][column]
