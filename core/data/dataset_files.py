@@ -14,7 +14,7 @@ from core.data.cut_blocks import LEAST_SIDE, Block, Box, blocks_of, labelled_box
 from core.data.description import DescribedClass, DescribedSplit, Description, write_description
 from core.data.import_bands import write_taken
 from core.data.importing import ImportChoices, OnPicture, Survey, Usable, survey, telling
-from core.data.mask_files import WHOLE_PIXELS, write_mask
+from core.data.mask_files import PACKED, WHOLE_PIXELS, write_mask
 from core.data.readers.inferred import Proposal, check_count, written
 from core.data.readers.source import Part, SourcePicture
 from core.data.readers.tree import Tree
@@ -25,8 +25,6 @@ from core.imagery.sniff import FIRST_BYTES, picture_kind
 
 _ENDINGS = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif"}
 _ALONE = 512
-_PACKED = 16
-"""Pixels of a mask that a byte of its file holds, about."""
 
 
 def import_dataset(tree: Tree, name: str, choices: ImportChoices, *, progress: OnPicture | None = None) -> Survey:
@@ -69,7 +67,7 @@ def write_dataset(
     check_count(found.proposal)
     description, to_parts = _description(name, found, choices), is_cut(found, choices)
     parts: dict[str, Part | None] = {}
-    margins: list[int] = []
+    margins = [] if found.source.margin is None else [found.source.margin]
     images, masks = folder / "images", folder / "masks"
     images.mkdir()
     masks.mkdir()
@@ -105,7 +103,7 @@ def _bytes(each: Usable, blocks: Sequence[Block], bands: BandSet) -> int:
         pixels = sum(block.height * block.width for block in blocks)
         return pixels * (bands.pixel_bytes + each.labelled)
     size = 0 if each.picture.path is None else each.picture.path.stat().st_size
-    return size + each.labelled * each.height * each.width // _PACKED
+    return size + each.labelled * each.height * each.width // PACKED
 
 
 def _with_bands_left_out(each: Usable, images: Path, names: tuple[str, ...]) -> Usable:
@@ -202,8 +200,8 @@ def _description(name: str, found: Survey, choices: ImportChoices) -> Descriptio
         name=name,
         title=choices.title or name,
         classes=classes,
-        licence=choices.licence,
-        attribution=choices.attribution,
+        licence=choices.licence or found.source.licence,
+        attribution=choices.attribution or found.source.attribution,
         labelled_by=found.source.labelled_by,
         bands=found.bands.names,
         depth=found.bands.depth,

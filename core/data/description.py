@@ -147,15 +147,15 @@ def read_description(folder: Path) -> Description:
         raise ConfigError([f"The {FILE} of {folder.name}: {problem}" for problem in error.problems]) from error
 
 
-def labelled_by(texts: Iterable[str]) -> str:
-    """Which model made masks, as these texts of `dataset.toml` say; empty where none of them says it.
+def told_by(texts: Iterable[str], key: str) -> str:
+    """What these texts of `dataset.toml` say under `labelled_by`, `licence` or `attribution`, each once; else empty.
 
     What is not a text of ours is passed over: they may be anybody's.
     """
     told = []
     for text in texts:
         try:
-            said = tomllib.loads(text).get("labelled_by")
+            said = tomllib.loads(text).get(key)
         except (ValueError, RecursionError):
             continue
         if isinstance(said, str) and _is_text(said, _LONGEST_TEXT):

@@ -18,6 +18,8 @@ from core.imagery.tiff_picture import settings
 UNLABELLED = 255
 WHOLE_PIXELS = 25_000_000
 """A larger mask is a tiled TIFF, from which windows are read without decoding the rest."""
+PACKED = 16
+"""Pixels of a mask that a byte of its file holds, about."""
 _ROWS = 512
 
 

@@ -25,16 +25,18 @@ from core.data.dataset_files import copy_picture
 from core.data.description import DescribedClass, DescribedSplit, Description, write_description
 from core.data.folder import Pair, Read, read_pair
 from core.data.importing import shared_ground
-from core.data.mask_files import UNLABELLED, write_mask
+from core.data.mask_files import PACKED, UNLABELLED, write_mask
 from core.data.picture_sources import SourcePictures, find_pictures
 from core.data.readers.source import Labels, SourcePicture
 from core.data.readers.stems import numbered, safe_stem
 from core.device import choose
 from core.errors import ConfigError, DataError, ImageError, TerrastillError
 from core.events import Cancelled, CancelledError, OnProgress, Progress
+from core.files import require_room
 from core.imagery.confined_picture import ConfinedPicture
 from core.imagery.ground import ground_ratio
 from core.imagery.limits import Info
+from core.imagery.sniff import pixels_of
 from core.infer.forward import keep_freed_memory
 from core.infer.stream import WindowSource, segment
 from core.infer.tiling import NO_DATA, Tiling
@@ -115,6 +117,7 @@ def write_pseudo_masks(
     loaded = checkpoint.load(checkpoint.resolve(order.model, runs=runs), device=choose(order.device))
     pictures.bands.places_of(loaded.card.bands, whose="The model")
     stems = _stems(pictures.pairs)
+    require_room(folder, sum(pair.image.stat().st_size + pixels_of(pair.image) // PACKED for pair in pictures.pairs))
     for name in ("images", "masks"):
         (folder / name).mkdir()
     found, kept, metres, sure, pixels = PseudoMasks(), list[Pair](), list[float | None](), 0, 0

@@ -9,12 +9,13 @@ from contextlib import suppress
 from dataclasses import replace
 from types import ModuleType
 
-from core.data.description import FILE, LARGEST, labelled_by
+from core.data.description import FILE, LARGEST, told_by
 from core.data.readers import (
     coco,
     image_masks,
     label_studio,
     labelme,
+    own_dataset,
     panoptic,
     polygons,
     supervisely,
@@ -28,7 +29,7 @@ from core.data.readers.tree import Tree, read_text
 from core.errors import DataError
 
 READERS: tuple[ModuleType, ...] = (
-    panoptic, coco, label_studio, labelme, supervisely, via, xview2, yolo, voc, polygons, image_masks,
+    own_dataset, panoptic, coco, label_studio, labelme, supervisely, via, xview2, yolo, voc, polygons, image_masks,
 )  # fmt: skip
 """In the order in which they are asked; the last one knows every folder with pictures."""
 _MOST_DESCRIBED = 20
@@ -40,10 +41,17 @@ def read_source(tree: Tree, asked: Asked | None = None) -> Source:
     if reader is None:
         raise DataError(no_pictures(tree))
     source: Source = reader.read(tree, asked or Asked())
-    made_by = labelled_by(_texts(tree))
-    if not made_by or all(picture.labels is None for picture in source.pictures):
-        return source
-    return replace(source, labelled_by=made_by, notes=(*source.notes, f"Who made the masks, by {FILE}: {made_by}"))
+    texts = list(_texts(tree))
+    made_by, licence, attribution = (told_by(texts, key) for key in ("labelled_by", "licence", "attribution"))
+    notes = list(source.notes)
+    if licence or attribution:
+        told = " by ".join(filter(None, (licence, attribution)))
+        notes.append(f"Licence and attribution, by {FILE}: {told}. They are kept where no others are written.")
+    if made_by and any(picture.labels is not None for picture in source.pictures):
+        notes.append(f"Who made the masks, by {FILE}: {made_by}")
+    else:
+        made_by = ""
+    return replace(source, labelled_by=made_by, licence=licence, attribution=attribution, notes=tuple(notes))
 
 
 def no_pictures(tree: Tree) -> str:

@@ -103,6 +103,10 @@ class Source:
         notes: sentences on what was decided.
         misfits: what cannot be used.
         labelled_by: which model made the masks, where a `dataset.toml` among the files says it; empty: nobody says it.
+        licence: of pictures and labels, where one says it.
+        attribution: who made it, the same.
+        margin: pixels between the parts of a picture that was cut, where a dataset of ours comes back; None: nobody
+            says it.
     """
 
     title: str
@@ -116,6 +120,9 @@ class Source:
     notes: tuple[str, ...] = ()
     misfits: tuple[Misfit, ...] = ()
     labelled_by: str = ""
+    licence: str = ""
+    attribution: str = ""
+    margin: int | None = None
 
 
 @dataclass(frozen=True)

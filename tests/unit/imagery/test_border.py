@@ -1,10 +1,12 @@
 """A border of one value that nothing declares as no data: found in one pass, and only where it is one."""
 
+import io
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from core.imagery.border import Border, find_border
 
@@ -46,6 +48,31 @@ def test_the_wedges_of_a_turned_picture_are_its_border_and_a_dark_pond_is_not(ba
     assert told.share == pytest.approx(border.mean())
     rows, columns = np.array([3, 60, 149]), np.array([0, 7, 229])
     assert np.array_equal(told.covers(rows, columns), border[rows[:, None], columns])
+
+
+@pytest.mark.parametrize("quality", [60, 75, 95])
+@pytest.mark.parametrize("value", [0, 255])
+def test_what_jpeg_has_blurred_belongs_to_the_border_and_nothing_beyond_a_block_does(quality: int, value: int) -> None:
+    """Also where dark water, or snow, lies along it."""
+    _, border = turned(300, 400, slope=0.15)
+    coarse = np.random.default_rng(0).integers(40, 220, (38, 50, 3), dtype=np.uint8)
+    values = np.kron(coarse, np.ones((8, 8, 1), np.uint8))[:300, :400]
+    water = np.zeros_like(border)
+    water[100:200, :150] = True
+    values[water] = abs(value - 9)
+    values[border] = value
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "JPEG", quality=quality)
+    blurred = np.asarray(Image.open(file))
+    told = found(blurred)
+    assert told is not None
+    covered = told.covers(np.arange(300), np.arange(400))
+    changed = border & (blurred != value).any(axis=2)
+    assert changed.sum() > 0.1 * border.sum()
+    assert covered[changed].mean() > 0.6
+    assert not (covered & ~border & ~water).any()
+    wide = np.array([covered[row, :150].sum() - border[row, :150].sum() for row in range(110, 190)])
+    assert wide.max() <= 16 + 8
 
 
 def connected(dark: NDArray[np.bool_]) -> NDArray[np.bool_]:

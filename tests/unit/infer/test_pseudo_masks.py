@@ -17,10 +17,10 @@ from core.config import DataConfig, ModelConfig
 from core.config.pseudo_mask_order import PictureSource, PseudoMaskOrder
 from core.data import named, open_dataset, open_split
 from core.data.dataset_files import write_dataset
-from core.data.description import FILE, labelled_by, read_description
+from core.data.description import FILE, read_description, told_by
 from core.data.folder import find_pairs
 from core.data.importing import ImportChoices, opened_source, survey
-from core.errors import ConfigError, DataError
+from core.errors import ConfigError, DataError, NoRoomError
 from core.events import CancelledError
 from core.infer.predict import predict
 from core.infer.pseudo_masks import PseudoMasks, make_dataset
@@ -86,7 +86,8 @@ def test_we_read_it_and_so_does_the_reader_of_anybody_s_data(tmp_path: Path) -> 
     assert dataset.labelled_by.startswith("Answers of the model guide, and no labels; pixels of which it was less than")
     assert (dataset.attribution, dataset.classes.scored_names) == ("Ann", CLASSES.scored_names)
     assert dataset.classes.colours[:3] == CLASSES.colours[:3]
-    with opened_source(named.folder_of("answers")) as tree:
+    shutil.copytree(named.folder_of("answers"), tmp_path / "others", ignore=shutil.ignore_patterns(FILE))
+    with opened_source(tmp_path / "others") as tree:
         found = survey(tree, ImportChoices()).to_json()
     assert not found["problems"]
     told = {str(each["from"][0]): each["name"] for each in found["classes"]}
@@ -126,8 +127,8 @@ def test_imported_again_its_masks_are_still_no_labels(form: str, tmp_path: Path)
 
 @pytest.mark.parametrize("text", ["labelled_by = 3", "labelled_by =", 'labelled_by = "a\\u0007"', "x" * 10, ""])
 def test_what_others_call_dataset_toml_says_nothing(text: str) -> None:
-    assert labelled_by([text]) == ""
-    assert labelled_by([text, 'labelled_by = "Ann"']) == "Ann"
+    assert told_by([text], "labelled_by") == ""
+    assert told_by([text, 'labelled_by = "Ann"'], "labelled_by") == "Ann"
 
 
 def test_other_bands_than_colours_are_read_as_the_model_takes_them(tmp_path: Path) -> None:
@@ -187,3 +188,13 @@ def test_as_a_run_it_has_its_owner_and_is_made_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="There is a dataset answers already"):
         carry_out(tmp_path / "run-2")
     assert not left.exists()
+
+
+def test_answers_that_have_no_room_on_the_disk_are_refused_before_any_picture_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = PseudoMaskOrder(trained(tmp_path), PictureSource(folder=str(pictures(tmp_path / "p"))), "answers")
+    monkeypatch.setattr("core.files.shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    with pytest.raises(NoRoomError, match=r"The dataset takes about .* of disk, and 1 KB are free"):
+        made(order)
+    assert not list(paths.named_datasets().iterdir())
