@@ -13,11 +13,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 _GRACE_SECONDS = 5.0
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+_QUIET_MS = 300
+_SETTLED = """quiet => {
+    const app = document.querySelector('[data-testid="stApp"]');
+    const waits = '[data-stale="true"], [data-testid="stSkeleton"], [data-testid="stSpinner"]';
+    const idle = app?.dataset.testScriptState === 'notRunning' && !document.querySelector(waits);
+    if (!idle) window.idleSince = undefined;
+    else window.idleSince ??= performance.now();
+    return idle && performance.now() - window.idleSince >= quiet;
+}"""
 
 
 @contextmanager
@@ -29,15 +38,18 @@ def serve(
     port: int | None = None,
     options: Sequence[str] = (),
     base: str = "",
+    speeds: bool = False,
 ) -> Iterator[tuple[str, float]]:
     """Start the app with its runs in `home`; gives its address and the `time.monotonic()` of its first answer.
 
     `port` is any free one where it is not given; `options` are more of Streamlit's, and `base` is the path, if any,
-    that they put the app below.
+    that they put the app below. `speeds`: pages find speeds of the models and measure none (`keep_speeds`).
 
     The server and a worker that it started are ended afterwards; one that is still measuring something is killed.
     Raises `TimeoutError` when it never answers.
     """
+    if speeds:
+        keep_speeds(home)
     port = port or free_port()
     address = f"http://localhost:{port}"
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port), *options]
@@ -60,6 +72,44 @@ def browser() -> Iterator[Browser]:
         )
         yield chromium
         chromium.close()
+
+
+def settled(page: Page) -> Page:
+    """Wait until the page has been drawn whole, and gives it back: before that, a control may be there twice.
+
+    A press reaches the server after a moment, so the page must have been at rest for `_QUIET_MS` milliseconds. Where
+    the machine is busy that can be too short: wait for what the press brings first, where there is such.
+    """
+    page.wait_for_function(_SETTLED, arg=_QUIET_MS, polling=50)
+    return page
+
+
+def keep_speeds(home: Path) -> None:
+    """Let `home` hold a speed of each shipped model, which nobody measured: pages then measure none themselves."""
+    from app.services import artifacts, speeds
+    from core.benchmark import machine, results
+    from core.benchmark.plan import Plan
+
+    models = {name: model for name, model in artifacts.models(None).items() if not (model.from_run or model.brought)}
+    runtimes = (speeds.USUAL, "onnx")
+    rows = tuple(
+        results.Row(
+            name,
+            runtime,
+            *(speeds.SIDE, 1, 1, took, took, took, took),
+            repeats=8,
+            megapixels_per_second=speeds.SIDE**2 / 1000 / took,
+            bytes=model.bytes,
+            others=0.0,
+            weights=artifacts.weights(model),
+        )
+        for name, model in models.items()
+        for runtime in runtimes
+        for took in [10 + model.macs_256 / 1e8]
+    )
+    plan = Plan(tuple(models), teacher=artifacts.USUAL_TEACHER, runtimes=runtimes, sizes=(speeds.SIDE,))
+    found = results.Result(results.new_id(), plan, machine.facts(), rows, created_at=time.time(), load_before=0.0)
+    results.save(found, into=home / results.FOLDER)
 
 
 def _first_answer(address: str, patience: float) -> float:

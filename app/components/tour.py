@@ -85,10 +85,12 @@ def tour() -> None:
         st.html(_ALONE)
     asked = state.linked(state.TOUR)
     at = int(asked) - 1 if asked in {str(number) for number in range(1, len(STEPS) + 1)} else None
+    # Always there, and not shown while it is empty: the page below keeps its positions (see `sections`).
+    place = st.container(key="tour", horizontal=True, vertical_alignment="center", gap="small")
     if at is None and not presenting:
         return
     st.html(_STYLE)
-    with st.container(key="tour", horizontal=True, vertical_alignment="center", gap="small"):
+    with place:
         if at is None:
             if st.button("Tour of two minutes", icon=":material/tour:", key="tour_here"):
                 _go(0)

@@ -1,15 +1,46 @@
-"""A browser for the tests of the viewer, and the masks that they show in it."""
+"""What browser tests share: the app on one server, and for those of the viewer a page and masks to show in it."""
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from benchmarks.serving import ROOT, browser
+from benchmarks.serving import CHROMIUM, ROOT, browser, serve
 from benchmarks.viewer_page import World, make_world
+from core import paths
 
 ARTEFACTS = ROOT / "artefacts"
 _FAILED = pytest.StashKey[bool]()
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address of the app, and its log: one server for all tests that leave nothing on it for other browsers."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip("there is no Chromium here")
+    if not (paths.CHECKPOINTS / "student.json").is_file():
+        pytest.skip("the shipped checkpoints are not here")
+    ARTEFACTS.mkdir(exist_ok=True)
+    home = tmp_path_factory.mktemp("shared-home")
+    with serve(home, log=home / "server.log", speeds=True) as (address, _):
+        yield address, home / "server.log"
+
+
+@pytest.fixture
+def no_traceback(shared_server: tuple[str, Path]) -> Iterator[None]:
+    """The server says nothing of an error that nobody took meanwhile."""
+    log = shared_server[1]
+    before = log.stat().st_size
+    yield
+    assert b"Traceback" not in log.read_bytes()[before:]
+
+
+@pytest.fixture(scope="module")
+def app(shared_server: tuple[str, Path]) -> Iterator[tuple[Browser, str]]:
+    """A browser of the module's own, and the address of the shared server."""
+    with browser() as opened:
+        yield opened, shared_server[0]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from benchmarks.serving import CHROMIUM, ROOT, browser, serve
+from benchmarks.serving import CHROMIUM, ROOT, browser, serve, settled
 from core import paths
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -74,21 +74,23 @@ def see_masks(page: Page) -> None:
 
 def launch(page: Page) -> None:
     """A setting out of range is refused with its range; then the quick preset is launched, with two epochs."""
-    page.get_by_role("link", name="Distill").click()
+    settled(page).get_by_role("link", name="Distill").click()
     temperature = page.get_by_role("spinbutton", name="Temperature")
     temperature.fill("99")
     temperature.press("Enter")
     page.get_by_text("Temperature must be from 0.5 to 50").wait_for()
     expect(page.get_by_role("button", name="Launch")).to_be_disabled()
+    settled(page)
     temperature.fill("2")
     temperature.press("Enter")
+    settled(page)
     epochs = page.get_by_role("spinbutton", name="Epochs")
     epochs.fill("2")
     epochs.press("Enter")
     page.wait_for_url("**epochs=2**")
     page.get_by_text("Estimated time, with control").wait_for()
     shot(page, "3-distill")
-    page.get_by_role("button", name="Launch").click()
+    settled(page).get_by_role("button", name="Launch").click()
     page.wait_for_url("**/runs?run=*")
 
 
@@ -100,6 +102,7 @@ def see_it_train(page: Page) -> None:
     verdict = page.get_by_text(re.compile("(over|against) its control|made no difference"))
     verdict.wait_for(timeout=RUN_PATIENCE_MS)
     shot(page, "5-done")
+    settled(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download student").click()
     assert download.value.suggested_filename.endswith(".zip")
@@ -107,7 +110,7 @@ def see_it_train(page: Page) -> None:
 
 def compare(page: Page) -> None:
     """The new student and its control stand beside their teacher, on a phone as well."""
-    page.get_by_role("button", name="Compare").click()
+    settled(page).get_by_role("button", name="Compare").click()
     page.wait_for_url("**students=*")
     masks(page, 4)
     page.get_by_text("warm runs").wait_for()

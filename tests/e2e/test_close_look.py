@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from rasterio.windows import Window
 
-from benchmarks.serving import CHROMIUM, browser, serve
-from core import paths
+from benchmarks.serving import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -45,23 +44,20 @@ def striped(path: Path) -> Path:
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip("there is no Chromium here")
-    if not (paths.CHECKPOINTS / "student.json").is_file():
-        pytest.skip("the shipped checkpoints are not here")
-    with serve(tmp_path / "home", log=tmp_path / "server.log") as (address, _), browser() as chromium:
-        found = chromium.new_page(viewport={"width": 1400, "height": 1000})
-        found.set_default_timeout(PATIENCE_MS)
-        found.goto(f"{address}/images")
-        yield found
-        assert "Traceback" not in (tmp_path / "server.log").read_text(errors="replace")
+def page(app: tuple[Browser, str]) -> Iterator[Page]:
+    chromium, address = app
+    found = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    found.set_default_timeout(PATIENCE_MS)
+    found.goto(f"{address}/images")
+    yield found
+    found.close()
 
 
+@pytest.mark.usefixtures("no_traceback")
 def test_zooming_into_a_large_picture_brings_its_own_pixels(page: Page, tmp_path: Path) -> None:
     page.locator("input[type=file]").set_input_files(striped(tmp_path / "city.tif"))
     page.get_by_text("1 image,").wait_for()
-    page.get_by_role("button", name="Segment").click()
+    settled(page).get_by_role("button", name="Segment").click()
     state = page.locator(".close-look .state")
     expect(state).to_have_text("Overview of 12,800 × 12,800 pixels. Zoom in for full detail.", timeout=PATIENCE_MS)
     picture = page.locator(".close-look .frame canvas").first

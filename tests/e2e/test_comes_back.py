@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.serving import CHROMIUM, browser, serve
+from benchmarks.serving import CHROMIUM, browser, serve, settled
 from core import paths
 from core.config import RunConfig
 from core.runs.store.run_store import RunStore
@@ -51,7 +51,8 @@ def test_own_images_come_back_to_their_browser_alone_until_they_are_deleted(chro
         page.locator("input[type=file]").set_input_files(
             [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in files]
         )
-        page.get_by_role("button", name="Segment 2 images").click()
+        page.get_by_role("button", name="Segment 2 images").wait_for()
+        settled(page).get_by_role("button", name="Segment 2 images").click()
         page.get_by_role("button", name="Mask (GeoTIFF)").wait_for()
         # Why one failed is told whole, not cut off in a cell.
         expect(page.get_by_test_id("stAlert").filter(has_text="half.png cannot be read")).to_be_visible()
@@ -67,7 +68,7 @@ def test_own_images_come_back_to_their_browser_alone_until_they_are_deleted(chro
         page = new_page(chromium, state)
         page.goto(f"{address}/images")
         page.get_by_role("button", name="Mask (GeoTIFF)").wait_for()
-        page.get_by_role("button", name="Delete my pictures now").click()
+        settled(page).get_by_role("button", name="Delete my pictures now").click()
         page.get_by_text("No image yet").wait_for()
         page.reload()
         page.get_by_text("No image yet").wait_for()
@@ -78,13 +79,13 @@ def test_back_brings_the_run_and_the_page_before(chromium: Browser, tmp_path: Pa
     store = RunStore(home=tmp_path / "home")
     first = store.add(RunConfig(kind="train", name="First")).id
     second = store.add(RunConfig(kind="train", name="Second")).id
-    with serve(tmp_path / "home", log=tmp_path / "server.log") as (address, _):
+    with serve(tmp_path / "home", log=tmp_path / "server.log", speeds=True) as (address, _):
         page = new_page(chromium)
         page.goto(f"{address}/cost")
         page.get_by_role("heading", name="Cost").wait_for()
         page.goto(f"{address}/runs?run={first}")
         page.get_by_role("heading", name="First").wait_for()
-        page.get_by_role("combobox", name="Run").click()
+        settled(page).get_by_role("combobox", name="Run").click()
         page.get_by_role("option", name=f"Second · {second[-4:]}").click()
         page.get_by_role("heading", name="Second").wait_for()
         expect(page).to_have_url(f"{address}/runs?run={second}")
@@ -93,18 +94,18 @@ def test_back_brings_the_run_and_the_page_before(chromium: Browser, tmp_path: Pa
         expect(page).to_have_url(f"{address}/runs?run={first}")
         page.go_forward()
         page.get_by_role("heading", name="Second").wait_for()
-        page.get_by_role("link", name="Benchmark").click()
+        settled(page).get_by_role("link", name="Benchmark").click()
         page.get_by_role("heading", name="Benchmark").wait_for()
         page.go_back()
         page.get_by_role("heading", name="Second").wait_for()
 
 
-def test_a_menu_keeps_its_choice_on_the_next_page(chromium: Browser, tmp_path: Path) -> None:
-    with serve(tmp_path / "home", log=tmp_path / "server.log") as (address, _):
-        page = new_page(chromium)
-        page.goto(f"{address}/gallery")
-        page.get_by_role("heading", name="Gallery").wait_for()
-        page.get_by_role("combobox", name="Teacher").wait_for()
-        page.get_by_role("link", name="Temperature").click()
-        page.get_by_role("button", name="Distill at T").wait_for()
-        assert "teacher=" not in page.url, "the usual teacher, not the first model of the menu"
+def test_a_menu_keeps_its_choice_on_the_next_page(chromium: Browser, shared_server: tuple[str, Path]) -> None:
+    page = new_page(chromium)
+    page.goto(f"{shared_server[0]}/gallery")
+    page.get_by_role("heading", name="Gallery").wait_for()
+    page.get_by_role("combobox", name="Teacher").wait_for()
+    settled(page).get_by_role("link", name="Temperature").click()
+    page.get_by_role("button", name="Distill at T").wait_for()
+    assert "teacher=" not in page.url, "the usual teacher, not the first model of the menu"
+    page.context.close()

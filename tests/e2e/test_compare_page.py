@@ -1,12 +1,11 @@
 """Compare in the real app: a link brings back all that was on the screen, in the dark and on a phone as well."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.serving import CHROMIUM, ROOT, browser, serve
+from benchmarks.serving import CHROMIUM, ROOT
 from core import paths
 
 pytestmark = [
@@ -20,14 +19,6 @@ ARTEFACTS = ROOT / "artefacts"
 _CUT = """() => [...document.querySelectorAll('[role=radiogroup], .answer b')]
     .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1).map((one) => one.innerText)"""
 """Choices and figures that do not fit in their place."""
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, str]]:
-    ARTEFACTS.mkdir(exist_ok=True)
-    home = tmp_path_factory.mktemp("home")
-    with serve(home, log=ARTEFACTS / "compare-server.log") as (address, _), browser() as chromium:
-        yield chromium, address
 
 
 def test_a_link_brings_back_the_divider_and_the_cell(app: tuple[Browser, str]) -> None:

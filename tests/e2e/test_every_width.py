@@ -1,12 +1,11 @@
 """Pages between a phone and a desktop: no column too narrow for its menu, nothing beside the window, names for all."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from benchmarks.serving import CHROMIUM, browser, serve
+from benchmarks.serving import CHROMIUM
 from core import paths
 
 pytestmark = [
@@ -46,13 +45,6 @@ _NAMELESS = """() => {
     walk(document);
     return found;
 }"""
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, str]]:
-    home = tmp_path_factory.mktemp("home")
-    with serve(home, log=home / "server.log") as (address, _), browser() as chromium:
-        yield chromium, address
 
 
 def opened(app: tuple[Browser, str], name: str) -> Page:

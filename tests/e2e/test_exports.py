@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 import pytest
 import rasterio
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.serving import CHROMIUM, ROOT, browser, serve
+from benchmarks.serving import ROOT, settled
 from core import paths
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -27,22 +27,21 @@ UTM = "EPSG:32640"
 
 
 @pytest.fixture
-def visit(tmp_path: Path) -> Iterator[tuple[Page, str]]:
+def visit(app: tuple[Browser, str]) -> Iterator[tuple[Page, str]]:
     """A page, and the address of the app."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip("there is no Chromium here")
     if not (paths.CHECKPOINTS / "student-2.json").is_file():
         pytest.skip("the shipped checkpoints are not here")
-    (ROOT / "artefacts").mkdir(exist_ok=True)
-    with serve(tmp_path / "home", log=tmp_path / "server.log") as (address, _), browser() as chromium:
-        page = chromium.new_page(viewport={"width": 1400, "height": 1600})
-        page.set_default_timeout(PATIENCE_MS)
-        yield page, address
-        page.screenshot(path=ROOT / "artefacts" / "exports.png", full_page=True)
+    chromium, address = app
+    page = chromium.new_page(viewport={"width": 1400, "height": 1600})
+    page.set_default_timeout(PATIENCE_MS)
+    yield page, address
+    page.screenshot(path=ROOT / "artefacts" / "exports.png", full_page=True)
+    page.close()
 
 
 def taken(page: Page, name: str) -> bytes:
     """What a button gives."""
+    settled(page)
     with page.expect_download() as told:
         page.get_by_role("button", name=name, exact=True).click()
     return Path(told.value.path()).read_bytes()
@@ -68,7 +67,7 @@ def orthophoto(column: int, seed: int) -> bytes:
 def models(page: Page, address: str) -> None:
     page.goto(f"{address}/browser?model=student-2")
     assert {"model.onnx", "segment.py", "classes.json"} <= inside(taken(page, "Download ONNX")).keys()
-    page.get_by_role("button", name="For other tools").click()
+    settled(page).get_by_role("button", name="For other tools").click()
     # Nobody knows what this model's pictures measure on the ground, so it is asked for.
     ground = page.get_by_role("spinbutton", name="Centimetres a pixel of the training pictures")
     expect(page.get_by_role("button", name="QGIS Deepness, GeoDeep", exact=True)).to_be_disabled()
@@ -90,12 +89,13 @@ def segment(page: Page, address: str) -> None:
     pictures = [(f"{name}.tif", orthophoto(column, column)) for name, column in (("west", 0), ("east", 120))]
     files = [{"name": name, "mimeType": "image/tiff", "buffer": data} for name, data in pictures]
     page.locator("input[type=file]").set_input_files(files)
-    page.get_by_role("button", name="Remove all").wait_for()
+    expect(page.get_by_role("button", name="Remove all")).to_be_enabled()
+    settled(page)
     page.get_by_role("combobox", name="Also make").click()
     for extra in ("Polygons (GeoPackage)", "Polygons (GeoJSON)", "Report (HTML, prints well)"):
         page.get_by_role("option", name=extra).click()
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Segment 2 images").click()
+    settled(page).get_by_role("button", name="Segment 2 images").click()
     page.get_by_text("All results (zip)").wait_for()
 
 
@@ -111,9 +111,10 @@ def results(page: Page, folder: Path) -> None:
     assert taken(page, "Report (HTML)").startswith(b"<!doctype html>")
     assert taken(page, "Areas (CSV)").startswith(b"class,pixels")
     assert {"001-west.tif", "002-east.gpkg"} <= inside(taken(page, "All results (zip)")).keys()
-    page.get_by_text("All together").click()
+    settled(page).get_by_text("All together").click()
     for what, label in (("mosaic", "Mosaic and one layer"), ("change", "Change")):
-        page.get_by_role("button", name=f"Make: {label}").click()
+        settled(page).get_by_role("button", name=f"Make: {label}").click()
+        page.get_by_role("button", name=f"{label} (zip)").wait_for()
         made = inside(taken(page, f"{label} (zip)"))
         assert {f"{what}.tif", f"{what}.gpkg", f"{what}.qml", f"{what}_areas.csv"} <= made.keys()
         with rasterio.MemoryFile(made[f"{what}.tif"]) as held, held.open() as file:

@@ -1,13 +1,12 @@
 """What a stranger sees of Compare without scrolling: the answer, both masks and what their colours mean."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from benchmarks.serving import CHROMIUM, browser, serve
+from benchmarks.serving import CHROMIUM, settled
 from core import paths
 
 pytestmark = [
@@ -25,13 +24,6 @@ DESKTOPS = [(1280, 720), (1440, 900)]
 WIDTHS = [(800, 600), (1024, 768), (1920, 1080), (2560, 1440), (844, 390)]
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, str]]:
-    home = tmp_path_factory.mktemp("home")
-    with serve(home, log=home / "server.log") as (address, _), browser() as chromium:
-        yield chromium, address
-
-
 def opened(app: tuple[Browser, str], size: tuple[int, int], link: str = "/") -> Page:
     chromium, address = app
     width, height = size
@@ -40,8 +32,7 @@ def opened(app: tuple[Browser, str], size: tuple[int, int], link: str = "/") -> 
     page.goto(address + link, timeout=PATIENCE_MS)
     page.locator(".viewer[data-ready] .where").wait_for()
     expect(page.locator(".answer")).to_contain_text("agrees on", timeout=PATIENCE_MS)
-    page.wait_for_timeout(500)
-    return page
+    return settled(page)
 
 
 def assert_seen(page: Page, found: Locator) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from benchmarks.serving import CHROMIUM, ROOT, browser, serve
+from benchmarks.serving import CHROMIUM, browser, serve, settled
 from core import paths
 
 pytestmark = [
@@ -18,11 +18,10 @@ pytestmark = [
 PATIENCE_MS = 240_000
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, str]]:
-    (ROOT / "artefacts").mkdir(exist_ok=True)
-    home = tmp_path_factory.mktemp("home")
-    with serve(home, log=ROOT / "artefacts" / "gallery-server.log") as (address, _), browser() as chromium:
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[tuple[Browser, str]]:
+    """A server of its own: what another test compared would be there at once."""
+    with serve(tmp_path / "home", log=tmp_path / "server.log", speeds=True) as (address, _), browser() as chromium:
         yield chromium, address
 
 
@@ -38,12 +37,14 @@ def test_cards_come_as_they_are_ready_and_the_picture_opens_the_viewer(app: tupl
     assert early < 12, "the first card waits for the others"
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Stopped after")).to_be_visible(timeout=PATIENCE_MS)
+    settled(page)
     kept = cards.count()
     assert early <= kept < 12
     page.get_by_role("button", name="Go on").click()
     page.get_by_text("12 images, the models agree on").wait_for()
     expect(cards).to_have_count(12, timeout=PATIENCE_MS)
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    settled(page)
     unlike = [float(text.split(" %")[0].split()[-1]) for text in cards.all_inner_texts()]
     assert unlike == sorted(unlike, reverse=True)
     name = cards.first.locator("strong").inner_text()

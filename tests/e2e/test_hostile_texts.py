@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.services import launch
-from benchmarks.serving import CHROMIUM, ROOT, browser, free_port, serve
+from benchmarks.serving import CHROMIUM, ROOT, browser, free_port, serve, settled
 from core.runs.store.records import RunState
 from core.runs.store.run_store import RunStore
 
@@ -46,7 +46,7 @@ def test_nothing_of_a_run_is_drawn_linked_or_fetched(tmp_path: Path) -> None:
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{address}/runs?run={run.id}")
         page.get_by_test_id("stAlert").first.wait_for()
-        page.get_by_text("Log", exact=True).click()
+        settled(page).get_by_text("Log", exact=True).click()
         page.get_by_text("line 3").wait_for()
         page.screenshot(path=ARTEFACTS / "hostile.png", full_page=True)
         text = page.locator("[data-testid=stMain]").inner_text()

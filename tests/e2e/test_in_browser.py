@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Page, Request
+from playwright.sync_api import Browser, Page, Request
 
 from app.services import exports, inference, palettes
-from benchmarks.serving import CHROMIUM, ROOT, browser, serve
+from benchmarks.serving import ROOT
 from core import paths
 from core.data.datasets.dubai import AERIAL
 
@@ -24,18 +24,16 @@ ARTEFACTS = ROOT / "artefacts"
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip("there is no Chromium here")
+def page(app: tuple[Browser, str]) -> Iterator[Page]:
     if not exports.runtime_is_there():
         pytest.skip("ONNX Runtime Web is not here: make web fetches it (it needs npm)")
-    ARTEFACTS.mkdir(exist_ok=True)
-    with serve(tmp_path / "home", log=ARTEFACTS / "in-browser.log") as (address, _), browser() as chromium:
-        opened = chromium.new_page(viewport={"width": 1400, "height": 1000})
-        opened.set_default_timeout(PATIENCE_MS)
-        opened.goto(f"{address}/browser")
-        yield opened
-        opened.screenshot(path=ARTEFACTS / "in-browser.png")
+    chromium, address = app
+    opened = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    opened.set_default_timeout(PATIENCE_MS)
+    opened.goto(f"{address}/browser")
+    yield opened
+    opened.screenshot(path=ARTEFACTS / "in-browser.png")
+    opened.close()
 
 
 def state(page: Page, wanted: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from benchmarks.serving import CHROMIUM, browser, serve
+from benchmarks.serving import CHROMIUM, browser, serve, settled
 from core.cards import load_card
 from core.runs.store.records import RunRecord
 from core.runs.store.run_store import RunStore
@@ -27,7 +27,7 @@ def visit(tmp_path: Path) -> Iterator[tuple[Page, str, Path]]:
     if not Path(CHROMIUM).exists():
         pytest.skip("there is no Chromium here")
     home = tmp_path / "home"
-    with serve(home, log=tmp_path / "server.log") as (address, _), browser() as chromium:
+    with serve(home, log=tmp_path / "server.log", speeds=True) as (address, _), browser() as chromium:
         page = chromium.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(PATIENCE_MS)
         yield page, address, home
@@ -55,15 +55,17 @@ def test_a_zip_of_odd_masks_becomes_a_student_of_its_classes(visit: tuple[Page, 
         field = page.get_by_label(f"Name of {value}", exact=True)
         field.fill(name)
         field.press("Enter")
+        settled(page)
     page.get_by_text("4 classes: Löß & Co").wait_for()
     page.get_by_text("Roof <b> 2", exact=False).wait_for()
-    page.get_by_role("button", name="Save").click()
+    settled(page).get_by_role("button", name="Save").click()
     page.get_by_text("plots is saved").wait_for()
-    page.get_by_test_id("stMain").get_by_role("button", name="Train a teacher").first.click()
+    settled(page).get_by_test_id("stMain").get_by_role("button", name="Train a teacher").first.click()
     page.get_by_role("heading", name="Distill").wait_for()
     assert "dataset=plots" in page.url
     page.goto(f"{address}/distill?goal=teacher&dataset=plots&{SMALL}")
-    page.get_by_role("button", name="Launch both").click()
+    page.get_by_role("button", name="Launch both").wait_for()
+    settled(page).get_by_role("button", name="Launch both").click()
     page.get_by_role("heading", name="Runs").wait_for()
     teacher, student = finished(home)
     assert teacher.summary["test_miou5"] is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from benchmarks.serving import serve
+from benchmarks.serving import serve, settled
 from core.runs.store.records import RunState
 from core.runs.store.studies import StudyStore
 from tests.ui.test_search import fill
@@ -21,7 +21,7 @@ def address(tmp_path: Path) -> Iterator[str]:
     store = StudyStore(home=tmp_path / "home")
     fill(store, 24)
     store.close()
-    with serve(tmp_path / "home", log=tmp_path / "server.log") as (at, _):
+    with serve(tmp_path / "home", log=tmp_path / "server.log", speeds=True) as (at, _):
         yield at
 
 
@@ -39,6 +39,7 @@ def test_a_search_is_shown_started_and_stopped(page: Page, address: str, tmp_pat
     # Four of the search, and the two studies that come with the project.
     expect(page.locator(".js-plotly-plot")).to_have_count(6)
 
+    settled(page)
     with page.expect_download() as report:
         page.get_by_role("button", name="Report").click()
     text = report.value.path().read_text()
@@ -50,15 +51,17 @@ def test_a_search_is_shown_started_and_stopped(page: Page, address: str, tmp_pat
     page.goto(page.url)
     expect(page.get_by_test_id("stMetric").filter(has_text=f"Best: trial {best}")).to_be_visible()
 
-    page.get_by_role("button", name="Take this one").click()
+    settled(page).get_by_role("button", name="Take this one").click()
     expect(page.get_by_role("heading", name="In your browser", exact=True)).to_be_visible()
     page.go_back()
 
-    page.get_by_text("New search").click()
+    expect(page.get_by_role("heading", name="Search", exact=True)).to_be_visible()
+    settled(page).get_by_text("New search").click()
     page.get_by_label("Name").fill("mine")
     page.get_by_label("Name").press("Enter")
-    page.get_by_role("button", name="Start the search").click()
-    page.get_by_role("button", name="Stop").click()
+    settled(page).get_by_role("button", name="Start the search").click()
+    page.get_by_role("button", name="Stop").wait_for()
+    settled(page).get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Continue")).to_be_visible()
     assert store.study("mine").state == RunState.CANCELLED
     assert all(row.state.final for row in store.trials("mine"))

@@ -4,18 +4,14 @@ That every page works under it, test_web_modules.py sees to.
 """
 
 import http.client
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from benchmarks.serving import CHROMIUM, ROOT, browser, serve
-
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
-ARTEFACTS = ROOT / "artefacts"
 VIOLATIONS = """window.violations = [];
 document.addEventListener('securitypolicyviolation',
     event => window.violations.push(`${event.effectiveDirective} ${event.blockedURI}`));"""
@@ -23,18 +19,8 @@ document.addEventListener('securitypolicyviolation',
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip("there is no Chromium here")
-    ARTEFACTS.mkdir(exist_ok=True)
-    with serve(tmp_path_factory.mktemp("home"), log=ARTEFACTS / "security.log") as (found, _):
-        yield found
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
+def address(shared_server: tuple[str, Path]) -> str:
+    return shared_server[0]
 
 
 def violations(page: Page) -> list[str]:

@@ -12,7 +12,7 @@ from oidc_provider_mock import app as provider_app
 from playwright.sync_api import Browser, Page, expect
 
 from app.services import access
-from benchmarks.serving import CHROMIUM, ROOT, browser, free_port, serve
+from benchmarks.serving import CHROMIUM, ROOT, browser, free_port, serve, settled
 
 pytestmark = [
     pytest.mark.browser,
@@ -95,7 +95,8 @@ def allow(home: Path, text: str) -> None:
 
 def sign_in(page: Page, address: str, email: str) -> None:
     page.goto(f"{address}/runs")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in").wait_for()
+    settled(page).get_by_role("button", name="Sign in").click()
     page.locator("input[name=sub]").fill(email)
     page.get_by_role("button", name="Authorize").click()
     page.get_by_role("button", name="Sign out").wait_for()
@@ -103,7 +104,7 @@ def sign_in(page: Page, address: str, email: str) -> None:
 
 def sign_out(page: Page) -> None:
     """The cookie goes at once; then the provider asks whether its own session shall end too."""
-    page.get_by_role("button", name="Sign out").click()
+    settled(page).get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/oauth2/end_session**")
 
 
@@ -111,7 +112,7 @@ def inside(page: Page, address: str) -> bool:
     """Whether a page is shown. The request to sign in, or to sign out, is there either way."""
     page.goto(f"{address}/runs")
     page.get_by_role("button", name="Sign").first.wait_for()
-    page.wait_for_timeout(1500)
+    settled(page)
     return page.get_by_role("heading", name="Runs").count() > 0
 
 

@@ -1,14 +1,13 @@
 """The tour through the real pages: five steps, each with a link of its own; and Back of the browser."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.components.tour import STEPS
-from benchmarks.serving import CHROMIUM, browser, serve
+from benchmarks.serving import CHROMIUM, settled
 from core import paths
 
 pytestmark = [
@@ -30,13 +29,6 @@ SIGNS = (
 """What shows that each step is in the state that it tells of."""
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, str]]:
-    home = tmp_path_factory.mktemp("home")
-    with serve(home, log=home / "server.log") as (address, _), browser() as chromium:
-        yield chromium, address
-
-
 def opened(app: tuple[Browser, str], link: str) -> Page:
     chromium, address = app
     page = chromium.new_context(viewport={"width": 1280, "height": 720}).new_page()
@@ -56,15 +48,15 @@ def assert_step(page: Page, at: int) -> None:
 def test_each_step_leads_to_the_next_and_has_a_link_of_its_own(app: tuple[Browser, str]) -> None:
     page = opened(app, "/?scene=scene_02&layout=overlay&view=entropy")
     page.locator(SIGNS[0]).wait_for()
-    page.get_by_role("button", name="Tour of two minutes").click()
+    settled(page).get_by_role("button", name="Tour of two minutes").click()
     links = []
     for at in range(len(STEPS)):
         assert_step(page, at)
         links.append(page.url)
         if at + 1 < len(STEPS):
-            page.get_by_role("button", name="Next").click()
+            settled(page).get_by_role("button", name="Next").click()
     expect(page.get_by_role("button", name="Next")).to_have_count(0)
-    page.get_by_role("button", name="Back", exact=True).click()
+    settled(page).get_by_role("button", name="Back", exact=True).click()
     assert_step(page, 3)
     page.goto(links[1])
     assert_step(page, 1)
@@ -73,7 +65,7 @@ def test_each_step_leads_to_the_next_and_has_a_link_of_its_own(app: tuple[Browse
     assert bar is not None
     assert picture["y"] + picture["height"] <= bar["y"]
     assert bar["y"] + bar["height"] <= 720
-    page.get_by_role("button", name="Leave").click()
+    settled(page).get_by_role("button", name="Leave").click()
     expect(page.locator(".st-key-tour")).to_have_count(0)
     assert "tour=" not in page.url
     page.context.close()
@@ -83,11 +75,11 @@ def test_a_presenter_has_no_sidebar_until_they_leave(app: tuple[Browser, str]) -
     page = opened(app, "/cost?tour=4&present=1")
     assert_step(page, 3)
     expect(page.get_by_test_id("stSidebar")).to_be_hidden()
-    page.get_by_role("button", name="Back", exact=True).click()
+    settled(page).get_by_role("button", name="Back", exact=True).click()
     assert_step(page, 2)
     expect(page.get_by_test_id("stSidebar")).to_be_hidden()
     assert "present=1" in page.url
-    page.get_by_role("button", name="Leave").click()
+    settled(page).get_by_role("button", name="Leave").click()
     expect(page.get_by_test_id("stSidebar")).to_be_visible()
     assert "present=" not in page.url
     page.context.close()
@@ -96,7 +88,7 @@ def test_a_presenter_has_no_sidebar_until_they_leave(app: tuple[Browser, str]) -
 def test_one_press_of_back_leads_to_the_page_before(app: tuple[Browser, str]) -> None:
     page = opened(app, "/cost")
     page.get_by_text("Costs less").first.wait_for()
-    page.get_by_role("link", name="Gallery").click()
+    settled(page).get_by_role("link", name="Gallery").click()
     page.get_by_role("button", name="Compare on").wait_for()
     page.wait_for_url("**/gallery?set=*")
     page.go_back()

@@ -1,6 +1,7 @@
 """Every page of the real app in a real browser: its modules arrive, and neither console nor policy has a word."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -8,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from app import web_modules
-from benchmarks.serving import CHROMIUM, ROOT, browser, serve
+from benchmarks.serving import CHROMIUM, ROOT, browser, serve, settled
 from core import paths
 from tests.e2e.test_security import VIOLATIONS, violations
 
@@ -30,8 +31,6 @@ PAGES = {
 """What each page shows once it stands."""
 OWN_MODULES = ("", "temperature", "browser")
 """Pages with modules of our own: where the app lies below a path, their addresses are what could be wrong."""
-_SETTLED = """() => !document.querySelector(
-    '[data-testid=stSkeleton], [data-testid=stSpinner], [data-testid=stStatusWidget]')"""
 
 
 @pytest.fixture(scope="module", params=["", "/maps"], ids=["at the root", "below a path"])
@@ -41,11 +40,17 @@ def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     if not (paths.CHECKPOINTS / "student.json").is_file():
         pytest.skip("the shipped checkpoints are not here")
     ARTEFACTS.mkdir(exist_ok=True)
-    home = tmp_path_factory.mktemp("home")
-    options = ("--server.baseUrlPath", request.param) if request.param else ()
-    with serve(home, log=home / "server.log", options=options, base=request.param) as (address, _), browser() as opened:
-        yield opened, f"{address}{request.param}"
-        assert "Traceback" not in (home / "server.log").read_text(errors="replace")
+    with ExitStack() as held:
+        if request.param:
+            home = tmp_path_factory.mktemp("home")
+            below, log = ("--server.baseUrlPath", request.param), home / "server.log"
+            started = serve(home, log=log, options=below, base=request.param, speeds=True)
+            address, _ = held.enter_context(started)
+        else:
+            address, log = request.getfixturevalue("shared_server")
+        before = log.stat().st_size
+        yield held.enter_context(browser()), f"{address}{request.param}"
+        assert b"Traceback" not in log.read_bytes()[before:]
 
 
 def modules_of(page: Page) -> set[str]:
@@ -78,8 +83,7 @@ def assert_works(app: tuple[Browser, str], name: str) -> None:
     page.on("response", lambda answer: said.append(answer.url) if answer.status >= 400 else None)
     page.goto(f"{address}/{name}")
     page.locator(PAGES[name]).first.wait_for()
-    page.wait_for_function(_SETTLED)
-    page.wait_for_timeout(500)
+    settled(page)
     # Streamlit tries one path after the other to find its server, and warns of fonts and switches that it knows itself.
     assert [text for text in said if "/_stcore/" not in text and "/static/js/" not in text] == []
     assert violations(page) == []

@@ -22,6 +22,7 @@ def _tour() -> None:
 
     def main() -> None:
         st.title("A page")
+        st.checkbox("Of the page", key="of the page")
 
     tour()
     page(main)

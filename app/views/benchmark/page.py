@@ -12,6 +12,7 @@ from app.components.empty import empty_state, no_models
 from app.components.guard import page, plainly
 from app.components.linked import linked_segments, linked_select
 from app.components.report_button import report_button
+from app.components.sections import sections
 from app.components.sign_in import person
 from app.services import artifacts, benchmarks, report_contents
 from app.services.artifacts import Model
@@ -32,14 +33,18 @@ def main() -> None:
         no_models()
         return
     found = [*caching.kept_results(models), *benchmarks.found(visitor.owner())]
-    working = benchmark_job()
-    with st.expander("Measure", icon=":material/speed:", expanded=not found and not working):
+    going, form, shown, exported = sections(4)
+    with going:
+        working = benchmark_job()
+    with form, st.expander("Measure", icon=":material/speed:", expanded=not found and not working):
         benchmark_form(models, caching.benchmark_choices(), busy=working)
-    if found:
-        _result(found, models)
-    elif not working:
-        empty_state("Nothing measured yet", "Choose models and runtimes above, and press Measure.")
-    _exports(models)
+    with shown:
+        if found:
+            _result(found, models)
+        elif not working:
+            empty_state("Nothing measured yet", "Choose models and runtimes above, and press Measure.")
+    with exported:
+        _exports(models)
 
 
 def _result(found: Sequence[Result], models: Mapping[str, Model]) -> None:
@@ -62,8 +67,9 @@ def _result(found: Sequence[Result], models: Mapping[str, Model]) -> None:
         )
         if result.id != KEPT:
             _delete(result)
-    if note := busy_note(result):
-        say.warning(note)
+    with sections(1)[0]:
+        if note := busy_note(result):
+            say.warning(note)
     benchmark_table(rows, titles)
     say.caption(machine_line(result))
     _pareto(rows, titles, result)

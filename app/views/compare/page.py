@@ -13,6 +13,7 @@ from app.components.linked import linked_multiselect, linked_select
 from app.components.picture_choice import choose_picture, scene_title
 from app.components.report_button import report_button
 from app.components.score_table import score_table, table_csv, table_rows
+from app.components.sections import sections
 from app.components.viewer import viewer
 from app.services import artifacts, picture_use, report_contents, speeds
 from app.services.artifacts import Model
@@ -176,8 +177,11 @@ def _results(
     strip: DeltaGenerator,
 ) -> None:
     st.session_state[_SHOWN] = True
-    if len(models) == 1:
-        st.info("Choose a student under Image and models to see it beside its teacher.", icon=":material/arrow_upward:")
+    with sections(1)[0]:
+        if len(models) == 1:
+            st.info(
+                "Choose a student under Image and models to see it beside its teacher.", icon=":material/arrow_upward:"
+            )
     place = st.empty()
     measured: dict[str, Speed] = {}
     with place.container():

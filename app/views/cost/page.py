@@ -10,6 +10,7 @@ from app.components.benchmark_table import busy_note, result_title
 from app.components.empty import empty_state
 from app.components.guard import page, plainly
 from app.components.linked import linked_segments, linked_select
+from app.components.sections import sections
 from app.services import artifacts, benchmarks, costs, speeds, workers
 from app.services.artifacts import Model
 from app.services.benchmarks import Result, runtime_title
@@ -46,8 +47,9 @@ def main() -> None:
         )
     rows = [row for row in result.rows if runtime == _ALL or row.runtime == runtime]
     shown = costs.costs(task, rows, teacher=teacher)
-    if note := busy_note(result):
-        say.warning(note)
+    with sections(1)[0]:
+        if note := busy_note(result):
+            say.warning(note)
     headline(shown, teacher, {name: model.title for name, model in models.items()})
     cost_table(shown, titles)
     _steps(result, shown, models)

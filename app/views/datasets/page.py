@@ -10,6 +10,7 @@ from app import caching, state, visitor
 from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import page, plainly
+from app.components.sections import sections
 from app.services import access, imports, own_datasets
 from app.services.imports import Draft
 from app.services.names import plain
@@ -27,21 +28,27 @@ def main() -> None:
     st.caption("Your own pictures and labels, in any classes: bring them here, then train a small model on them.")
     draft = _draft()
     found = draft.state()
+    # One for each step: what one held is not shown beside the next.
+    brought, going, failed, reported, saved, masks, listed = sections(7)
     if found.step == "saved":
         _note_saved(found.saved)
     elif found.step == "empty":
-        with plainly():
+        with brought, plainly():
             _bring(draft)
     elif found.step in ("waiting", "working"):
-        st.fragment(run_every=_TICK_SECONDS)(_progress)(draft)
+        with going:
+            st.fragment(run_every=_TICK_SECONDS)(_progress)(draft)
     elif found.step == "failed":
-        _failed(draft, found)
+        with failed:
+            _failed(draft, found)
     else:
-        _reported(draft)
-    _just_saved()
-    with plainly():
+        with reported:
+            _reported(draft)
+    with saved:
+        _just_saved()
+    with masks, plainly():
         draw_pseudo_masks()
-    with plainly():
+    with listed, plainly():
         datasets = own_datasets.listing(draft.owner)
         if datasets:
             draw_saved(datasets, draft.owner)
@@ -60,8 +67,9 @@ def _draft() -> Draft:
 
 def _bring(draft: Draft) -> None:
     """The upload, or a path on the server where the operator opens a folder."""
-    for problem in st.session_state.pop(_PROBLEMS, []):
-        say.error(problem)
+    with sections(1)[0]:
+        for problem in st.session_state.pop(_PROBLEMS, []):
+            say.error(problem)
     files = st.file_uploader(
         f"A zip of images and labels, or the files themselves: at most {imports.UPLOAD_MEGABYTES} MB each",
         type=list(imports.TYPES),

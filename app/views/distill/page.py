@@ -10,6 +10,7 @@ from app.components.empty import empty_state
 from app.components.forecast import size_figures, time_figures, total_time
 from app.components.guard import page, plainly, show_problems
 from app.components.linked import linked_segments
+from app.components.sections import sections
 from app.components.sign_in import person
 from app.services import artifacts, datasets, estimates, launch, teachers, workers
 from app.services.artifacts import Model
@@ -54,11 +55,13 @@ def _teacher() -> None:
         request = teacher_form(datasets.training_choices(owner()))
     with side, st.container(border=True):
         found = teachers.check(request)
-        show_problems(found.problems)
-        for warning in found.warnings:
-            say.warning(warning)
-        estimate = st.container()
-        ready = not found.problems and _can_be_read(request.config.data)
+        told, estimate, read = sections(3)
+        with told:
+            show_problems(found.problems)
+            for warning in found.warnings:
+                say.warning(warning)
+        with read:
+            ready = not found.problems and _can_be_read(request.config.data)
         both = "Launch all three" if request.control else "Launch both"
         label = "Launch the teacher" if request.student is None else both
         pressed = st.button(
@@ -115,16 +118,17 @@ def _before_launch(request: launch.Request, teacher: Model, losses: LossForm) ->
     base = student_slider()
     request = replace(request, config=with_values(request.config, {"base": base}))
     size = None
-    with plainly():
+    sizes, estimate, told = sections(3)
+    with sizes, plainly():
         own = datasets.class_names(request.config.data.dataset, owner())
         size = caching.student_size(base, len(own) or teacher.ignore_index)
         size_figures(size, teacher)
     found = caching.check(request)
-    estimate = st.container()
-    for warning in found.warnings:
-        say.warning(warning)
-    ready = not found.problems and _data_is_usable(request)
-    show_problems(found.problems)
+    with told:
+        for warning in found.warnings:
+            say.warning(warning)
+        ready = not found.problems and _data_is_usable(request)
+        show_problems(found.problems)
     pressed = st.button(
         "Launch",
         type="primary",

@@ -11,6 +11,7 @@ from app.components.empty import empty_state
 from app.components.guard import page
 from app.components.linked import linked_select
 from app.components.picture_choice import choose_pair, scene_title
+from app.components.sections import sections
 from app.components.sign_in import person
 from app.services import access, artifacts, galleries, picture_collections
 from app.services.artifacts import Model
@@ -67,9 +68,14 @@ def main() -> None:
         return
     teacher, student = pair
     st.html(_STYLE)
-    found = _compare(collection, folder, chosen, teacher=teacher, student=student)
+    going, order, cards = sections(3)
+    with going:
+        found = _compare(collection, folder, chosen, cards, teacher=teacher, student=student)
     if found:
-        _show(found, _link(collection, folder, teacher=teacher, student=student))
+        with order:
+            ordered, class_name = _order(found)
+        with cards:
+            _cards(ordered, class_name, _link(collection, folder, teacher=teacher, student=student))
 
 
 def _choose_folder() -> str:
@@ -94,11 +100,17 @@ def _choose_part(entries: Sequence[CollectionEntry]) -> list[CollectionEntry]:
 
 
 def _compare(
-    collection: str, folder: str, entries: list[CollectionEntry], *, teacher: Model, student: Model
+    collection: str,
+    folder: str,
+    entries: list[CollectionEntry],
+    cards: DeltaGenerator,
+    *,
+    teacher: Model,
+    student: Model,
 ) -> list[PairScores]:
     """Every verdict so far; asks first, because new pictures take a while, and can be stopped and gone on with.
 
-    While pictures are still to come it draws the cards itself, as they come, and then runs the page anew.
+    While pictures are still to come it draws them in `cards` itself, as they come, and then runs the page anew.
     """
     wanted = tuple(entry.name for entry in entries)
     key = (collection, folder, wanted, teacher.identity, student.identity)
@@ -123,7 +135,7 @@ def _compare(
             del passes[next(iter(passes))]
     if going.left and not going.stopped:
         link = _link(collection, folder, teacher=teacher, student=student)
-        _go_on(going, verdict, lambda found: _card(found, None, link))
+        _go_on(going, verdict, cards, lambda found: _card(found, None, link))
     if going.left and st.button("Go on", icon=":material/play_arrow:", key="go_on"):
         going.stopped = False
         st.rerun()
@@ -131,7 +143,9 @@ def _compare(
     return [verdict(name) for name in going.found]
 
 
-def _go_on(going: Pass, verdict: Callable[[str], PairScores], draw: Callable[[PairScores], None]) -> None:
+def _go_on(
+    going: Pass, verdict: Callable[[str], PairScores], cards: DeltaGenerator, draw: Callable[[PairScores], None]
+) -> None:
     """Work through what is left. Each card is drawn when it is ready; any press on the page stops this run of it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         bar = st.empty()
@@ -142,7 +156,7 @@ def _go_on(going: Pass, verdict: Callable[[str], PairScores], draw: Callable[[Pa
     def place(found: PairScores) -> None:
         nonlocal drawn, columns
         if drawn % _ACROSS == 0:
-            columns = st.columns(_ACROSS)
+            columns = cards.columns(_ACROSS)
         with columns[drawn % _ACROSS]:
             draw(found)
         drawn += 1
@@ -191,7 +205,8 @@ def _link(collection: str, folder: str, *, teacher: Model, student: Model) -> di
     return {**link, state.TEACHER: teacher.name, state.STUDENTS: student.name, "view": "disagreement"}
 
 
-def _show(found: list[PairScores], link: dict[str, str]) -> None:
+def _order(found: list[PairScores]) -> tuple[list[PairScores], str | None]:
+    """The worst first, by what is chosen here; and the class that it is about, None for every class."""
     known = any(verdict.student is not None for verdict in found)
     orders = galleries.ORDERS if known else {"disagreement": galleries.ORDERS["disagreement"]}
     classes = [_EVERY, *found[0].per_class]
@@ -204,6 +219,10 @@ def _show(found: list[PairScores], link: dict[str, str]) -> None:
     ordered = galleries.worst_first(found, order=order, class_name=class_name)
     with right:
         say.text(_summary(ordered, class_name))
+    return ordered, class_name
+
+
+def _cards(ordered: list[PairScores], class_name: str | None, link: dict[str, str]) -> None:
     most = st.session_state.setdefault(_SHOWN, _AT_ONCE)
     shown = ordered[:most]
     for first in range(0, len(shown), _ACROSS):

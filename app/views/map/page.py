@@ -9,6 +9,7 @@ from app.components import say
 from app.components.empty import empty_state, no_models
 from app.components.guard import page, plainly
 from app.components.own_upload import own_upload
+from app.components.sections import sections
 from app.components.sign_in import person
 from app.services import access, artifacts, mapping, uploads, workers, workspaces
 from app.services.artifacts import Model
@@ -42,13 +43,22 @@ def main() -> None:
         "Photos, drone pictures and GeoTIFFs of any size, segmented in windows, with coordinates kept. "
         + _how_long(workspace)
     )
-    with plainly():
+    brought, listed, chosen, below = sections(4)
+    with brought, plainly():
         _bring(workspace)
-    _list(workspace)
+    with listed:
+        _list(workspace)
     if workspace.pictures:
         workers.expect_prediction()
-    choice = _choose(models)
+    with chosen:
+        choice = _choose(models)
     _remember(workspace)
+    with below:
+        _segment(workspace, choice, models)
+
+
+def _segment(workspace: Workspace, choice: mapping.Choice | None, models: dict[str, Model]) -> None:
+    """The button, and what came of it."""
     job = mapping.current(workspace)
     running = job is not None and not job.ended
     label = f"Segment {len(workspace.pictures)} images" if len(workspace.pictures) > 1 else "Segment"
@@ -73,14 +83,17 @@ def main() -> None:
 
 def _came_of(job: mapping.SegmentationJob, running: bool, models: dict[str, Model]) -> None:
     """How far the segmentation is, and what it gave so far."""
-    st.fragment(run_every=TICK_SECONDS if running else None)(draw_job)(job, running)
+    progress, below = sections(2)
+    with progress:
+        st.fragment(run_every=TICK_SECONDS if running else None)(draw_job)(job, running)
     found = job.read_state()
     if not found.results:
         return
-    if job.choice.model in models:
-        results(job, found.results, models[job.choice.model], [own.path for own in job.pictures])
-    else:
-        st.warning("The model of these results is gone: segment the images with another one.")
+    with below:
+        if job.choice.model in models:
+            results(job, found.results, models[job.choice.model], [own.path for own in job.pictures])
+        else:
+            st.warning("The model of these results is gone: segment the images with another one.")
 
 
 def _workspace() -> Workspace:
@@ -135,7 +148,7 @@ def _list(workspace: Workspace) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         say.caption(f"{len(names)} image{'s' if len(names) > 1 else ''}, {total}: {listed}" if names else "No image.")
         with st.container(horizontal=True, width="content"):
-            if names and st.button("Remove all", key="clear", icon=":material/delete:", help="Results stay."):
+            if st.button("Remove all", key="clear", icon=":material/delete:", help="Results stay.", disabled=not names):
                 workspace.clear()
                 st.rerun()
             if st.button(

@@ -14,6 +14,7 @@ from app.components.guard import plainly
 from app.components.in_javascript import asked_part, close_look
 from app.components.legend import legend
 from app.components.palette_switch import palette_switch
+from app.components.sections import sections
 from app.services import map_views, mapping
 from app.services.artifacts import Model
 from app.services.figure_texts import FORMATS
@@ -31,40 +32,53 @@ def results(
 ) -> None:
     """`found` are plain results in the order of `sources`, the pictures they came from."""
     st.subheader("Results", anchor=False)
-    if len(found) > 1:
-        _table(found)
+    listed, together, below = sections(3)
     good = [at for at, result in enumerate(found) if result["error"] is None]
-    _refused([result["error"] for result in found if result["error"] is not None], of=len(found))
+    with listed:
+        if len(found) > 1:
+            _table(found)
+        _refused([result["error"] for result in found if result["error"] is not None], of=len(found))
     if not good:
         return
     at = good[0]
     if len(good) > 1:
-        if st.session_state.get("map_shown") not in good:
-            st.session_state["map_shown"] = good[0]
-        at = st.selectbox("Image", good, format_func=lambda index: found[index]["name"], key="map_shown")
-        st.download_button(
-            "All results (zip)",
-            data=lambda: job.archive(_as_shown(model)).open("rb"),
-            file_name="terrastill.zip",
-            mime="application/zip",
-            icon=":material/folder_zip:",
-            on_click="ignore",
-            key="map_zip",
-        )
-        with plainly():
-            joined_results(job, found, model)
-    result = found[at]
+        with together:
+            at = _choose(job, found, good, model)
+    with below:
+        _one(job, found[at], model, sources[at])
+
+
+def _choose(job: mapping.SegmentationJob, found: Sequence[dict[str, Any]], good: list[int], model: Model) -> int:
+    """Which of several results is shown, and what all of them give together."""
+    if st.session_state.get("map_shown") not in good:
+        st.session_state["map_shown"] = good[0]
+    at: int = st.selectbox("Image", good, format_func=lambda index: found[index]["name"], key="map_shown")
+    st.download_button(
+        "All results (zip)",
+        data=lambda: job.archive(_as_shown(model)).open("rb"),
+        file_name="terrastill.zip",
+        mime="application/zip",
+        icon=":material/folder_zip:",
+        on_click="ignore",
+        key="map_zip",
+    )
+    with plainly():
+        joined_results(job, found, model)
+    return at
+
+
+def _one(job: mapping.SegmentationJob, result: dict[str, Any], model: Model, source: Path) -> None:
     for note in result["notes"]:
         say.caption(f"{result['name']}: {note}")
     if _is_large(result):
         with plainly():
-            _picture(result, model, sources[at], job)
+            _picture(result, model, source, job)
         _areas(result)
         _downloads(result, model)
         return
     left, right = st.columns([1.4, 1], gap="medium")
     with left, plainly():
-        _picture(result, model, sources[at], job)
+        _picture(result, model, source, job)
     with right:
         _areas(result)
         _downloads(result, model)

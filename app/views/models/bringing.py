@@ -7,6 +7,7 @@ import streamlit as st
 from app import visitor
 from app.components import say
 from app.components.guard import plainly
+from app.components.sections import sections
 from app.services import brought_models
 from app.services.brought_models import FoundModel, UploadedModel, numbers
 from app.services.names import plain
@@ -20,10 +21,13 @@ _MOST_ROWS = 40
 
 def draw_bringing() -> None:
     """The upload, or the form for what was uploaded."""
-    if name := st.session_state.pop(_DONE, None):
-        say.success(f"{name} is here: it stands in the menus of Compare, Gallery, Temperature, Benchmark and Distill.")
-    if problem := st.session_state.pop(_PROBLEM, None):
-        say.error(*problem)
+    with sections(1)[0]:
+        if name := st.session_state.pop(_DONE, None):
+            say.success(
+                f"{name} is here: it stands in the menus of Compare, Gallery, Temperature, Benchmark and Distill."
+            )
+        if problem := st.session_state.pop(_PROBLEM, None):
+            say.error(*problem)
     upload = st.session_state.get(_UPLOAD)
     with st.expander("Bring a model", icon=":material/upload:", expanded=upload is not None):
         if isinstance(upload, UploadedModel):

@@ -9,6 +9,7 @@ from app import caching, visitor
 from app.components import say
 from app.components.guard import page, plainly
 from app.components.legend import legend
+from app.components.sections import sections
 from app.services import artifacts, brought_models
 from app.services.brought_models import ModelEntry
 from app.services.datasets import short_title
@@ -26,13 +27,14 @@ _MOST_CLASSES = 12
 def main() -> None:
     st.title("Models", anchor=False)
     st.caption("What can be compared and learnt from: the shipped models, your students, and models from elsewhere.")
-    with plainly():
+    bringing, listed, starting = sections(3)
+    with bringing, plainly():
         draw_bringing()
     every = brought_models.listing(visitor.owner())
     found = [entry for entry in every if not entry.card.starting_point]
-    with plainly():
+    with listed, plainly():
         _table(found)
-    with plainly():
+    with starting, plainly():
         _starting_points([entry for entry in every if entry.card.starting_point])
     for entry in found:
         if entry.source == "brought":

@@ -11,6 +11,7 @@ from app.components.forecast import duration
 from app.components.guard import plainly
 from app.components.legend import legend
 from app.components.palette_switch import palette_switch
+from app.components.sections import sections
 from app.components.sign_in import person
 from app.services import launch, palettes, progress, runs, verdicts, waiting_runs, workers
 from app.services.figure_texts import share
@@ -41,7 +42,8 @@ def _draw(run_id: str, states: tuple[str, str]) -> None:
             # Buttons and the table outside this part depend on the state.
             st.rerun()
         found = progress.read_progress(run_id)
-        _status(run, partner, found)
+        with sections(1)[0]:
+            _status(run, partner, found)
         _curves(run, partner, found)
         _preview(run)
 

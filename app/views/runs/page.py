@@ -7,6 +7,7 @@ from app.components import say
 from app.components.empty import empty_state
 from app.components.guard import page
 from app.components.linked import linked_select
+from app.components.sections import sections
 from app.services import progress, runs
 from app.services.names import public
 from app.services.runs import Run, RunList
@@ -28,9 +29,16 @@ def main() -> None:
         return
     wanted = choose_part()
     found = wanted.read()
-    run_table(wanted, found)
-    compare_runs(wanted)
-    run = _selected(found)
+    table, compared, below = sections(3)
+    with table:
+        run_table(wanted, found)
+    with compared:
+        compare_runs(wanted)
+    with below:
+        _one(_selected(found))
+
+
+def _one(run: Run) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             say.header(run.name, width="content")

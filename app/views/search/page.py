@@ -8,6 +8,7 @@ from app.components.empty import empty_state
 from app.components.guard import page, plainly
 from app.components.linked import linked_select
 from app.components.report_button import report_button
+from app.components.sections import sections
 from app.components.sign_in import person
 from app.services import artifacts, search_access, search_report, searches, workers
 from app.services.names import plain
@@ -28,20 +29,30 @@ def main() -> None:
     with st.expander("New search", icon=":material/search:", expanded=not names):
         search_form(models)
     found = None
+    shown, below = sections(2)
     if names:
-        name = linked_select(
-            "Search",
-            names,
-            name=state.SEARCH,
-            always=True,
-            gone="That search is gone. The newest one is shown instead.",
-            width=420,
-        )
-        with plainly():
-            version = searches.version(name)
-            found = caching.search(name, version)
-            _one(found, version)
-    maps(found)
+        with shown:
+            found = _shown(names)
+    with below:
+        maps(found)
+
+
+def _shown(names: list[str]) -> Standing | None:
+    """The search that is chosen of these; None where it cannot be read, which is told."""
+    found = None
+    name = linked_select(
+        "Search",
+        names,
+        name=state.SEARCH,
+        always=True,
+        gone="That search is gone. The newest one is shown instead.",
+        width=420,
+    )
+    with plainly():
+        version = searches.version(name)
+        found = caching.search(name, version)
+        _one(found, version)
+    return found
 
 
 def _one(found: Standing, version: tuple[str, ...]) -> None:
@@ -49,18 +60,25 @@ def _one(found: Standing, version: tuple[str, ...]) -> None:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             say.header(found.search.name, width="content")
             _actions(found)
+        going, told, below = sections(3)
         if searches.active(found):
-            st.fragment(run_every=_TICK_SECONDS)(_live)(found.search.name, version)
-        if found.search.error:
-            say.error(found.search.error)
-        if any(one.disturbed for one in found.figures.values()):
-            say.caption(
-                "Others kept this machine busy while latency was measured: it is the processor's time for a pass."
-            )
-        if found.never_trained:
-            texts = [f"{size}: {why}" for size, why in found.never_trained.items()]
-            say.info("Never trained, because measured to be over a limit:", *texts)
-        results(found, version)
+            with going:
+                st.fragment(run_every=_TICK_SECONDS)(_live)(found.search.name, version)
+        with told:
+            _tell(found)
+        with below:
+            results(found, version)
+
+
+def _tell(found: Standing) -> None:
+    """What went wrong, and what to think of its figures."""
+    if found.search.error:
+        say.error(found.search.error)
+    if any(one.disturbed for one in found.figures.values()):
+        say.caption("Others kept this machine busy while latency was measured: it is the processor's time for a pass.")
+    if found.never_trained:
+        texts = [f"{size}: {why}" for size, why in found.never_trained.items()]
+        say.info("Never trained, because measured to be over a limit:", *texts)
 
 
 _TICK_SECONDS = 2.0

@@ -8,6 +8,7 @@ import streamlit as st
 from app import caching, state
 from app.components import say
 from app.components.linked import linked_segments
+from app.components.sections import sections
 from app.services import searches
 from app.services.figure_texts import share
 from app.services.names import plain
@@ -20,8 +21,9 @@ def results(found: Standing, version: tuple[str, ...]) -> None:
     if not found.trials:
         return
     _headline(found)
-    for one in reversed(found.confirmed):
-        _confirmed(found, one)
+    with sections(1)[0]:
+        for one in reversed(found.confirmed):
+            _confirmed(found, one)
     left, right = st.columns(2, gap="medium")
     with left:
         st.subheader("Accuracy against cost", anchor=False)
