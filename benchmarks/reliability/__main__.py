@@ -49,10 +49,10 @@ def kills(**arguments: Any) -> Figures:
     return training.kills(**arguments)
 
 
-def clocks() -> Figures:
+def clocks(**arguments: Any) -> Figures:
     from benchmarks.reliability import service
 
-    return service.clocks()
+    return service.clocks(**arguments)
 
 
 def cancels(**arguments: Any) -> Figures:
@@ -95,7 +95,7 @@ SHOWS = {
     "stops-unfenced": Show("the same without the fence: the negative control", without_the_fence, STOPS),
     "writers": Show("20 writers at once", queue.writers, WRITERS),
     "writers-postgresql": Show("the same over PostgreSQL", over_postgresql(queue.writers), WRITERS),
-    "clocks": Show("the clock jumps by an hour and a day, and a run hangs", clocks),
+    "clocks": Show("the clock jumps by an hour and a day, and a run hangs", clocks, {"window": 30.0}),
     "full": Show("the disk is full at 10 points of a save", full),
     "full-run": Show("the disk fills up under a run", full_run),
     "corrupt": Show("one bit changed at 40 places", corrupt),

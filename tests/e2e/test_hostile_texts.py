@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.services import launch
+from benchmarks.reliability.kit import pictures, tiny
 from benchmarks.serving import CHROMIUM, ROOT, browser, free_port, serve, settled
 from core.runs.store.records import RunState
 from core.runs.store.run_store import RunStore
@@ -39,7 +40,7 @@ def test_nothing_of_a_run_is_drawn_linked_or_fetched(tmp_path: Path) -> None:
     assert claimed is not None
     store.fail(run.id, "w", WHY, attempt=claimed.attempt)
     (store.folder(run.id) / "log.txt").write_text(f'{EVIL}\n  File "/usr/lib/secret/site.py", line 3\n')
-    with serve(home, log=ARTEFACTS / "hostile.log") as (address, _), browser() as chromium:
+    with serve(home, log=ARTEFACTS / "hostile.log", speeds=True) as (address, _), browser() as chromium:
         page = chromium.new_page(viewport={"width": 1400, "height": 1200})
         page.set_default_timeout(120_000)
         asked: list[str] = []
@@ -63,7 +64,7 @@ def test_a_run_goes_on_when_the_server_is_killed(tmp_path: Path) -> None:
     """The worker and the run's process are no children that end with the server."""
     home = tmp_path / "home"
     store = RunStore(home=home)
-    run = store.add(launch.to_config(launch.Request()))
+    run = store.add(tiny(pictures(tmp_path / "pictures"), epochs=100_000))
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(free_port())]
     with (tmp_path / "server.log").open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "TERRASTILL_HOME": str(home)}, stdout=output)

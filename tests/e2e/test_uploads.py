@@ -107,7 +107,7 @@ def test_uploads_of_a_stranger_do_not_fill_the_memory(tmp_path: Path, sign_in: b
     (ROOT / "artefacts").mkdir(exist_ok=True)
     limits = f"sign_in = {json.dumps(sign_in)}\nupload_megabytes_a_session = 100\nupload_megabytes_a_person = 150\n"
     (tmp_path / "access.toml").write_text(limits)
-    with serve(tmp_path, log=ROOT / "artefacts" / "uploads.log") as (address, _):
+    with serve(tmp_path, log=ROOT / "artefacts" / "uploads.log", speeds=True) as (address, _):
         address = address.replace("localhost", "127.0.0.1")
         with visitor(address) as one, visitor(address) as other:
             before = settled()

@@ -56,29 +56,29 @@ def test_a_picture_of_a_few_pixels_is_a_picture(
     assert pyogrio.read_info(tmp_path / "o" / "few.gpkg", layer="classes")["features"] == 1
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "a" * 240,
-        "ö" * 120,
-        "🌍" * 60,
-        "two\nlines",
-        "tab\there",
-        "\x1b[31mred",
-        "-dash",
-        "dots...",
-        " ",
-        "#%?&",
-        "\udcff",
-    ],
+NAMES = (
+    "a" * 240,
+    "ö" * 120,
+    "🌍" * 60,
+    "two\nlines",
+    "tab\there",
+    "\x1b[31mred",
+    "-dash",
+    "dots...",
+    " ",
+    "#%?&",
+    "\udcff",
+    "good",
 )
-def test_any_name_gives_its_results_in_one_line_each(run: Run, model_path: Path, tmp_path: Path, name: str) -> None:
-    source = picture(tmp_path / "in" / f"{name}.png").parent
-    picture(source / "good.png")
-    code, told, err = run("predict", source, "--model", model_path, "--out", tmp_path / "out", *EVERYTHING)
+
+
+def test_any_name_gives_its_results_in_one_line_each(run: Run, model_path: Path, tmp_path: Path) -> None:
+    for name in NAMES:
+        picture(tmp_path / "in" / f"{name}.png")
+    code, told, err = run("predict", tmp_path / "in", "--model", model_path, "--out", tmp_path / "out", *EVERYTHING)
     assert (code, err) == (0, "")
     files = [Path(line) for line in told.splitlines()]
-    assert len(files) == 14
+    assert len(set(files)) == len(files) == 7 * len(NAMES)
     assert all(path.is_file() for path in files)
     assert all(line.isprintable() for line in told.splitlines())
 

@@ -9,6 +9,7 @@ import venv
 import zipfile
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -29,7 +30,7 @@ from core.export import make, parity
 from core.export.parity import cut_tiles, training_tiles
 from core.export.quantise import quantise
 from core.export.session import OnnxModel
-from core.imagery.confined_picture import ConfinedPicture
+from core.imagery.decode import open_here
 from core.infer.picture import Wanted, predict_picture
 from core.models import build_model
 from tests.unit.networks import balance, noise
@@ -215,7 +216,8 @@ def test_the_script_reads_what_predict_reads(
         source.write_bytes(_keyed(source.read_bytes(), np.asarray(picture)[30, 20]))
     monkeypatch.setattr(sys, "argv", ["segment.py", str(source), str(target)])
     runpy.run_path(str(unpacked / "segment.py"), run_name="__main__")
-    with ConfinedPicture(source) as opened:
+    # In this process: that a confined one gives the same, tests/unit/imagery and tests/corpus hold.
+    with closing(open_here(source)) as opened:
         predict_picture(opened, tmp_path / "own", checkpoint.load(stem), Wanted(), device="cpu")
     with Image.open(target) as script, Image.open(tmp_path / "own.png") as own:
         assert script.size == own.size
