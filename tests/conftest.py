@@ -1,6 +1,7 @@
 """What all tests share: where the Dubai images are, a home of their own for runs, patience for the slow ones."""
 
 import gc
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from core import paths
 from core.data.datasets.dubai import DUBAI
 
 PATIENCE_SECONDS = 600
+_DEFAULT = "not slow and not browser"
+_MARKED_WHOLE = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.(slow|browser)\b", re.MULTILINE)
 
 
 def find_dubai() -> Path | None:
@@ -33,6 +36,13 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     for name in ("STORE", "SLOTS", "KEEP_DAYS", "KEEP_GB", "TENSORBOARD", "ENGINE"):
         monkeypatch.delenv(f"TERRASTILL_{name}", raising=False)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """In the default run, files whose tests are all slow or need a browser are not read: they import the most."""
+    if collection_path.suffix != ".py" or config.option.markexpr != _DEFAULT:
+        return None
+    return bool(_MARKED_WHOLE.search(collection_path.read_text(encoding="utf-8"))) or None
 
 
 def pytest_collection_finish() -> None:

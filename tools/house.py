@@ -10,6 +10,7 @@ files.
 
 import argparse
 import ast
+import functools
 import io
 import re
 import statistics
@@ -82,8 +83,14 @@ def holders(trees: Trees, concept: Concept) -> list[str]:
 
 def _holds(tree: ast.Module, concept: Concept) -> bool:
     wanted = re.compile(concept.words)
-    found = (wanted.fullmatch(word) or (concept.texts and re.search(concept.texts, word)) for word in words(tree))
+    found = (wanted.fullmatch(word) or (concept.texts and re.search(concept.texts, word)) for word in _said(tree))
     return any(found)
+
+
+@functools.lru_cache(maxsize=1000)
+def _said(tree: ast.Module) -> frozenset[str]:
+    """The words of a file, gathered once for all concepts."""
+    return frozenset(words(tree))
 
 
 def givers(trees: Trees, pattern: str) -> list[str]:
