@@ -39,14 +39,14 @@ def run(args: argparse.Namespace) -> int:
     from core import checkpoint, device
     from core.data.datasets import score_titles
     from core.evaluate import evaluate
-    from core.models.external import seen_at_its_resolution
+    from core.models.external import running_note, seen_at_its_resolution
     from core.normalise import Normaliser
 
     chosen = device.choose(args.device)
     model, card = (loaded := checkpoint.load(checkpoint.resolve(args.model), device=chosen)).model, loaded.card
     scenes = _of_dataset(args, card.classes) if args.dataset else _of_folder(args, card.classes)
     model, said = seen_at_its_resolution(model, card, _metres(args))
-    warn([said] if said else [])
+    warn([sentence for sentence in (said, running_note(model)) if sentence])
     normaliser = Normaliser.of_card(card, chosen, scenes[0].bands if scenes else None)
     with progress_bar("Scoring", "image") as show:
         report = evaluate(model, scenes, card.classes, normaliser=normaliser, progress=show)

@@ -21,7 +21,7 @@ from core.events import Cancelled, CancelledError, Emit, MessageEvent, TeacherEv
 from core.losses import catalogue
 from core.losses.features import FeatureTerms
 from core.models.committee import Committee
-from core.models.external import seen_at_its_resolution
+from core.models.external import running_note, seen_at_its_resolution
 from core.models.mapped import MappedModel
 from core.models.tap import Tap, channels, feature_shape
 from core.normalise import Normaliser
@@ -63,8 +63,8 @@ def with_teacher(
         emit(MessageEvent(str(mapping)))
     metres = dataset_of(task.config.data).metres_per_pixel
     model, said = seen_at_its_resolution(checkpoint.own_answers(loaded), loaded.card, metres)
-    if said:
-        emit(MessageEvent(said))
+    for sentence in filter(None, (said, running_note(model))):
+        emit(MessageEvent(sentence))
     tap = Tap(checkpoint.own_answers(loaded), distill.teacher_layer) if distill.uses_features else None
     teacher = _frozen(task, model, loaded, tap)
     answers = MappedModel(model, mapping) if mapping.changes else model

@@ -35,6 +35,7 @@ def load_brought(folder: Path, card: ModelCard, device: torch.device, *, limits:
     found = BroughtNetwork(
         network, Surroundings.of(arguments), digest=str(arguments.get("digest", "")), logits_only=apart
     )
+    found.note = str(getattr(network, "note", ""))
     mapping = class_mapping(tuple(arguments["classes"]), card.classes.scored_names, arguments["map"])
     return (MappedModel(found, mapping) if mapping.changes else found).to(device).eval()
 
@@ -58,6 +59,11 @@ def seen_at_its_resolution(model: nn.Module, card: ModelCard, metres: float | No
         f"The model was trained at {card.metres_per_pixel:g} m a pixel and sees these pictures of {metres:g} m "
         f"{factor:.3g} times as large."
     )
+
+
+def running_note(model: nn.Module) -> str:
+    """A sentence where a brought model, or one within `model`, runs elsewhere than was asked for; else empty."""
+    return next((part.note for part in model.modules() if isinstance(part, BroughtNetwork) and part.note), "")
 
 
 def limits_for(size: int) -> RunLimits:

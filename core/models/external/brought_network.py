@@ -66,7 +66,8 @@ class BroughtNetwork(nn.Module):
     """Normalised picture (B, D, H, W) → logits (B, C, H, W) of the network's own classes, for any H and W.
 
     `network` maps (b, D, h, w) to scores (b, C, h', w'). `digest` stands in for weights that lie elsewhere. Where the
-    network is not a module whose parts can be named, `logits_only` is true: no features can be tapped.
+    network is not a module whose parts can be named, `logits_only` is true: no features can be tapped. `note` is a
+    sentence where it runs elsewhere than was asked for.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class BroughtNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.around, self.logits_only = network, around, logits_only
+        self.note = ""
         self.in_channels = around.inputs
         self.register_buffer("digest", torch.tensor(list(digest.encode("ascii")), dtype=torch.uint8))
 

@@ -16,12 +16,13 @@ class ArrayNetwork(nn.Module):
     """Normalised pictures (B, 3, H, W) → scores (B, C, H', W'), by a function from arrays to arrays.
 
     `network` are the arguments of a card: `layout` and `dtype` of the input, `batch` where it takes no other number of
-    pictures, `channels_last` where its output has its classes last.
+    pictures, `channels_last` where its output has its classes last. `note` is that of the function, where it has one.
     """
 
     def __init__(self, run: Run, network: dict[str, Any]) -> None:
         super().__init__()
         self._run = run
+        self.note = str(getattr(run, "note", ""))
         self._nhwc = network.get("layout") == "nhwc"
         self._last = bool(network.get("channels_last"))
         self._dtype = str(network.get("dtype", "float32"))
