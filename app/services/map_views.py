@@ -141,7 +141,7 @@ def file_of(result: dict[str, Any], ending: str) -> Path | None:
 
 def mask_of(result: dict[str, Any]) -> Path | None:
     """The GeoTIFF of the mask itself."""
-    asides = ("_probabilities.tif", "_difference.tif")
+    asides = ("_probabilities.tif", "_difference.tif", "_confidence.tif")
     return next((Path(path) for path in result["files"] if path.endswith(".tif") and not path.endswith(asides)), None)
 
 
@@ -152,6 +152,7 @@ def downloads(result: dict[str, Any]) -> list[tuple[str, Path, str]]:
         ("Mask (PNG)", ".png", "image/png"),
         ("Difference (GeoTIFF)", "_difference.tif", "image/tiff"),
         ("Probabilities (GeoTIFF)", "_probabilities.tif", "image/tiff"),
+        ("Confidence (GeoTIFF)", "_confidence.tif", "image/tiff"),
         ("Mask (GeoTIFF)", ".tif", "image/tiff"),
         ("Polygons (GeoPackage)", ".gpkg", "application/geopackage+sqlite3"),
         ("Style for QGIS (QML)", ".qml", "text/xml"),

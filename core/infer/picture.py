@@ -26,7 +26,16 @@ from core.image import encode_webp
 from core.imagery.ground import ground_ratio
 from core.infer.outputs.areas import Area, AreaCounter, to_csv
 from core.infer.outputs.difference import difference_names, write_difference
-from core.infer.outputs.geotiff import ConfidenceWriter, MaskWriter, ProbabilityWriter, gdal, read_mask, to_cog, to_png
+from core.infer.outputs.geotiff import (
+    CONFIDENCE,
+    ConfidenceWriter,
+    MaskWriter,
+    ProbabilityWriter,
+    gdal,
+    read_mask,
+    to_cog,
+    to_png,
+)
 from core.infer.outputs.map_report import UNSURE_BELOW, MapReport, report_html
 from core.infer.outputs.mask_polygons import PolygonSettings
 from core.infer.outputs.qgis_style import ClassColours, qml
@@ -44,7 +53,8 @@ _PHOTOS = {".jpg", ".jpeg", ".jp2", ".tiff", ".vrt"}
 class Wanted:
     """Which files to write: STEM.png, STEM.tif, STEM_probabilities.tif, STEM.geojson, STEM.gpkg, STEM_areas.csv,
     STEM_report.html, and STEM_photo.webp (an overview of the picture). STEM.qml, the style of mask and polygons in
-    QGIS, comes with STEM.tif; polygons without it bring STEM_polygons.qml.
+    QGIS, comes with STEM.tif; polygons without it bring STEM_polygons.qml. Polygons or a report
+    beside STEM.tif bring STEM_confidence.tif: how sure the model is, for `core.infer.outputs.together`.
 
     With a teacher come STEM_difference.tif and its areas."""
 
@@ -220,6 +230,9 @@ class _Work:
             self._made(".png", lambda target: to_png(mask, target))
         if wanted.tif:
             self._made(".tif", lambda target: to_cog(mask, target, classes.scored_names))
+        if wanted.tif and self._confidence is not None:
+            sure = self._confidence.path
+            self._made(CONFIDENCE, lambda target: to_cog(sure, target))
         if wanted.geojson:
             self._polygonal(".geojson", write_geojson, mask, legend)
         if wanted.gpkg:
@@ -314,6 +327,7 @@ def output_files(stem: Path) -> Iterator[Path]:
     """Every file that `predict_picture` may write for a stem."""
     endings = (".png", ".tif", ".tif.aux.xml", "_probabilities.tif", ".geojson", ".gpkg", ".qml", "_polygons.qml")
     more = (
+        CONFIDENCE,
         "_report.html",
         "_areas.csv",
         "_photo.webp",

@@ -35,6 +35,8 @@ _LEVEL = 3
 _SETTINGS = {"GDAL_CACHEMAX": 128 * 1024**2, "GDAL_NUM_THREADS": "1", "GDAL_PAM_ENABLED": "NO"}
 _PROBABILITY_STEPS = 254
 _WIDE_NO_DATA = 65_535
+CONFIDENCE = "_confidence.tif"
+"""How the file ends that says how sure the model was, beside the mask of its stem."""
 GROUND_TAG = "GROUND_RESOLUTION"
 """The tag, the member or the line of metadata that says where a ground resolution comes from."""
 _LITTLE = 256 * 1024
@@ -114,6 +116,9 @@ class ConfidenceWriter:
         self.path = path
         self._counts = np.zeros(256, np.int64)
         self._file = _create(path, info, count=1, dtype="uint8", nodata=NO_DATA, compress="DEFLATE", zlevel=1)
+        with _writing(path):
+            self._file.scales = (1 / _PROBABILITY_STEPS,)
+            self._file.set_band_description(1, "confidence")
 
     def share_below(self, probability: float) -> float:
         """Of the pixels that hold data, the share whose class has less than `probability`."""
@@ -125,9 +130,22 @@ class ConfidenceWriter:
         highest = strip.probabilities.amax(dim=0)
         steps = (highest * _PROBABILITY_STEPS).round_().clamp_(0, _PROBABILITY_STEPS).byte().cpu().numpy()
         steps[strip.mask == NO_DATA] = NO_DATA
+        self.write_steps(strip.y, steps)
+
+    def write_steps(self, y: int, steps: NDArray[np.uint8]) -> None:
+        """Write more rows.
+
+        Args:
+            y: The first of them.
+            steps: (h, W) as they are stored.
+
+        Raises:
+            DiskFullError: The disk has no space left.
+            GeoError: GDAL cannot write the file.
+        """
         self._counts += np.bincount(steps.ravel(), minlength=256)
         with _writing(self.path):
-            self._file.write(steps, 1, window=Window(0, strip.y, steps.shape[1], steps.shape[0]))
+            self._file.write(steps, 1, window=Window(0, y, steps.shape[1], steps.shape[0]))
 
     def close(self) -> None:
         """Finish the file. Raises `DiskFullError` when it is not whole on the disk."""

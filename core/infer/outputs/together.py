@@ -30,13 +30,17 @@ from core.imagery.geodesy import metres_per_pixel
 from core.imagery.limits import Info, Limits, Transform
 from core.infer.outputs.areas import Area, AreaCounter, to_csv
 from core.infer.outputs.difference import difference_colours, difference_names, write_difference
-from core.infer.outputs.geotiff import MaskWriter, gdal, to_cog
+from core.infer.outputs.geotiff import CONFIDENCE, ConfidenceWriter, MaskWriter, gdal, to_cog
 from core.infer.outputs.mask_polygons import PolygonSettings
 from core.infer.outputs.qgis_style import ClassColours, qml
 from core.infer.outputs.vectors import write_geojson, write_gpkg
 from core.infer.tiling import NO_DATA
 
 _ROWS = 512
+_UNSURE = (
+    "The polygons do not say how sure the model was: segment the pictures with polygons or a report, which keep that "
+    f"(STEM{CONFIDENCE})."
+)
 _UNLABELLED: tuple[str, Colour] = ("no class", (0, 0, 0))
 
 
@@ -48,6 +52,21 @@ class PlacedMask:
     info: Info
     names: tuple[str, ...]
     colours: tuple[Colour, ...]
+
+    @property
+    def confidence(self) -> Path | None:
+        """The file beside it that says how sure the model was, of the same grid; None where there is none."""
+        beside = self.path.with_name(self.path.stem + CONFIDENCE)
+        if not beside.is_file():
+            return None
+        unreadable = geo.calls(f"{beside.name} cannot be read as a GeoTIFF: delete it, or segment the picture again.")
+        with unreadable, gdal(), rasterio.open(beside, driver="GTiff") as file:
+            same = (file.width, file.height, tuple(file.transform)[:6]) == (
+                self.info.width,
+                self.info.height,
+                self.info.transform,
+            )
+            return beside if same and file.count == 1 and file.dtypes[0] == "uint8" else None
 
 
 @dataclass(frozen=True)
@@ -129,15 +148,32 @@ def mosaic(
     with _folder(stem) as folder:
         writer = MaskWriter(folder / "mosaic.tif", info, first.names, first.colours)
         counter = AreaCounter(info, first.names)
-        for y, mask in _strips(placed, info):
+        sure = _confidence_writer(folder, info, there=any(mask.confidence for mask in placed))
+        for y, mask, steps_of in _strips(placed, info):
             steps("Putting the masks together", y, info.height)
             writer.write(y, mask)
             counter.add(y, mask)
+            if sure is not None:
+                sure.write_steps(y, steps_of)
         writer.close()
         made = Together(areas=counter.areas(), notes=[counter.why_not] if counter.why_not else [])
         legend = ClassColours(first.names, first.colours)
-        _write(made, writer.path, stem, info, legend, settings, steps)
+        _write(made, writer.path, stem, info, legend, settings, steps, _closed(sure, made))
     return made
+
+
+def _confidence_writer(folder: Path, info: Info, *, there: bool) -> ConfidenceWriter | None:
+    """Takes how sure the model was; None where the masks do not have that beside them."""
+    return ConfidenceWriter(folder / "confidence.tif", info) if there else None
+
+
+def _closed(sure: ConfidenceWriter | None, made: Together) -> Path | None:
+    """The file that it wrote, or a note that nobody knows."""
+    if sure is None:
+        made.notes.append(_UNSURE)
+        return None
+    sure.close()
+    return sure.path
 
 
 def change(
@@ -174,7 +210,8 @@ def change(
     classes = ClassMap((*old.names, _UNLABELLED[0]), (*old.colours, _UNLABELLED[1]), len(old.names))
     steps = _Steps(progress, cancelled)
     with _folder(stem) as folder:
-        aligned = _aligned(new, old.info, folder / "after.tif", steps)
+        sure = _confidence_writer(folder, old.info, there=bool(old.confidence and new.confidence))
+        aligned = _aligned(new, old, folder / "after.tif", steps, sure)
         plain = folder / "change.tif"
         steps("Comparing the masks")
         areas = write_difference(plain, old.info, classes, student=aligned, teacher=old.path)
@@ -186,7 +223,7 @@ def change(
         made.files.append(target)
         pairs, legend = _pairs(old, aligned, folder / "pairs.tif", steps)
         shown = ClassColours(difference_names(classes), difference_colours(classes))
-        _polygons(made, pairs, stem, old.info, legend, settings, steps, shown)
+        _polygons(made, pairs, stem, old.info, legend, settings, steps, shown, confidence=_closed(sure, made))
         _areas(made, stem)
     return made
 
@@ -260,16 +297,24 @@ def _bounds(info: Info) -> tuple[float, float, float, float]:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def _strips(placed: Sequence[PlacedMask], info: Info) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Rows of all masks on one grid, from top to bottom; the first that holds data counts."""
+def _strips(placed: Sequence[PlacedMask], info: Info) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Rows of all masks on one grid, from top to bottom, and how sure each pixel is; the first with data counts."""
     with geo.calls("The masks cannot be put on one map."), ExitStack() as stack:
-        opened = [_warped(mask.path, info, stack) for mask in placed]
+        opened = [
+            (_warped(mask.path, info, stack), None if beside is None else _warped(beside, info, stack))
+            for mask in placed
+            for beside in [mask.confidence]
+        ]
         for y in range(0, info.height, _ROWS):
             window = Window(0, y, info.width, min(_ROWS, info.height - y))
-            found = np.full((window.height, info.width), NO_DATA, np.uint8)
-            for file in opened:
-                np.copyto(found, file.read(1, window=window), where=found == NO_DATA)
-            yield y, found
+            found, sure = (np.full((window.height, info.width), NO_DATA, np.uint8) for _ in range(2))
+            for file, beside in opened:
+                rows = file.read(1, window=window)
+                new = (found == NO_DATA) & (rows != NO_DATA)
+                np.copyto(found, rows, where=new)
+                if beside is not None and new.any():
+                    np.copyto(sure, beside.read(1, window=window), where=new)
+            yield y, found, sure
 
 
 def _warped(path: Path, info: Info, stack: ExitStack) -> WarpedVRT:
@@ -280,12 +325,20 @@ def _warped(path: Path, info: Info, stack: ExitStack) -> WarpedVRT:
     return stack.enter_context(WarpedVRT(source, **grid, **same))
 
 
-def _aligned(mask: PlacedMask, info: Info, target: Path, steps: _Steps) -> Path:
-    """A mask on the grid of another."""
+def _aligned(
+    mask: PlacedMask, other: PlacedMask, target: Path, steps: _Steps, sure: ConfidenceWriter | None = None
+) -> Path:
+    """A mask on the grid of another; `sure` takes how sure both are: as the less sure of them."""
+    info = other.info
     writer = MaskWriter(target, info, mask.names, mask.colours)
-    for y, rows in _strips([mask], info):
+    others = _strips([other], info) if sure is not None else None
+    for y, rows, steps_of in _strips([mask], info):
         steps("Laying one mask over the other", y, info.height)
         writer.write(y, rows)
+        if sure is not None and others is not None:
+            theirs = next(others)[2]
+            unknown = (steps_of == NO_DATA) | (theirs == NO_DATA)
+            sure.write_steps(y, np.where(unknown, NO_DATA, np.minimum(steps_of, theirs)).astype(np.uint8))
     writer.close()
     return target
 
@@ -333,12 +386,13 @@ def _write(
     legend: ClassColours,
     settings: PolygonSettings,
     steps: _Steps,
+    confidence: Path | None,
 ) -> None:
     target = stem.with_name(f"{stem.name}.tif")
     steps("Writing the GeoTIFF")
     to_cog(mask, target, legend.names)
     made.files.append(target)
-    _polygons(made, mask, stem, info, legend, settings, steps)
+    _polygons(made, mask, stem, info, legend, settings, steps, confidence=confidence)
     _areas(made, stem)
 
 
@@ -351,12 +405,14 @@ def _polygons(
     settings: PolygonSettings,
     steps: _Steps,
     of_mask: ClassColours | None = None,
+    *,
+    confidence: Path | None = None,
 ) -> None:
     """Polygons of `mask`, and the style of them and of STEM.tif, whose values `of_mask` names where they are others."""
     for ending, write in ((".gpkg", write_gpkg), (".geojson", write_geojson)):
         target = stem.with_name(stem.name + ending)
         steps(f"Drawing polygons ({ending[1:]})")
-        made.notes += write(mask, target, info, legend, settings)
+        made.notes += write(mask, target, info, legend, settings, confidence)
         made.files.append(target)
     style, text = stem.with_name(f"{stem.name}.qml"), qml(legend, of_mask)
     write_aside(style, partial(Path.write_text, data=text, encoding="utf-8"))

@@ -109,6 +109,7 @@ def test_every_file_that_is_asked_for_is_told_and_there(run: Run, model_path: Pa
     code, told, _ = run("predict", source, "--model", model_path, "--out", out, *flags)
     assert code == 0
     endings = (".png", ".tif", ".gpkg", ".geojson", "_probabilities.tif", "_areas.csv", "_difference.tif")
+    endings += ("_confidence.tif",)
     wanted = {f"a{ending}" for ending in (*endings, "_difference_areas.csv", ".qml")}
     assert {Path(line).name for line in told.splitlines()} == wanted
     side_cars = {"a.tif.aux.xml", "a_difference.tif.aux.xml"}

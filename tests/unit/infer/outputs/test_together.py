@@ -1,6 +1,7 @@
 """A mosaic of parts is the whole, and change between two masks adds up to the ground that they share."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from core.cli.main import main
 from core.errors import ConfigError, GeoError
 from core.imagery.geodesy import PixelAreas
 from core.imagery.limits import Info
-from core.infer.outputs.geotiff import MaskWriter, gdal, to_cog
+from core.infer.outputs.geotiff import CONFIDENCE, ConfidenceWriter, MaskWriter, gdal, to_cog
 from core.infer.outputs.mask_polygons import PolygonSettings
 from core.infer.outputs.together import change, mosaic, open_mask
 from core.infer.tiling import NO_DATA
@@ -110,6 +111,68 @@ def test_change_adds_up_and_names_what_became_of_what(tmp_path: Path) -> None:
     for name in ("Water → Road", "Land & wood → Road"):
         assert columns[4][columns[1] == name].sum() == pytest.approx(rows[name], abs=0.05)
     assert set(columns[2]) == {"#5a5a5a"}
+
+
+def sure_of(path: Path, steps: NDArray[np.uint8], info: Info) -> None:
+    """How sure the model was, beside the mask of that path."""
+    with gdal():
+        writer = ConfidenceWriter(path.with_suffix(".sure"), info)
+        writer.write_steps(0, steps)
+        writer.close()
+        to_cog(writer.path, path.with_name(path.stem + CONFIDENCE))
+
+
+def means_of(path: Path) -> tuple[NDArray[np.object_], NDArray[np.float64], NDArray[np.int32]]:
+    """Polygons of a layer in metres from its corner, their mean confidence, and their class."""
+    _, _, wkb, columns = pyogrio.raw.read(path, layer="classes")
+    return shapely.from_wkb(wkb), columns[6], columns[0]
+
+
+def test_polygons_of_a_mosaic_have_the_mean_confidence_of_the_masks_that_count(tmp_path: Path) -> None:
+    """Left half from the first mask, whose confidence is 200 of 254; right half from the second, which nobody kept."""
+    halves = np.zeros((20, 40), np.uint8)
+    halves[:, 20:] = 1
+    left = saved(tmp_path / "left.tif", halves[:, :30], info_of(20, 30))
+    steps = np.full((20, 30), 200, np.uint8)
+    steps[:10, :20] = 100
+    sure_of(left, steps, info_of(20, 30))
+    right = saved(tmp_path / "right.tif", np.full((20, 20), 2, np.uint8), info_of(20, 20, column=20))
+    made = mosaic([left, right], tmp_path / "both", settings=EXACT)
+    assert made.notes == []
+    _, means, classes = means_of(tmp_path / "both.gpkg")
+    found = {int(number): mean for number, mean in zip(classes, means, strict=True)}
+    assert found[0] == pytest.approx(150 / 254, abs=1e-4)
+    assert found[1] == pytest.approx(200 / 254, abs=1e-4)
+    assert np.isnan(found[2])
+    features = json.loads((tmp_path / "both.geojson").read_text())["features"]
+    told = {feature["properties"]["class"]: feature["properties"]["confidence"] for feature in features}
+    assert told == {0: pytest.approx(150 / 254, abs=1e-4), 1: pytest.approx(200 / 254, abs=1e-4), 2: None}
+    bare = mosaic([right, saved(tmp_path / "bare.tif", halves, info_of(20, 40))], tmp_path / "bare", settings=EXACT)
+    assert any("do not say how sure" in note for note in bare.notes)
+
+
+def test_a_change_is_as_sure_as_the_less_sure_of_its_dates(tmp_path: Path) -> None:
+    mask = np.zeros((20, 40), np.uint8)
+    later = mask.copy()
+    later[5:15, 5:15] = 1
+    before = saved(tmp_path / "before.tif", mask, info_of(20, 40))
+    after = saved(tmp_path / "after.tif", later[2:], info_of(18, 40, row=2))
+    sure_of(before, np.full((20, 40), 220, np.uint8), info_of(20, 40))
+    sure_of(after, np.where(later[2:] == 1, 127, 250).astype(np.uint8), info_of(18, 40, row=2))
+    change(before, after, tmp_path / "change", settings=EXACT)
+    _, means, _ = means_of(tmp_path / "change.gpkg")
+    assert means.tolist() == [pytest.approx(0.5, abs=1e-4)]
+
+
+def test_a_confidence_of_another_grid_counts_for_nothing_and_a_damaged_one_is_one_sentence(tmp_path: Path) -> None:
+    masks = [saved(tmp_path / f"{name}.tif", whole(), info_of(60, 90)) for name in ("a", "b")]
+    sure_of(masks[0], np.full((60, 80), 9, np.uint8), info_of(60, 80))
+    made = mosaic(masks, tmp_path / "both", settings=EXACT)
+    assert np.isnan(means_of(tmp_path / "both.gpkg")[1]).all()
+    assert any("do not say how sure" in note for note in made.notes)
+    (tmp_path / f"a{CONFIDENCE}").write_text("no picture")
+    with pytest.raises(GeoError, match=f"a{CONFIDENCE} cannot be read"):
+        mosaic(masks, tmp_path / "both", settings=EXACT)
 
 
 def test_nothing_changed_is_no_polygon(tmp_path: Path) -> None:

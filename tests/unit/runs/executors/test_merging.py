@@ -54,8 +54,11 @@ def test_the_zip_holds_every_file_and_each_step_is_told(job: dict[str, Any], tmp
     told: list[Progress] = []
     made = carry_out(job, tmp_path, on=told.append)
     with zipfile.ZipFile(job["target"]) as packed:
-        assert set(packed.namelist()) == {f"{what}{ending}" for ending in INSIDE}
-    assert made == {"bytes": Path(job["target"]).stat().st_size, "notes": []}
+        assert set(packed.namelist()) == {*(f"{what}{ending}" for ending in INSIDE), "notes.txt"}
+        notes = packed.read("notes.txt").decode().splitlines()
+    # Nothing beside these masks tells how sure the model was.
+    assert [note[:34] for note in notes] == ["The polygons do not say how sure t"]
+    assert made == {"bytes": Path(job["target"]).stat().st_size, "notes": notes}
     assert {"Opening the masks", "Drawing polygons (gpkg)", "Packing the files"} <= {now.doing for now in told}
     assert all(0 <= now.share <= 1 for now in told)
     assert {path.name for path in (tmp_path / "visitor").iterdir() if path.name.startswith(".")} == {".mosaic.zip"}
