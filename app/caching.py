@@ -326,9 +326,9 @@ def pace(teacher: Model, crop: int, device: str) -> estimates.Pace:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def teacher_pace(network: str, outputs: int, crop: int, device: str) -> estimates.TeacherPace:
-    """Timed steps of a fresh teacher, a key of `teachers.NETWORKS`, on this machine."""
-    return kept_estimates.teacher_pace(network, outputs, crop, device, before=_count_estimate)
+def teacher_pace(model: kept_estimates.ModelConfig, outputs: int, crop: int, device: str) -> estimates.TeacherPace:
+    """Timed steps of a fresh teacher on this machine."""
+    return kept_estimates.teacher_pace(model, outputs, crop, device, before=_count_estimate)
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=_KEYS)

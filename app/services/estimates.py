@@ -13,6 +13,7 @@ from typing import Any
 
 from core import paths
 from core.config import DistillConfig, ModelConfig, RunConfig
+from core.errors import ModelError
 from core.losses.catalogue import LOSSES, names
 
 _BASES = (4, 12)
@@ -21,6 +22,8 @@ _START_SECONDS = 12.0
 _CONSISTENCY = 4 / 3
 """Steps that consistency adds to each: a forward pass of the averaged copy, and a step on the strong view."""
 _LOSS_IMAGES, _LOSS_PIXELS = 8, 8 * 128**2
+MOST_TIMED = 100_000_000
+"""Parameters of a network whose training steps are timed: with gradients and averages they take 1.6 GB."""
 _FEWEST_TURNS, _MOST_TURNS, _TURNS_SECONDS = 4, 20, 4.0
 QUIET = 0.15
 """With less than this of the processors kept busy by others, an estimate is one time, and no range."""
@@ -84,11 +87,24 @@ class TeacherPace:
 
 
 def measure_teacher_pace(model: ModelConfig, *, outputs: int, crop: int, device: str) -> TeacherPace:
-    """The same for a teacher that is not trained yet, without fetching its weights. Raises `ModelError`."""
+    """The same for a teacher that is not trained yet, without fetching its weights.
+
+    Raises `ModelError` where it cannot be built, or is too large to be trained in this process.
+    """
+    import torch
+
     from core.device import choose
-    from core.models import build_model, without_pretraining
+    from core.models import build_model, count_parameters, without_pretraining
 
     fresh = without_pretraining(model)
+    # Without memory for its weights: a person may name any encoder.
+    with torch.device("meta"):
+        parameters = count_parameters(build_model(fresh, outputs=outputs))
+    if parameters > MOST_TIMED:
+        raise ModelError(
+            f"How long it takes is not known before: the network has {parameters / 1e6:,.0f} million parameters, and "
+            f"at most {MOST_TIMED // 1_000_000} million are timed here."
+        )
     step = _training_step(fresh, outputs, crop, device)
     built = build_model(fresh, outputs=outputs).to(choose(device)).eval()
     return TeacherPace(step, _pace(built, outputs, crop, device))

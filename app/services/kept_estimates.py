@@ -14,11 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.services import artifacts, estimates, teachers
+from app.services import artifacts, estimates
 from app.services.artifacts import Model
 from app.services.estimates import Pace, TeacherPace
 from core import paths
 from core.benchmark import machine
+from core.config import ModelConfig as ModelConfig
 from core.errors import DiskFullError
 from core.files import write_aside
 from core.losses.catalogue import LOSSES
@@ -59,10 +60,15 @@ def loss_seconds(teacher: Model, crop: int, device: str, *, before: Callable[[],
     return _kept(asked, lambda: estimates.measure_losses(teacher=teacher.name, crop=crop, device=device), read, before)
 
 
-def teacher_pace(network: str, outputs: int, crop: int, device: str, *, before: Callable[[], None]) -> TeacherPace:
-    """Seconds of a fresh teacher, a key of `teachers.NETWORKS` (`estimates.measure_teacher_pace`). As `pace`."""
-    model = teachers.NETWORKS[network][1]
-    asked = {"teacher pace": asdict(model), "outputs": outputs, "crop": crop, "device": device}
+def teacher_pace(
+    model: ModelConfig, outputs: int, crop: int, device: str, *, before: Callable[[], None]
+) -> TeacherPace:
+    """Seconds of a fresh teacher (`estimates.measure_teacher_pace`), whatever weights it begins with. As `pace`.
+
+    Raises `ModelError` besides.
+    """
+    network = {**asdict(model), "arguments": {**model.arguments, "weights": None}}
+    asked = {"teacher pace": network, "outputs": outputs, "crop": crop, "device": device}
     return _kept(
         asked,
         lambda: estimates.measure_teacher_pace(model, outputs=outputs, crop=crop, device=device),

@@ -135,11 +135,6 @@ def student_of(request: TeacherRequest, teacher: RunConfig, run_id: str) -> RunC
     )
 
 
-def network_of(config: RunConfig) -> str | None:
-    """The key of `NETWORKS` whose network a run trains; None for one on an encoder of a person's own."""
-    return next((name for name, (_, network) in NETWORKS.items() if network == config.model), None)
-
-
 def seconds_in_all(
     request: TeacherRequest, found: TeacherPace, *, student_macs: int, crops: int, val_megapixels: float
 ) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from app.services import artifacts, estimates, kept_estimates
+from app.services import artifacts, estimates, kept_estimates, teachers
 from core import paths
 from core.benchmark import machine
 from core.errors import RunStateError
@@ -52,7 +52,7 @@ def ask_all(teacher: artifacts.Model = TEACHER, crop: int = 128) -> tuple[object
     return (
         kept_estimates.pace(teacher, crop, "auto", before=allow),
         kept_estimates.loss_seconds(teacher, crop, "auto", before=allow),
-        kept_estimates.teacher_pace("fresh", 5, crop, "auto", before=allow),
+        kept_estimates.teacher_pace(teachers.NETWORKS["fresh"][1], 5, crop, "auto", before=allow),
     )
 
 
@@ -72,6 +72,16 @@ def test_another_teacher_crop_machine_or_library_is_timed_anew(timed: Timed, mon
         monkeypatch.setattr(machine, "facts", lambda facts=facts: facts)
         kept_estimates.pace(TEACHER, 128, "auto", before=allow)
     assert timed.what == ["pace"] * 6
+
+
+def test_a_teacher_on_an_encoder_is_timed_once_whatever_file_its_weights_come_from(timed: Timed) -> None:
+    for encoder, weights in (
+        ("resnet18", "a.safetensors"),
+        ("resnet18", "b.safetensors"),
+        ("resnet34", "a.safetensors"),
+    ):
+        kept_estimates.teacher_pace(teachers.on_encoder(encoder, weights), 5, 128, "auto", before=allow)
+    assert timed.what == ["teacher"] * 2
 
 
 def test_what_was_timed_beside_others_is_not_kept(timed: Timed) -> None:

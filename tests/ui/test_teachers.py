@@ -12,7 +12,7 @@ from app.services import access, estimates, launch, runs, teachers, waiting_runs
 from app.services.stores import open_store
 from core import paths
 from core.config import DataConfig, RunConfig
-from core.errors import DatasetNotFoundError
+from core.errors import DatasetNotFoundError, ModelError
 from core.runs import checks
 from tests.ui.conftest import ANYBODY, World, held, words
 from tests.ui.test_runs import WORKER, finish, work
@@ -65,13 +65,24 @@ def test_a_fresh_teacher_is_timed_as_what_it_is() -> None:
     assert all(each.step > each.pace.teacher > 0 for each in found.values())
     assert found["fresh"].step > 2 * found["small"].step
     config = replace(teachers.USUAL, data=DataConfig("plots"))
-    assert [teachers.network_of(replace(config, model=each)) for _, each in teachers.NETWORKS.values()] == list(
-        teachers.NETWORKS
-    )
     times = [
         estimates.teacher_seconds(config, found[name], views=64, val_megapixels=1.0) for name in ("small", "fresh")
     ]
     assert times == sorted(times)
+
+
+def test_an_encoder_of_ones_own_is_timed_without_its_file_and_one_too_large_is_not() -> None:
+    def timed(encoder: str) -> estimates.TeacherPace:
+        return estimates.measure_teacher_pace(
+            teachers.on_encoder(encoder, "none.safetensors"), outputs=4, crop=32, device="cpu"
+        )
+
+    found = timed("mobilenetv3_small_050")
+    assert found.step > found.pace.teacher > 0
+    with pytest.raises(ModelError, match="856 million parameters"):
+        timed("convnext_xxlarge")
+    with pytest.raises(ModelError, match="tu-no_such_net"):
+        timed("no_such_net")
 
 
 def test_what_is_doubtful_about_a_teacher_is_said_and_does_not_stop_it(
@@ -156,9 +167,10 @@ def test_an_encoder_begins_with_a_file_below_the_opened_folder_and_no_other(view
     paths.home().mkdir(parents=True, exist_ok=True)
     (paths.home() / access.FILE).write_text(f"images = {json.dumps(str(root))}\n")
     page = view("distill", goal="teacher", dataset="plots", network="encoder", encoder="resnet18",
-                encoder_weights="r.safetensors")  # fmt: skip
+                encoder_weights="r.safetensors", then_student="false")  # fmt: skip
     assert not page.exception
     assert not page.error
+    assert page.metric[0].label == "Estimated time"
     usual = replace(teachers.USUAL, data=DataConfig("plots"))
     asked = teachers.to_config(
         teachers.TeacherRequest(replace(usual, model=teachers.on_encoder("resnet18", "r.safetensors")))

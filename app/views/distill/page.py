@@ -90,10 +90,7 @@ def _teacher_estimate(request: teachers.TeacherRequest) -> str:
     config = teachers.to_config(request)
     data = caching.split_summary(asdict(config.data))
     outputs = len(datasets.class_names(config.data.dataset, owner()))
-    network = teachers.network_of(config)
-    if network is None:
-        return "How long it takes is not estimated for an encoder of your own."
-    found = caching.teacher_pace(network, outputs, config.data.crop, config.train.device)
+    found = caching.teacher_pace(config.model, outputs, config.data.crop, config.train.device)
     macs = 0 if request.student is None else caching.student_size(request.student, outputs).macs_256
     seconds = teachers.seconds_in_all(
         request, found, student_macs=macs, crops=data["crops"], val_megapixels=data["val_megapixels"]
