@@ -42,7 +42,7 @@ class Combination:
 
 def placed(found: Sequence[dict[str, Any]]) -> list[int]:
     """Which of the results know where they lie."""
-    from core.infer.outputs.together import open_mask
+    from core.infer.outputs.placed_masks import open_mask
 
     there = []
     for at, result in enumerate(found):

@@ -1,13 +1,11 @@
 """Masks of several pictures together: a mosaic of places beside each other, and what changed between two dates.
 
-Both take GeoTIFFs that `core.infer.outputs.geotiff` wrote, and read them in strips. The grid is that of the first mask:
-its own pixels stay what they are, those of others are taken by their nearest.
+Both take GeoTIFFs that `core.infer.outputs.geotiff` wrote, on one grid (`core.infer.outputs.placed_masks`).
 """
 
-import math
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,57 +14,28 @@ import numpy as np
 import rasterio
 import rasterio.warp
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
-from rasterio.transform import Affine
-from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from core import geo
-from core.classes import MOST_CLASSES, ClassMap, Colour
-from core.errors import ConfigError, GeoError
+from core.classes import ClassMap, Colour
+from core.errors import ConfigError
 from core.events import Cancelled, CancelledError, OnProgress, Progress
 from core.files import write_aside
-from core.imagery.geodesy import metres_per_pixel
-from core.imagery.limits import Info, Limits, Transform
+from core.imagery.limits import Info, Limits
 from core.infer.outputs.areas import Area, AreaCounter, to_csv
 from core.infer.outputs.difference import difference_colours, difference_names, write_difference
 from core.infer.outputs.geotiff import CONFIDENCE, ConfidenceWriter, MaskWriter, gdal, to_cog
 from core.infer.outputs.mask_polygons import PolygonSettings
+from core.infer.outputs.placed_masks import ROWS, PlacedMask, check_size, common_grid, open_mask, strips
 from core.infer.outputs.qgis_style import ClassColours, qml
 from core.infer.outputs.vectors import write_geojson, write_gpkg
 from core.infer.tiling import NO_DATA
 
-_ROWS = 512
 _UNSURE = (
     "The polygons do not say how sure the model was: segment the pictures with polygons or a report, which keep that "
     f"(STEM{CONFIDENCE})."
 )
 _UNLABELLED: tuple[str, Colour] = ("no class", (0, 0, 0))
-
-
-@dataclass(frozen=True)
-class PlacedMask:
-    """A mask on disk that knows its place, and its classes by index."""
-
-    path: Path
-    info: Info
-    names: tuple[str, ...]
-    colours: tuple[Colour, ...]
-
-    @property
-    def confidence(self) -> Path | None:
-        """The file beside it that says how sure the model was, of the same grid; None where there is none."""
-        beside = self.path.with_name(self.path.stem + CONFIDENCE)
-        if not beside.is_file():
-            return None
-        unreadable = geo.calls(f"{beside.name} cannot be read as a GeoTIFF: delete it, or segment the picture again.")
-        with unreadable, gdal(), rasterio.open(beside, driver="GTiff") as file:
-            same = (file.width, file.height, tuple(file.transform)[:6]) == (
-                self.info.width,
-                self.info.height,
-                self.info.transform,
-            )
-            return beside if same and file.count == 1 and file.dtypes[0] == "uint8" else None
 
 
 @dataclass(frozen=True)
@@ -91,25 +60,6 @@ class Together:
     files: list[Path] = field(default_factory=list)
     areas: list[Area] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-
-def open_mask(path: Path) -> PlacedMask:
-    """Read what a mask says of itself. Raises `GeoError` where it is none of ours, or does not say where it lies."""
-    unreadable = geo.calls(f"{path.name} cannot be read as a GeoTIFF: give masks that predict --tif wrote.")
-    with unreadable, gdal(), rasterio.open(path, driver="GTiff") as file:
-        tags, size, place = file.tags(1), (file.width, file.height), file.transform
-        crs = None if file.crs is None else file.crs.to_wkt()
-        ours = file.count == 1 and file.dtypes[0] == "uint8" and "CLASS_0" in tags
-        table = file.colormap(1) if ours else {}
-    if not ours:
-        raise GeoError(f"{path.name} is no mask with class names: give masks that predict --tif wrote.")
-    count = next(index for index in range(MOST_CLASSES + 1) if f"CLASS_{index}" not in tags)
-    names = tuple(tags[f"CLASS_{index}"] for index in range(count))
-    colours = tuple(tuple(table[index][:3]) for index in range(count))
-    if crs is None or place.is_identity:
-        raise GeoError(f"{path.name} does not say where it lies, so it cannot be put beside others.")
-    info = Info("TIFF", *size, crs=crs, transform=tuple(place)[:6])
-    return PlacedMask(path, info, names, colours)
 
 
 def mosaic(
@@ -143,13 +93,13 @@ def mosaic(
         DiskFullError: There is no space left.
     """
     placed = _alike(masks, colours)
-    info = _common_grid(placed, most)
+    info = common_grid(placed, most)
     first, steps = placed[0], _Steps(progress, cancelled)
     with _folder(stem) as folder:
         writer = MaskWriter(folder / "mosaic.tif", info, first.names, first.colours)
         counter = AreaCounter(info, first.names)
         sure = _confidence_writer(folder, info, there=any(mask.confidence for mask in placed))
-        for y, mask, steps_of in _strips(placed, info):
+        for y, mask, steps_of in strips(placed, info):
             steps("Putting the masks together", y, info.height)
             writer.write(y, mask)
             counter.add(y, mask)
@@ -206,7 +156,7 @@ def change(
         DiskFullError: There is no space left.
     """
     old, new = _alike([before, after], colours)
-    _check_size(old.info, most)
+    check_size(old.info, most)
     classes = ClassMap((*old.names, _UNLABELLED[0]), (*old.colours, _UNLABELLED[1]), len(old.names))
     steps = _Steps(progress, cancelled)
     with _folder(stem) as folder:
@@ -256,83 +206,14 @@ def _folder(stem: Path) -> Iterator[Path]:
                 stem.with_name(stem.name + ending).unlink(missing_ok=True)
 
 
-@geo.calls("The masks cannot be put on one map: their coordinate systems do not go together.")
-def _common_grid(placed: Sequence[PlacedMask], most: int) -> Info:
-    """The grid of the first mask, wide enough for all of them."""
-    first = placed[0].info
-    assert first.transform is not None
-    a, b, c, d, e, f = first.transform
-    if b or d:
-        side = math.sqrt(abs(a * e - b * d))
-        a, b, d, e = side, 0.0, 0.0, -side
-    boxes = [
-        rasterio.warp.transform_bounds(mask.info.crs, first.crs, *_bounds(mask.info), densify_pts=21) for mask in placed
-    ]
-    corners = np.array([(x, y) for west, south, east, north in boxes for x, y in ((west, south), (east, north))])
-    if not np.isfinite(corners).all():
-        raise ConfigError("One of the masks lies on no place of the map of the first: leave it out.")
-    # Counted in pixels of the first, whose own grid is kept; a thousandth of a pixel is rounding.
-    columns, rows = (corners[:, 0] - c) / a, (corners[:, 1] - f) / e
-    left, top = math.floor(columns.min() + 1e-3), math.floor(rows.min() + 1e-3)
-    width, height = math.ceil(columns.max() - 1e-3) - left, math.ceil(rows.max() - 1e-3) - top
-    place: Transform = (a, 0.0, c + left * a, 0.0, e, f + top * e)
-    info = Info("TIFF", width, height, crs=first.crs, transform=place)
-    _check_size(info, most)
-    return Info("TIFF", width, height, crs=first.crs, transform=place, metres_per_pixel=metres_per_pixel(info))
-
-
-def _check_size(info: Info, most: int) -> None:
-    if info.pixels > most:
-        raise ConfigError(
-            f"Together they would have {info.width:,} × {info.height:,} pixels; at most {most / 1e6:,.0f} megapixels "
-            "are made. Choose masks that lie closer to each other."
-        )
-
-
-def _bounds(info: Info) -> tuple[float, float, float, float]:
-    assert info.transform is not None
-    a, b, c, d, e, f = info.transform
-    corners = [(0, 0), (info.width, 0), (0, info.height), (info.width, info.height)]
-    xs, ys = [a * x + b * y + c for x, y in corners], [d * x + e * y + f for x, y in corners]
-    return min(xs), min(ys), max(xs), max(ys)
-
-
-def _strips(placed: Sequence[PlacedMask], info: Info) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Rows of all masks on one grid, from top to bottom, and how sure each pixel is; the first with data counts."""
-    with geo.calls("The masks cannot be put on one map."), ExitStack() as stack:
-        opened = [
-            (_warped(mask.path, info, stack), None if beside is None else _warped(beside, info, stack))
-            for mask in placed
-            for beside in [mask.confidence]
-        ]
-        for y in range(0, info.height, _ROWS):
-            window = Window(0, y, info.width, min(_ROWS, info.height - y))
-            found, sure = (np.full((window.height, info.width), NO_DATA, np.uint8) for _ in range(2))
-            for file, beside in opened:
-                rows = file.read(1, window=window)
-                new = (found == NO_DATA) & (rows != NO_DATA)
-                np.copyto(found, rows, where=new)
-                if beside is not None and new.any():
-                    np.copyto(sure, beside.read(1, window=window), where=new)
-            yield y, found, sure
-
-
-def _warped(path: Path, info: Info, stack: ExitStack) -> WarpedVRT:
-    assert info.transform is not None
-    source = stack.enter_context(rasterio.open(path, driver="GTiff"))
-    grid = {"crs": info.crs, "transform": Affine(*info.transform), "width": info.width, "height": info.height}
-    same = {"resampling": Resampling.nearest, "src_nodata": NO_DATA, "nodata": NO_DATA}
-    return stack.enter_context(WarpedVRT(source, **grid, **same))
-
-
 def _aligned(
-    mask: PlacedMask, other: PlacedMask, target: Path, steps: _Steps, sure: ConfidenceWriter | None = None
+    mask: PlacedMask, base: PlacedMask, target: Path, steps: _Steps, sure: ConfidenceWriter | None = None
 ) -> Path:
     """A mask on the grid of another; `sure` takes how sure both are: as the less sure of them."""
-    info = other.info
+    info = base.info
     writer = MaskWriter(target, info, mask.names, mask.colours)
-    others = _strips([other], info) if sure is not None else None
-    for y, rows, steps_of in _strips([mask], info):
+    others = strips([base], info) if sure is not None else None
+    for y, rows, steps_of in strips([mask], info):
         steps("Laying one mask over the other", y, info.height)
         writer.write(y, rows)
         if sure is not None and others is not None:
@@ -373,8 +254,8 @@ def _codes(before: NDArray[np.uint8], now: NDArray[np.uint8], count: int) -> NDA
 
 def _both(old: PlacedMask, after: Path) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]]:
     with geo.calls("The masks cannot be compared."), rasterio.open(old.path) as one, rasterio.open(after) as other:
-        for y in range(0, old.info.height, _ROWS):
-            window = Window(0, y, old.info.width, min(_ROWS, old.info.height - y))
+        for y in range(0, old.info.height, ROWS):
+            window = Window(0, y, old.info.width, min(ROWS, old.info.height - y))
             yield y, one.read(1, window=window), other.read(1, window=window)
 
 

@@ -17,7 +17,8 @@ from core.imagery.geodesy import PixelAreas
 from core.imagery.limits import Info
 from core.infer.outputs.geotiff import CONFIDENCE, ConfidenceWriter, MaskWriter, gdal, to_cog
 from core.infer.outputs.mask_polygons import PolygonSettings
-from core.infer.outputs.together import change, mosaic, open_mask
+from core.infer.outputs.placed_masks import open_mask
+from core.infer.outputs.together import change, mosaic
 from core.infer.tiling import NO_DATA
 
 NAMES, COLOURS = ("Water", "Land & wood", "Road"), ((0, 0, 200), (0, 160, 0), (90, 90, 90))
@@ -153,12 +154,12 @@ def test_polygons_of_a_mosaic_have_the_mean_confidence_of_the_masks_that_count(t
 
 def test_a_change_is_as_sure_as_the_less_sure_of_its_dates(tmp_path: Path) -> None:
     mask = np.zeros((20, 40), np.uint8)
-    later = mask.copy()
-    later[5:15, 5:15] = 1
+    second_date = mask.copy()
+    second_date[5:15, 5:15] = 1
     before = saved(tmp_path / "before.tif", mask, info_of(20, 40))
-    after = saved(tmp_path / "after.tif", later[2:], info_of(18, 40, row=2))
+    after = saved(tmp_path / "after.tif", second_date[2:], info_of(18, 40, row=2))
     sure_of(before, np.full((20, 40), 220, np.uint8), info_of(20, 40))
-    sure_of(after, np.where(later[2:] == 1, 127, 250).astype(np.uint8), info_of(18, 40, row=2))
+    sure_of(after, np.where(second_date[2:] == 1, 127, 250).astype(np.uint8), info_of(18, 40, row=2))
     change(before, after, tmp_path / "change", settings=EXACT)
     _, means, _ = means_of(tmp_path / "change.gpkg")
     assert means.tolist() == [pytest.approx(0.5, abs=1e-4)]
