@@ -18,6 +18,7 @@ from core.data.readers import (
     own_dataset,
     panoptic,
     polygons,
+    rle_table,
     supervisely,
     via,
     voc,
@@ -29,7 +30,8 @@ from core.data.readers.tree import Tree, read_text
 from core.errors import DataError
 
 READERS: tuple[ModuleType, ...] = (
-    own_dataset, panoptic, coco, label_studio, labelme, supervisely, via, xview2, yolo, voc, polygons, image_masks,
+    own_dataset, panoptic, coco, label_studio, labelme, supervisely, via, xview2, yolo, voc, rle_table, polygons,
+    image_masks,
 )  # fmt: skip
 """In the order in which they are asked; the last one knows every folder with pictures."""
 _MOST_DESCRIBED = 20

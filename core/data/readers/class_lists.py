@@ -17,6 +17,7 @@ _NAMES = re.compile(
     re.IGNORECASE,
 )
 _HEX = re.compile(r"^(?:#|0x)([0-9a-f]{6})(?:[0-9a-f]{2})?$", re.IGNORECASE)
+_PLAIN_HEX = re.compile(r"^[0-9a-f]{6}$", re.IGNORECASE)
 _TITLE = ("name", "title", "label", "class", "category", "class_name", "class_names", "label_name", "value")
 _VALUE = (
     "id",
@@ -139,7 +140,8 @@ def _number(item: Mapping[Any, Any]) -> int | None:
 
 
 def _colour(item: Mapping[Any, Any]) -> Colour | None:
-    found = next((colour for key in _COLOUR if (colour := parse_colour(item.get(key)))), None)
+    told = [f"#{value}" if _PLAIN_HEX.match(str(value)) else value for key in _COLOUR if (value := item.get(key))]
+    found = next((colour for value in told if (colour := parse_colour(value))), None)
     letters = next((keys for keys in (("r", "g", "b"), ("red", "green", "blue")) if set(keys) <= set(item)), None)
     return found or (parse_colour([item[key] for key in letters]) if letters else None)
 

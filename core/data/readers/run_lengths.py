@@ -35,6 +35,34 @@ def coco_mask(counts: str | Sequence[Any], height: int, width: int) -> NDArray[n
     return np.ascontiguousarray(flat.reshape(width, height).T)
 
 
+def pairs_mask(text: str, height: int, width: int) -> NDArray[np.bool_]:
+    """The mask in pairs of a first pixel, from 1, and a length, which run down the columns.
+
+    Args:
+        text: The numbers, with spaces between them.
+        height: H, in pixels.
+        width: W, in pixels.
+
+    Returns:
+        Boolean (H, W).
+
+    Raises:
+        DataError: They are no pairs of numbers, or reach beyond the picture.
+    """
+    _check_size(height, width)
+    try:
+        pairs = np.array(text.split(), np.int64).reshape(-1, 2)
+    except (ValueError, OverflowError) as error:
+        raise DataError(_DAMAGED) from error
+    ends = pairs.sum(axis=1) - 1
+    if (pairs < 1).any() or (ends > height * width).any():
+        raise DataError(_DAMAGED)
+    steps = np.zeros(height * width + 1, np.int32)
+    np.add.at(steps, pairs[:, 0] - 1, 1)
+    np.add.at(steps, ends, -1)
+    return np.ascontiguousarray((steps[:-1].cumsum() > 0).reshape(width, height).T)
+
+
 def brush_mask(packed: Sequence[Any], height: int, width: int) -> NDArray[np.bool_]:
     """The mask of a `rle` of Label Studio: RGBA bytes of which the alpha is the mask.
 

@@ -9,7 +9,7 @@ from core.data.readers.tree import Tree
 from core.data.readers.words import MASK_WORDS, inner_key
 
 _CUT = re.compile(r"[ _.-]+")
-_PLAIN = frozenset(("geojson", "json", "vector", "vectors", "polygon", "polygons", "shp", "shapes", "outlines"))
+_PLAIN = frozenset(("geojson", "geo", "json", "vector", "vectors", "polygon", "polygons", "shp", "shapes", "outlines"))
 _UNNAMED = "Object"
 
 

@@ -24,9 +24,13 @@ HEIGHT_WORDS = frozenset((
     "dsm", "ndsm", "dem", "dtm", "chm", "elev", "elevs", "elevation", "elevations", "height", "heights", "heightmap",
     "agl", "rgealti", "lidar", "disparity",
 ))  # fmt: skip
-_FEW_BANDS, _MANY_BANDS = ("irrg", "nirrg", "cir"), ("rgbir", "rgbn", "rgbnir", "nirrgb", "mul", "ms", "mss", "psms")
+_FEW_BANDS, _MANY_BANDS = (
+    ("irrg", "nirrg", "cir"),
+    ("rgbir", "rgbn", "rgbnir", "nirrgb", "mul", "ms", "mss", "psms", "8band"),
+)
 VIEW_WORDS = frozenset((
-    "rgb", "rgbs", *_FEW_BANDS, *_MANY_BANDS, "multispectral", "pan", "pansharpen", "pansharpened", "ps", "psrgb",
+    "rgb", "rgbs", "3band",
+    *_FEW_BANDS, *_MANY_BANDS, "multispectral", "pan", "pansharpen", "pansharpened", "ps", "psrgb",
     "nir", "ir", "infrared", "swir", "thermal", "tir", "sar", "vv", "vh", "ndvi",
 ))  # fmt: skip
 """Of one picture in other bands."""
@@ -74,7 +78,7 @@ def view_of(*names: str) -> frozenset[str]:
 
 def view_rank(view: frozenset[str]) -> int:
     """How well a view stands for its picture, best first: colours, no word, other three bands, more bands, the rest."""
-    if view & {"rgb", "rgbs", "psrgb"}:
+    if view & {"rgb", "rgbs", "psrgb", "3band"}:
         return 0
     if not view:
         return 1

@@ -71,3 +71,13 @@ def stored_mask(path: Path) -> Pixels:
     assert values.dtype == np.uint8
     assert values.ndim == 2
     return values
+
+
+def in_order(taken: Imported, names: list[str], masks: dict[str, Pixels]) -> None:
+    """The classes by name, and each mask as it was given, by places in `names`."""
+    assert sorted(taken.names) == sorted(names)
+    table = np.array([*(taken.names.index(name) for name in names)], np.uint8)
+    for stem, given in masks.items():
+        found = taken.masks[stem]
+        assert found is not None
+        assert np.array_equal(found, table[given])

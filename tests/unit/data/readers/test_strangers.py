@@ -12,28 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import paths
 from core.data.readers.source import Asked
 from core.errors import DataError
 from tests.unit.banded import write_bands
-from tests.unit.data.readers.brought import Imported, Pixels, photo, save, take, truth
-
-
-@pytest.fixture
-def source() -> Path:
-    found = paths.home() / "in"
-    found.mkdir(parents=True)
-    return found
-
-
-def in_order(taken: Imported, names: list[str], masks: dict[str, Pixels]) -> None:
-    """The classes by name, and each mask as it was given, by places in `names`."""
-    assert sorted(taken.names) == sorted(names)
-    table = np.array([*(taken.names.index(name) for name in names)], np.uint8)
-    for stem, given in masks.items():
-        found = taken.masks[stem]
-        assert found is not None
-        assert np.array_equal(found, table[given])
+from tests.unit.data.readers.brought import Pixels, in_order, photo, save, take, truth
 
 
 def test_roboflow_semantic_segmentation(source: Path) -> None:
@@ -196,120 +178,6 @@ def test_what_is_not_read_is_named(source: Path) -> None:
     assert any("Files such as export.ndjson are not read as labels" in note for note in notes)
 
 
-def test_two_classes_are_named_by_number_or_by_how_bright_they_are_not_by_their_order(source: Path) -> None:
-    """DeepGlobe's roads: the list names white first."""
-    for at in range(3):
-        save(source / "train" / f"10003{at}_sat.jpg", photo(at))
-        save(source / "train" / f"10003{at}_mask.png", np.dstack([truth(at, 2) * np.uint8(255)] * 3))
-    (source / "class_dict.csv").write_text("name,r,g,b\nroad,255,255,255\nbackground,0,0,0\n")
-    masks = {f"10003{at}_sat": truth(at, 2) for at in range(3)}
-    in_order(take(source, blocks=False), ["background", "road"], masks)
-    (source / "class_dict.csv").write_text("name,r,g,b\nhill,9,9,9\nroad,255,255,255\nlake,0,0,200\nfield,0,0,0\n")
-    in_order(take(source, "longer", blocks=False), ["field", "road"], masks)
-
-
-def test_greys_are_named_by_a_list_of_colours(source: Path) -> None:
-    for at in range(3):
-        save(source / "images" / f"{at}.png", photo(at))
-        save(source / "masks" / f"{at}.png", np.dstack([truth(at, 3) * np.uint8(90)] * 3))
-    (source / "class_dict.csv").write_text("name,r,g,b\nmeadow,180,180,180\nstream,0,0,0\nrock,90,90,90\n")
-    in_order(take(source), ["stream", "rock", "meadow"], {str(at): truth(at, 3) for at in range(3)})
-
-
-@pytest.mark.parametrize("ignored", [False, True])
-def test_folders_of_several_kinds_of_masks_are_no_classes(source: Path, ignored: bool) -> None:
-    """PhenoBench: numbers of classes, of plants and of leaves, in folders that no word tells apart."""
-    masks = {}
-    for at, part in enumerate(("train", "train", "val")):
-        masks[f"p{at}"] = truth(at, 5)
-        stored = np.where(truth(at, 5) == 4, 255, truth(at, 5)) if ignored else truth(at, 5)
-        save(source / part / "images" / f"p{at}.png", photo(at))
-        save(source / part / "plant_visibility" / f"p{at}.png", truth(at + 5, 5))
-        save(source / part / "semantics" / f"p{at}.png", stored.astype(np.uint8))
-        save(source / part / "leaf_instances" / f"p{at}.png", truth(at, 12).astype(np.uint16))
-    taken = take(source)
-    assert taken.names == [f"Class {at}" for at in range(4 if ignored else 5)]
-    for stem, mask in masks.items():
-        assert np.array_equal(taken.masks[stem], np.where(mask == 4, 255, mask) if ignored else mask)
-    assert any("semantics" in note and "are taken" in note for note in taken.survey.to_json()["notes"])
-
-
-def test_masks_of_a_class_each_may_hold_any_number_for_it(source: Path) -> None:
-    for at in range(3):
-        save(source / "images" / f"a{at}.png", photo(at))
-        for number, name in enumerate(("road", "roof"), 1):
-            save(source / "masks" / f"a{at}_{name}.png", np.where(truth(at, 3) == number, 38, 0).astype(np.uint8))
-    in_order(take(source), ["Background", "road", "roof"], {f"a{at}": truth(at, 3) for at in range(3)})
-
-
-PLAIN = {
-    "red": (255, 0, 0), "green": (0, 255, 0), "cyan": (0, 255, 255), "yellow": (255, 255, 0), "blue": (0, 0, 255),
-    "white": (255, 255, 255), "black": (0, 0, 0),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("colours", "names"),
-    [
-        (("red", "green", "cyan", "yellow", "blue"), ["Built-up", "Farmland", "Forest", "Meadow", "Water"]),
-        (("white", "blue", "cyan", "green"), ["Impervious surface", "Building", "Low vegetation", "Tree"]),
-        (("white", "red", "blue"), ["Colour #FFFFFF", "Colour #FF0000", "Colour #0000FF"]),
-    ],
-)
-def test_plain_colours_are_those_of_a_known_table_where_most_of_it_is_there(
-    source: Path, colours: tuple[str, ...], names: list[str]
-) -> None:
-    """Gaofen has the colours of ISPRS but for white; three plain colours are anybody's."""
-    table, masks = np.array([PLAIN[name] for name in colours], np.uint8), {}
-    for at in range(3):
-        masks[f"a{at}"] = truth(at, len(colours))
-        save(source / "images" / f"a{at}.tif", photo(at))
-        save(source / "labels" / f"a{at}_label.tif", table[masks[f"a{at}"]])
-    in_order(take(source), names, masks)
-
-
-def test_words_of_folders_that_hold_everything_tell_nothing(source: Path) -> None:
-    """UAVid: `official_release_image` lies above images, colours and numbers."""
-    for at in range(3):
-        top = source / "uavid_v1.5_official_release_image" / "uavid_train" / f"seq{at}"
-        save(top / "Images" / "000000.png", photo(at))
-        save(top / "Labels" / "000000.png", np.eye(3, dtype=np.uint8)[truth(at, 3)] * np.uint8(200))
-        save(top / "TrainId" / "000000.png", truth(at, 3))
-    names = [f"Class {at}" for at in range(3)]
-    in_order(take(source, blocks=False), names, {f"seq{at}_000000": truth(at, 3) for at in range(3)})
-
-
-def test_a_word_that_all_names_begin_with_tells_nothing(source: Path) -> None:
-    for at in range(3):
-        save(source / f"img ({at}).jpg", photo(at))
-        save(source / f"img ({at})_L.png", truth(at, 3))
-    in_order(take(source), [f"Class {at}" for at in range(3)], {f"img ({at})": truth(at, 3) for at in range(3)})
-
-
-def test_labelled_and_unlabelled_parts_are_no_masks(source: Path) -> None:
-    """MiniFrance: pictures and masks below `labeled_train`."""
-    for at in range(3):
-        save(source / "labeled_train" / "Nice" / "BDORTHO" / f"t{at}.tif", photo(at))
-        save(source / "labeled_train" / "Nice" / "UrbanAtlas" / f"t{at}_UA.tif", truth(at, 3))
-    save(source / "unlabeled_train" / "Brest" / "BDORTHO" / "b.tif", photo(9))
-    taken = take(source)
-    in_order(taken, [f"Class {at}" for at in range(3)], {f"t{at}": truth(at, 3) for at in range(3)})
-    assert taken.masks["b"] is None
-
-
-def test_pictures_of_two_dates_with_one_mask_are_told(source: Path) -> None:
-    for at in range(3):
-        for folder, number in (("Image1", at), ("Image2", at + 50)):
-            save(source / folder / f"{at}.png", photo(number))
-        for folder in ("label", "label1", "label2"):
-            save(source / folder / f"{at}.png", truth(at, 2) * np.uint8(255))
-    taken = take(source)
-    assert len(taken.masks) == 3
-    assert taken.names == ["Background", "Foreground"]
-    notes = taken.survey.to_json()["notes"]
-    assert any(note.startswith("3 files (Image2) have the masks of Image1 as well") for note in notes)
-
-
 def _damage(stem: str, *, after: bool) -> dict[str, Any]:
     features = []
     for kind, (top, left, bottom, right) in (("destroyed", (8, 10, 28, 40)), ("no-damage", (5, 42, 20, 60))):
@@ -372,3 +240,70 @@ def test_what_has_to_be_changed_first_is_said(source: Path, ending: str, told: s
         (source / f"a{at}.{ending}").write_bytes(b"BM" + bytes(60))
     with pytest.raises(DataError, match=told):
         take(source)
+
+
+def packed_runs(mask: Pixels, number: int) -> str:
+    """Pairs of a first pixel, from 1, and a length, down the columns."""
+    flat = np.concatenate([[False], (mask == number).T.ravel(), [False]])
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    return " ".join(f"{start} {end - start}" for start, end in zip(edges[::2], edges[1::2], strict=True))
+
+
+@pytest.mark.parametrize("form", ["airbus", "clouds", "classes"])
+def test_run_lengths_in_a_table(source: Path, form: str) -> None:
+    """Ships: a row each, empty where there are none. Clouds: `a.jpg_Fish`. A submission holds no labels."""
+    names = ("Object",) if form == "airbus" else ("Fish", "Gravel")
+    header = {"airbus": "ImageId,EncodedPixels", "clouds": "Image_Label,EncodedPixels", "classes": "img,rle,class"}
+    lines, masks = [header[form]], {}
+    for at in range(4):
+        save(source / "train_images" / f"s{at}.jpg", photo(at))
+        masks[f"s{at}"] = truth(at, 1 + len(names)) if at < 3 else np.zeros((48, 64), np.uint8)
+        for number, name in enumerate(names, 1):
+            runs = packed_runs(masks[f"s{at}"], number)
+            row = {
+                "airbus": f"s{at}.jpg,{runs}",
+                "clouds": f"s{at}.jpg_{name},{runs}",
+                "classes": f"s{at},{runs},{name}",
+            }
+            lines.append(row[form])
+    save(source / "test_images" / "t.jpg", photo(9))
+    (source / "train_labels.csv").write_text("\n".join(lines) + "\n")
+    (source / "sample_submission.csv").write_text(f"{header[form]}\nt.jpg,1 1\n")
+    taken = take(source)
+    in_order(taken, ["Background", *names], masks)
+    assert taken.masks["t"] is None
+    (source / "train_labels.csv").write_text(f"{header[form]}\ns0.jpg{'_Fish' * (form == 'clouds')},3000 500,Fish\n")
+    with pytest.raises(DataError, match="its run lengths do not fill its picture: export it again"):
+        take(source, "damaged")
+
+
+def test_a_table_may_write_colours_without_a_sign(source: Path) -> None:
+    for at in range(3):
+        save(source / "images" / f"{at}.png", photo(at))
+        save(
+            source / "labels" / f"{at}.png", np.array([(0x11, 0x22, 0x33), (0xAA, 0xBB, 0xCC)], np.uint8)[truth(at, 2)]
+        )
+    (source / "labels.csv").write_text("Name;Color\nlake;112233\nshore;aabbcc\n")
+    in_order(take(source), ["lake", "shore"], {str(at): truth(at, 2) for at in range(3)})
+
+
+def test_the_first_spacenet(source: Path) -> None:
+    """`3band_A`, `8band_A` and `Geo_A` are one picture and its polygons."""
+    for at in range(3):
+        stem, place = f"AOI_1_RIO_img{at}", [0.5, 0.0, 500_000.0 + 100 * at, 0.0, -0.5, 4_000_000.0]
+        more: dict[str, Any] = {"crs": "EPSG:32630", "transform": place}
+        write_bands(source / "3band" / f"3band_{stem}.tif", photo(at), photometric="RGB", **more)
+        write_bands(
+            source / "8band" / f"8band_{stem}.tif", np.dstack([photo(at + k) for k in range(3)])[..., :8], **more
+        )
+        west, north = 500_001.0 + 100 * at, 3_999_999.0
+        ring = [[west, north], [west + 6, north], [west + 6, north - 4], [west, north - 4], [west, north]]
+        feature = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+        crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32630"}}
+        (source / "vectordata" / "geojson").mkdir(parents=True, exist_ok=True)
+        (source / "vectordata" / "geojson" / f"Geo_{stem}.geojson").write_text(
+            json.dumps({"type": "FeatureCollection", "crs": crs, "features": [feature]})
+        )
+    taken = take(source)
+    assert taken.names == ["Background", "Object"]
+    assert sorted(taken.masks) == [f"3band_AOI_1_RIO_img{at}" for at in range(3)]
