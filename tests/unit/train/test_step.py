@@ -89,6 +89,16 @@ def test_the_teacher_has_its_own_normalisation(sampler: ViewSampler) -> None:
     torch.testing.assert_close(model.seen[0], ((images.float() - mean) / std).permute(0, 3, 1, 2))
 
 
+@pytest.mark.parametrize("axis", [1, 2])
+def test_mirrored_answers_lie_on_the_pixels_that_they_are_about(sampler: ViewSampler, axis: int) -> None:
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(3, 5, 3, padding=1)
+    frozen = FrozenTeacher(convolution, teacher()[0].normaliser, torch.float32, average_flips=True)
+    images = batch_of(sampler).images
+    mirrored = frozen.output(images.flip(axis)).logits
+    torch.testing.assert_close(mirrored.flip(axis + 1), frozen.output(images).logits)
+
+
 def test_the_teacher_works_under_autocast(sampler: ViewSampler) -> None:
     images = batch_of(sampler).images
     rounded = teacher(torch.bfloat16)[0].output(images).logits
