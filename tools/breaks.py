@@ -30,7 +30,7 @@ class Break:
         file: Where the line stands, from the root of the project.
         sound: The text as it is; it occurs once in the file.
         broken: The text that breaks the law.
-        tests: Files or folders of tests of which one at least must then fail.
+        tests: Files, folders or single tests of which one at least must then fail.
     """
 
     law: str
