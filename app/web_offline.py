@@ -25,6 +25,8 @@ _THEME = """
 body { margin: 0 auto; max-width: 76rem; padding: 1.5rem 1rem 3rem; font-family: var(--st-font);
   color: var(--st-text-color); background: light-dark(#fcfbf8, #171a18); }
 """
+_SQUARE = ('width="36" height="40" viewBox="0 0 36 40"', 'width="40" height="40" viewBox="-2 0 40 40"')
+"""What the mark says of its size, and what an icon of a home screen has to say."""
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Terrastill, offline</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="theme-color" content="#1b7a61">
 <link rel="manifest" href="manifest.webmanifest"><link rel="icon" href="icon.svg">
@@ -63,7 +65,8 @@ def _styles(_: Request) -> Response:
 
 
 def _icon(_: Request) -> Response:
-    return _fresh((_FOLDER / "components" / "mark.svg").read_text(encoding="utf-8"), "image/svg+xml")
+    text = (_FOLDER / "components" / "mark.svg").read_text(encoding="utf-8")
+    return _fresh(text.replace(*_SQUARE), "image/svg+xml")
 
 
 def _manifest(_: Request) -> Response:

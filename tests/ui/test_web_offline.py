@@ -3,6 +3,7 @@
 import json
 import re
 from urllib.parse import urljoin
+from xml.etree import ElementTree
 
 import pytest
 from starlette.applications import Starlette
@@ -44,13 +45,50 @@ def test_every_module_that_the_page_imports_is_kept() -> None:
             assert urljoin(f"/{name}", imported)[1:] in kept, (name, imported)
 
 
-def test_it_can_be_installed_and_lies_in_its_own_scope() -> None:
-    told = client("").get("/offline/manifest.webmanifest").json()
-    assert (told["start_url"], told["scope"], told["display"]) == ("./", "./", "standalone")
-    assert client("").get(f"/offline/{told['icons'][0]['src']}").headers["content-type"].startswith("image/svg")
-    page = client("").get("/offline/").text
-    assert 'rel="manifest"' in page
-    assert not re.search(r"<script(?![^>]* src=)", page)
+@pytest.mark.parametrize("prefix", ["", "/maps"])
+def test_it_can_be_installed_and_lies_in_its_own_scope(prefix: str) -> None:
+    browser, page = client(prefix), f"{prefix}/offline/"
+    text = browser.get(page).text
+    (named,) = re.findall(r'<link rel="manifest" href="([^"]+)">', text)
+    answer = browser.get(urljoin(page, named))
+    assert answer.headers["content-type"].startswith("application/manifest+json")
+    told = answer.json()
+    assert told["name"].startswith("Terrastill")
+    # A home screen cuts longer ones.
+    assert 0 < len(told["short_name"]) <= 12
+    assert told["display"] == "standalone"
+    scope, start = (urljoin(urljoin(page, named), told[key]) for key in ("scope", "start_url"))
+    assert start.startswith(scope)
+    assert (scope, start) == (page, page)
+    assert all(re.fullmatch("#[0-9a-f]{6}", told[key]) for key in ("background_color", "theme_color"))
+    assert f'name="theme-color" content="{told["theme_color"]}"' in text
+    assert not re.search(r"<script(?![^>]* src=)", text)
+
+
+def test_every_icon_of_the_manifest_is_served_and_as_large_as_it_says() -> None:
+    browser, page = client(""), "/offline/"
+    icons = browser.get(f"{page}manifest.webmanifest").json()["icons"]
+    assert any(icon["sizes"] == "any" and "any" in icon["purpose"].split() for icon in icons)
+    for icon in icons:
+        answer = browser.get(urljoin(page, icon["src"]))
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(icon["type"])
+        assert icon["src"] in web_offline.files()
+        # "any" is a drawing without a size of its own, and it is square.
+        assert (icon["sizes"], icon["type"]) == ("any", "image/svg+xml")
+        box = ElementTree.fromstring(answer.text).attrib["viewBox"].split()
+        assert box[2] == box[3]
+
+
+def test_the_service_worker_answers_for_its_own_scope_and_lists_no_file_twice() -> None:
+    files = web_offline.files()
+    assert len(set(files)) == len(files)
+    assert {"./", "page.css", "icon.svg", "manifest.webmanifest"} <= set(files)
+    # It may govern its own folder alone, which is where the page lies.
+    browser = client("/maps")
+    assert (
+        browser.get("/maps/offline/").status_code == browser.get("/maps/offline/service-worker.js").status_code == 200
+    )
 
 
 def test_the_page_holds_nothing_of_anybody() -> None:
