@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.data.readers.class_lists import find_list
 from core.data.readers.label_studio_names import task_of, task_pictures
+from core.data.readers.number_tables import published_numbers
 from core.data.readers.pairing import Pairs, only_folder, pair_up
 from core.data.readers.parts import parts_of
 from core.data.readers.source import (
@@ -103,11 +104,12 @@ def read_pictures(
         return Source(f"{title}, one a class", found, "names", classes, notes=tuple(notes), misfits=tuple(misfits))
     chosen = _one_each(tree, pairs, notes)
     meaning = _meaning(tree, list(chosen.values()))
+    if not listed and meaning.coding == "values":
+        listed, name = published_numbers(tree, list(chosen.values()), _spread(list(chosen.values())))
     labels = {image: _of_mask(tree, mask, meaning) for image, mask in chosen.items()}
     colours = () if meaning.palette is None else _palette_classes(meaning.palette)
     kinds = sorted({kind for image, mask in chosen.items() for path, kind in pairs.masks[image] if path == mask})
-    single = kinds[0] if len(kinds) == 1 else ""
-    single = single or _single(listed) or only_folder(tree, list(chosen.values()))
+    single = (kinds[0] if len(kinds) == 1 else "") or _single(listed) or only_folder(tree, list(chosen.values()))
     found, list_of = _pictures(tree, pairs, labels, notes), tuple(listed)
     jpeg = any(mask.suffix.lower() in (".jpg", ".jpeg") for mask in chosen.values())
     return Source(title, found, meaning.coding, colours, list_of, name, single, jpeg, tuple(notes), tuple(misfits))

@@ -30,6 +30,19 @@ DRONE: Colours = {
     "unlabeled": (0, 0, 0), "paved-area": (128, 64, 128), "dirt": (130, 76, 0), "grass": (0, 102, 0),
     "gravel": (112, 103, 87),
 }  # fmt: skip
+LANDCOVER = ("Background", "Building", "Woodland", "Water", "Road")
+FLOODNET = (
+    "Background", "Building flooded", "Building not flooded", "Road flooded", "Road not flooded", "Water", "Tree",
+    "Vehicle", "Pool", "Grass",
+)  # fmt: skip
+OPENEARTHMAP = (
+    "Unknown", "Bareland", "Rangeland", "Developed space", "Road", "Tree", "Water", "Agriculture land", "Building",
+)  # fmt: skip
+FLAIR = (
+    "Building", "Pervious surface", "Impervious surface", "Bare soil", "Water", "Coniferous", "Deciduous", "Brushwood",
+    "Vineyard", "Herbaceous vegetation", "Agricultural land", "Plowed land", "Swimming pool", "Snow", "Clear cut",
+    "Mixed", "Ligneous", "Greenhouse", "Other",
+)  # fmt: skip
 
 
 @dataclass
@@ -72,10 +85,11 @@ def class_dict(path: Path, colours: Colours, header: str = "name,r,g,b") -> None
 
 
 def loveda(root: Path) -> Expected:
-    """PNG of 1 to 7, 0 where nobody labelled; the test pictures have no masks. Nothing names the classes."""
-    names = ("background", "building", "road", "water", "barren", "forest", "agriculture")
-    mapped = ",".join(["0=ignore", *(f"{at}={name}" for at, name in enumerate(names, start=1))])
-    found = Expected(names, options=("--map", mapped))
+    """PNG of 1 to 7, 0 where nobody labelled; the test pictures have no masks. No file names the classes."""
+    found = Expected(
+        ("Background", "Building", "Road", "Water", "Barren", "Forest", "Agriculture"),
+        told="Classes are named by the numbers of LoveDA",
+    )
     number = 0
     for part in ("Train", "Val", "Test"):
         for region in ("Rural", "Urban"):
@@ -196,7 +210,7 @@ def deepglobe(root: Path) -> Expected:
 
 def floodnet(root: Path) -> Expected:
     """`6279.jpg` and `6279_lab.png` in folders that name part, role and set at once; the same masks in colours."""
-    found = Expected(tuple(f"Class {at}" for at in range(10)))
+    found = Expected(FLOODNET)
     for at, part in enumerate(("train", "train", "val", "test")):
         mask, name = truth(at, 10), str(6279 + at)
         top = root / "FloodNet-Supervised_v1.0"
@@ -239,7 +253,7 @@ def semantic_drone(root: Path) -> Expected:
 
 def landcover(root: Path) -> Expected:
     """Whole orthophotos; the lists name pieces that a script would cut from them first."""
-    found = Expected(tuple(f"Class {at}" for at in range(5)), told="names M-33-20-D-c-4-2_0")
+    found = Expected(LANDCOVER, told="names M-33-20-D-c-4-2_0")
     for at, sheet in enumerate(("M-33-20-D-c-4-2", "M-33-20-D-d-3-3", "N-34-97-C-b-1-2")):
         mask = truth(at, 5)
         save(root / "images" / f"{sheet}.tif", photo(at))
@@ -253,7 +267,7 @@ def landcover(root: Path) -> Expected:
 
 def landcover_pieces(root: Path) -> Expected:
     """The same after the script: `NAME_0.jpg` beside `NAME_0_m.png` in one folder, and lists that fit."""
-    found = Expected(tuple(f"Class {at}" for at in range(5)))
+    found = Expected(LANDCOVER)
     for at, part in enumerate(("train", "train", "val", "test")):
         mask, name = truth(at, 5), f"M-33-20-D-c-4-2_{at}"
         save(root / "output" / f"{name}.jpg", photo(at))
@@ -266,7 +280,7 @@ def landcover_pieces(root: Path) -> Expected:
 
 def openearthmap(root: Path) -> Expected:
     """A folder a city, lists at the top, masks of the test held back."""
-    found = Expected(tuple(f"Class {at}" for at in range(9)))
+    found = Expected(tuple(name for name in OPENEARTHMAP if name != "Unknown"))
     top = root / "OpenEarthMap_wo_xBD"
     for at, (city, part) in enumerate((("aachen", "train"), ("aachen", "val"), ("accra", "train"), ("accra", "test"))):
         mask, name = truth(at, 9), f"{city}_{at}"
@@ -275,7 +289,8 @@ def openearthmap(root: Path) -> Expected:
             save(top / city / "labels" / f"{name}.tif", mask)
         with (top / f"{part}.txt").open("a") as listed:
             listed.write(f"{name}.tif\n")
-        found.add(name, None if part == "test" else mask, part)
+        known = np.where(mask == 0, 255, mask - 1).astype(np.uint8)
+        found.add(name, None if part == "test" else known, part)
     return found
 
 
@@ -332,7 +347,7 @@ def floods(root: Path) -> Expected:
 
 def flair(root: Path) -> Expected:
     """Five bands, masks from 1, `IMG_1.tif` and `MSK_1.tif` in trees that begin with other folders."""
-    found = Expected(tuple(f"Class {at}" for at in range(1, 6)))
+    found = Expected(FLAIR)
     for at, part in enumerate(("train", "train", "test", "train")):
         mask, zone = truth(at, 5), Path("D004_2021") / f"Z{at}_AF"
         five = np.dstack([photo(at), photo(at + 50)[..., :2]])

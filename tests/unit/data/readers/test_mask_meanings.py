@@ -120,3 +120,22 @@ def test_pictures_of_two_dates_with_one_mask_are_told(source: Path) -> None:
     assert taken.names == ["Background", "Foreground"]
     notes = taken.survey.to_json()["notes"]
     assert any(note.startswith("3 files (Image2) have the masks of Image1 as well") for note in notes)
+
+
+@pytest.mark.parametrize(("more", "listed"), [(0, False), (9, False), (0, True)])
+def test_published_numbers_name_masks_that_hold_no_others_and_that_no_list_names(
+    source: Path, more: int, listed: bool
+) -> None:
+    """LoveDA: by the names of its files and folders."""
+    for at in range(3):
+        mask = truth(at, 8)
+        mask[:8, :8] = more
+        save(source / "Train" / "Rural" / "images_png" / f"{at}.png", photo(at))
+        save(source / "Train" / "Rural" / "masks_png" / f"{at}.png", mask)
+    if listed:
+        (source / "classes.txt").write_text("".join(f"{at} Own {at}\n" for at in range(8)))
+    taken = take(source)
+    published = not more and not listed
+    assert ("Agriculture" in taken.names, "No data" in taken.names) == (published, False)
+    assert ("Own 7" in taken.names, "Class 9" in taken.names) == (listed, more == 9)
+    assert len(taken.names) == {True: 7, False: 8 + (more == 9)}[published]
