@@ -81,7 +81,7 @@ def start_of(record: Loaded, name: str) -> tuple[nn.Module, ModelCard]:
     model = with_weights(build_model(card.model, outputs=card.classes.outputs, inputs=card.inputs), record.model)
     told = {
         "origin": "a teacher's answers to pictures without labels (Dubai, NAIP)",
-        "recipe": f"benchmarks/starting_point.py make --base {card.model.arguments['base']}",
+        "recipe": f"python -m benchmarks.starting_point make --base {card.model.arguments['base']}",
         "notes": [LEARNED],
     }
     made = replace(
@@ -99,8 +99,8 @@ def start_of(record: Loaded, name: str) -> tuple[nn.Module, ModelCard]:
 TEACHER = "U-Net on EfficientNet-Lite0, labels of Dubai's parts 1, 3, 5 and 7"
 LEARNED = (
     "It learned a teacher's answers to 32 pictures of Dubai (CC0) and 374 crops of NAIP (public domain; crops by "
-    "Ventura et al. 2024, CC BY 4.0), and no label. The teacher had the labels of those 32 and weights of ImageNet "
-    "(Apache-2.0). Its last layer is fresh: it answers nothing."
+    "Ventura et al. 2024, CC BY 4.0), and no label; the labels of part 008 chose among its weights. The teacher had "
+    "the labels of those 32 and weights of ImageNet (Apache-2.0). Its last layer is fresh: it answers nothing."
 )
 """What a card of a starting point says of the pictures behind it."""
 
