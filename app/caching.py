@@ -124,14 +124,17 @@ def measured_speeds(models: tuple[Model, ...], runtimes: tuple[str, ...] = (spee
 
     Raises `BenchmarkError` and `RunStateError`.
     """
-    found = kept_speeds(models)
-    wanted = [found[model.name].get(name) for model in models for name in runtimes]
-    if any(one is None or one.disturbed for one in wanted):
+    if speeds_due(models, runtimes):
         _count("comparisons", len(models))
         speeds.measure(models, runtimes, training=workers.training())
         kept_speeds.clear()
-        found = kept_speeds(models)
+    found = kept_speeds(models)
     return {model.name: found[model.name][runtimes[0]] for model in models if runtimes[0] in found[model.name]}
+
+
+def speeds_due(models: tuple[Model, ...], runtimes: tuple[str, ...] = (speeds.USUAL,)) -> bool:
+    """Whether `measured_speeds` would measure now; until then all of them are kept."""
+    return speeds.due(models, runtimes, found=kept_speeds(models), training=workers.training)
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_KEYS)

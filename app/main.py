@@ -17,6 +17,7 @@ from app.services import brought_models, hosts, imports, inference, visitors, wo
 from app.services.deferred import DEFERRED
 from app.state import report_script_error
 from core.errors import TerrastillError
+from core.freed_memory import keep_freed_memory
 
 _KEEP_SECONDS = 5.0
 
@@ -68,6 +69,7 @@ async def keep_worker() -> None:
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Warm up, and pick up runs that a stopped machine left in the queue."""
+    keep_freed_memory()
     hosts.warn_if_open(st.get_option("server.address") or "0.0.0.0")
     await asyncio.to_thread(warm_up)
     ahead = asyncio.create_task(asyncio.to_thread(compute_first_comparison))

@@ -44,8 +44,9 @@ from rasterio.windows import Window
 
 from core import checkpoint, paths
 from core.device import choose, describe
+from core.freed_memory import keep_freed_memory
 from core.imagery.confined_picture import ConfinedPicture
-from core.infer.forward import evaluating, keep_freed_memory
+from core.infer.forward import evaluating
 from core.infer.outputs.geotiff import ConfidenceWriter, MaskWriter, gdal
 from core.infer.picture import Wanted, predict_picture
 from core.infer.stream import segment

@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 from core import checkpoint
+from core.freed_memory import keep_freed_memory
 from core.image import read_rgb
 from core.imagery.limits import Info
-from core.infer.forward import keep_freed_memory
 from core.infer.stream import segment
 from core.infer.tiling import Tiling, spans, windows
 from core.normalise import Normaliser

@@ -39,11 +39,13 @@ def serve(
     options: Sequence[str] = (),
     base: str = "",
     speeds: bool = False,
+    script: str = "app/main.py",
 ) -> Iterator[tuple[str, float]]:
     """Start the app with its runs in `home`; gives its address and the `time.monotonic()` of its first answer.
 
     `port` is any free one where it is not given; `options` are more of Streamlit's, and `base` is the path, if any,
-    that they put the app below. `speeds`: pages find speeds of the models and measure none (`keep_speeds`).
+    that they put the app below. `speeds`: pages find speeds of the models and measure none (`keep_speeds`). `script` is
+    another page to serve with the same settings.
 
     The server and a worker that it started are ended afterwards; one that is still measuring something is killed.
     Raises `TimeoutError` when it never answers.
@@ -52,7 +54,7 @@ def serve(
         keep_speeds(home)
     port = port or free_port()
     address = f"http://localhost:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port), *options]
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port), *options]
     environment = {**os.environ, "TERRASTILL_HOME": str(home)}
     with log.open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)

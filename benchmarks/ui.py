@@ -2,15 +2,20 @@
 
     python benchmarks/ui.py [--reruns 30] [--comparisons 200] [--side 4096] [--json]
 
+Which stage is under way is said on the error stream.
 First page, from the first answer of a freshly started server: until its controls can be used, and until the masks of
 the default models are drawn; `payload_kb` is the message that they wait for, `shares_kb` what is fetched afterwards.
-First paint: a new visitor opens what the server has looked at before, from the call of the address until the masks are
-drawn; `first_title_s` is when Streamlit shows the page's title in the same visits, before anything of the viewer is
-asked for, and `paint_again_s` the first paint of somebody whose browser has been there before. Rerun: from a click
-on a scene that was looked at before until the viewer shows it; `beside_training_x` is the p95 beside a training run,
-divided by the p95 alone; `rerun_server_s` is the server's time of the processor for one, which other work on the
-machine does not lengthen. `usable_s`: a visit as for the first paint, until its menu of pictures is open. Gallery: from
-the press on Compare until the first card. Runs: reading the first page of 1,000 runs.
+First paint: a new visitor, whose window has been open for two seconds, opens what the server has looked at before, from
+the call of the address until the masks are drawn; `first_title_s` is when Streamlit shows the page's title in the same
+visits, before anything of the viewer is asked for, and `paint_again_s` the first paint of somebody whose browser has
+been there before. `empty_page_s` and `empty_again_s` are the same for an app of one title with the same settings of
+Streamlit: the floor below which no page of ours can come, `over_empty_s` what the first paint takes above it, and
+`paint_cpu_x` the processor's time of browser and server for a first paint, divided by that for the empty page: other
+work on the machine hardly changes that ratio. Rerun: from a click on a scene that was looked at before until the viewer
+shows it, the page being at rest before; `beside_training_x` is the p95 beside a training run, divided by the p95 alone;
+`rerun_server_s` is the server's time of the processor for one. `usable_s`: a visit as for the first paint, until its
+menu of pictures is open. Gallery: from the press on Compare until the first card. Runs: reading the first page of 1,000
+runs.
 Opacity: from a touch of it, which never leaves the
 browser, until the next frame. Frames: a wheel turned without a pause over four panels of `--side`² pixels; `idle` is
 how often the same browser calls back with nothing to draw. Memory: of the server after a round of all scenes, and after
@@ -24,7 +29,8 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -40,6 +46,7 @@ from core.runs.store.run_store import RunStore
 
 PATIENCE_MS = 300_000
 READY = ".viewer[data-ready]"
+_COUNTED = ".viewer .numbers[data-where] .where"
 SCENES = 12
 BARS = {
     "first_usable_s": 3.0,
@@ -53,10 +60,20 @@ BARS = {
     "memory_growth_mb": 50,
 }
 _MANY_RUNS = 1000
-_WARM = 2
+_WARM = 4
+_VISITORS = 3
 
-_OTHER_SCENE = """id => [...document.querySelectorAll('*')].some(host =>
-    host.shadowRoot?.querySelector('.viewer[data-ready]:not([data-scene="' + id + '"])'))"""
+# Told by the viewer itself: asking again and again would take the browser's time.
+_NEXT_SCENE = """before => {
+    const roots = [...document.querySelectorAll('*')].map((host) => host.shadowRoot?.querySelector('.viewer'));
+    const root = roots.find((found) => found) || document.querySelector('.viewer');
+    const other = () => root.dataset.ready && root.dataset.scene !== before;
+    const promise = new Promise((resolve) => {
+        const watch = new MutationObserver(() => other() && (watch.disconnect(), resolve()));
+        watch.observe(root, { attributes: true, attributeFilter: ['data-scene', 'data-ready'] });
+    });
+    return { promise };
+}"""
 _TOUCH = """async slider => {
     const start = performance.now();
     slider.value = (Number(slider.value) + 7) % 100;
@@ -87,12 +104,13 @@ def measure(*, reruns: int, comparisons: int, side: int) -> dict[str, float]:
     """Every figure, its unit at the end of its name."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
+        _stage("the server starts, and its first visitor comes")
         with browser() as chromium, serve(home, log=home / "server.log") as (address, answered):
             page = chromium.new_page(viewport={"width": 1400, "height": 1000})
             sizes: list[int] = []
             page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: sizes.append(len(frame))))
             fetched: list[int] = []
-            page.on("response", lambda answer: "/deferred/" in answer.url and fetched.append(_length(answer)))
+            page.on("response", lambda answer: fetched.append(_length(answer) if "/deferred/" in answer.url else 0))
             page.goto(address, timeout=PATIENCE_MS)
             page.get_by_role("button", name="Image and models").wait_for(timeout=PATIENCE_MS)
             figures = {"first_usable_s": time.monotonic() - answered}
@@ -100,22 +118,37 @@ def measure(*, reruns: int, comparisons: int, side: int) -> dict[str, float]:
             figures |= {"first_masks_s": time.monotonic() - answered, "payload_kb": max(sizes) / 1000}
             page.get_by_text("warm runs").wait_for(timeout=PATIENCE_MS)
             figures["shares_kb"] = max(fetched) / 1000
-            figures |= _first_paint(chromium, address)
-            before = _server().cpu_times()
-            figures |= _quantiles("rerun", _reruns(page, reruns))
-            spent = _server().cpu_times()
-            figures["rerun_server_s"] = (spent.user + spent.system - before.user - before.system) / (reruns + _WARM)
-            figures["beside_training_x"] = _beside_training(page, home, reruns) / figures["rerun_p95_s"]
+            figures |= _first_paints(chromium, address, home)
+            figures |= _rerun_figures(page, home, reruns)
+            _stage("Gallery's first card, and a list of 1,000 runs")
             figures |= {"gallery_card_s": _first_card(chromium, address), "runs_1000_s": _list_runs(home / "many")}
+            _stage("opacity")
             slider = page.get_by_label("Opacity of the masks")
             figures |= _quantiles("opacity", [float(slider.evaluate(_TOUCH)) for _ in range(reruns)])
+            _stage(f"memory over {comparisons} comparisons")
             figures |= _memory(page, comparisons)
             page.close()
+            _stage("frames")
             return figures | _frames(chromium, side)
 
 
+def _stage(name: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {name} …", file=sys.stderr, flush=True)
+
+
+def _rerun_figures(page: Page, home: Path, reruns: int) -> dict[str, float]:
+    _stage(f"{reruns} reruns")
+    _reruns(page, _WARM)
+    before = _server_seconds()
+    figures = _quantiles("rerun", _reruns(page, reruns))
+    figures["rerun_server_s"] = (_server_seconds() - before) / reruns
+    _stage(f"{reruns} reruns beside a training run")
+    figures["beside_training_x"] = _beside_training(page, home, reruns) / figures["rerun_p95_s"]
+    return figures
+
+
 def _reruns(page: Page, count: int) -> list[float]:
-    return [go_to(page, 2 - turn % 2) for turn in range(count + _WARM)][_WARM:]
+    return [go_to(page, 2 - turn % 2) for turn in range(count)]
 
 
 def _beside_training(page: Page, home: Path, reruns: int) -> float:
@@ -162,37 +195,69 @@ def _length(answer: Response) -> int:
     return int(answer.headers.get("content-length", 0))
 
 
-def _first_paint(chromium: Browser, address: str) -> dict[str, float]:
-    """Medians of three new visitors, each with an empty cache, and of three more visits of one of them."""
-    visitors = [chromium.new_context(viewport={"width": 1400, "height": 1000}) for _ in range(3)]
-    new = [_visit(visitor, address) for visitor in visitors]
-    # Chromium keeps compiled scripts from the second visit on.
-    again = [_visit(visitors[0], address) for _ in range(4)][1:]
-    for visitor in visitors:
-        visitor.close()
-    title, paint, usable = (statistics.median(taken) for taken in zip(*new, strict=True))
+def _first_paints(chromium: Browser, address: str, home: Path) -> dict[str, float]:
+    """Of the app and of an empty page, in turns: medians of three new visitors, each with an empty cache, and of three
+    more visits of each."""
+    _stage("first paints, beside those of an empty page")
+    empty_script = home / "empty.py"
+    empty_script.write_text('import streamlit\n\nstreamlit.title("Compare")\n', encoding="utf-8")
+    new: dict[str, list[Visit]] = {"ours": [], "empty": []}
+    again: dict[str, list[Visit]] = {"ours": [], "empty": []}
+    with serve(home, log=home / "empty.log", script=str(empty_script)) as (empty_address, _):
+        for _ in range(_VISITORS):
+            for which, where in (("ours", address), ("empty", empty_address)):
+                visitor = chromium.new_context(viewport={"width": 1400, "height": 1000})
+                new[which].append(_visit(visitor, where, empty=which == "empty"))
+                # Chromium keeps compiled scripts from the second visit on.
+                _visit(visitor, where, empty=which == "empty")
+                again[which].append(_visit(visitor, where, empty=which == "empty"))
+                visitor.close()
+
+    def median(visits: list[Visit], name: str) -> float:
+        return statistics.median(getattr(visit, name) for visit in visits)
+
+    paint, floor = median(new["ours"], "paint"), median(new["empty"], "title")
     return {
         "first_paint_s": paint,
-        "first_title_s": title,
-        "usable_s": usable,
-        "paint_again_s": statistics.median(paint for _, paint, _ in again),
+        "first_title_s": median(new["ours"], "title"),
+        "usable_s": median(new["ours"], "usable"),
+        "paint_again_s": median(again["ours"], "paint"),
+        "empty_page_s": floor,
+        "empty_again_s": median(again["empty"], "title"),
+        "over_empty_s": paint - floor,
+        "paint_cpu_x": median(new["ours"], "processor") / median(new["empty"], "processor"),
     }
 
 
-def _visit(context: BrowserContext, address: str) -> tuple[float, float, float]:
-    """Seconds from calling the address until the title, until the masks, and until a menu has opened."""
+@dataclass(frozen=True)
+class Visit:
+    """Seconds from calling the address until the title, until the masks, and until a menu has opened; and those of the
+    processor until the masks, of everything that was started here. An empty page has its title alone."""
+
+    title: float
+    paint: float
+    usable: float
+    processor: float
+
+
+def _visit(context: BrowserContext, address: str, *, empty: bool = False) -> Visit:
     page = context.new_page()
-    start = time.monotonic()
+    # Chromium opens a window of its own for each visitor, and draws its frame meanwhile.
+    page.wait_for_timeout(2000)
+    begun, start = _seconds_of_all(), time.monotonic()
     page.goto(address, wait_until="commit", timeout=PATIENCE_MS)
     page.get_by_role("heading", name="Compare").wait_for(timeout=PATIENCE_MS)
-    title = time.monotonic() - start
-    page.locator(READY).wait_for(timeout=PATIENCE_MS)
-    paint = time.monotonic() - start
-    page.get_by_role("button", name="Image and models").click()
-    page.get_by_role("combobox", name="Scene").wait_for(timeout=PATIENCE_MS)
-    usable = time.monotonic() - start
+    title = paint = usable = time.monotonic() - start
+    if not empty:
+        page.locator(READY).wait_for(timeout=PATIENCE_MS)
+        paint = time.monotonic() - start
+    processor = _seconds_of_all() - begun
+    if not empty:
+        page.get_by_role("button", name="Image and models").click()
+        page.get_by_role("combobox", name="Scene").wait_for(timeout=PATIENCE_MS)
+        usable = time.monotonic() - start
     page.close()
-    return title, paint, usable
+    return Visit(title, paint, usable, processor)
 
 
 def go_to(page: Page, scene: int) -> float:
@@ -204,11 +269,13 @@ def go_to(page: Page, scene: int) -> float:
     menu.click()
     option = page.get_by_role("option", name=f"Scene {scene}", exact=True)
     option.wait_for(timeout=PATIENCE_MS)
+    shown = page.evaluate_handle(_NEXT_SCENE, before)
     start = time.monotonic()
     option.click()
-    page.wait_for_function(_OTHER_SCENE, arg=before, polling=10, timeout=PATIENCE_MS)
+    shown.evaluate("next => next.promise")
     taken = time.monotonic() - start
-    page.get_by_text("warm runs").wait_for(timeout=PATIENCE_MS)
+    page.locator('[data-test-script-state="notRunning"]').wait_for(timeout=PATIENCE_MS)
+    page.locator(_COUNTED).wait_for(timeout=PATIENCE_MS)
     return taken
 
 
@@ -225,7 +292,22 @@ def _memory(page: Page, comparisons: int) -> dict[str, float]:
 
 
 def _server() -> psutil.Process:
-    return next(child for child in psutil.Process().children() if "streamlit" in child.cmdline())
+    return next(child for child in psutil.Process().children() if "app/main.py" in child.cmdline())
+
+
+def _server_seconds() -> float:
+    spent = _server().cpu_times()
+    return float(spent.user + spent.system)
+
+
+def _seconds_of_all() -> float:
+    """Of the processor, by browsers and servers alike."""
+    total = 0.0
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            spent = child.cpu_times()
+            total += spent.user + spent.system
+    return total
 
 
 def _server_memory() -> float:

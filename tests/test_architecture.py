@@ -34,11 +34,7 @@ BASE = (
     "core.losses.catalogue",
     "core.paths",
     "core.files",
-    "core.out_of_memory",
-    "core.confinement",
-    "core.spreadsheet",
-    "core.geo",
-    "core.typed",
+    *(f"core.{name}" for name in ("out_of_memory", "freed_memory", "confinement", "spreadsheet", "geo", "typed")),
 )
 DATA = (*BASE, "core.imagery", "core.image", "core.device", "core.data")
 MODELS = (*DATA, "core.models", "core.losses", "core.metrics", "core.agreement", "core.cards", "core.checkpoint")
@@ -97,7 +93,8 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(("core.runs.worker", "core.runs.cluster"), (*TASKS, "core.runs")),
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),
-    **dict.fromkeys(("app.main", "app.shell"), (*PAGES, "core.errors", "app.views")),
+    "app.main": (*PAGES, "core.errors", "core.freed_memory", "app.views"),
+    "app.shell": (*PAGES, "core.errors", "app.views"),
     "app.streamlit_private": (),
     **dict.fromkeys(("app.state", "app.visitor"), ("app.services", "app.streamlit_private")),
     "app.caching": ("app.services", "app.visitor", "app.streamlit_private"),

@@ -14,6 +14,7 @@ from core.band_set import COLOURS, RGB, BandSet
 from core.classes import ClassMap
 from core.data.scene import Scene
 from core.errors import ImageError
+from core.freed_memory import give_back_freed_memory
 from core.infer.tiling import OVERLAP, WHOLE
 from core.metrics import confusion_matrix, scores
 
@@ -57,10 +58,12 @@ def warm_up() -> None:
 
 
 def load(name: str) -> "Loaded":
-    """A model on the best device. Raises `CheckpointError` and `DeviceError`."""
+    """A model on the best device, for answers alone. Raises `CheckpointError` and `DeviceError`."""
     from core import checkpoint, device
+    from core.infer.fused import fused
 
-    return checkpoint.load(checkpoint.resolve(name, runs=paths.home()), device=device.choose())
+    found = checkpoint.load(checkpoint.resolve(name, runs=paths.home()), device=device.choose())
+    return replace(found, model=fused(found.model, len(found.card.bands.names)))
 
 
 def predict_planes(
@@ -86,6 +89,7 @@ def predict_planes(
         given, whose = _given(loaded.card.bands, image, values, bands)
         normaliser = Normaliser.of_card(loaded.card, choose(), whose)
         found, members = predict_with_members(loaded.model, given, normaliser=normaliser, tile=WHOLE)
+        give_back_freed_memory()
     unsure = None if members is None else _bytes(members)
     return Planes(found.mask, _bytes(found.confidence), _bytes(found.entropy), unsure)
 

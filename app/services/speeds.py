@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -142,14 +142,30 @@ def measure(models: Sequence[Model], runtimes: Sequence[str] = (USUAL,), *, trai
     """
     with _MEASURING:
         found = {model.name: kept(model) for model in models}
-        missing = [model for model in models if any(name not in found[model.name] for name in runtimes)]
-        names = (*(model.identity for model in models), *runtimes)
-        disturbed = any(found[model.name][name].disturbed for model in models for name in runtimes if not missing)
-        waited = time.monotonic() - _tried.get(names, float("-inf")) > _AGAIN_SECONDS
-        if not missing and not (disturbed and waited and not training and _idle()):
+        if not due(models, runtimes, found=found, training=lambda: training):
             return
-        _tried[names] = time.monotonic()
+        _tried[_asked(models, runtimes)] = time.monotonic()
         _run([model.name for model in models], runtimes)
+
+
+def due(
+    models: Sequence[Model],
+    runtimes: Sequence[str],
+    *,
+    found: Mapping[str, Mapping[str, Speed]],
+    training: Callable[[], bool],
+) -> bool:
+    """Whether `measure` would measure, given what `found` holds by model and runtime. Reads no file."""
+    wanted = [found[model.name].get(name) for model in models for name in runtimes]
+    if None in wanted:
+        return True
+    waited = time.monotonic() - _tried.get(_asked(models, runtimes), float("-inf")) > _AGAIN_SECONDS
+    disturbed = any(one is not None and one.disturbed for one in wanted)
+    return disturbed and waited and _idle() and not training()
+
+
+def _asked(models: Sequence[Model], runtimes: Sequence[str]) -> tuple[str, ...]:
+    return (*(model.identity for model in models), *runtimes)
 
 
 def _run(models: Sequence[str], runtimes: Sequence[str]) -> None:

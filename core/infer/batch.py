@@ -13,9 +13,9 @@ from core import checkpoint, device
 from core.checkpoint import Loaded
 from core.errors import DiskFullError, ImageError, TerrastillError
 from core.events import Cancelled, OnProgress
+from core.freed_memory import keep_freed_memory
 from core.imagery.confined_picture import ConfinedPicture
 from core.imagery.limits import Limits
-from core.infer.forward import keep_freed_memory
 from core.infer.outputs.mask_polygons import PolygonSettings
 from core.infer.picture import PictureOutputs, Wanted, check_comparable, predict_picture
 from core.infer.tiling import Tiling

@@ -4,9 +4,8 @@ Input is prepared, resampled to the model's ground resolution and back. The clas
 an argmax over channels (docs/LOG.md).
 """
 
-import ctypes
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,6 @@ from core.infer.tiling import Tiling
 from core.normalise import Normaliser
 from core.out_of_memory import device_full, out_of_memory_as
 
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-"""Of `mallopt` in glibc's malloc.h."""
 _ROWS = 32
 """So many rows at a time stay in the processor's cache."""
 
@@ -91,20 +88,6 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def keep_freed_memory() -> bool:
-    """Once for a process that segments pictures: planes of large windows lie on the heap, which does not shrink.
-
-    glibc maps each block of 32 MB or more anew, and the kernel clears it page by page: a third of the time of a large
-    window (docs/LOG.md). Gives whether the system took it; elsewhere than under glibc nothing changes.
-    """
-    with suppress(OSError, AttributeError, TypeError):
-        library = ctypes.CDLL(None)
-        if hasattr(library, "gnu_get_libc_version"):
-            taken = library.mallopt(_MMAP_MAX, 0), library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
-            return all(taken)
-    return False
 
 
 def likeliest(scores: Tensor | NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -33,11 +33,11 @@ from core.device import choose
 from core.errors import ConfigError, DataError, ImageError, TerrastillError
 from core.events import Cancelled, CancelledError, OnProgress, Progress
 from core.files import require_room
+from core.freed_memory import keep_freed_memory
 from core.imagery.confined_picture import ConfinedPicture
 from core.imagery.ground import ground_ratio
 from core.imagery.limits import Info
 from core.imagery.sniff import pixels_of
-from core.infer.forward import keep_freed_memory
 from core.infer.stream import WindowSource, segment
 from core.infer.tiling import NO_DATA, Tiling
 from core.normalise import Normaliser

@@ -149,6 +149,25 @@ def test_what_was_measured_once_is_not_measured_by_another_server(view: View, wo
 
 
 @pytest.mark.usefixtures("viewer_payloads")
+@pytest.mark.parametrize("idle", [False, True])
+def test_kept_speeds_are_drawn_once_and_cost_the_visitor_nothing(
+    view: View, world: World, monkeypatch: pytest.MonkeyPatch, idle: bool
+) -> None:
+    """Also those that were measured beside other work, as long as measuring again would bring nothing better."""
+    kept = {name: make_speed(name, disturbed=True) for name in world.models}
+    drawn, measured = list[int](), list[str]()
+    original = score_table.table_html
+    monkeypatch.setattr(speeds, "kept", lambda model: {"pytorch": kept[model.name]})
+    monkeypatch.setattr(speeds, "_idle", lambda: idle)
+    monkeypatch.setattr(speeds, "_tried", {})
+    monkeypatch.setattr(speeds, "measure", lambda models, *_, **__: measured.extend(model.name for model in models))
+    monkeypatch.setattr(score_table, "table_html", lambda rows: drawn.append(len(rows)) or original(rows))
+    page = view("compare")
+    assert not page.exception
+    assert bool(measured) is idle
+    assert len(drawn) == (2 if idle else 1)
+
+
 def test_the_table_has_size_speed_agreement_and_scores(view: View) -> None:
     table = scores(view("compare"))
     assert [len(cells) for cells in table.values()] == [2] * len(table)

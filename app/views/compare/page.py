@@ -46,7 +46,7 @@ def main() -> None:
         first, upload_row, second, middle, right = (st.container() for _ in range(5))
         teacher, students = _choose_models(models, middle, right)
         if teacher is not None and students:
-            pair = _pair(strip, teacher=teacher, student=students[0])
+            pair = _pair(strip, (teacher, *students))
         usual, learner = pair.typical if pair else None, students[0] if students else teacher
         shown_by = [model for model in (*students, teacher) if model is not None]
         open_picture = choose_picture(first, second, upload_row, usual=usual, student=learner, models=shown_by)
@@ -74,13 +74,13 @@ def main() -> None:
         _nothing(any_model=bool(models), refused=refused)
 
 
-def _pair(strip: DeltaGenerator, *, teacher: Model, student: Model) -> PairFigures | None:
-    """How the two do on the test scenes; measured the first time that somebody asks for these two."""
+def _pair(strip: DeltaGenerator, compared: tuple[Model, ...]) -> PairFigures | None:
+    """How the first two do on the test scenes; measured the first time that somebody asks for these two."""
+    teacher, student = compared[:2]
     with strip, st.spinner("Both models segment the test scenes, once …"):
         pair = caching.pair_figures(teacher=teacher, student=student)
     with strip:
-        speeds_now = _kept_speeds((teacher, student))
-        answer(items(pair, speeds_now, teacher=teacher, student=student, measuring=True))
+        answer(items(pair, _kept_speeds(compared), teacher=teacher, student=student, measuring=True))
     return pair
 
 
@@ -183,14 +183,17 @@ def _results(
                 "Choose a student under Image and models to see it beside its teacher.", icon=":material/arrow_upward:"
             )
     place = st.empty()
-    measured: dict[str, Speed] = {}
-    with place.container():
-        score_table(models, qualities, _kept_speeds(models) or None)
-    with plainly():
-        measured = caching.measured_speeds(models)
-    if len(models) > 1:
-        with strip:
-            answer(items(pair, measured, teacher=models[0], student=models[1], measuring=False))
+    measured = _kept_speeds(models)
+    if caching.speeds_due(models):
+        # Drawn twice only here: what is known, and what measuring brings seconds afterwards.
+        with place.container():
+            score_table(models, qualities, measured or None)
+        measured = {}
+        with plainly():
+            measured = caching.measured_speeds(models)
+        if len(models) > 1:
+            with strip:
+                answer(items(pair, measured, teacher=models[0], student=models[1], measuring=False))
     with place.container():
         score_table(models, qualities, measured)
         if notes := _on_scores(picture, models):
