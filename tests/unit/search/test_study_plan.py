@@ -11,6 +11,7 @@ from core.errors import ConfigError
 from core.losses.catalogue import LOSSES
 from core.runs.store.records import RunState
 from core.search.figures import Figures, from_json, measure_sizes, to_json
+from core.search.head import starts_for
 from core.search.outcome import Trial, front, importances, volume
 from core.search.space import Axis, drawn, read_axis, settings
 from core.search.study_plan import SearchPlan, StudentLimits
@@ -90,6 +91,14 @@ def test_weights_are_started_from_only_where_there_is_a_model_of_that_size() -> 
     large = drawn(space, lambda axis: axis.choices[-1], starts=starts)
     assert settings(make_plan().config, small, name="t", starts=starts).train.start_from == "student-2"
     assert large == {"size": "compact 4"}
+
+
+def test_a_search_starts_from_models_and_not_from_starting_points() -> None:
+    """Both are there in the size compact 4; a starting point comes first by its name."""
+    space = (Axis("size", ("compact 2", "compact 4")), Axis("start", ("trained", "fresh")))
+    found = starts_for(make_plan(space=space))
+    assert found["compact 2"] == "student-2"
+    assert found["compact 4"] in ("student", "student-control")
 
 
 def test_a_run_without_its_teacher_is_the_control_of_the_same_run() -> None:
