@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.serving import CHROMIUM, ROOT, browser, serve
 from benchmarks.viewer_page import World, make_world
@@ -12,6 +12,8 @@ from core import paths
 
 ARTEFACTS = ROOT / "artefacts"
 _FAILED = pytest.StashKey[bool]()
+# Playwright waits five seconds, which a busy machine takes to answer.
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from core.runs.store.studies import StudyStore
 from tests.ui.test_search import fill
 
 pytestmark = [pytest.mark.browser]
-expect.set_options(timeout=60_000)
 
 
 @pytest.fixture
