@@ -64,7 +64,7 @@ def test_a_run_goes_on_when_the_server_is_killed(tmp_path: Path) -> None:
     """The worker and the run's process are no children that end with the server."""
     home = tmp_path / "home"
     store = RunStore(home=home)
-    run = store.add(tiny(pictures(tmp_path / "pictures"), epochs=100_000))
+    run = store.add(tiny(pictures(tmp_path / "pictures"), epochs=10_000))
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(free_port())]
     with (tmp_path / "server.log").open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "TERRASTILL_HOME": str(home)}, stdout=output)
