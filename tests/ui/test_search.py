@@ -20,6 +20,7 @@ from core.runs.store.records import MACHINE, JobRequest, RunKind, RunState
 from core.runs.store.studies import StudyStore
 from core.runs.store.tables import RUNS
 from core.search.figures import to_json
+from core.search.head import confirming
 from core.search.outcome import best, front
 from core.search.study_plan import StudentLimits
 from tests.ui.conftest import ANYBODY, World, as_read, words
@@ -107,6 +108,104 @@ def test_every_number_on_the_page_is_that_of_the_runs(store: StudyStore, view: V
         assert run.config.distill is not None
         assert trial.params["temperature"] == run.config.distill.temperature
         assert trial.miou == (run.summary or {}).get("best_miou5")
+
+
+def test_every_point_of_the_charts_is_a_run_with_its_own_score(store: StudyStore) -> None:
+    found = searches.standing(fill(store, 24) and "depot")
+    rows = {row.number: row for row in store.trials("depot")}
+    sizes = fake_measure(found.plan)
+    points = [
+        (int(number), float(cost), float(score))
+        for trace in front_chart(found.trials, "latency", "Latency", fits=searches.fitting(found)).data
+        if trace.customdata is not None
+        for number, cost, score in zip(trace.customdata, trace.x, trace.y, strict=True)
+    ]
+    assert sorted(points) == [
+        (number, sizes[row.facts["params"]["size"]].latency_ms, 100 * row.summary["best_miou5"])
+        for number, row in sorted(rows.items())
+        if row.summary
+    ]
+    drawn = {
+        (text, epoch, score)
+        for trace in curve_chart(found.trials).data
+        for text, epoch, score in zip(trace.text, trace.x, trace.y, strict=True)
+        if epoch is not None
+    }
+    assert drawn == {
+        (f"trial {number}", epoch, 100 * score) for number, row in rows.items() for epoch, score in row.facts["curve"]
+    }
+
+
+def test_the_confirmed_scores_on_the_page_and_in_the_report_are_the_test_scores_of_their_runs(
+    store: StudyStore, view: View
+) -> None:
+    number = _confirm(fill(store, 12))
+    again = {role: [row for row in store.trials("depot") if row.role == role] for role in ("winner", "control")}
+    scores, controls = ([100 * row.summary["test_miou5"] for row in rows] for rows in again.values())
+    gains = [score - control for score, control in zip(scores, controls, strict=True)]
+    mean, half = sum(scores) / 3, (max(scores) - min(scores)) / 2
+    gain, apart = sum(gains) / 3, (max(gains) - min(gains)) / 2
+    said = words(view("search", search="depot"))
+    assert f"Trial {number}, trained again with 3 fresh seeds: {mean:.1f} ± {half:.1f} % mIoU on the test" in said
+    assert f"{gain:+.1f} ± {apart:.1f} points against controls of equal cost" in said
+    assert "It was the best of 12 trials." in said
+    report = search_report.of_search(searches.standing("depot"))
+    assert all(f"{score:.1f}" in report for score in [*scores, *controls])
+
+
+def _confirm(store: StudyStore, name: str = "depot") -> int:
+    """Add the runs that train the best trial again, as they end; gives its number."""
+    found = searches.standing(name)
+    assert found.best is not None
+    rows = []
+    for at in range(3):
+        for role, tested in (("winner", 0.611 + 0.02 * at), ("control", 0.583 + 0.013 * at)):
+            row = _row(found.plan, name, found.best.number)
+            facts = json.dumps({"of": found.best.number})
+            told = json.dumps({"best_miou5": 0.9, "test_miou5": tested, "train_seconds": 10.0})
+            number = confirming(found.best.number, at)
+            rows.append({**row, "id": f"20260102-{role}-{at}", "role": role, "trial": number, "job": facts})
+            rows[-1] |= {"summary": told, "state": RunState.DONE, "name": f"{name}, {role} {at}"}
+    with store._database.write() as connection:
+        connection.execute(insert(RUNS), rows)
+    return found.best.number
+
+
+def test_the_best_leads_to_its_export_its_run_and_a_comparison(store: StudyStore, view: View, world: World) -> None:
+    fill(store, 24)
+    best_run, *others = (trial.run_id for trial in searches.leading(searches.standing("depot"), 24))
+    page = view("search", search="depot")
+    for key in ("search_take", "search_open", "search_compare"):
+        page.button(key=key).click().run()
+        assert not page.exception
+    taken, opened, compared = world.switched
+    assert taken == ("views/browser/page.py", {"model": best_run})
+    assert opened == ("views/runs/page.py", {"run": best_run})
+    page_of, link = compared
+    assert (page_of, link["students"][0], link["teacher"]) == ("views/compare/page.py", best_run, "teacher")
+    assert set(link["students"][1:]) <= set(others)
+
+
+@pytest.mark.usefixtures("world")
+def test_the_time_of_a_search_is_told_before_it_is_started(view: View) -> None:
+    page = view("search")
+    page.number_input(key="search_trials").set_value(10).run()
+    page.button(key="search_estimate").click().run()
+    assert not page.exception
+    (ten,) = (metric.value for metric in page.metric if metric.label == "Estimated time of the search")
+    assert "Confirming the winner takes about" in words(page)
+    page.number_input(key="search_trials").set_value(1000).run()
+    page.button(key="search_estimate").click().run()
+    (thousand,) = (metric.value for metric in page.metric if metric.label == "Estimated time of the search")
+    assert ten != thousand
+    assert searches.names() == []
+
+
+def test_trials_share_the_places_and_a_limit_of_seconds_bounds_them() -> None:
+    plan = make_plan(trials=10, confirm=3)
+    assert searches.expected_seconds(plan, [10.0, 20.0], 1) == (150.0, 90.0)
+    assert searches.expected_seconds(plan, [10.0, 20.0], 4) == (45.0, 30.0)
+    assert searches.expected_seconds(replace(plan, seconds=100.0), [10.0, 20.0], 1) == (100.0, 90.0)
 
 
 def test_the_report_says_what_the_page_says(store: StudyStore) -> None:

@@ -151,8 +151,10 @@ def test_with_and_without_a_teacher_differ_in_that_alone(store: StudyStore) -> N
 
 
 @pytest.mark.slow
-def test_time_that_is_over_ends_the_search_and_keeps_what_was_finished(store: StudyStore) -> None:
-    search, workers = begin(store, make_plan(trials=None, seconds=100.0, prune=False)), Trainers(store)
+@pytest.mark.parametrize("end", ["seconds", "until"])
+def test_time_that_is_over_ends_the_search_and_keeps_what_was_finished(store: StudyStore, end: str) -> None:
+    over = 100.0 if end == "seconds" else time.time() + 100.0
+    search, workers = begin(store, make_plan(trials=None, prune=False, **{end: over})), Trainers(store)
     clock = [search.started_at or 0.0]
 
     def turn() -> None:

@@ -162,12 +162,20 @@ def test_figures_survive_their_file_and_a_damaged_one_is_measured_again() -> Non
 
 @pytest.mark.slow
 def test_a_student_is_measured_as_the_file_that_its_runtime_reads() -> None:
-    plan = make_plan(limits=StudentLimits(latency_ms=1e5), side=64, space=(Axis("size", ("compact 2", "compact 16")),))
+    plan = make_plan(
+        limits=StudentLimits(latency_ms=1e5, macs=1e14), side=64, space=(Axis("size", ("compact 2", "compact 16")),)
+    )
     # What was measured before it was limited is measured again.
     found = measure_sizes(plan, known={"compact 2": Figures(1, 1)})
     small, large = found["compact 2"], found["compact 16"]
     assert 0 < (small.latency_ms or 0) < (large.latency_ms or 0)
     assert 0 < small.parameters < large.parameters
     assert 0 < (small.megabytes or 0) < (large.megabytes or 0)
+    assert 0 < small.macs < large.macs
     assert small.repeats >= 5
+    assert small.memory_mb is None
     assert measure_sizes(plan, known=found) == found
+    # A goal that was not asked for before is measured then.
+    of_memory = make_plan(goals=("memory",), side=64, space=(Axis("size", ("compact 2",)),))
+    again = measure_sizes(of_memory, known=found)["compact 2"]
+    assert 10 < (again.memory_mb or 0) < 2000
