@@ -1,5 +1,6 @@
-"""A worker on a real Ray cluster of two node processes, one of which is killed while a run trains on it."""
+"""A worker on a real Ray cluster of two node processes: a search on both, and one that is killed while a run trains."""
 
+import json
 import os
 import signal
 import socket
@@ -17,32 +18,39 @@ from benchmarks.reliability.kit import pictures
 from core import paths
 from core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from core.runs.recorder import read_events, read_metrics
-from core.runs.store.records import RunState
+from core.runs.store.records import JobRequest, RunKind, RunState
 from core.runs.store.run_store import RunStore
+from core.runs.store.studies import StudyStore
+from core.search.space import Axis
+from core.search.study_plan import SearchPlan
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(420),
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore"),
     pytest.mark.skipif(not Path("/proc").is_dir(), reason="the processes of a node are found in /proc"),
 ]
 EPOCHS, EVERY, VIEWS, BATCH = 40, 5, 32, 4
-PATIENCE = 150.0
+TRIALS = 4
+PATIENCE = 300.0
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A head and a second node, a processor each."""
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head and a second node, a processor each. The test that kills a node is the last."""
     pytest.importorskip("ray")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    from ray.cluster_utils import Cluster
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # Ray's own 15 would starve a run while it imports torch on a busy machine; a run lowers its priority itself.
+        patch.setenv("RAY_worker_niceness", "0")
+        from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args=node())
-    try:
-        made.add_node(**node())
-        yield made
-    finally:
-        made.shutdown()
+        made = Cluster(initialize_head=True, head_node_args=node())
+        try:
+            made.add_node(**node())
+            yield made
+        finally:
+            made.shutdown()
 
 
 def node() -> dict[str, Any]:
@@ -95,10 +103,14 @@ def tree(pid: int) -> dict[int, str]:
     return found
 
 
-def queue(store: RunStore, name: str, root: Path) -> str:
+def config(name: str, root: Path, *, epochs: int = EPOCHS) -> RunConfig:
     data = DataConfig(dataset="folder", root=str(root), crop=32, views_per_epoch=VIEWS)
-    train = TrainConfig(epochs=EPOCHS, batch_size=BATCH, device="cpu", precision="float32", validate_every=EVERY)
-    return store.add(RunConfig("train", name, data, ModelConfig("unet", {"base": 2}), train)).id
+    train = TrainConfig(epochs=epochs, batch_size=BATCH, device="cpu", precision="float32", validate_every=EVERY)
+    return RunConfig("train", name, data, ModelConfig("unet", {"base": 2}), train)
+
+
+def queue(store: RunStore, name: str, root: Path) -> str:
+    return store.add(config(name, root)).id
 
 
 def log(store: RunStore, run_id: str) -> str:
@@ -125,6 +137,40 @@ def kill_machine(cluster: Any, node: Any) -> None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     cluster.remove_node(node, allow_graceful=False)
+
+
+def on_nodes(cluster: Any) -> set[tuple[str, str]]:
+    """The runs that train now, each with the node whose process trains it."""
+    nodes = {one.node_id: tree(one.all_processes["raylet"][0].process.pid) for one in cluster.list_all_nodes()}
+    texts = [(name, line.split()) for name, lines in nodes.items() for line in lines.values()]
+    return {(name, words[words.index("--execute") + 1]) for name, words in texts if "--execute" in words}
+
+
+def test_a_search_is_placed_on_both_nodes_and_loses_and_doubles_no_trial(
+    cluster: Any, store: RunStore, worker: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    space = (Axis("learning_rate", low=0.001, high=0.02, log=True),)
+    plan = SearchPlan(
+        config("", pictures(tmp_path / "pictures"), epochs=EVERY), space, trials=TRIALS, prune=False, confirm=0
+    )
+    searches = StudyStore(home=store.home)
+    searches.add_study(JobRequest(RunKind.SEARCH, {"plan": json.loads(json.dumps(plan.to_json()))}, "study"))
+    seen: set[tuple[str, str]] = set()
+
+    def over() -> bool:
+        seen.update(on_nodes(cluster))
+        return worker.poll() is not None or searches.study("study").state.final
+
+    until(over, "the search ends")
+    search, rows = searches.study("study"), searches.trials("study")
+    assert search.state == RunState.DONE, log(store, search.id)
+    assert [row.number for row in rows] == list(range(TRIALS))
+    assert {(row.state, row.facts["told"]) for row in rows} == {(RunState.DONE, "done")}
+    assert [(store.get(row.id).attempt, starts(store, row.id)) for row in rows] == [(1, 1)] * TRIALS
+    assert all("Placed on" in log(store, row.id) for row in rows)
+    assert sorted(run for _, run in seen) == sorted(row.id for row in rows)
+    assert len({name for name, _ in seen}) == 2
+    searches.close()
 
 
 def test_a_run_outlives_its_machine_and_another_is_cancelled(
