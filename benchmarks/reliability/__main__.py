@@ -49,6 +49,12 @@ def kills(**arguments: Any) -> Figures:
     return training.kills(**arguments)
 
 
+def searches(**arguments: Any) -> Figures:
+    from benchmarks.reliability import searching
+
+    return searching.kills(**arguments)
+
+
 def clocks(**arguments: Any) -> Figures:
     from benchmarks.reliability import service
 
@@ -93,6 +99,9 @@ SHOWS = {
     "stops": Show("two workers, 200 jobs, one stopped past its lease and continued", queue.stops, STOPS),
     "stops-postgresql": Show("the same over PostgreSQL", over_postgresql(queue.stops), STOPS),
     "stops-unfenced": Show("the same without the fence: the negative control", without_the_fence, STOPS),
+    "search": Show(
+        "kill -9 of a search's workers and of its own process at 50 points", searches, {"count": 6, "trials": 6}
+    ),
     "writers": Show("20 writers at once", queue.writers, WRITERS),
     "writers-postgresql": Show("the same over PostgreSQL", over_postgresql(queue.writers), WRITERS),
     "clocks": Show("the clock jumps by an hour and a day, and a run hangs", clocks, {"window": 30.0}),

@@ -41,6 +41,17 @@ def test_killed_workers_lose_no_job_and_do_none_twice(name: str) -> None:
     assert ORPHAN_SECONDS + 5 < 60
 
 
+def test_a_search_whose_processes_are_killed_loses_and_doubles_no_trial() -> None:
+    figures = shown("search")
+    assert figures["kills"] == 6
+    assert figures["of the search's own process, while it led"] >= 1
+    assert figures["searches that did not end as done"] == 0
+    assert figures["trials"] == 6 * figures["searches"]
+    assert (figures["trials lost"], figures["trials doubled"], figures["attempts given to two"]) == (0, 0, 0)
+    assert figures["epochs done twice or left out"] == 0
+    assert figures["trials of which the engine knows something else"] == 0
+
+
 @pytest.mark.parametrize("name", ["stops", "stops-postgresql"])
 def test_a_worker_that_wakes_after_its_lease_writes_nothing(name: str) -> None:
     figures = shown(name)
