@@ -1,14 +1,19 @@
 """What a search finds for its cost, beside random search and a grid; and the maps that come with the project.
 
-    OMP_NUM_THREADS=1 python benchmarks/search.py compare [--trials 8] [--repeats 3] [--minutes 60] [--seconds 5]
+    OMP_NUM_THREADS=1 python benchmarks/search.py compare [--trials 10] [--repeats 3] [--epochs 7]
     OMP_NUM_THREADS=1 python benchmarks/search.py maps --data DIR [--seconds 15] [--only map|sizes]
 
 `compare` runs a search, random search of as many trials, and a grid of three times as many, each `--repeats` times on
-the shipped scenes, all within the same space. Each is worth the area under its front, accuracy against latency. `maps`
-trains two small grids on Dubai pictures, four of which keep their labels, and writes them to the folder of studies,
-where the page finds them. Runs are real ones, trained in a thread of this process: so importing torch is paid once.
-`--seconds` is what a run may take of the processor, its teacher's answers included: other work on the machine makes it
-last longer, and no worse. Both keep their runs in TERRASTILL_HOME, and go on where they were stopped.
+parts of the shipped scenes. Each is worth the area under its front, accuracy against latency: the hypervolume above
+the reference point of no accuracy at the latency of the slowest student, as a share of that latency. Latency is
+measured once, for all of them. Cost is counted in trials, all of `--epochs`, so that other work on the machine changes
+neither it nor what is learned. What is known is written to `compare.json` in TERRASTILL_HOME after every search.
+
+`maps` trains two small grids on Dubai pictures, four of which keep their labels, and writes them to the folder of
+studies, where the page finds them. `--seconds` is what a run may take of the processor, its teacher's answers included.
+
+Runs are real ones, trained in a thread of this process: so importing torch is paid once. They lie in TERRASTILL_HOME,
+and both go on where they were stopped.
 """
 
 import argparse
@@ -23,6 +28,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.dubai_parts import link_folder, parts
@@ -36,16 +43,17 @@ from core.runs.store.studies import StudyStore
 from core.runs.worker.run_process import Heartbeat, perform
 from core.search import read
 from core.search.engine import open_storage
+from core.search.figures import Figures, from_json, measure_sizes, to_json
 from core.search.head import Head
-from core.search.outcome import volume
+from core.search.outcome import Trial, front, volume
 from core.search.space import Axis, size_name
 from core.search.study_plan import SearchPlan
 
 TINY = RunConfig(
     kind="distill",
-    data=DataConfig(crop=96, views_per_epoch=48, labelled=2),
+    data=DataConfig(crop=64, views_per_epoch=64, labelled=2),
     model=ModelConfig("compact", {"base": 2}),
-    train=TrainConfig(epochs=6, batch_size=8, validate_every=3, device="cpu"),
+    train=TrainConfig(epochs=7, batch_size=8, validate_every=10_000, device="cpu", clock="processor"),
     distill=DistillConfig(cache_views=2),
 )
 SIZES = ("compact 2", "compact 3", "compact 4", "compact 6")
@@ -67,6 +75,10 @@ MAPS = {
     "sizes": (Axis("size", ("compact 2", "compact 4", "compact 8")), Axis("taught", (True, False)), SEEDS),
 }
 """The grids that come with the project: by name, what they vary."""
+LARGE, SMALL = 512, 320
+"""Sides in pixels of the parts of the shipped scenes that train and validate: a run is to spend its time on steps."""
+VALIDATING = 4
+"""So many of the twelve scenes validate; the others train, two of them with labels."""
 TILES, PARTS = range(1, 5), range(1, 9)
 """The Dubai pictures of the maps: the small tiles, whose parts 1 to 7 train and whose part 8 validates."""
 
@@ -110,8 +122,8 @@ class Trainer(threading.Thread):
         store.close()
 
 
-def carry_out(store: StudyStore, trainer: Trainer, name: str, plan: SearchPlan) -> read.Standing:
-    """The finished search of this name: found in the store, gone on with, or begun now."""
+def carry_out(store: StudyStore, trainer: Trainer, name: str, plan: SearchPlan, **options: Any) -> read.Standing:
+    """The finished search of this name: found in the store, gone on with, or begun now. `options`: those of `Head`."""
     known = {search.name: search for search in store.studies()}
     if name not in known:
         store.add_study(JobRequest(RunKind.SEARCH, {"plan": json.loads(json.dumps(plan.to_json()))}, name))
@@ -121,7 +133,8 @@ def carry_out(store: StudyStore, trainer: Trainer, name: str, plan: SearchPlan) 
         held = store.claim("benchmark", [MACHINE], RunKind.SEARCH)
         assert held is not None, search.error
         assert held.name == name
-        summary = Head(store, held, emit=_show, cancelled=partial(_over, store, trainer, held)).run()
+        ended = partial(_over, store, trainer, held)
+        summary = Head(store, held, emit=_show, cancelled=ended, **options).run()
         store.finish(held.id, "benchmark", summary, attempt=held.attempt)
     return read.standing(store, name)
 
@@ -135,6 +148,19 @@ def _show(progress: Progress) -> None:
     print(f"\r{progress.done} of {progress.total}: {progress.doing}   ", end="", file=sys.stderr)
 
 
+def scene_parts(root: Path) -> Path:
+    """A dataset of one part of each shipped scene, from its corner: folders that train and that validate."""
+    for kind in ("images", "masks"):
+        files = sorted((paths.SAMPLES / kind).iterdir())
+        for at, file in enumerate(files):
+            use, side = ("val", SMALL) if at >= len(files) - VALIDATING else ("train", LARGE)
+            part = root / use / kind / f"{file.stem}.png"
+            part.parent.mkdir(parents=True, exist_ok=True)
+            with Image.open(file) as whole:
+                whole.crop((0, 0, side, side)).save(part)
+    return root
+
+
 def compare(args: argparse.Namespace, store: StudyStore, trainer: Trainer) -> dict[str, Any]:
     """The area under the front of each kind of search, by repeat, and what it cost."""
     kinds = {
@@ -142,30 +168,61 @@ def compare(args: argparse.Namespace, store: StudyStore, trainer: Trainer) -> di
         "random": (SPACE, "random", args.trials),
         "grid, three times the cost": (GRID, "grid", 3 * args.trials),
     }
-    found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in kinds}
-    base, each = TINY, ""
-    if args.seconds is not None:
-        train = replace(TINY.train, epochs=1, validate_every=10_000, match_seconds=args.seconds, clock="processor")
-        base, each = replace(TINY, train=train), f" {args.seconds:g} s"
+    file = store.home / "compare.json"
+    found = json.loads(file.read_text()) if file.is_file() else {}
+    data = replace(TINY.data, dataset="folder", root=str(scene_parts(store.home / "scene_parts")))
     for repeat in range(args.repeats):
-        results = {}
+        base = replace(TINY, data=data, train=replace(TINY.train, epochs=args.epochs, seed=repeat)).validate()
         for kind, (space, sampler, trials) in kinds.items():
-            plan = SearchPlan(
-                base, space, goals=("miou", "latency"), trials=trials, seconds=60 * args.minutes, sampler=sampler
-            )
-            plan = replace(plan, seed=repeat, confirm=0)
-            results[kind] = carry_out(store, trainer, f"{kind} {args.trials} {repeat}{each}", plan)
-        # One measure of each student for all, and one end of the axis: else a slow moment would decide.
-        figures = next(iter(results.values())).figures
-        worst = max(one.latency_ms or 0.0 for one in figures.values())
-        for kind, result in results.items():
-            trials_here = [replace(trial, figures=figures.get(trial.size)) for trial in result.trials]
-            seconds = sum(trial.seconds or 0.0 for trial in trials_here)
-            area = volume(trials_here, "latency", worst=worst)
-            best = max((trial.miou or 0.0 for trial in trials_here), default=0.0)
-            row = {"area": area, "best": best, "trials": len(trials_here), "training_seconds": seconds}
-            found[kind].append(row)
-    return {"trials": args.trials, "minutes": args.minutes, "seconds": args.seconds, "kinds": found}
+            name = f"{kind} {trials} {repeat} {args.epochs}"
+            if name in found:
+                continue
+            plan = SearchPlan(base, space, goals=("miou", "latency"), trials=trials, sampler=sampler)
+            plan = replace(plan, seed=repeat, confirm=0, seconds=60 * args.minutes)
+            begun, began = any(one.name == name for one in store.studies()), time.process_time()
+            result = carry_out(store, trainer, name, plan, measure=partial(_measured_once, store.home))
+            # One that an earlier process began took more than this process knows of.
+            spent = None if begun else round(time.process_time() - began, 1)
+            found[name] = {"kind": kind, "repeat": repeat, "processor_seconds": spent, **_worth(result)}
+            file.write_text(json.dumps(found, indent=1))
+            print(_line(found[name]), flush=True)
+    return found
+
+
+def _measured_once(home: Path, plan: SearchPlan, **options: Any) -> dict[str, Figures]:
+    """The students as the first search of this folder measured them: else a slow moment would decide."""
+    file = home / "figures.json"
+    known = from_json(file.read_text()) if file.is_file() else {}
+    found = measure_sizes(plan, **{**options, "known": known})
+    file.write_text(to_json(found))
+    return found
+
+
+def _worth(result: read.Standing) -> dict[str, Any]:
+    """What a search found, and the seconds of training that it took."""
+    worst = max(one.latency_ms or 0.0 for one in result.figures.values())
+    return {
+        "area": volume(result.trials, "latency", worst=worst),
+        "worst_ms": worst,
+        "front": [_point(trial) for trial in front(result.trials, "latency")],
+        "trials": sum(trial.miou is not None for trial in result.trials),
+        "epochs": sum(len(trial.curve) and trial.curve[-1][0] for trial in result.trials),
+        "training_seconds": round(sum(trial.seconds or 0.0 for trial in result.trials), 1),
+        "clock_seconds": round((result.search.finished_at or 0.0) - (result.search.started_at or 0.0)),
+    }
+
+
+def _point(trial: Trial) -> dict[str, Any]:
+    return {"ms": trial.value("latency"), "miou": trial.miou, **trial.params}
+
+
+def _line(found: dict[str, Any]) -> str:
+    points = ", ".join(f"{point['ms']:.1f} ms {100 * point['miou']:.1f} %" for point in found["front"])
+    spent = found["processor_seconds"]
+    cost = f"{found['epochs']} epochs, {found['training_seconds']:.0f} s of training" + (
+        "" if spent is None else f", {spent:.0f} s in all"
+    )
+    return f"{found['repeat']} {found['kind']:<27} area {100 * found['area']:.2f}  {cost}  front: {points}"
 
 
 def maps(args: argparse.Namespace, store: StudyStore, trainer: Trainer) -> dict[str, Any]:
@@ -216,10 +273,11 @@ def study(name: str, found: read.Standing, config: RunConfig, *, wanted: int) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=("compare", "maps"))
-    parser.add_argument("--trials", type=int, default=8)
+    parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=7, help="of compare: of each trial")
     parser.add_argument("--minutes", type=float, default=60.0, help="by the clock, for each search (default: 60)")
-    parser.add_argument("--seconds", type=float, help="of the processor, for each run (maps: 15)")
+    parser.add_argument("--seconds", type=float, help="of maps: of the processor, for each run (default: 15)")
     parser.add_argument("--data", metavar="DIR", help="the Dubai dataset (default: where it is by default)")
     parser.add_argument("--only", choices=tuple(MAPS))
     parser.add_argument("--json", action="store_true")
@@ -236,11 +294,10 @@ def main() -> None:
     if args.json or args.what == "maps":
         print(json.dumps(found, indent=2))
         return
-    for kind, repeats in found["kinds"].items():
-        areas = [one["area"] for one in repeats]
-        seconds = sum(one["training_seconds"] for one in repeats) / len(repeats)
-        best = max(one["best"] for one in repeats)
-        print(f"{kind:<28} area {min(areas):.4f} to {max(areas):.4f}  best {best:.4f}  {seconds:6.0f} s of training")
+    for kind in dict.fromkeys(one["kind"] for one in found.values()):
+        areas = [100 * one["area"] for one in found.values() if one["kind"] == kind]
+        mean = sum(areas) / len(areas)
+        print(f"{kind:<27} area {mean:.2f} on average, {min(areas):.2f} to {max(areas):.2f} in {len(areas)} repeats")
 
 
 if __name__ == "__main__":
