@@ -104,9 +104,9 @@ def parallel_chart(
         figure.add_shape(type="line", x0=at, x1=at, y0=0, y1=1, line={"color": "rgba(128,128,128,.5)", "width": 1})
         figure.add_annotation(x=at, y=1.12, text=f"<b>{in_chart(title)}</b>", showarrow=False)
         for height, text in marks:
-            figure.add_annotation(
-                x=at, y=height, text=in_chart(_shortened(text)), showarrow=False, xshift=4, xanchor="left"
-            )
+            # Above the height that it names, so that a level line does not strike it through.
+            place = {"xshift": 4, "xanchor": "left", "yshift": 9}
+            figure.add_annotation(x=at, y=height, text=in_chart(_shortened(text)), showarrow=False, **place)
     figure.update_layout(height=360, margin={"l": 24, "r": 84, "t": 16, "b": 8}, hovermode="closest")
     figure.update_layout(legend={"orientation": "h", "y": -0.04, "yanchor": "top"})
     figure.update_xaxes(visible=False, range=[-0.1, len(axes) - 1 + 0.1])
@@ -133,11 +133,17 @@ def _groups(score: Sequence[float]) -> list[tuple[str, str, float, list[int]]]:
     others, best = ordered[:-1], ordered[-1:]
     quarters = [others[len(others) * at // 4 : len(others) * (at + 1) // 4] for at in range(4)]
     found = [
-        (f"{share(score[lines[0]] / 100)} to {share(score[lines[-1]] / 100)}", colour, 1.2, lines)
+        (_range(score[lines[0]], score[lines[-1]]), colour, 1.2, lines)
         for lines, colour in zip(quarters, _QUARTERS, strict=True)
         if lines
     ]
     return [*found, (f"Best, {share(score[best[0]] / 100)}", _ORANGE, 3.0, best)]
+
+
+def _range(low: float, high: float) -> str:
+    """`40.1 % to 52.0 %`, in per cent; one figure where both are written alike."""
+    first, last = share(low / 100), share(high / 100)
+    return first if first == last else f"{first} to {last}"
 
 
 def _said(name: str, columns: Sequence[tuple[str, Sequence[float | str]]], run: int, at: int) -> str:

@@ -99,4 +99,7 @@ def test_each_axis_of_the_lines_has_a_value_for_every_run() -> None:
         ("three: Kind x&lt;b&gt;", "three: T 5"): (1.0, 1.0),
         ("two &lt;b&gt;: Kind a", "two &lt;b&gt;: T 2"): (0.0, 0.25),
     }
-    assert [trace.name for trace in chart.data][-1] == "Best, 3.0 %"
+    assert [trace.name for trace in chart.data] == ["1.0 %", "2.0 %", "Best, 3.0 %"]
+    marks = [note for note in chart.layout.annotations if note.xshift]
+    assert len(marks) == 4
+    assert all(note.yshift > 0 for note in marks), "a level line would strike the words through"
