@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from core import checkpoint, paths
+from core.band_set import COLOURS
 from core.checkpoint import ModelCard
 from core.config import ModelConfig
 from core.data.datasets.dubai import AERIAL
@@ -42,6 +43,13 @@ def make(seed: int = 0) -> tuple[nn.Module, ModelCard]:
         created="2026-11-23T10:15:00+00:00",
     )
     return model.eval(), card
+
+
+OF_THE_FIRST_VERSION = (
+    "bytes", "classes", "created", "data", "distillation", "licence", "macs_256", "mean", "metrics", "model", "name",
+    "parameters", "schema", "seed", "std", "teacher", "training",
+)  # fmt: skip
+"""What its cards held."""
 
 
 @pytest.fixture
@@ -102,6 +110,16 @@ def test_both_files_may_be_read_by_whoever_may_read_the_other(saved: Path) -> No
 def test_another_schema_is_refused(saved: Path, schema: object) -> None:
     rewrite(saved, schema=schema)
     assert f"schema {schema}" in refused(saved)
+
+
+def test_a_card_of_the_first_version_still_loads(saved: Path) -> None:
+    """It told of no bands, no ground resolution and no starting point."""
+    path = saved.with_name(f"{saved.name}.json")
+    first = {name: value for name, value in json.loads(path.read_text()).items() if name in OF_THE_FIRST_VERSION}
+    assert len(first) == len(OF_THE_FIRST_VERSION)
+    path.write_text(json.dumps(first))
+    card = checkpoint.load(saved).card
+    assert (card.bands, card.metres_per_pixel, card.starting_point) == (COLOURS, None, False)
 
 
 def test_a_missing_card_names_those_that_are_there(saved: Path) -> None:
