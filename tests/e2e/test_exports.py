@@ -1,10 +1,12 @@
 """Each button that gives a file, pressed in a real browser: models for other tools, and results for an office.
 
-The mask and the polygons of In your browser are downloaded in test_in_browser.py and test_offline.py.
+And the way in: models that a visitor brings. The mask and the polygons of In your browser are downloaded in
+test_in_browser.py and test_offline.py.
 """
 
 import io
 import json
+import re
 import sqlite3
 import zipfile
 from collections.abc import Iterator
@@ -15,10 +17,12 @@ import numpy as np
 import onnx
 import pytest
 import rasterio
+import segmentation_models_pytorch as smp
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.serving import ROOT, settled
 from core import paths
+from tests.unit.brought.graphs import bright
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -121,8 +125,60 @@ def results(page: Page, folder: Path) -> None:
             assert file.width == (320 if what == "mosaic" else 200)
 
 
+def zipped_folder(folder: Path) -> bytes:
+    """A folder of smp in a zip, as somebody would pack it."""
+    smp.Unet("tu-mobilenetv3_small_050", encoder_weights=None, classes=4).save_pretrained(folder)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as made:
+        for file in folder.iterdir():
+            made.write(file, f"{folder.name}/{file.name}")
+    return packed.getvalue()
+
+
+def bring(page: Page, address: str, name: str, file: tuple[str, bytes], classes: dict[str, str]) -> None:
+    """Upload a model, say which of its classes stand for which, see it at work, and import it."""
+    page.goto(f"{address}/models")
+    page.get_by_text("Bring a model").click()
+    page.locator("input[type=file]").set_input_files(
+        {"name": file[0], "mimeType": "application/octet-stream", "buffer": file[1]}
+    )
+    # Each preview runs the model: one is enough, once all is said.
+    choose(page, "What it makes of a picture", "No picture")
+    said = {"Name": name, "Classes, in the order of its outputs": ", ".join(classes)}
+    said |= {"Mean of each band, red first": "0, 0, 0", "Std of each band, red first": "1, 1, 1"}
+    for label, text in said.items():
+        field = page.get_by_role("textbox", name=label, exact=True)
+        field.fill(text)
+        field.press("Enter")
+    choose(page, "It answers in the classes of", "Dubai aerial images")
+    for theirs, own in classes.items():
+        if theirs != own.lower():
+            choose(page, theirs, own)
+    choose(page, "What it makes of a picture", "Scene 1")
+    page.get_by_text(re.compile(r"(Building|Land|Road|Vegetation|Water)\D* \d+%")).first.wait_for()
+    page.get_by_role("button", name="Import", exact=True).click()
+    page.get_by_text(f"{name} is here").wait_for()
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=label).first.click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
 def test_every_button_gives_its_file(visit: tuple[Page, str], tmp_path: Path) -> None:
     page, address = visit
     models(page, address)
     segment(page, address)
     results(page, tmp_path)
+    sides = {"source": ("n", 3, "h", "w"), "result": ("n", 3, "h", "w")}
+    graph = bright(tmp_path / "tones.onnx", **sides).read_bytes()
+    bring(
+        page, address, "tones", ("tones.onnx", graph), {"building": "Building", "grass": "Vegetation", "water": "Water"}
+    )
+    four = {"building": "Building", "road": "Road", "vegetation": "Vegetation", "pond": "Water"}
+    bring(page, address, "folder", ("folder.zip", zipped_folder(tmp_path / "smp")), four)
+    page.goto(f"{address}/compare")
+    page.get_by_role("button", name="Image and models").click()
+    page.get_by_role("combobox", name="Teacher").click()
+    for name in ("tones", "folder"):
+        page.get_by_role("option", name=re.compile(rf"^{name}\b")).wait_for()
