@@ -78,7 +78,7 @@ def test_any_name_gives_its_results_in_one_line_each(run: Run, model_path: Path,
     code, told, err = run("predict", tmp_path / "in", "--model", model_path, "--out", tmp_path / "out", *EVERYTHING)
     assert (code, err) == (0, "")
     files = [Path(line) for line in told.splitlines()]
-    assert len(set(files)) == len(files) == 7 * len(NAMES)
+    assert len(set(files)) == len(files) == 8 * len(NAMES)
     assert all(path.is_file() for path in files)
     assert all(line.isprintable() for line in told.splitlines())
 
