@@ -85,6 +85,7 @@ def _steps(store: RunStore, run_id: str) -> list[int]:
     return [event["step"] for event in events if event["type"] == "step"]
 
 
+@pytest.mark.slow
 def test_what_is_queued_is_done_one_after_the_other(store: RunStore, start: Start) -> None:
     first, second = _count(store, 30), _count(store, 3)
     start()
@@ -98,6 +99,7 @@ def test_what_is_queued_is_done_one_after_the_other(store: RunStore, start: Star
     assert _steps(store, first) == list(range(1, 31))
 
 
+@pytest.mark.slow
 def test_a_cancel_arrives_within_seconds(store: RunStore, start: Start) -> None:
     run = _count(store, 10_000)
     start()
@@ -113,6 +115,7 @@ def test_an_error_for_a_person_is_the_error_of_the_run(store: RunStore, start: S
     assert _reaches(store, run, RunState.FAILED).error == "There are no pictures in the folder: choose another."
 
 
+@pytest.mark.slow
 def test_a_crash_fails_its_run_and_no_other(store: RunStore, start: Start) -> None:
     crash, other = _count(store, 1, "crash"), _count(store, 2)
     start()
@@ -172,6 +175,7 @@ def test_a_killed_worker_loses_nothing(store: RunStore, start: Start) -> None:
     assert _steps(store, run) == list(range(1, 61))
 
 
+@pytest.mark.slow
 def test_a_second_worker_leaves_with_a_sentence(store: RunStore, start: Start) -> None:
     first = start()
     _until(lambda: bool(store.workers()), "a worker")

@@ -71,6 +71,7 @@ def test_an_artefact_is_scored_as_evaluate_scores(stem: str, files: Path) -> Non
         assert np.abs(found.matrix - expected.matrix).sum() <= 20
 
 
+@pytest.mark.slow
 def test_int8_is_scored_as_int8(stem: str, files: Path) -> None:
     workshop = Workshop(files)
     scenes = [scene(2)]
