@@ -172,7 +172,8 @@ def test_a_job_segments_what_it_can_and_says_why_not_the_rest(workspace: Workspa
     assert good["error"] is None
     assert bad["error"].startswith("half.png cannot be read")
     assert [title for title, _, _ in map_views.downloads(good)] == [
-        "Mask (PNG)", "Mask (GeoTIFF)", "Style for QGIS (QML)", "Polygons (GeoJSON)", "Areas (CSV)",
+        "Mask (PNG)", "Confidence (GeoTIFF)", "Mask (GeoTIFF)", "Style for QGIS (QML)", "Polygons (GeoJSON)",
+        "Areas (CSV)",
     ]  # fmt: skip
     safe = palettes.painted(CLASSES, "safe")[:5]
     for palette, colours in (("safe", safe), ("colour", CLASSES[:5])):
