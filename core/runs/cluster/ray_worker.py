@@ -138,14 +138,14 @@ def serve(store: RunStore, *, address: str, cpus: float = 1.0, lock: int | None 
     cluster = Cluster(address)
     try:
         worker = RayWorker(store, cluster, cpus=cpus, **options)
+        # After the connection, for Ray sets handlers of its own, and before others can see this worker.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: worker.request_stop())
         try:
             worker.register(lock)
         except RunStateError as error:
             print_line(str(error))
             return 0
-        # After the connection: Ray sets handlers of its own.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: worker.request_stop())
         print_line(
             f"The worker (process {os.getpid()}) serves {store.home} on Ray: {format_slots(worker.slots) or 'nothing'}."
         )

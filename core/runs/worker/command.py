@@ -97,13 +97,14 @@ def serve(
 ) -> int:
     """Be this machine's worker until a signal; returns at once when there is another. Raises `ConfigError`."""
     worker = Worker(store, command=command, window=window, limits=limits, standby=standby)
+    # Before others can see it: whoever sees a worker may end it, and it then leaves the list.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.request_stop())
     try:
         worker.register(lock)
     except RunStateError as error:
         print_line(str(error))
         return 0
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.request_stop())
     try:
         devices = find_devices()
         worker.slots = parse_slots(slots, devices) if slots else devices

@@ -15,8 +15,9 @@ from core import paths
 from core.config import RunConfig, TrainConfig
 from core.errors import StoreError
 from core.out_of_memory import OUT_OF_MEMORY_EXIT, ExitWatch
-from core.runs.store.records import LAST_CHECKPOINT, RunRecord, RunState
+from core.runs.store.records import LAST_CHECKPOINT, RunRecord, RunState, WorkerRecord
 from core.runs.store.run_store import RunStore
+from core.runs.worker.command import serve
 from core.runs.worker.heartbeats import WINDOW_SECONDS
 from core.runs.worker.processes import DISK_FULL
 from core.runs.worker.queue_worker import Worker
@@ -331,3 +332,37 @@ def test_the_worker_never_loads_torch() -> None:
         [sys.executable, "-c", question], cwd=paths.ROOT, capture_output=True, text=True, check=True, env=os.environ
     )
     assert answer.stdout.split() == ["False", "False"]
+
+
+class Ended(BaseException):
+    """What a signal does where nobody waits for it."""
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Signals end a test and not its process; what stood before is put back."""
+
+    def end(*_: Any) -> None:
+        raise Ended
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_sees_a_worker_can_end_it_at_once(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    register = store.register_worker
+
+    def seen(*told: Any) -> WorkerRecord:
+        record = register(*told)
+        os.kill(os.getpid(), number)
+        return record
+
+    monkeypatch.setattr(store, "register_worker", seen)
+    assert serve(store, command=lambda _: SLEEP, slots="cpu=1", pause=0.01) == 0
+    assert list(store.workers()) == []
