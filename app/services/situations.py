@@ -75,10 +75,10 @@ SITUATIONS: dict[str, StartingPoint] = {
 """By name, the first one being the usual answer, with which the presets are as they stand."""
 USUAL = next(iter(SITUATIONS))
 STARTING_POINTS = (
-    "A run begins with one of these (Distill, More settings, Start from), for any classes. With labels on 4 images of "
-    "Dubai a student that did had 54.7 % after 62 seconds, by one seed; from fresh weights it has 51.5 % after 240. "
-    "For other classes in another place it cost 14.5 ± 6.5 points in runs of 8 seconds (three seeds) and gained "
-    "1.4 in 30 (one seed)."
+    "A run can begin with one of these, for any classes (Distill, More settings, Start from). With labels on 4 images "
+    "of Dubai a student reached 54.7 % in 62 seconds that way (one seed), and 51.5 % in 240 from fresh weights. "
+    "With other classes in another place it lost 14.5 ± 6.5 points in runs of 8 seconds (three seeds) and gained "
+    "1.4 in runs of 30 (one seed)."
 )
 """What is said of starting points, with a figure."""
 
