@@ -38,11 +38,12 @@ from app.services import (
 )
 from app.services.access import Person
 from app.services.artifacts import Model
-from app.services.brought_models import BandSet
 from app.services.datasets import Picture
 from app.services.searches import Standing
 from app.streamlit_private import is_drawing
 from app.visitor import hold_pixels, owner, person
+from core.band_set import BandSet
+from core.config import ModelConfig
 
 Mask = NDArray[np.uint8]
 _T = TypeVar("_T")
@@ -82,18 +83,10 @@ def forget_datasets() -> None:
         kept.clear()
 
 
-@st.cache_data(max_entries=2, scope="session", show_spinner=False, hash_funcs=_KEYS)
-def upload(name: str, data: bytes, models: tuple[Model, ...] = ()) -> Picture:
-    """A visitor's picture in the bands that the models see, decoded; gone with the session."""
-    picture = datasets.read_upload(name, data, [model.bands for model in models])
-    hold_pixels(picture.held_pixels / 1e6)
-    return picture
-
-
 @st.cache_data(max_entries=2, scope="session", show_spinner=False)
-def upload_of_bands(name: str, data: bytes, bands: BandSet) -> Picture:
-    """The same for a model that is not yet imported, which sees these bands."""
-    picture = datasets.read_upload(name, data, [bands])
+def upload(name: str, data: bytes, seen: tuple[BandSet, ...] = ()) -> Picture:
+    """A visitor's picture in the bands that each of some models sees, decoded; gone with the session."""
+    picture = datasets.read_upload(name, data, seen)
     hold_pixels(picture.held_pixels / 1e6)
     return picture
 
@@ -329,7 +322,7 @@ def pace(teacher: Model, crop: int, device: str) -> estimates.Pace:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def teacher_pace(model: kept_estimates.ModelConfig, outputs: int, crop: int, device: str) -> estimates.TeacherPace:
+def teacher_pace(model: ModelConfig, outputs: int, crop: int, device: str) -> estimates.TeacherPace:
     """Timed steps of a fresh teacher on this machine."""
     return kept_estimates.teacher_pace(model, outputs, crop, device, before=_count_estimate)
 

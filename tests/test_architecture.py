@@ -59,7 +59,7 @@ PAGES = ("app.streamlit_private", "app.visitor", "app.services", "app.state", "a
 PAGE_FOLDERS = sorted(path.parent.name for path in (paths.ROOT / "app" / "views").glob("*/page.py"))
 
 # What pages read of core themselves: it takes the standard library alone, and a service would only repeat it.
-PLAIN = ("core.errors", "core.config", "core.losses.catalogue", "core.imagery.band_names")
+PLAIN = ("core.errors", "core.band_set", "core.config", "core.losses.catalogue", "core.imagery.band_names")
 
 # A module may import what stands beside the longest of these names that holds it. None: everything in core.
 ROOMS: dict[str, tuple[str, ...] | None] = {
@@ -97,7 +97,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "app.shell": (*PAGES, "core.errors", "app.views"),
     "app.streamlit_private": (),
     **dict.fromkeys(("app.state", "app.visitor"), ("app.services", "app.streamlit_private")),
-    "app.caching": ("app.services", "app.visitor", "app.streamlit_private"),
+    "app.caching": ("app.services", "app.visitor", "app.streamlit_private", *PLAIN),
     **dict.fromkeys(SERVER, ("core.errors", "app.services")),
     "app.web_offline": ("app.services", "app.web_modules"),
     "app.services": ("core", "app.services"),

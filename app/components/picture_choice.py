@@ -120,7 +120,8 @@ def _uploaded(models: Sequence[Model]) -> OpenPicture:
     kept = state.last(_UPLOAD, None)
     if file is None and kept is not None:
         say.caption(f"{kept[0]} is still here; another file takes its place.")
-    return lambda: None if kept is None else caching.upload(kept[0], kept[1], tuple(models))
+    seen = tuple(model.bands for model in models)
+    return lambda: None if kept is None else caching.upload(kept[0], kept[1], seen)
 
 
 def _keep_upload() -> None:

@@ -24,8 +24,7 @@ from app.services.access import Person
 from app.services.datasets import Picture
 from app.services.stores import open_store
 from core import paths
-from core.band_set import BandSet as BandSet
-from core.band_set import parse_names
+from core.band_set import BandSet, parse_names
 from core.brought.found import FoundModel as FoundModel
 from core.brought.found import ModelAnswers as ModelAnswers
 from core.brought.found import Numbers, check_name, missing, settle

@@ -19,7 +19,7 @@ from app.services.artifacts import Model
 from app.services.estimates import Pace, TeacherPace
 from core import paths
 from core.benchmark import machine
-from core.config import ModelConfig as ModelConfig
+from core.config import ModelConfig
 from core.errors import DiskFullError
 from core.files import write_aside
 from core.losses.catalogue import LOSSES

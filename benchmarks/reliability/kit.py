@@ -8,7 +8,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ import numpy as np
 from PIL import Image
 
 from core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from core.errors import StoreError
+from core.runs.store.records import RunRecord
+from core.runs.store.run_files import append_line
 from core.runs.store.run_store import RunStore
 
 Figures = dict[str, Any]
@@ -41,6 +44,25 @@ def fork(work: Callable[[], object], *, log: Path | None = None) -> int:
             traceback.print_exc()
             sys.stderr.flush()
         os._exit(code)
+
+
+def claim_until_killed(claim: Callable[[], RunRecord | None], do: Callable[[RunRecord], object], started: Path) -> None:
+    """Claim one run after the other and do it in this process, until it is killed.
+
+    Args:
+        claim: Gives the next run; None: there is none now.
+        do: Carries a run out.
+        started: A file that gets a line for each: its id, the attempt, this process, and when (monotonic seconds).
+    """
+    while True:
+        # A server ends the transaction of a process that was stopped within one: its run is taken back then.
+        with suppress(StoreError):
+            record = claim()
+            if record is None:
+                time.sleep(0.02)
+                continue
+            append_line(started, f"{record.id} {record.attempt} {os.getpid()} {time.monotonic():.3f}")
+            do(record)
 
 
 def ended(pid: int) -> int | None:

@@ -6,20 +6,17 @@ import signal
 import sqlite3
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reliability.kit import Figures, end, ended, fork, open_store, p95, scratch
+from benchmarks.reliability.kit import Figures, claim_until_killed, end, ended, fork, open_store, p95, scratch
 from core.config import RunConfig
-from core.errors import StoreError
 from core.events import Cancelled, Emit, MessageEvent
 from core.files import write_aside
 from core.runs.recorder import read_events
 from core.runs.store.records import RunRecord, RunState
-from core.runs.store.run_files import append_line
 from core.runs.store.run_store import RunStore, attempts
 from core.runs.worker.heartbeats import ORPHAN_SECONDS, HeartbeatMonitor
 from core.runs.worker.run_process import Heartbeat, perform
@@ -56,17 +53,13 @@ def job(
 
 def work(home: Path, url: str | None, name: str, started: Path) -> None:
     """A worker that does its jobs itself, until it is ended: the harder case, for nobody watches it from beside."""
+
+    def do(record: RunRecord) -> None:
+        execute = partial(job, attempt=record.attempt)
+        perform(store, Heartbeat(store, record), execute=execute, stopped=StoppedError)
+
     store = open_store(home, url)
-    while True:
-        # A server ends the transaction of a process that was stopped within one: its job is taken back then.
-        with suppress(StoreError):
-            record = store.claim(f"{name}-{os.getpid()}", ["cpu"])
-            if record is None:
-                time.sleep(0.02)
-                continue
-            append_line(started, f"{record.id} {record.attempt} {os.getpid()} {time.monotonic():.3f}")
-            execute = partial(job, attempt=record.attempt)
-            perform(store, Heartbeat(store, record), execute=execute, stopped=StoppedError)
+    claim_until_killed(partial(store.claim, f"{name}-{os.getpid()}", ["cpu"]), do, started)
 
 
 @dataclass

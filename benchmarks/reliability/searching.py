@@ -4,7 +4,7 @@ import os
 import random
 import time
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -12,15 +12,13 @@ from pathlib import Path
 import optuna
 import torch
 
-from benchmarks.reliability.kit import Figures, end, fork, pictures, scratch, tiny
+from benchmarks.reliability.kit import Figures, claim_until_killed, end, fork, pictures, scratch, tiny
 from core.config import ModelConfig, RunConfig
-from core.errors import StoreError
 from core.events import CancelledError
 from core.runs import execution
 from core.runs.executors import searching
 from core.runs.recorder import read_metrics
 from core.runs.store.records import MACHINE, JobRequest, RunKind, RunRecord, RunState
-from core.runs.store.run_files import append_line
 from core.runs.store.studies import TRIAL, StudyStore, TrialRow
 from core.runs.worker.heartbeats import HeartbeatMonitor
 from core.runs.worker.run_process import Heartbeat, perform
@@ -38,28 +36,20 @@ def train(home: Path, url: str | None, started: Path) -> None:
     """A worker that trains the trials itself, until it is killed."""
     torch.set_num_threads(1)
     store = StudyStore(url, home=home)
-    while True:
-        with suppress(StoreError):
-            record = store.claim(f"worker-{os.getpid()}", ["cpu"])
-            if record is None:
-                time.sleep(0.02)
-                continue
-            append_line(started, f"{record.id} {record.attempt} {os.getpid()}")
-            perform(store, Heartbeat(store, record), execute=execution.execute, stopped=CancelledError)
+    do = partial(_carry_out, store, execution.execute)
+    claim_until_killed(partial(store.claim, f"worker-{os.getpid()}", ["cpu"]), do, started)
 
 
 def lead(home: Path, url: str | None, started: Path) -> None:
     """A process that leads whatever search is queued, until it is killed."""
     torch.set_num_threads(1)
     store = StudyStore(url, home=home)
-    while True:
-        with suppress(StoreError):
-            record = store.claim(f"head-{os.getpid()}", [MACHINE], RunKind.SEARCH)
-            if record is None:
-                time.sleep(0.02)
-                continue
-            append_line(started, f"{record.id} {record.attempt} {os.getpid()}")
-            perform(store, Heartbeat(store, record), execute=searching.execute, stopped=CancelledError)
+    do = partial(_carry_out, store, searching.execute)
+    claim_until_killed(partial(store.claim, f"head-{os.getpid()}", [MACHINE], RunKind.SEARCH), do, started)
+
+
+def _carry_out(store: StudyStore, execute: Callable[..., object], record: RunRecord) -> None:
+    perform(store, Heartbeat(store, record), execute=execute, stopped=CancelledError)
 
 
 @dataclass

@@ -110,11 +110,23 @@ def _fresh_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "RATES", access.Rates())
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """Replace what takes torch, files or processes. The caches start empty."""
+def _empty_caches() -> None:
     st.cache_data.clear()
     st.cache_resource.clear()
+
+
+@pytest.fixture
+def empty_caches() -> Iterator[None]:
+    """What this test keeps is not shown to another, nor the other way round."""
+    _empty_caches()
+    yield
+    _empty_caches()
+
+
+@pytest.fixture
+def world(empty_caches: None, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Replace what takes torch, files or processes. The caches start empty, and keep nothing of it."""
+    del empty_caches
     made = World(models={name: make_model(name) for name in MASKS})
     made.models["teacher"] = make_model("teacher", parameters=2_000_000)
     picture = Picture("scene_01", "a" * 64, np.zeros((2, 4, 3), np.uint8), TRUTH, dataset="samples")

@@ -180,8 +180,6 @@ def test_scores_are_of_all_pixels_together_and_kept_on_disk() -> None:
 
 def test_those_of_the_shipped_models_come_with_the_project() -> None:
     """The first visitor waits for one scene, and not for all of them: `python -m benchmarks.scene_figures`."""
-    # Other tests leave scenes of theirs under these names.
-    caching.scene.clear()
     models = artifacts.models(None)
     teacher = models.pop("teacher")
     assert len(models) >= 4

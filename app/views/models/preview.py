@@ -10,9 +10,10 @@ from app.components.legend import legend
 from app.components.linked import linked_select
 from app.components.picture_choice import scene_title
 from app.services import artifacts, brought_models, datasets, picture_collections
-from app.services.brought_models import BandSet, DraftMask, ModelAnswers, ModelEntry, UploadedModel
+from app.services.brought_models import DraftMask, ModelAnswers, ModelEntry, UploadedModel
 from app.services.datasets import Picture
 from app.services.names import plain
+from core.band_set import BandSet
 from core.errors import TerrastillError
 
 _NOTHING, _OWN = "", "own picture"
@@ -118,7 +119,7 @@ def _own_picture(bands: BandSet, key: str) -> Picture | None:
     )
     if file is None:
         return None
-    return caching.upload_of_bands(file.name, file.getvalue(), bands)
+    return caching.upload(file.name, file.getvalue(), (bands,))
 
 
 def _side_by_side(image: Any, mask: Any, classes: brought_models.Classes) -> None:
