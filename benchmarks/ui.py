@@ -65,12 +65,18 @@ _VISITORS = 3
 
 # Told by the viewer itself: asking again and again would take the browser's time.
 _NEXT_SCENE = """before => {
-    const roots = [...document.querySelectorAll('*')].map((host) => host.shadowRoot?.querySelector('.viewer'));
-    const root = roots.find((found) => found) || document.querySelector('.viewer');
-    const other = () => root.dataset.ready && root.dataset.scene !== before;
+    const roots = () => [
+        document.querySelector('.viewer'),
+        ...[...document.querySelectorAll('*')].map((host) => host.shadowRoot?.querySelector('.viewer')),
+    ].filter((found) => found);
+    const other = (root) => root.dataset.ready && root.dataset.scene !== before;
     const promise = new Promise((resolve) => {
-        const watch = new MutationObserver(() => other() && (watch.disconnect(), resolve()));
-        watch.observe(root, { attributes: true, attributeFilter: ['data-scene', 'data-ready'] });
+        const end = () => { watch.disconnect(); clearInterval(again); resolve(); };
+        const watch = new MutationObserver(([{ target }]) => other(target) && end());
+        const seen = { attributes: true, attributeFilter: ['data-scene', 'data-ready'] };
+        for (const root of roots()) watch.observe(root, seen);
+        // A page that draws the viewer anew puts another in its place, which nobody watches.
+        const again = setInterval(() => roots().some(other) && end(), 100);
     });
     return { promise };
 }"""
