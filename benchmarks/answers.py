@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-WAYS = {"as it was": (False, False), "memory kept": (True, False), "memory kept, merged": (True, True)}
+VARIANTS = {"as it was": (False, False), "memory kept": (True, False), "memory kept, merged": (True, True)}
 
 
 def answer_in_threads(model: str, repeats: int, *, kept: bool, merged: bool) -> dict[str, float]:
@@ -58,9 +58,9 @@ def answer_in_threads(model: str, repeats: int, *, kept: bool, merged: bool) -> 
     return {"seconds": statistics.median(taken[1:]), "megabytes": psutil.Process().memory_info().rss / 1e6}
 
 
-def measured(model: str, repeats: int, way: str) -> dict[str, float]:
+def measured(model: str, repeats: int, variant: str) -> dict[str, float]:
     """The same in a process of its own."""
-    command = [sys.executable, __file__, "--model", model, "--repeats", str(repeats), "--way", way]
+    command = [sys.executable, __file__, "--model", model, "--repeats", str(repeats), "--variant", variant]
     told = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, check=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -71,20 +71,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="teacher", help="which is asked (default: teacher)")
     parser.add_argument("--repeats", type=int, default=5, help="answers that count (default: 5)")
-    parser.add_argument("--way", choices=list(WAYS), help=argparse.SUPPRESS)
+    parser.add_argument("--variant", choices=list(VARIANTS), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.way:
-        kept, merged = WAYS[args.way]
+    if args.variant:
+        kept, merged = VARIANTS[args.variant]
         print(json.dumps(answer_in_threads(args.model, args.repeats, kept=kept, merged=merged)))
         return
     first = 0.0
     print(f"{args.model:<22}{'seconds':>9}{'ratio':>7}{'MB':>8}")
-    for way in WAYS:
-        found = measured(args.model, args.repeats, way)
+    for variant in VARIANTS:
+        found = measured(args.model, args.repeats, variant)
         first = first or found["seconds"]
-        print(
-            f"{way:<22}{found['seconds']:>9.3f}{found['seconds'] / first:>7.2f}{found['megabytes']:>8.0f}", flush=True
-        )
+        seconds, ratio = found["seconds"], found["seconds"] / first
+        print(f"{variant:<22}{seconds:>9.3f}{ratio:>7.2f}{found['megabytes']:>8.0f}", flush=True)
 
 
 if __name__ == "__main__":
