@@ -10,7 +10,8 @@ from app.components.tour import tour, tour_button
 from app.components.worker_status import worker_status
 from app.visitor import let_in
 
-st.set_page_config(page_title="Terrastill", page_icon=str(MARK), layout="wide")
+# The sidebar is as wide, in pixels, as its longest title needs: the rest is the pages' own.
+st.set_page_config(page_title="Terrastill", page_icon=str(MARK), layout="wide", initial_sidebar_state=240)
 brand()
 
 

@@ -14,6 +14,18 @@ _MEASURES = """<style>
 [data-testid="stMainBlockContainer"] { padding: 3.25rem 2rem 4rem; max-width: 2400px; }
 @media (max-height: 960px) { [data-testid="stHeading"] h1 { font-size: 1.9rem; padding: 0 0 0.25rem; } }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 3.5rem 1rem 3rem; } }
+@media (min-width: 641px) and (max-width: 900px) { [data-testid="stMainBlockContainer"] { padding-inline: 1rem; } }
+/* Low windows: a small laptop's, or a phone's on its side. Beside an open sidebar nothing stands at the upper edge. */
+@media (max-height: 700px) {
+  [data-testid="stHeading"] h1 { font-size: 1.5rem; }
+  body:has([data-testid="stSidebar"][data-collapsed="false"]) [data-testid="stMainBlockContainer"] {
+    padding-top: 0.75rem; }
+  [data-testid="stSidebarHeader"] { height: 3.25rem; margin-bottom: 0.25rem; }
+}
+@media (max-height: 480px) {
+  [data-testid="stHeader"] { height: 2.75rem; min-height: 0; }
+  [data-testid="stMainBlockContainer"] { padding-top: 3rem; }
+}
 /* As high as a menu, so that their names stand in one line; on a phone in two rows sooner than cut off. */
 [data-testid="stButtonGroup"] > [role="radiogroup"] { flex-wrap: wrap; row-gap: 0.25rem; }
 [data-testid="stButtonGroup"] > [role="radiogroup"] > button { min-height: 2.4rem; }

@@ -34,6 +34,28 @@ _STYLE = """<style>
   .answer p { display: flex; gap: .4rem; min-height: 0; }
   .answer p span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 }
+/* In low windows the masks come before the words: first where it was measured takes one line, then it is left out. */
+@media (max-height: 700px) {
+  @container (max-width: 900px) {
+    .answer p { display: flex; gap: .4rem; min-height: 0; }
+    .answer p span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+  }
+}
+@media (max-height: 480px) {
+  [data-testid="stMain"]:has(.st-key-above_viewer) [data-testid="stElementContainer"]:has(h1) {
+    position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .answers { margin-top: 0; }
+  .answer { display: flex; gap: .3rem; overflow-x: auto; scrollbar-width: none; }
+  .answer > div { position: relative; flex: 1 0 auto; padding: .15rem .45rem; text-align: center; }
+  .answer b { font-size: clamp(.7rem, 2.2cqi, .95rem); text-decoration: underline; }
+  .answer p { position: absolute; inset: 0; }
+  .answer p span { display: none; }
+  .answer a { flex: 1; color: transparent; }
+  .st-key-above_viewer { column-gap: .5rem; }
+  .st-key-above_viewer [data-has-shortcut] > span:has([data-testid="stIconMaterial"]) { display: none; }
+  .st-key-above_viewer button { min-height: 2rem; padding-block: 0; }
+  .st-key-above_viewer p { font-size: .75rem; }
+}
 </style>"""
 
 
