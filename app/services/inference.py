@@ -55,6 +55,7 @@ def warm_up() -> None:
     """Import what takes seconds to import, before somebody waits for it."""
     for name in ("core.infer.predict", "core.checkpoint"):
         importlib.import_module(name)
+    importlib.import_module("core.models.smp").import_smp()
 
 
 def load(name: str) -> "Loaded":

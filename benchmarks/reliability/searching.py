@@ -11,6 +11,7 @@ from pathlib import Path
 
 import optuna
 import torch
+import torch._dynamo  # Optimisers import it, for seconds: here, and not in each process that is forked.
 
 from benchmarks.reliability.kit import Figures, claim_until_killed, end, fork, pictures, scratch, tiny
 from core.config import ModelConfig, RunConfig

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch._dynamo  # Optimisers import it, for seconds: here, and not in each process that is forked.
 from torch import Tensor
 
 from benchmarks.reliability.kit import Figures, end, ended, fork, open_store, pictures, scratch, tiny

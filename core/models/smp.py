@@ -6,7 +6,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
 from core.config import ModelConfig
@@ -20,6 +19,13 @@ _PLACE = re.compile(r"[:/\\]")
 """timm reads `hf-hub:…` from a hub and `local-dir:…` from any folder."""
 _OF_TIMM = {"img_size", "drop_rate", "drop_path_rate", "aux_params", "decoder_use_batchnorm"}
 """Settings beside those of an architecture: every other one that smp hands on to timm may open files."""
+
+
+def import_smp() -> Any:
+    """The library, imported when a model needs it: with timm and the compiler of torch that takes seconds."""
+    import segmentation_models_pytorch
+
+    return segmentation_models_pytorch
 
 
 class SmpModel(nn.Module):
@@ -59,6 +65,7 @@ def build_smp(
 
     Raises `ModelError` when a name is unknown or the weights cannot be had.
     """
+    smp = import_smp()
     if str(architecture).lower() not in smp.MODEL_ARCHITECTURES_MAPPING:
         known = ", ".join(smp.MODEL_ARCHITECTURES_MAPPING)
         raise ModelError(f"segmentation-models-pytorch has no architecture {architecture}; it has {known}.")
@@ -93,5 +100,5 @@ def build_smp(
 
 def _settings_of(architecture: str) -> set[str]:
     """The names of the settings that an architecture has of its own."""
-    made = smp.MODEL_ARCHITECTURES_MAPPING[str(architecture).lower()]
+    made = import_smp().MODEL_ARCHITECTURES_MAPPING[str(architecture).lower()]
     return {*inspect.signature(made.__init__).parameters, *_OF_TIMM} - {"self", "kwargs"}

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch._dynamo.exc import TorchDynamoException
 
 from core.device import autocast
 from core.events import Emit, MessageEvent
@@ -69,7 +68,7 @@ def fastest(
         try:
             with _unchanged(model):
                 seconds[name] = _time(forward, model, pixels, dtype)
-        except (TorchDynamoException, RuntimeError) as error:
+        except RuntimeError as error:
             if name == PLAIN:
                 raise
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -11,7 +11,6 @@ from core.cards import ModelCard
 from core.class_mapping import class_mapping
 from core.errors import CheckpointError
 from core.models.committee import COMMITTEE
-from core.models.external.brought_network import BroughtNetwork, ResampledModel, Surroundings, resampling
 from core.models.external.confined_network import ConfinedRun, OpenedModel, RunLimits
 from core.models.external.onnx_network import ArrayNetwork
 from core.models.external.torch_networks import TORCH_KINDS, build_here
@@ -27,6 +26,9 @@ def load_brought(folder: Path, card: ModelCard, device: torch.device, *, limits:
     An ONNX file runs in a confined process, unless its owner imported it and there is a GPU for it; an OpenVINO IR
     and what a visitor imported always do. Raises `CheckpointError` and `ModelError`.
     """
+    # Here and below: it imports the compiler of torch, which takes seconds, for models that are brought alone.
+    from core.models.external.brought_network import BroughtNetwork, Surroundings
+
     arguments = card.model.arguments
     for name in arguments.get("files", ()):
         if not (folder / name).is_file():
@@ -51,8 +53,11 @@ def seen_at_its_resolution(model: nn.Module, card: ModelCard, metres: float | No
     Raises:
         ModelError: The resolutions are too far apart.
     """
-    brought = card.model.architecture in KINDS
-    factor = resampling(picture_metres=metres, model_metres=card.metres_per_pixel) if brought else 1.0
+    if card.model.architecture not in KINDS:
+        return model, ""
+    from core.models.external.brought_network import ResampledModel, resampling
+
+    factor = resampling(picture_metres=metres, model_metres=card.metres_per_pixel)
     if factor == 1:
         return model, ""
     return ResampledModel(model, factor).eval(), (
@@ -63,7 +68,8 @@ def seen_at_its_resolution(model: nn.Module, card: ModelCard, metres: float | No
 
 def running_note(model: nn.Module) -> str:
     """A sentence where a brought model, or one within `model`, runs elsewhere than was asked for; else empty."""
-    return next((part.note for part in model.modules() if isinstance(part, BroughtNetwork) and part.note), "")
+    notes = (getattr(part, "note", "") for part in model.modules())
+    return next((note for note in notes if isinstance(note, str) and note), "")
 
 
 def limits_for(size: int) -> RunLimits:

@@ -1,5 +1,6 @@
 """Brought folders whose network a library builds in PyTorch: which library, and what builds it."""
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from core.errors import PictureRefusedError
 from core.models.external.smp_network import build_smp_folder
 from core.models.external.transformers_network import build_transformers, require_transformers
+from core.models.smp import import_smp
 from core.out_of_memory import is_out_of_memory
 
 _FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError)
@@ -24,9 +26,16 @@ TORCH_KINDS: dict[str, Callable[[Path, dict[str, Any]], nn.Module]] = {
 
 
 def imported(kind: str) -> None:
-    """Import what building a network of this kind needs. Raises `ModelError` where that is not installed."""
+    """Import what building a network of this kind needs. Raises `ModelError` where that is not installed.
+
+    Networks of either kind import the compiler of torch when they are built, and it looks for a folder to write to,
+    which a confined process does not have.
+    """
+    importlib.import_module("torch._dynamo")
     if kind == "transformers":
         require_transformers()
+    else:
+        import_smp()
 
 
 def build_here(folder: Path, kind: str, network: dict[str, Any]) -> nn.Module:

@@ -1,5 +1,8 @@
 """The fastest way to run a model is found by trying; what fails is left out with its reason."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from core import paths
 from core.events import CancelledError, Event, MessageEvent
 from core.train import compiling, loop
 from core.train.compiling import PLAIN, Forward, fastest
@@ -155,3 +159,16 @@ def test_a_run_goes_on_in_the_mode_it_had(
 def test_a_graph_is_only_tried_on_cuda() -> None:
     assert set(compiling.run_modes(model(), torch.device("cpu"))) == {PLAIN, "compiled"}
     assert set(compiling.run_modes(model(), torch.device("cuda"))) == {PLAIN, "compiled", "as a CUDA graph"}
+
+
+@pytest.mark.slow
+def test_a_run_imports_no_compiler_and_no_library_of_other_networks(tmp_path: Path) -> None:
+    """They take longer to import than torch itself, and a process that computes with another network needs none."""
+    code = (
+        "import sys, core.runs.execution, core.runs.executors.predicting, core.train.compiling\n"
+        "print(sorted({'torch._dynamo', 'torchvision', 'timm', 'segmentation_models_pytorch'} & set(sys.modules)))"
+    )
+    env = {**os.environ, "TERRASTILL_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip() == "[]"
