@@ -50,7 +50,9 @@ TASKS = (
     "core.openvino_session",
 )
 STORE = (*BASE, "core.cards", "core.model_owners", "core.runs.store")
-EXECUTION = (*(f"core.runs.{name}" for name in ("execution", "checks", "trial", "teaching")), "core.runs.devices")
+_EXECUTION = ("execution", "checks", "trial", "trial_shares", "teaching", "devices")
+EXECUTION = tuple(f"core.runs.{name}" for name in _EXECUTION)
+BESIDE_RUNS = tuple(f"core.runs.{name}" for name in ("recorder", "trial_shares", "worker.processes"))
 TRACKING = ("core.runs.tracking",)
 SERVER = ("app.web_routes", "app.web_modules", "app.web_security", "app.web_limits", "app.web_offline")
 PAGES = ("app.streamlit_private", "app.visitor", "app.services", "app.state", "app.caching", "app.components", *SERVER)
@@ -89,7 +91,7 @@ ROOMS: dict[str, tuple[str, ...] | None] = {
     "core.runs.tracking": (*STORE, *TRACKING, "core.events"),
     **dict.fromkeys(EXECUTION, (*TASKS, *EXECUTION, *STORE, "core.runs.worker.processes")),
     "core.runs.executors": (*TASKS, *STORE, "core.search", "core.runs.executors", "core.runs.worker.run_process"),
-    "core.search": (*TASKS, *STORE, "core.search", "core.runs.recorder", "core.runs.worker.processes"),
+    "core.search": (*TASKS, *STORE, "core.search", *BESIDE_RUNS),
     **dict.fromkeys(("core.runs.worker", "core.runs.cluster"), (*TASKS, "core.runs")),
     "core.cli": None,
     "core.__main__": ("core.errors", "core.cli"),

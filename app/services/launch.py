@@ -186,7 +186,7 @@ def launch_more_seeds(run: Run, known: Iterable[Run], who: Person) -> str:
     taken = {other.seed for other in known if other.settings_key == run.settings_key}
     free = (seed for seed in itertools.count(run.seed) if seed % (_LARGEST_SEED + 1) not in taken)
     seeds = [seed % (_LARGEST_SEED + 1) for seed in itertools.islice(free, MORE_SEEDS)]
-    first = replace(config, name=re.sub(r", seed \d+$", "", config.name))
+    first = replace(config, name=re.sub(r", seed \d+$", "", config.name), trial_of=None)
     configs = [_of_seed(first, seed).validate() for seed in seeds]
     with access.launching(who, 2 * len(configs)) as allowed:
         queued = open_store().add_all(configs, control=as_control, most=allowed.waiting_runs, launched_by=who.key)

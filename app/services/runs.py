@@ -293,7 +293,7 @@ class _Itself:
 @lru_cache(maxsize=4096)
 def _key(same: _Itself) -> str:
     settings = asdict(same.config)
-    del settings["name"], settings["control_of"], settings["data"]["opened"]
+    del settings["name"], settings["control_of"], settings["trial_of"], settings["data"]["opened"]
     del settings["train"]["seed"], settings["train"]["device"]
     # Read back with every number a float: a weight of 1 is a weight of 1.0.
     plain = json.loads(json.dumps(settings), parse_int=float)

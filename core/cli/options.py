@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -170,4 +170,5 @@ def read_config(path: Path, kind: Kind) -> RunConfig:
         raise ConfigError(f"The settings {path} cannot be read ({error}): check the path.") from error
     if config.kind != kind:
         raise ConfigError(f"The settings {path} are of kind {config.kind}: use `python -m core {config.kind}`.")
-    return config
+    # The settings of a search's trial, trained by a person, are a run of its own.
+    return replace(config, trial_of=None)

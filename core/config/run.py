@@ -53,7 +53,10 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One run: one model trained once. A distillation with a control is two runs, the second with `control_of` set."""
+    """One run: one model trained once. A distillation with a control is two runs, the second with `control_of` set.
+
+    `trial_of` is the id of the search that compares this run with others: it is scored on the validation part alone.
+    """
 
     kind: Kind = "distill"
     name: str = ""
@@ -62,6 +65,7 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     distill: DistillConfig | None = None
     control_of: str | None = None
+    trial_of: str | None = None
 
     def problems(self) -> list[str]:
         found = [*self.data.problems(), *self.model.problems(), *self.train.problems()]
@@ -102,7 +106,7 @@ class RunConfig:
         """
         data = replace(self.data, mix=0.0, transfer=self.data.transfer if self.train.consistency else None)
         name = self.name if name is None else name
-        return replace(self, kind="train", name=name, data=data, distill=None, control_of=of)
+        return replace(self, kind="train", name=name, data=data, distill=None, control_of=of, trial_of=None)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, sort_keys=True)

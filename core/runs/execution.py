@@ -52,6 +52,8 @@ def execute(
 ) -> dict[str, Any]:
     """Train what `config` says; leave student.safetensors and its card in `folder`; give the summary as JSON values.
 
+    A trial of a search reads no test picture: its summary has no test score.
+
     Raises `CancelledError`, and the errors of whatever cannot be built, or of a device's process that ends.
     """
     config = _with_budget(config.validate(), runs)
@@ -87,6 +89,8 @@ def carry_out(
     if not group.leads:
         return {}
     task.model.load_state_dict(outcome.weights)
+    if config.trial_of is not None:
+        split = replace(split, test=[])
     summary = _summary(config, outcome, teaching, split) | _test_score(task, split, teaching, emit, cancelled)
     described = _card(replace(task, config=config), outcome, summary, split, runs)
     card = checkpoint.save(folder / "student", task.model, described)

@@ -1,6 +1,7 @@
 """The teacher's part in a run: who it is, what it scores, and how its answers reach the student."""
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -15,9 +16,9 @@ from core.checkpoint import Loaded
 from core.class_mapping import ClassMapping
 from core.config import RunConfig
 from core.data.datasets import dataset_of
-from core.data.scene import Scene
+from core.data.scene import Scene, digest
 from core.evaluate import Report, evaluate
-from core.events import Cancelled, CancelledError, Emit, MessageEvent, TeacherEvent
+from core.events import Cancelled, CancelledError, Emit, Event, MessageEvent, TeacherEvent
 from core.losses import catalogue
 from core.losses.features import FeatureTerms
 from core.models.committee import Committee
@@ -25,6 +26,8 @@ from core.models.external import running_note, seen_at_its_resolution
 from core.models.mapped import MappedModel
 from core.models.tap import Tap, channels, feature_shape
 from core.normalise import Normaliser
+from core.runs import trial_shares
+from core.runs.store.run_files import atomic_write
 from core.train import picture_cache, view_cache
 from core.train.batches import Batch
 from core.train.mapped_teacher import MappedOutputs
@@ -68,7 +71,8 @@ def with_teacher(
     tap = Tap(checkpoint.own_answers(loaded), distill.teacher_layer) if distill.uses_features else None
     teacher = _frozen(task, model, loaded, tap)
     answers = MappedModel(model, mapping) if mapping.changes else model
-    teaching = Teaching(loaded, answers, _teacher_score(task, answers, loaded, emit, cancelled))
+    kept = _kept_score(task, teacher, loaded, mapping, runs)
+    teaching = Teaching(loaded, answers, _teacher_score(task, answers, loaded, kept, emit, cancelled))
     if tap is not None:
         task = _with_features(task, loaded)
     if not distill.cache_views and not distill.cache_pictures:
@@ -77,12 +81,8 @@ def with_teacher(
         return replace(task, teacher_outputs=live), teaching
     if isinstance(model, Committee) and model.weigh:
         emit(MessageEvent("Stored outputs do not tell how much the committee agrees: every pixel counts alike."))
-    cache: ViewCache | PictureCache | None
-    if distill.cache_pictures:
-        cache = _picture_cache(task, teacher, len(mapping.teacher), folder, emit, cancelled)
-    else:
-        with tap or nullcontext():
-            cache = _view_cache(task, teacher, len(mapping.teacher), folder, emit, cancelled)
+    with tap or nullcontext():
+        cache = _cache(task, teacher, len(mapping.teacher), folder, runs, emit, cancelled)
     if cache is None:
         raise CancelledError
     view_epochs = cache.epochs if isinstance(cache, ViewCache) else None
@@ -120,13 +120,40 @@ def _less(config: RunConfig, seconds: float) -> RunConfig:
     return replace(config, train=replace(config.train, match_seconds=max(1.0, budget - seconds)))
 
 
-def _teacher_score(task: Task, model: nn.Module, loaded: Loaded, emit: Emit, cancelled: Cancelled) -> float:
-    """The teacher's mIoU-5 on the pictures that the student is validated on; the first device computes it for all."""
+def _teacher_score(
+    task: Task, model: nn.Module, loaded: Loaded, kept: Path | None, emit: Emit, cancelled: Cancelled
+) -> float:
+    """The teacher's mIoU-5 on the pictures that the student is validated on; the first device computes it for all.
+
+    `kept` is the file that holds it for all trials of a search: the first that is without it writes it.
+    """
     if not task.group.leads:
         return 0.0
-    report = _evaluated(task, model, loaded, task.validation, cancelled)
-    emit(TeacherEvent(loaded.card.name, report.scores.miou5, report.scores.accuracy))
-    return report.scores.miou5
+    found = json.loads(kept.read_text(encoding="utf-8")) if kept is not None and kept.is_file() else None
+    if found is None:
+        scores = _evaluated(task, model, loaded, task.validation, cancelled).scores
+        found = {"miou5": scores.miou5, "accuracy": scores.accuracy}
+        if kept is not None:
+            atomic_write(kept, json.dumps(found).encode())
+    emit(TeacherEvent(loaded.card.name, found["miou5"], found["accuracy"]))
+    return float(found["miou5"])
+
+
+def _kept_score(task: Task, teacher: FrozenTeacher, loaded: Loaded, mapping: ClassMapping, runs: Path) -> Path | None:
+    """Where a trial finds the teacher's score, or leaves it for the others; None for a run that is no trial."""
+    search = trial_shares.search_folder(task.config, runs)
+    if search is None or not task.group.leads:
+        return None
+    known = [(scene.image, scene.mask) for scene in task.validation if scene.mask is not None]
+    metres = dataset_of(task.config.data).metres_per_pixel
+    decides = [
+        _fingerprint(teacher),
+        loaded.card.to_json(),
+        repr((mapping, task.class_map, task.normaliser.bands, metres)),
+        f"{task.normaliser.device.type} {torch.__version__}",
+        *(digest(part) for pair in known for part in pair),
+    ]
+    return trial_shares.score_file(search, decides)
 
 
 def teacher_test_score(task: Task, teaching: Teaching, scenes: Sequence[Scene], cancelled: Cancelled) -> float:
@@ -159,6 +186,39 @@ def _with_features(task: Task, loaded: Loaded) -> Task:
 def load_teacher(name: str, device: torch.device, runs: Path) -> Loaded:
     """A teacher by name. Raises `CheckpointError`."""
     return checkpoint.load(checkpoint.resolve(name, runs=runs), device=device)
+
+
+def _cache(
+    task: Task, teacher: FrozenTeacher, outputs: int, folder: Path, runs: Path, emit: Emit, cancelled: Cancelled
+) -> ViewCache | PictureCache | None:
+    """The teacher's answers to whole pictures or to views, in files of the run; a trial shares them with others."""
+    config = task.config
+    assert config.distill is not None
+    build = _picture_cache if config.distill.cache_pictures else _view_cache
+    search = trial_shares.search_folder(config, runs)
+    if search is None or task.group.size > 1 or not trial_shares.sharing_works():
+        return build(task, teacher, outputs, folder, emit, cancelled)
+    stored: tuple[object, ...] = ("pictures", outputs, config.distill.cache_form)
+    if not config.distill.cache_pictures:
+        layer = teacher.tap.layer if teacher.tap else None
+        stored = ("views", *stored[1:], task.views, config.distill.cache_views, layer)
+        stored += (config.train.seed, config.train.images_per_step)
+    identity = json.dumps(_identity(teacher, config), sort_keys=True)
+    pictures = (digest(scene.image) for scene in task.sampler.scenes)
+    shared = trial_shares.SharedAnswers(search, [repr(stored), identity, *pictures])
+    if shared.ready:
+        emit(MessageEvent("The teacher's outputs are those that an earlier trial of this search stored."))
+        return build(task, teacher, outputs, shared.folder(), _quietly, cancelled)
+    cache = None
+    try:
+        cache = build(task, teacher, outputs, shared.folder(), emit, cancelled)
+    finally:
+        (shared.drop if cache is None else shared.put_into_place)()
+    return cache
+
+
+def _quietly(_event: Event) -> None:
+    """What was told when it was made is not told again."""
 
 
 def _picture_cache(

@@ -21,12 +21,14 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import StoreError
-from core.search.space import Axis, Value, drawn
+from core.search.halving import REDUCTION, rungs_of
+from core.search.space import Axis, Value, drawn, first_trials
 from core.search.study_plan import GOALS, SearchPlan
 
-_REDUCTION = 3
 _MANY_GOALS_TRIALS = 60
 """From so many trials on several goals are searched by NSGA-II, which needs generations; fewer by TPE."""
+_KNOWN_SHARE = 3
+"""At most one in so many trials begins with the settings of the plan's own run."""
 _OUTSIDE = "outside"
 """Marks a trial of values that the space has lost since."""
 _STATES = {"done": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -121,16 +123,20 @@ class Engine:
             trial = self._study.ask() if unfinished is None else self._trial(unfinished)
             return trial.number, drawn(self._space, lambda axis: self._draw(trial, axis), starts=self._starts)
 
+    @property
+    def _stops(self) -> bool:
+        return self._plan.prunes and len(self._plan.goals) == 1
+
     def report(self, number: int, epoch: int, miou: float) -> None:
-        """A score on the way, a fraction; told twice, the first holds."""
-        if not self._plan.prunes or (number, epoch) in self._reported:
+        """A score on the way, a fraction; told twice, the first holds. Optuna takes it for one goal alone."""
+        if not self._stops or (number, epoch) in self._reported:
             return
         self._storage.set_trial_intermediate_value(self._id(number), epoch, miou)
         self._reported.add((number, epoch))
 
     def should_prune(self, number: int) -> bool:
-        """Whether the other trials say that this one is not worth going on with."""
-        return self._plan.prunes and self._study.pruner.prune(self._study, self._storage.get_trial(self._id(number)))
+        """Whether the other trials say that this one is not worth going on with; of a front `Halving` says it."""
+        return self._stops and self._study.pruner.prune(self._study, self._storage.get_trial(self._id(number)))
 
     def end_trial(
         self, number: int, told: str, *, values: Sequence[float] | None, constraints: Mapping[str, float]
@@ -181,12 +187,11 @@ def _holds(distribution: BaseDistribution, value: Value) -> bool:
 
 
 def _pruner(plan: SearchPlan) -> optuna.pruners.BasePruner:
-    if not plan.prunes:
+    rungs = rungs_of(plan)
+    if not plan.prunes or len(plan.goals) > 1 or not rungs:
         return optuna.pruners.NopPruner()
-    epochs = plan.config.train.epochs
-    every = plan.config.train.validate_every
-    least = max(every, epochs // _REDUCTION**2, 1)
-    return optuna.pruners.HyperbandPruner(min_resource=least, max_resource=epochs, reduction_factor=_REDUCTION)
+    most = plan.config.train.epochs
+    return optuna.pruners.HyperbandPruner(min_resource=rungs[0], max_resource=most, reduction_factor=REDUCTION)
 
 
 def _sampler(plan: SearchPlan, space: Sequence[Axis], *, drawn_so_far: int) -> BaseSampler:
@@ -200,10 +205,51 @@ def _sampler(plan: SearchPlan, space: Sequence[Axis], *, drawn_so_far: int) -> B
         return _Grid(space, seed=plan.seed)
     if chosen == "random":
         return RandomSampler(seed=seed)
+    first = first_trials(plan.config, space, (plan.trials or 30) // _KNOWN_SHARE)
     if chosen == "nsga2":
-        return NSGAIISampler(population_size=max(8, min(50, (plan.trials or 100) // 6)), seed=seed)
+        population = max(8, min(50, (plan.trials or 100) // 6))
+        return _Begun(NSGAIISampler(population_size=population, seed=seed), first)
     startup = max(4, min(10, (plan.trials or 30) // 4))
-    return TPESampler(n_startup_trials=startup, seed=seed, constant_liar=True)
+    return _Begun(TPESampler(n_startup_trials=startup, seed=seed, constant_liar=True), first)
+
+
+class _Begun(BaseSampler):
+    """Another sampler, before whose first draws come settings that are known.
+
+    Trial number N has the settings number N, whichever process asks for it: so a restart loses and repeats none.
+    """
+
+    def __init__(self, sampler: BaseSampler, first: Sequence[Mapping[str, Value]]) -> None:
+        self._sampler, self._first = sampler, first
+
+    def _known(self, trial: FrozenTrial) -> Mapping[str, Value]:
+        return self._first[trial.number] if trial.number < len(self._first) else {}
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return self._sampler.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        drawn_together = self._sampler.sample_relative(study, trial, search_space)
+        return {**drawn_together, **{name: value for name, value in self._known(trial).items() if name in search_space}}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        # A weight is drawn for each loss, and known for all of them.
+        known, plain = self._known(trial), "weight" if param_name.startswith("weight") else param_name
+        if plain in known:
+            return known[plain]
+        return self._sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        self._sampler.before_trial(study, trial)
+
+    def after_trial(
+        self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        self._sampler.after_trial(study, trial, state, values)
 
 
 class _Grid(BaseSampler):

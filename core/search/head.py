@@ -5,7 +5,7 @@ which of its attempts may go on. The next attempt reads that, makes the search e
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from core.config import RunConfig
 from core.errors import CheckpointError, ConfigError, RunError, RunNotFoundError, RunStateError
 from core.events import Cancelled, CancelledError, OnProgress, Progress
+from core.runs import trial_shares
 from core.runs.recorder import read_metrics
 from core.runs.store.records import LAST_CHECKPOINT, RunRecord, RunState, StudyPart
 from core.runs.store.run_files import atomic_write
@@ -22,6 +23,7 @@ from core.runs.worker.processes import count_slots
 from core.search import figures as student_figures
 from core.search.engine import Engine
 from core.search.figures import FIGURES_FILE, Figures, Measure
+from core.search.halving import Halving
 from core.search.outcome import Trial, best, constraints_of, read_trials
 from core.search.space import TRAINED, Axis, Params, settings, size_name
 from core.search.study_plan import SearchPlan
@@ -61,6 +63,7 @@ class Head:
         self._emit, self._cancelled, self._measure = emit, cancelled, measure
         self._pause, self._sleep, self._now = pause, sleep, now
         self.plan = SearchPlan.from_json(search.job["plan"])
+        self._halving = Halving(self.plan)
         self._open: dict[int, str] = {}
         self._ended = 0
         self._failed_in_a_row: list[str] = []
@@ -85,6 +88,7 @@ class Head:
             with closing(self._engine):
                 self._reconcile()
                 self._lead()
+            trial_shares.discard_answers(folder)
             return self._confirm()
         except RunStateError:
             if self._cancelled():
@@ -130,6 +134,8 @@ class Head:
         for row in rows:
             if "told" not in row.facts:
                 self._open[row.number] = row.id
+            elif self._for_a_front:
+                self._note_for_halving(row, row.facts.get("curve", ()))
         self._ended = len(rows) - len(self._open)
         self._any_done = any(row.facts.get("told") == "done" for row in rows)
         for number in self._engine.open_trials():
@@ -185,7 +191,7 @@ class Head:
     def _add(self, unfinished: int | None) -> None:
         """Draw settings and queue their run. `unfinished` is a trial that got none before a process was killed."""
         number, params = self._engine.ask(unfinished)
-        config = self._config(params, f", trial {number}")
+        config = replace(self._config(params, f", trial {number}"), trial_of=self._search.id)
         part = StudyPart(self._search.name, TRIAL, number, {"params": params})
         self._open[number] = self._store.add_trial(self._search, config, part).id
 
@@ -206,8 +212,10 @@ class Head:
         curve = self._curve(row.id)
         for epoch, miou in curve:
             self._engine.report(number, epoch, miou)
+        if self._for_a_front:
+            self._note_for_halving(row, curve)
         if row.state in _ACTIVE:
-            if "pruned" not in row.facts and curve and self._engine.should_prune(number):
+            if "pruned" not in row.facts and curve and self._lags(number):
                 facts = {"pruned": "scores", "curve": curve}
                 self._store.note_trial(self._search, row.id, facts, cancel=True)
             return
@@ -220,6 +228,19 @@ class Head:
             self._store.retry_trial(self._search, row.id, {"retried": True})
             return
         self._end(number, row, curve)
+
+    @property
+    def _for_a_front(self) -> bool:
+        return self.plan.prunes and len(self.plan.goals) > 1
+
+    def _lags(self, number: int) -> bool:
+        """Whether a trial is not worth going on with."""
+        return self._halving.lags(number) if self._for_a_front else self._engine.should_prune(number)
+
+    def _note_for_halving(self, row: TrialRow, curve: Sequence[tuple[int, float]]) -> None:
+        trial = Trial.of(row, self.plan, self._sizes)
+        costs = [trial.value(goal) for goal in self.plan.goals if goal != "miou"]
+        self._halving.note(row.number, costs, [(int(epoch), float(miou)) for epoch, miou in curve])
 
     def _was_stopped(self, row: TrialRow) -> bool:
         """Whether a run was cancelled with the whole search, before it was continued, and not for its scores."""

@@ -48,6 +48,12 @@ class Axis:
         """Whether there is nothing to choose."""
         return len(self.choices) == 1 or (not self.choices and self.low == self.high)
 
+    def holds(self, value: Value) -> bool:
+        """Whether a value lies on it."""
+        if self.choices:
+            return value in self.choices
+        return not isinstance(value, str) and self.low <= value <= self.high
+
     @property
     def ends(self) -> tuple[Value, ...]:
         """Values at which a run can be tried out: every choice, or both ends."""
@@ -116,6 +122,44 @@ def drawn(axes: Sequence[Axis], draw: Draw, *, starts: Mapping[str, str]) -> dic
                 replace(by_name["weight"], name=_WEIGHT + loss if loss else "weight")
             )
     return found
+
+
+def own_values(base: RunConfig, axes: Sequence[Axis]) -> dict[str, Value]:
+    """What a run has on each axis already, by its name, where that lies on the axis; a weight is 1 x the usual."""
+    train, distill = base.train, base.distill
+    known: dict[str, Value] = {
+        "size": size_name(base.model),
+        "taught": distill is not None,
+        "learning_rate": train.learning_rate,
+        "schedule": train.schedule,
+        "dice": train.dice,
+        "colour": base.data.colour,
+        "paste": base.data.paste,
+        "seed": train.seed,
+    }
+    if train.start_from is None:
+        known["start"] = FRESH
+    if distill is not None:
+        losses = "+".join(distill.losses)
+        known |= {"temperature": distill.temperature, "alpha": distill.alpha, "losses": losses, "weight": 1.0}
+    return {axis.name: known[axis.name] for axis in axes if axis.name in known and axis.holds(known[axis.name])}
+
+
+def first_trials(base: RunConfig, axes: Sequence[Axis], most: int) -> list[dict[str, Value]]:
+    """What a search tries first: the run's own settings, once for each student.
+
+    Of more students than `most` a part, spread over all of them: its own where there is room for one alone.
+    """
+    own = own_values(base, axes)
+    size = next((axis for axis in axes if axis.name == "size"), None)
+    if most < 1 or size is None:
+        return [own][: max(0, most)]
+    if most == 1 and "size" in own:
+        return [own]
+    last = len(size.choices) - 1
+    count = min(most, len(size.choices))
+    places = [round(at * last / (count - 1)) for at in range(count)] if count > 1 else [last // 2]
+    return [{**own, "size": size.choices[place]} for place in places]
 
 
 def settings(base: RunConfig, params: Params, *, name: str, starts: Mapping[str, str]) -> RunConfig:

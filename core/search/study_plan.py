@@ -166,8 +166,8 @@ class SearchPlan:
 
     @property
     def prunes(self) -> bool:
-        """Whether trials are stopped early: where accuracy is the one goal, and a run has several epochs."""
-        return self.prune and self.goals == ("miou",) and self.sampler != "grid" and self.config.train.epochs > 1
+        """Whether trials are stopped early: where accuracy is a goal, and a run has several epochs."""
+        return self.prune and "miou" in self.goals and self.sampler != "grid" and self.config.train.epochs > 1
 
     def continued(self, *, now: float, limits: StudentLimits | None = None, **changes: Any) -> "SearchPlan":
         """The same search with `changes` to its fields, and `limits` in place of its own, to be continued.

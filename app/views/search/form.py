@@ -77,7 +77,14 @@ def _asked(models: dict[str, Model], chosen: str) -> dict[str, Any]:
         )
         values["name"] = st.text_input("Name", max_chars=60, placeholder=situation.title, key="search_name")
     with right:
-        values["trials"] = st.number_input("Trials at most", 1, 100_000, situation.trials, key="search_trials")
+        values["trials"] = st.number_input(
+            "Trials at most",
+            1,
+            100_000,
+            situation.trials,
+            key="search_trials",
+            help=None if situation.grid else "The first have the usual settings, one for each student.",
+        )
         values["minutes"] = st.number_input(
             "Minutes at most (empty: no limit)", 0.1, 500_000.0, None, key="search_minutes"
         )
@@ -110,6 +117,7 @@ def _space(vary: tuple[str, ...]) -> dict[str, Any]:
         format_func=lambda goal: GOALS[goal].title,
         key="search_goals",
         wrap=True,
+        help="With several, a trial is stopped early where it is not in the best third of those that cost no more.",
     )
     return {"sizes": tuple(sizes), "vary": tuple(varied), "goals": tuple(goals) or ("miou",)}
 

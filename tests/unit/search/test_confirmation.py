@@ -50,6 +50,7 @@ def test_the_winner_is_trained_again_for_real_and_scored_once_on_the_test_part(t
     roles = [row.role for row in rows]
     assert [roles.count(role) for role in ("trial", "winner", "control")] == [2, 3, 3]
     best = max((row for row in rows if row.role == "trial"), key=lambda row: row.summary["best_miou5"])
+    assert not [row.id for row in rows if row.role == "trial" and "test_miou5" in row.summary]
     (again,) = found.confirmed
     assert (again.winner, again.part, found.search.summary["winner"]) == (best.number, "test", best.number)
     pairs = {role: [row for row in rows if row.role == role] for role in ("winner", "control")}

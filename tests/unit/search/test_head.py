@@ -11,7 +11,7 @@ from core.errors import ConfigError, RunError, RunStateError
 from core.events import CancelledError
 from core.runs.store.records import RunRecord, RunState, StudyPart
 from core.runs.store.studies import StudyStore
-from core.search.outcome import best, confirmations, fits, read_trials
+from core.search.outcome import Trial, best, confirmations, fits, read_trials
 from core.search.space import Axis
 from core.search.study_plan import StudentLimits
 from tests.unit.search.kit import (
@@ -53,6 +53,8 @@ def test_every_trial_is_a_run_and_pairs_up_by_number(store: StudyStore) -> None:
         assert run.config.distill.temperature == trial.params["temperature"]
         assert trial.miou == run.summary["best_miou5"] == score(run.config, 9, 9)
         assert trial.curve == tuple((epoch, score(run.config, epoch, 9)) for epoch in range(1, 10))
+    first = [trial.params for trial in trials[:2]]
+    assert first == [{"size": size, "temperature": 2.0, "alpha": 0.5} for size in ("compact 2", "compact 8")]
     assert summary == {"trials": 6, "pruned": 0, "winner": max(trials, key=lambda trial: trial.miou or 0).number}
 
 
@@ -101,10 +103,25 @@ def test_a_search_that_finds_nobody_good_enough_says_so(store: StudyStore) -> No
 
 
 @pytest.mark.slow
-def test_several_goals_end_in_a_front_and_prune_nothing(store: StudyStore) -> None:
-    plan = make_plan(goals=("miou", "latency"), trials=14, sampler="nsga2")
+@pytest.mark.parametrize("prune", [True, False])
+def test_of_a_front_only_trials_that_cannot_reach_it_are_stopped_early(store: StudyStore, prune: bool) -> None:
+    plan = make_plan(goals=("miou", "latency"), trials=24, sampler="nsga2", prune=prune)
     summary, _ = carry_out(store, plan, places=4)
-    assert (summary["trials"], summary["pruned"]) == (14, 0)
+    trials = read_trials(store.trials("s"), plan, fake_measure(plan))
+    pruned = [trial for trial in trials if trial.told == "pruned"]
+    assert len(pruned) == summary["pruned"]
+    assert bool(pruned) == prune
+    reached = {trial.number: score(store.get(trial.run_id).config, 9, 9) for trial in trials}
+    for trial in pruned:
+        assert trial.why == "scores"
+        cheaper = [other for other in trials if other.told == "done" and latency(other) <= latency(trial)]
+        assert max(reached[other.number] for other in cheaper) > reached[trial.number]
+
+
+def latency(trial: Trial) -> float:
+    value = trial.value("latency")
+    assert value is not None
+    return value
 
 
 @pytest.mark.slow
@@ -117,12 +134,13 @@ def test_the_winner_is_trained_again_with_fresh_seeds_and_controls(store: StudyS
     assert summary["winner"] == winner.number
     again = [store.get(row.id) for row in rows if row.role == "winner"]
     controls = [store.get(row.id) for row in rows if row.role == "control"]
-    original = store.get(winner.run_id)
+    original, search = store.get(winner.run_id), store.study("s")
     assert len({run.config.train.seed for run in again} | {original.config.train.seed}) == 4
     for run, control in zip(again, controls, strict=True):
-        same = replace(run.config, name=original.config.name, train=original.config.train)
-        assert same == original.config
+        same = replace(run.config, name=original.config.name, train=original.config.train, trial_of=search.id)
+        assert same == original.config, "a trial says whose it is; what confirms one is scored on the test part"
         assert (control.config.control_of, control.config.distill) == (run.id, None)
+        assert (run.config.trial_of, control.config.trial_of) == (None, None)
         assert control.config.train.seed == run.config.train.seed
     (found,) = confirmations(rows)
     assert (found.winner, found.part, len(found.gains)) == (winner.number, "test", 3)

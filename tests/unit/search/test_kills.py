@@ -66,6 +66,9 @@ def test_a_search_that_is_killed_before_every_commit_ends_as_if_it_were_not(tmp_
     # A run is claimed again where its worker was killed, and nowhere else.
     assert len(rows) < len(workers.ran) <= len(rows) + runs_lost
     assert store.study("s").summary["trials"] == _LONG
+    own = {"temperature": 2.0, "alpha": 0.5}
+    sizes = ("compact 2", "compact 4", "compact 8")
+    assert [row.facts["params"] for row in trials[:3]] == [{"size": size, **own} for size in sizes]
     assert {row.state for row in rows} <= {RunState.DONE, RunState.CANCELLED}
     _engine_agrees(store)
     store.close()

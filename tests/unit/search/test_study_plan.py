@@ -13,7 +13,7 @@ from core.runs.store.records import RunState
 from core.search.figures import Figures, from_json, measure_sizes, to_json
 from core.search.head import starts_for
 from core.search.outcome import Trial, front, importances, volume
-from core.search.space import Axis, drawn, read_axis, settings
+from core.search.space import Axis, drawn, first_trials, read_axis, settings
 from core.search.study_plan import SearchPlan, StudentLimits
 from tests.unit.search.kit import make_plan
 
@@ -45,6 +45,29 @@ def test_a_plan_survives_the_store() -> None:
 def test_what_cannot_be_searched_is_said_in_words(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         make_plan(**changes)
+
+
+@pytest.mark.parametrize(
+    ("most", "sizes"),
+    [(0, []), (1, [2]), (2, [2, 8]), (3, [2, 4, 8]), (4, [2, 3, 6, 8]), (9, [2, 3, 4, 6, 8])],
+)
+def test_what_is_tried_first_is_the_own_run_for_students_from_the_smallest_to_the_largest(
+    most: int, sizes: list[int]
+) -> None:
+    base = make_plan().config
+    axes = [
+        Axis("size", tuple(f"compact {base}" for base in (2, 3, 4, 6, 8))),
+        Axis("temperature", low=1.0, high=8.0),
+        Axis("weight", low=0.5, high=2.0),
+        Axis("learning_rate", low=0.5, high=0.6),
+        Axis("losses", ("soft_targets", "dkd")),
+        Axis("taught", (True, False)),
+    ]
+    found = first_trials(base, axes, most)
+    own = {"temperature": 2.0, "weight": 1.0, "losses": "soft_targets", "taught": True}
+    assert [one["size"] for one in found] == [f"compact {size}" for size in sizes]
+    assert all({**one, "size": ""} == {**own, "size": ""} for one in found), "its learning rate lies outside the space"
+    assert first_trials(base, axes[1:], most) == [own][:most]
 
 
 @pytest.mark.parametrize(
