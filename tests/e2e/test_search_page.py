@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from benchmarks.serving import serve, settled
 from core.runs.store.records import RunState
 from core.runs.store.studies import StudyStore
+from core.search.read import standing
 from tests.ui.test_search import fill
 
 pytestmark = [pytest.mark.browser]
@@ -36,6 +37,10 @@ def test_a_search_is_shown_started_and_stopped(page: Page, address: str, tmp_pat
     for title in ("Accuracy against cost", "Trials", "What decided", "All settings at once"):
         expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
     # Four of the search, and the two studies that come with the project.
+    expect(page.locator(".js-plotly-plot")).to_have_count(6)
+
+    opens_the_run_of_a_clicked_point(page, store)
+    page.go_back()
     expect(page.locator(".js-plotly-plot")).to_have_count(6)
 
     settled(page)
@@ -65,3 +70,23 @@ def test_a_search_is_shown_started_and_stopped(page: Page, address: str, tmp_pat
     assert store.study("mine").state == RunState.CANCELLED
     assert all(row.state.final for row in store.trials("mine"))
     store.close()
+
+
+def opens_the_run_of_a_clicked_point(page: Page, store: StudyStore) -> None:
+    """Of the front, and not the best, whose run is offered before anything is clicked."""
+    wanted = standing(store, "depot").front[0]
+    chart = settled(page).locator(".js-plotly-plot").first
+    # Points are drawn in the order of their numbers, which the chart carries.
+    numbers = chart.evaluate(
+        "plot => Array.from(plot._fullData.find(one => one.name == 'meets the limits').customdata)"
+    )
+    points = chart.locator(".trace.scatter").filter(has=page.locator(".points path"))
+    point = points.first.locator(".points path").nth(numbers.index(wanted.number))
+    point.scroll_into_view_if_needed()
+    box = point.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.get_by_text(f"Trial {wanted.number}: ")).to_be_visible()
+    settled(page).get_by_role("button", name="Open the run").click()
+    expect(page).to_have_url(re.compile(f"run={wanted.run_id}"))
+    expect(page.get_by_role("heading", name=store.get(wanted.run_id).name, exact=True)).to_be_visible()
