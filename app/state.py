@@ -38,6 +38,7 @@ SCENARIO: Final = "map"
 AXIS: Final = "cost"
 PRESET: Final = "preset"
 HAVE: Final = "have"
+STANDS: Final = "stands"
 COLOURS: Final = "colours"
 LOSSES: Final = "losses"
 GOAL: Final = "goal"
@@ -239,6 +240,32 @@ def weights_from_link(name: str, usual: Mapping[str, float]) -> dict[str, float]
 def weights_for_link(weights: Mapping[str, float]) -> str:
     """The same the other way round, in full precision."""
     return ",".join(f"{name}:{str(float(weight)).removesuffix('.0')}" for name, weight in weights.items())
+
+
+def pairs_from_link(name: str, left: Sequence[str], right: Collection[str]) -> dict[str, str] | None:
+    """What the link says about pairs of names, `left:right` each; None where it says nothing that is known here.
+
+    What `pairs_to_link` wrote for another `right` or `left` is not taken for what somebody asked for.
+    """
+    asked = st.query_params.get_all(name)
+    if not asked or asked == last(name, None):
+        return None
+    known = {f"{one}:{other}": (one, other) for one in left for other in right}
+    if unknown := [readable(pair) for pair in asked if pair not in known]:
+        miss(name, f"The link asks for {', '.join(unknown)} ({name}), which is not known here; it is left out.")
+    return dict(known[pair] for pair in asked if pair in known) or None
+
+
+def pairs_to_link(name: str, pairs: Mapping[str, str], *, default: Mapping[str, str]) -> None:
+    """Keep pairs in the link while they are not the usual ones."""
+    told = pairs_for_link(pairs)
+    to_link(name, told or None, default=pairs_for_link(default))
+    remember(name, told)
+
+
+def pairs_for_link(pairs: Mapping[str, str]) -> list[str]:
+    """How the link writes them."""
+    return [f"{one}:{other}" for one, other in pairs.items()]
 
 
 def _number(text: str, otherwise: float) -> float:

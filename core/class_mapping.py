@@ -30,7 +30,14 @@ class ClassMapping:
         return tuple(number for number in range(len(self.own)) if number not in self.to)
 
     def __str__(self) -> str:
-        """`The teacher's Land and Road stand for Ground; where it finds Water, it has no word.`"""
+        return self.told()
+
+    def told(self, *, taught_alone: bool = False) -> str:
+        """`The teacher's Land and Road stand for Ground. Where it finds Water, it has no word.`, and what that means.
+
+        Args:
+            taught_alone: Whether no label teaches the student, so that none stands in for the teacher.
+        """
         parts = []
         for number, name in enumerate(self.own):
             group = [theirs for theirs, at in zip(self.teacher, self.to, strict=True) if at == number]
@@ -38,9 +45,13 @@ class ClassMapping:
                 parts.append(f"{_listed(group)} stand{'s' if len(group) == 1 else ''} for {name}")
         told = f"The teacher's {', '.join(parts)}." if parts else ""
         if silent := [theirs for theirs, at in zip(self.teacher, self.to, strict=True) if at is None]:
-            told += f" Where it finds {_listed(silent, 'or')}, it has no word: the student learns from labels alone."
+            then = "nothing there" if taught_alone else "from labels alone"
+            told += f" Where it finds {_listed(silent, 'or')}, it has no word: the student learns {then}."
         if unknown := [self.own[number] for number in self.unknown]:
-            told += f" It knows nothing of {_listed(unknown)}: only labels teach that."
+            then = "only labels teach that"
+            if taught_alone:
+                then = f"with alpha 0 the student never learns {'it' if len(unknown) == 1 else 'them'}, so raise alpha"
+            told += f" It knows nothing of {_listed(unknown)}: {then}."
         return told.strip()
 
 

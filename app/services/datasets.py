@@ -191,6 +191,8 @@ def class_names(name: str, owner: str | None = None) -> tuple[str, ...]:
 def split_summary(data: dict[str, Any]) -> dict[str, Any]:
     """Read a dataset once and count it: pictures and megapixels to train and validate on, and the split's note.
 
+    `labelled` of the `train` pictures have labels; `without` more come without, from elsewhere.
+
     Raises `DataError` and `ConfigError` with what to do.
     """
     from core.data import open_split, transfer_scenes
@@ -202,6 +204,8 @@ def split_summary(data: dict[str, Any]) -> dict[str, Any]:
     crop, more = config.crop, transfer_scenes(config, split, loaded.dataset.band_set)
     return {
         "train": len(split.train),
+        "labelled": sum(scene.mask is not None for scene in split.train),
+        "without": len(more),
         "val": len(split.val),
         "crops": sum(max(1, s.height // crop) * max(1, s.width // crop) for s in [*split.train, *more]),
         "val_megapixels": sum(s.height * s.width for s in split.val) / 1e6,

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from app.services.situations import SITUATIONS
 from app.services.situations import USUAL as USUAL_SITUATION
 from app.services.stores import open_store, training_run
 from core import paths
+from core.class_mapping import propose
 from core.config import DataConfig, RunConfig, TrainConfig
 from core.config.fields import problems_of, setting, settings_of
 from core.data.datasets import dataset_of, has_pictures
@@ -100,22 +101,39 @@ def to_configs(request: Request) -> list[RunConfig]:
     return [_of_seed(first, seed) for seed in range(first.train.seed, first.train.seed + request.seeds)]
 
 
-def given(config: RunConfig, *, control: bool) -> str:
-    """What the student and its control learn from, in a sentence or two."""
-    few, distill = config.data.labelled, config.distill
+def usual_mapping(teacher: Sequence[str], own: Sequence[str]) -> dict[str, str]:
+    """By each of the teacher's classes the one of the data's that it stands for, unless a person says otherwise.
+
+    Empty where both tell the same classes apart, or the data has none.
+    """
+    return {} if not own or set(own) == set(teacher) else propose(teacher, own)
+
+
+def given(config: RunConfig, read: Mapping[str, Any], *, control: bool) -> str:
+    """What the student and its control learn from, in a sentence or two.
+
+    Args:
+        config: The distillation.
+        read: What `datasets.split_summary` found: its counts are told, not those that were asked for.
+        control: Whether a control is trained as well.
+    """
+    few, distill, there = config.data.labelled, config.distill, int(read["labelled"])
     if distill is None or (few is not None and few < 1):
         return ""
-    labels = f"the labels of {'all' if few is None else few} training picture{'' if few == 1 else 's'}"
-    answers = "the teacher's answers to all training pictures" + (
-        " and to those without labels" if config.data.transfer else ""
-    )
-    taught_alone = distill.alpha == 0 == distill.alpha_at(1)
-    told = f"The student learns from {answers}, and from no label" if taught_alone else ""
+    labels = f"the labels of {_counted(there if few is None else min(few, there))}"
+    answers = f"the teacher's answers to {_counted(int(read['train']))}"
+    if more := int(read["without"]):
+        answers += f" and to {more:,} more without labels"
+    told = f"The student learns from {answers}, and from no label" if distill.taught_alone else ""
     told = told or f"The student learns from {labels}, and from {answers}"
     told += f"; its control learns from {labels} alone." if control else "."
     if (distill.teacher, config.data.dataset) == ("teacher", SHIPPED_SCENES.name):
         told += " The shipped teacher has seen none of the pictures: it learned from Dubai and other synthetic scenes."
     return told
+
+
+def _counted(pictures: int) -> str:
+    return f"{pictures:,} training picture{'' if pictures == 1 else 's'}"
 
 
 def data_key(request: Request) -> dict[str, Any]:

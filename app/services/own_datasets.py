@@ -154,6 +154,8 @@ def split_facts(data: DataConfig) -> dict[str, Any] | None:
     note = f"{train} images train, {val} validate, {test} test."
     return {
         "train": train + alone,
+        "labelled": train,
+        "without": 0,
         "val": val,
         "crops": sum(n * max(1, h // data.crop) * max(1, w // data.crop) for h, w, n in told["train_sizes"]),
         "val_megapixels": told["validation_pixels"] / 1e6,

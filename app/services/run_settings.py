@@ -142,7 +142,6 @@ def fits_form(config: RunConfig) -> bool:
     """Whether the form can hold these settings: a distillation of a compact student."""
     return (
         config.distill is not None
-        and not config.distill.map_classes
         and config.model.architecture == "compact"
         and set(config.model.arguments) == {"base"}
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.services.run_settings import PRESETS, with_values
 from core.config import RunConfig
+from core.data.datasets import DATASETS
 from core.losses.catalogue import LOSSES
 
 
@@ -43,7 +44,8 @@ SITUATIONS: dict[str, StartingPoint] = {
         "No labels",
         "The student learns from the teacher's answers alone and stays below the teacher: 68.8 % on Dubai, where the "
         "teacher has 71.8 %, and 69.4 % on the test scenes in Quick, where it has 84.8 %. Labels of the dataset choose "
-        "the best weights and give the scores; the student does not learn from them.",
+        "the best weights and give the scores; the student does not learn from them. Where nobody labelled anything, "
+        "make that dataset of your teacher's answers: Datasets, Masks by a teacher.",
         {"labelled": None, "alpha": 0.0},
         control=False,
         asks_pictures=True,
@@ -83,7 +85,17 @@ STARTING_POINTS = (
 """What is said of starting points, with a figure."""
 
 
-def defaults(preset: str, have: str) -> RunConfig:
-    """The settings that the form starts with."""
+def defaults(preset: str, have: str, dataset: str = PRESETS["quick"].data.dataset) -> RunConfig:
+    """The settings that the form starts with.
+
+    The presets leave labels to few pictures, to show on data with labels for everything what few are worth. Of a
+    dataset that somebody brought, every label counts.
+    """
     found = SITUATIONS[have]
-    return with_values(PRESETS[preset], {**found.settings, **(found.full if preset == "full" else {})})
+    settings = {**found.settings, **(found.full if preset == "full" else {})}
+    if dataset not in _LABELLED_WHOLE:
+        settings["labelled"] = None
+    return with_values(PRESETS[preset], settings)
+
+
+_LABELLED_WHOLE = tuple(name for name, dataset in DATASETS.items() if not dataset.needs_root)

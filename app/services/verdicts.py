@@ -13,6 +13,7 @@ from app.services.datasets import short_title
 from app.services.figure_texts import share
 from app.services.runs import Run
 from core import cards, paths
+from core.cards import ModelCard
 from core.errors import CheckpointError
 
 
@@ -75,20 +76,41 @@ def gain(run: Run, control: Run | None) -> tuple[str, float] | None:
 
 
 def knowledge(run: Run, control: Run | None) -> str:
-    """What the teacher learned from and what the control did, in a sentence; empty where its card does not say."""
-    if run.teacher is None:
+    """What the teacher learned from and what the control did, in a sentence; empty where the teacher is gone."""
+    card = None if run.teacher is None else _card(run.teacher)
+    if card is None:
         return ""
+    count, name = _labels_of(card), str(card.data.get("dataset", ""))
+    own = None if control is None or (held := _card(control.id)) is None else _labels_of(held)
+    few = run.config.data.labelled
+    theirs = _with_labels(
+        own, "all training pictures with labels" if few is None else f"at most {few} pictures with labels"
+    )
+    told = f"; the control from {theirs} of {short_title(run.config.data.dataset)}."
+    if count is None or not name:
+        return f" What the teacher had learned from is not known here{told}"
+    if not count:
+        return f" The teacher had learned from another model's answers, and from no label{told}"
+    return f" The teacher had learned from {_with_labels(count)} of {short_title(name)}{told}"
+
+
+def _card(name: str) -> ModelCard | None:
     try:
-        card = cards.load_card(cards.resolve(run.teacher, runs=paths.home()))
+        return cards.load_card(cards.resolve(name, runs=paths.home()))
     except CheckpointError:
-        return ""
-    count, name = card.data.get("labelled") or card.data.get("training_images"), str(card.data.get("dataset", ""))
-    if not isinstance(count, int) or not name:
-        return ""
-    own = run.config.data.labelled if control is None else control.config.data.labelled
-    theirs = "all training pictures" if own is None else f"{own} picture{'' if own == 1 else 's'}"
-    told = f" The teacher had learned from {count} pictures with labels of {short_title(name)}"
-    return f"{told}; the control from {theirs} with labels of {short_title(run.config.data.dataset)}."
+        return None
+
+
+def _labels_of(card: ModelCard) -> int | None:
+    """Of how many pictures it learned the labels; older cards only say how many there were, and how many at most."""
+    if isinstance(count := card.data.get("labelled_images"), int):
+        return count
+    said = [number for name in ("labelled", "training_images") if isinstance(number := card.data.get(name), int)]
+    return min(said, default=None)
+
+
+def _with_labels(count: int | None, otherwise: str = "") -> str:
+    return otherwise if count is None else f"{count:,} picture{'' if count == 1 else 's'} with labels"
 
 
 def _teacher(run: Run, part: str) -> float | None:

@@ -98,6 +98,11 @@ class DistillConfig:
         return catalogue.uses_features(self.losses)
 
     @property
+    def taught_alone(self) -> bool:
+        """Whether no label teaches the student, from the first step to the last."""
+        return self.alpha == 0 == self.alpha_at(1)
+
+    @property
     def passes_per_view(self) -> int:
         """How often the teacher predicts a view: once, or each of its four mirror images."""
         return 4 if self.average_flips else 1

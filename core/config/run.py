@@ -84,7 +84,7 @@ class RunConfig:
 
     def _transfer_problems(self) -> list[str]:
         """What is blended or unlabelled has nothing to say to a loss on labels."""
-        taught_alone = self.distill is not None and self.distill.alpha == 0 == self.distill.alpha_at(1)
+        taught_alone = self.distill is not None and self.distill.taught_alone
         if 0 < self.data.mix <= 0.5 and not taught_alone:
             return ["Mixed views have no labels of their own: mixing needs a teacher, and alpha 0."]
         if self.data.mix and self.distill is not None and self.distill.cache_pictures:

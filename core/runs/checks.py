@@ -160,7 +160,7 @@ def _teacher(config: RunConfig, runs: Path, dataset: Dataset, warnings: list[str
     except ConfigError as error:
         return list(error.problems)
     if mapping.changes:
-        warnings.append(str(mapping))
+        warnings.append(mapping.told(taught_alone=config.distill.taught_alone))
     if student >= card.parameters:
         warnings.append(
             f"The student ({student:,} parameters) is not smaller than its teacher ({card.parameters:,}): nothing is "

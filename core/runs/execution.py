@@ -254,7 +254,8 @@ def _test_score(
     found = evaluate(
         task.model, scenes, task.class_map, normaliser=task.normaliser, progress=asking(cancelled)
     ).scores.miou5
-    emit(MessageEvent(f"On the {len(scenes)} test pictures its mIoU is {100 * found:.1f} %."))
+    pictures = "test picture" if len(scenes) == 1 else f"{len(scenes)} test pictures"
+    emit(MessageEvent(f"On the {pictures} its mIoU is {100 * found:.1f} %."))
     told = {"test_miou5": found, "test_images": len(scenes)}
     return (
         told
@@ -278,6 +279,13 @@ def _pictures(task: Task, split: Split, runs: Path) -> dict[str, list[str]]:
         earlier = checkpoint.load_card(checkpoint.resolve(start, runs=runs)).data.get("pictures") or {}
         found["train"] |= set(earlier.get("train", []))
     return {use: sorted(digests) for use, digests in found.items()}
+
+
+def _labels_used(task: Task) -> int:
+    """How many pictures gave the model their labels: none where it learned from a teacher's answers alone."""
+    if task.config.distill is not None and task.config.distill.taught_alone:
+        return 0
+    return sum(scene.mask is not None for scene in task.sampler.scenes)
 
 
 def _bands_of(task: Task) -> BandSet:
@@ -304,6 +312,7 @@ def _card(task: Task, outcome: Outcome, summary: dict[str, Any], split: Split, r
             "transfer": _named(config.data.transfer),
             "note": split.note,
             "training_images": len(split.train),
+            "labelled_images": _labels_used(task),
             "pictures": _pictures(task, split, runs),
         },
         training=asdict(config.train)

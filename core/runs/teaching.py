@@ -63,7 +63,7 @@ def with_teacher(
     loaded = load_teacher(distill.teacher, task.normaliser.device, runs)
     mapping = mapping_of(loaded.card, task.class_map.scored_names, distill.map_classes)
     if mapping.changes:
-        emit(MessageEvent(str(mapping)))
+        emit(MessageEvent(mapping.told(taught_alone=distill.taught_alone)))
     metres = dataset_of(task.config.data).metres_per_pixel
     model, said = seen_at_its_resolution(checkpoint.own_answers(loaded), loaded.card, metres)
     for sentence in filter(None, (said, running_note(model))):

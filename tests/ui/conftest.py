@@ -123,6 +123,18 @@ def empty_caches() -> Iterator[None]:
     _empty_caches()
 
 
+_READ = {
+    "train": 10,
+    "labelled": 8,
+    "crops": 128,
+    "val_megapixels": 2.0,
+    "note": "Two validate.",
+    "leaks": False,
+    "warnings": [],
+}
+"""What `datasets.split_summary` gives of any data."""
+
+
 @pytest.fixture
 def world(empty_caches: None, monkeypatch: pytest.MonkeyPatch) -> World:
     """Replace what takes torch, files or processes. The caches start empty, and keep nothing of it."""
@@ -159,11 +171,7 @@ def world(empty_caches: None, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(
         estimates, "measure_losses", lambda **_: {name: 0.0001 * at for at, name in enumerate(LOSSES, start=1)}
     )
-    monkeypatch.setattr(
-        datasets,
-        "split_summary",
-        lambda _: {"crops": 128, "val_megapixels": 2.0, "note": "Two validate.", "leaks": False, "warnings": []},
-    )
+    monkeypatch.setattr(datasets, "split_summary", lambda data: _READ | {"without": 5 if data["transfer"] else 0})
     monkeypatch.setattr(launch, "devices", lambda: ["auto", "cpu"])
     monkeypatch.setattr(workers, "ensure_worker", made.start_worker)
     monkeypatch.setattr(

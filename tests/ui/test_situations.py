@@ -10,7 +10,10 @@ from streamlit.testing.v1 import AppTest
 
 from app.services import datasets, launch, run_settings
 from app.services.situations import SITUATIONS, STARTING_POINTS, defaults
-from tests.ui.conftest import World, held, make_model, words
+from app.services.stores import open_store
+from core import paths
+from tests.ui.conftest import World, ask, held, make_model, words
+from tests.unit.own_dataset import ODD_NAMES, own_dataset
 
 View = Callable[..., AppTest]
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +71,7 @@ def test_pictures_without_labels_are_offered_from_what_is_here(
     menu.set_value("mixture").run()
     made = launched(page, world)
     assert held(made, "transfer") == ("mixture",)
-    assert "and to those without labels" in words(page)
+    assert "and to 5 more without labels" in words(page)
     page.selectbox(key="transfer").set_value("folder").run()
     assert "Name the folder that holds the pictures without labels." in page.error[0].value
 
@@ -116,11 +119,70 @@ def test_a_starting_point_is_offered_to_begin_with_and_not_to_learn_from(view: V
     [
         ({"labelled": 2, "alpha": 0.0}, "and from no label; its control learns from the labels of 2 training pictures"),
         ({"labelled": 1, "alpha": 0.5}, "learns from the labels of 1 training picture, and from the teacher's answers"),
-        ({"labelled": None, "alpha": 0.0, "alpha_end": 1.0}, "learns from the labels of all training pictures, and"),
-        ({"labelled": None, "alpha": 0.0}, "and from no label"),
+        ({"labelled": None, "alpha": 0.0, "alpha_end": 1.0}, "learns from the labels of 3 training pictures, and from"),
+        ({"labelled": None, "alpha": 0.0}, "from the teacher's answers to 28 training pictures, and from no label"),
+        (
+            {"labelled": 8, "alpha": 0.2},
+            "learns from the labels of 3 training pictures, and from the teacher's answers",
+        ),
+        ({"labelled": 8, "alpha": 0.0}, "its control learns from the labels of 3 training pictures alone."),
     ],
 )
 def test_it_is_told_what_student_and_control_are_given(settings: dict[str, Any], told: str) -> None:
+    """Of 28 pictures that train, 3 have labels: more than there are are promised to nobody."""
     config = run_settings.with_values(run_settings.QUICK, settings)
-    assert told in launch.given(config, control=True)
-    assert "control" not in launch.given(config, control=False)
+    read = {"train": 28, "labelled": 3, "without": 0}
+    assert told in launch.given(config, read, control=True)
+    assert "control" not in launch.given(config, read, control=False)
+    assert "answers to 28 training pictures and to 1,200 more without labels" in launch.given(
+        config, read | {"without": 1200}, control=True
+    )
+
+
+def test_of_a_dataset_that_was_brought_every_label_counts(view: View, world: World) -> None:
+    """The few of the presets show on data with labels for everything what few are worth; one's own are few already."""
+    own_dataset(paths.home())
+    mapped = [f"{name}:{ODD_NAMES[0]}" for name in ("Building", "Land", "Road", "Vegetation", "Water")]
+    full = view("distill", preset="full", dataset="plots", stands=mapped)
+    assert held(launched(full, world), "dataset", "labelled") == ("plots", None)
+    few = run_settings.value_of(defaults("quick", "few"), "labelled")
+    page = view("distill", stands=mapped)
+    for dataset, number in (("plots", None), ("samples", few), ("plots", None)):
+        page.selectbox(key="dataset").set_value(dataset).run()
+        assert held(launched(page, world), "dataset", "labelled") == (dataset, number)
+    page.number_input(key="labelled").set_value(1).run()
+    page.selectbox(key="dataset").set_value("samples").run()
+    assert held(launched(page, world), "labelled") == (1,)
+
+
+def test_what_stands_for_what_is_kept_by_the_link(view: View, world: World) -> None:
+    own_dataset(paths.home(), names=("Roads", "Roof: flat", "Else"))
+    page = view("distill", dataset="plots")
+    assert page.selectbox(key="map_classes_teacher_plots_2").value == "Roads"
+    page.selectbox(key="map_classes_teacher_plots_0").set_value("Roof: flat").run()
+    page.selectbox(key="map_classes_teacher_plots_2").set_value("").run()
+    made = launched(page, world)
+    assert made.config.distill is not None
+    mapping = {"Building": "Roof: flat", "Land": "", "Road": "", "Vegetation": "", "Water": ""}
+    assert made.config.distill.map_classes == mapping
+    link = {name: page.query_params[name] for name in ("dataset", "stands")}
+    assert launched(view("distill", **link), world) == made
+    page.selectbox(key="dataset").set_value("samples").run()
+    assert "stands" not in page.query_params
+    assert "stands" not in words(page)
+    page.selectbox(key="dataset").set_value("plots").run()
+    assert launched(page, world) == made
+    odd = view("distill", dataset="plots", stands=["Building:Else", "Building", "Sky:Else", "Road:<b>"])
+    assert not odd.exception
+    assert held(launched(odd, world), "map_classes")[0]["Building"] == "Else"
+
+
+def test_a_copy_of_a_run_keeps_what_stands_for_what(view: View, world: World) -> None:
+    own_dataset(paths.home())
+    mapping = {"Building": ODD_NAMES[0], "Land": "", "Road": ODD_NAMES[1], "Vegetation": "", "Water": ""}
+    config = launch.to_config(ask(dataset="plots", map_classes=mapping))
+    page = view("runs", run=open_store().add(config).id)
+    page.button(key="copy").click().run()
+    assert not page.error
+    ((_, link),) = world.switched
+    assert held(launched(view("distill", **link), world), "map_classes") == (mapping,)

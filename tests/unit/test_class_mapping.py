@@ -25,6 +25,10 @@ def test_several_stand_for_one_and_the_rest_is_told() -> None:
         "The teacher's Land and Road stand for Ground. Where it finds Water, it has no word: the student learns from "
         "labels alone. It knows nothing of Pond and Path: only labels teach that."
     )
+    assert found.told(taught_alone=True).endswith(
+        "it has no word: the student learns nothing there. It knows nothing of Pond and Path: with alpha 0 the student "
+        "never learns them, so raise alpha."
+    )
 
 
 @pytest.mark.parametrize(

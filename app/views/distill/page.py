@@ -1,8 +1,10 @@
 """Distill: choose a teacher, a student and how it learns; see what it will cost; launch."""
 
 from dataclasses import asdict, replace
+from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import caching, state
 from app.components import say
@@ -43,9 +45,9 @@ def main() -> None:
         return
     form, side = st.columns([1.5, 1], gap="medium")
     with form:
-        request, losses = run_form(models, datasets.training_choices(owner()))
+        request, losses, given = run_form(models, datasets.training_choices(owner()))
     with side, st.container(border=True):
-        _before_launch(request, models[value_of(request.config, "teacher")], losses)
+        _before_launch(request, models[value_of(request.config, "teacher")], losses, given)
 
 
 def _teacher() -> None:
@@ -64,14 +66,7 @@ def _teacher() -> None:
             ready = not found.problems and _can_be_read(request.config.data)
         both = "Launch all three" if request.control else "Launch both"
         label = "Launch the teacher" if request.student is None else both
-        pressed = st.button(
-            plain(label),
-            type="primary",
-            icon=":material/rocket_launch:",
-            disabled=not ready,
-            width="stretch",
-            key="launch",
-        )
+        pressed = _launch_button(label, ready=ready)
         below = st.container()
         if pressed:
             with plainly():
@@ -99,6 +94,11 @@ def _teacher_estimate(request: teachers.TeacherRequest) -> str:
     return total_time(f"Estimated time{behind}", seconds, found.pace)
 
 
+def _launch_button(label: str, *, ready: bool) -> bool:
+    icon = ":material/rocket_launch:"
+    return st.button(plain(label), type="primary", icon=icon, disabled=not ready, width="stretch", key="launch")
+
+
 def _can_be_read(data: DataConfig) -> bool:
     """Read the data, which is kept, and say how it is parted; what is wrong with it is shown here."""
     with plainly(), st.spinner("Reading the data …"):
@@ -110,8 +110,11 @@ def _can_be_read(data: DataConfig) -> bool:
     return False
 
 
-def _before_launch(request: launch.Request, teacher: Model, losses: LossForm) -> None:
-    """Size, problems and the launch button first, once the data is read; the estimate, which may take seconds, last."""
+def _before_launch(request: launch.Request, teacher: Model, losses: LossForm, given: DeltaGenerator) -> None:
+    """Size, problems and the launch button first, once the data is read; the estimate, which may take seconds, last.
+
+    What the data gives to student and control is told at `given`.
+    """
     base = student_slider()
     request = replace(request, config=with_values(request.config, {"base": base}))
     size = None
@@ -124,24 +127,20 @@ def _before_launch(request: launch.Request, teacher: Model, losses: LossForm) ->
     with told:
         for warning in found.warnings:
             say.warning(warning)
-        ready = not found.problems and _data_is_usable(request)
+        read = None if found.problems else _read(request)
         show_problems(found.problems)
-    pressed = st.button(
-        "Launch",
-        type="primary",
-        icon=":material/rocket_launch:",
-        disabled=not ready,
-        width="stretch",
-        key="launch",
-    )
+    if read is not None:
+        with given:
+            say.caption(launch.given(request.config, read, control=request.control))
+    pressed = _launch_button("Launch", ready=read is not None)
     # What the estimate rests on is read less often than the button is pressed.
     below = st.container()
     if pressed:
         with plainly():
             _launch(request)
-    elif size is not None and ready:
+    elif size is not None and read is not None:
         with estimate, plainly(), st.spinner("Timing a few steps on this machine …"):
-            rests_on, warnings = _estimate(request, teacher, size, losses)
+            rests_on, warnings = _estimate(request, read, teacher, size, losses)
             for warning in warnings:
                 say.warning(warning)
             with below:
@@ -150,19 +149,17 @@ def _before_launch(request: launch.Request, teacher: Model, losses: LossForm) ->
         show_costs(losses, {})
 
 
-def _data_is_usable(request: launch.Request) -> bool:
-    """Read the data, which is kept; what is wrong with it is shown here, and nothing can be launched on it."""
+def _read(request: launch.Request) -> dict[str, Any] | None:
+    """Read the data, which is kept; None where nothing can be launched on it, and what is wrong is shown here."""
     with plainly(), st.spinner("Reading the data …"):
-        caching.split_summary(launch.data_key(request))
-        return True
-    return False
+        return caching.split_summary(launch.data_key(request))
+    return None
 
 
 def _estimate(
-    request: launch.Request, teacher: Model, size: estimates.Size, losses: LossForm
+    request: launch.Request, data: dict[str, Any], teacher: Model, size: estimates.Size, losses: LossForm
 ) -> tuple[list[str], list[str]]:
     """Draw the time and what each loss costs; give what the time rests on, and what is to be feared of the data."""
-    data = caching.split_summary(launch.data_key(request))
     config = launch.to_config(request)
     pace = caching.pace(teacher, config.data.crop, config.train.device)
     costs = caching.loss_seconds(teacher, config.data.crop, config.train.device)

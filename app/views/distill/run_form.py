@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import state
 from app.components import say
@@ -36,9 +37,48 @@ _ALPHA_ENDS = {"none": "As at the start", "1.0": "1: labels take over"}
 _WIDTHS = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
-def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[launch.Request, LossForm]:
-    """Draw the form and give back what it holds, and its part on losses; widgets are bound to the link."""
+def run_form(
+    models: dict[str, Model], datasets: list[DatasetChoice]
+) -> tuple[launch.Request, LossForm, DeltaGenerator]:
+    """Draw the form; widgets are bound to the link.
+
+    Gives what it holds, its part on losses, and the place where it is told what student and control learn from, once
+    the data is read.
+    """
     values: dict[str, Any] = {}
+    have = _answers()
+    left, right = st.columns(2, gap="medium")
+    with left:
+        values["teacher"] = _teacher(models)
+        values |= _widgets("left")
+    with right:
+        values |= dataset_field(datasets)
+        _page_button("Bring images and labels", "views/datasets/page.py", key="to_datasets")
+        _labelled_of(str(values["dataset"]))
+        asks, needed = SITUATIONS[have].asks_pictures, SITUATIONS[have].needs_pictures
+        if asks:
+            values |= transfer_field(datasets, dataset=str(values["dataset"]), needed=needed)
+        values |= _widgets("right")
+        seed, seeds = st.columns(2)
+        with seed:
+            values |= _widgets("seed")
+        with seeds:
+            count = number_field(_REQUEST["seeds"], launch.Request().seeds, key="seeds")
+    own = next((choice.classes for choice in datasets if choice.name == values["dataset"]), ())
+    values["map_classes"] = _mapping(models[values["teacher"]], own, key=f"{values['teacher']}_{values['dataset']}")
+    losses = loss_form(value_of(_preset(), "losses"))
+    values["losses"] = losses.weights
+    control = _toggle(_REQUEST["control"], SITUATIONS[have].control, key="control")
+    told = st.container()
+    with st.expander("More settings"):
+        values |= _more(losses, models)
+        if not asks:
+            values |= transfer_field(datasets, dataset=str(values["dataset"]), needed=False)
+    return launch.Request(with_values(_preset(), values), seeds=count, control=control, have=have), losses, told
+
+
+def _answers() -> str:
+    """What the person has, which is given back, and the preset: both settle what the fields start with."""
     have = linked_segments(
         "What do you have beside a teacher?",
         {name: situation.title for name, situation in SITUATIONS.items()},
@@ -54,33 +94,7 @@ def run_form(models: dict[str, Model], datasets: list[DatasetChoice]) -> tuple[l
         help="Quick: a first look. Full: what a useful student needs, many times as long. "
         "How long each takes here stands beside the form, from steps timed on this machine.",
     )
-    left, right = st.columns(2, gap="medium")
-    with left:
-        values["teacher"] = _teacher(models)
-        values |= _widgets("left")
-    with right:
-        values |= dataset_field(datasets)
-        asks, needed = SITUATIONS[have].asks_pictures, SITUATIONS[have].needs_pictures
-        if asks:
-            values |= transfer_field(datasets, dataset=str(values["dataset"]), needed=needed)
-        values |= _widgets("right")
-        seed, seeds = st.columns(2)
-        with seed:
-            values |= _widgets("seed")
-        with seeds:
-            count = number_field(_REQUEST["seeds"], launch.Request().seeds, key="seeds")
-    own = next((choice.classes for choice in datasets if choice.name == values["dataset"]), ())
-    values["map_classes"] = _mapping(models[values["teacher"]], own, key=f"{values['teacher']}_{values['dataset']}")
-    losses = loss_form(value_of(_preset(), "losses"))
-    values["losses"] = losses.weights
-    control = _toggle(_REQUEST["control"], SITUATIONS[have].control, key="control")
-    if told := launch.given(with_values(_preset(), values), control=control):
-        say.caption(told)
-    with st.expander("More settings"):
-        values |= _more(losses, models)
-        if not asks:
-            values |= transfer_field(datasets, dataset=str(values["dataset"]), needed=False)
-    return launch.Request(with_values(_preset(), values), seeds=count, control=control, have=have), losses
+    return have
 
 
 _REQUEST = settings_of(launch.Request)
@@ -140,7 +154,7 @@ def _toggle(setting: Setting, default: bool, *, key: str, disabled: bool = False
 
 
 def _teacher(models: dict[str, Model]) -> str:
-    return linked_select(
+    chosen = linked_select(
         setting_of("teacher").title,
         list(models),
         name=state.TEACHER,
@@ -148,29 +162,44 @@ def _teacher(models: dict[str, Model]) -> str:
         default="teacher",
         title=lambda name: models[name].label,
     )
+    _page_button("Bring a teacher of yours", "views/models/page.py", key="to_models")
+    return chosen
+
+
+def _page_button(label: str, page: str, *, key: str) -> None:
+    """A small button to the page where something of one's own is brought."""
+    if st.button(plain(label), icon=":material/upload:", type="tertiary", key=key):
+        st.switch_page(page)
 
 
 def _mapping(teacher: Model, own: Sequence[str], *, key: str) -> dict[str, str]:
     """A menu for each of the teacher's classes where the data has others: which of the data's it stands for."""
     theirs = [name for name, _ in teacher.classes[: teacher.ignore_index]]
-    if not own or set(own) == set(theirs):
+    usual = launch.usual_mapping(theirs, own)
+    if not usual:
+        state.pairs_to_link(state.STANDS, {}, default={})
         return {}
-    by_name = {name.lower(): name for name in own}
+    options, key = ["", *own], f"map_classes_{key}"
+    linked = state.pairs_from_link(state.STANDS, theirs, options)
+    start = usual | (linked or ({} if state.went_back() else state.last(key, {})))
     chosen = {}
     with st.expander("The data has other classes than the teacher: say what stands for what", expanded=True):
         say.caption(
             "Several may stand for one: what the teacher gives to them is summed. Where it finds one without a "
-            "counterpart, the student learns from labels alone."
+            "counterpart, it teaches nothing; labels do, where alpha is above 0."
         )
         for number, name in enumerate(theirs):
-            options = ["", *own]
+            field = f"{key}_{number}"
+            if state.went_back() or st.session_state.get(field) not in options:
+                st.session_state[field] = start[name] if start[name] in options else ""
             chosen[name] = st.selectbox(
                 plain(name),
                 options,
-                index=options.index(by_name.get(name.lower(), "")),
                 format_func=lambda option: shown(option) if option else "No counterpart",
-                key=f"map_classes_{key}_{number}",
+                key=field,
             )
+    state.remember(key, chosen)
+    state.pairs_to_link(state.STANDS, chosen, default=usual)
     return chosen
 
 
@@ -248,7 +277,23 @@ def _stored(losses: LossForm) -> dict[str, Any]:
 def _preset() -> RunConfig:
     """The chosen preset for what the person has. Its values are the defaults of the fields, so a link names both and
     what differs from them."""
-    return defaults(st.session_state[state.PRESET], st.session_state[state.HAVE])
+    dataset = st.session_state.get(state.DATASET, launch.Request().config.data.dataset)
+    return defaults(st.session_state[state.PRESET], st.session_state[state.HAVE], dataset)
+
+
+def _labelled_of(dataset: str) -> None:
+    """Before the number of labelled pictures is drawn: that of this dataset, where the form holds another's default."""
+    name = link_name("labelled")
+    before = state.last(_LABELLED_OF, dataset)
+    state.remember(_LABELLED_OF, dataset)
+    if before == dataset or state.linked(name):
+        return
+    starts = [value_of(defaults(preset, have, before), "labelled") for preset in PRESETS for have in SITUATIONS]
+    if st.session_state.get(name, state.last(name, None)) in starts:
+        st.session_state[name] = value_of(_preset(), "labelled")
+
+
+_LABELLED_OF = "labelled_of"
 
 
 def _apply_preset() -> None:

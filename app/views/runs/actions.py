@@ -58,7 +58,10 @@ def _edit_copy(run: Run) -> None:
     """Open Distill with these settings; launching there makes a new run."""
     original = next(iter(runs.some_runs([run.control_of or run.id], person().folder)), run)
     link: dict[str, str | list[str]] = {**waiting_runs.copy_link(run.id, person().folder)}
-    link[state.LOSSES] = state.weights_for_link(original.config.distill.losses if original.config.distill else {})
+    distill = original.config.distill
+    link[state.LOSSES] = state.weights_for_link(distill.losses if distill else {})
+    if distill and distill.map_classes:
+        link[state.STANDS] = state.pairs_for_link(distill.map_classes)
     st.switch_page("views/distill/page.py", query_params=link)
 
 
