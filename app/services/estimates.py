@@ -174,6 +174,16 @@ def training_seconds(
     return _START_SECONDS + train + validation + pictures * pace.teacher
 
 
+def shared_seconds(config: RunConfig, pace: Pace, *, views: int, val_megapixels: float) -> float:
+    """Of `training_seconds` what one trial of a search does for all: stored outputs of the teacher, and its score."""
+    distill = config.distill
+    if distill is None:
+        return 0.0
+    stored = distill.cache_pictures or distill.cache_views
+    passes = views * _teacher_passes(distill, config.train.epochs) if stored else 0
+    return (passes + val_megapixels * 1e6 / pace.crop**2) * pace.teacher
+
+
 def teacher_seconds(config: RunConfig, found: TeacherPace, *, views: int, val_megapixels: float) -> float:
     """Seconds that a run takes which trains a teacher on labels; `views` training pictures an epoch."""
     pictures = val_megapixels * 1e6 / found.pace.crop**2

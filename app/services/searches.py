@@ -365,8 +365,13 @@ def some(found: Standing, most: int) -> list[Trial]:
     return [trial for trial in found.trials if trial.number in chosen]
 
 
-def expected_seconds(plan: SearchPlan, seconds: Sequence[float], slots: int) -> tuple[float, float]:
-    """How long the trials take on so many places, from seconds a run of each size, and how long confirming takes."""
+def expected_seconds(
+    plan: SearchPlan, seconds: Sequence[float], slots: int, *, shared: float = 0.0
+) -> tuple[float, float]:
+    """How long the trials take on so many places, from seconds a run of each size, and how long confirming takes.
+
+    `shared` are those seconds that a trial saves when one before it has ended, because that left what all need.
+    """
     each = sum(seconds) / len(seconds)
     trials = plan.trials or 1
     if plan.sampler == "grid":
@@ -375,5 +380,6 @@ def expected_seconds(plan: SearchPlan, seconds: Sequence[float], slots: int) -> 
             cells *= len(axis.choices)
         trials = min(trials, cells)
     places = max(1, min(slots, plan.at_once or slots))
-    total = each * -(-trials // places)
+    turns = -(-trials // places)
+    total = each * turns - shared * (turns - 1)
     return min(total, plan.seconds or total), each * -(-2 * plan.confirm // places)

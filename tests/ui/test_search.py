@@ -12,7 +12,7 @@ from plotly.colors import sample_colorscale
 from sqlalchemy import insert
 from streamlit.testing.v1 import AppTest
 
-from app.services import search_report, searches
+from app.services import estimates, search_report, searches
 from app.services.search_charts import MOST_CURVES, curve_chart, front_chart, heat_map, size_chart
 from core import paths
 from core.errors import ConfigError
@@ -206,6 +206,22 @@ def test_trials_share_the_places_and_a_limit_of_seconds_bounds_them() -> None:
     assert searches.expected_seconds(plan, [10.0, 20.0], 1) == (150.0, 90.0)
     assert searches.expected_seconds(plan, [10.0, 20.0], 4) == (45.0, 30.0)
     assert searches.expected_seconds(replace(plan, seconds=100.0), [10.0, 20.0], 1) == (100.0, 90.0)
+    assert searches.expected_seconds(plan, [10.0, 20.0], 1, shared=5.0) == (105.0, 90.0)
+
+
+def test_what_trials_share_is_what_a_run_would_spend_on_its_teacher() -> None:
+    config, still = make_plan().config, estimates.Pace(32, "a CPU", fixed=0.01, per_mac=0.0, teacher=0.0)
+    known = {"views": 100, "val_megapixels": 0.5}
+    stored: list[dict[str, Any]] = [{"cache_pictures": True, "cache_views": 0}, {"cache_views": 3}, {"cache_views": 0}]
+    for distill in stored:
+        assert config.distill is not None
+        run = replace(config, distill=replace(config.distill, **distill))
+        spent = [
+            estimates.training_seconds(run, replace(still, teacher=each), macs_256=1, **known) for each in (0.0, 0.1)
+        ]
+        live = 9 * 100 * 0.1 if len(distill) == 1 and not distill["cache_views"] else 0.0
+        shared = estimates.shared_seconds(run, replace(still, teacher=0.1), **known)
+        assert shared == pytest.approx(spent[1] - spent[0] - live)
 
 
 def test_the_report_says_what_the_page_says(store: StudyStore) -> None:

@@ -163,17 +163,18 @@ def _estimate(request: SearchRequest, teacher: Model) -> None:
     config = plan.config
     pace = caching.pace(teacher, config.data.crop, config.train.device)
     costs = caching.loss_seconds(teacher, config.data.crop, config.train.device)
+    views = config.data.views_per_epoch or data["crops"]
     seconds = []
     for size in plan.sizes:
         base = int(size.split()[-1])
         macs = caching.student_size(base, teacher.ignore_index).macs_256
-        views = config.data.views_per_epoch or data["crops"]
         seconds.append(
             estimates.training_seconds(
                 config, pace, macs_256=macs, views=views, val_megapixels=data["val_megapixels"], losses=costs
             )
         )
-    total, confirming = searches.expected_seconds(plan, seconds, searches.slots())
+    shared = estimates.shared_seconds(config, pace, views=views, val_megapixels=data["val_megapixels"])
+    total, confirming = searches.expected_seconds(plan, seconds, searches.slots(), shared=shared)
     st.metric("Estimated time of the search", duration(total))
     note = "Every trial trained to its end; stopping early saves a part." if plan.prunes else "Every trial is trained."
     more = f" Confirming the winner takes about {duration(confirming)} more." if confirming else ""
