@@ -1,4 +1,7 @@
-"""What the shipped models are trained on: no shipped scene is in it, and no synthetic one validates or tests."""
+"""What the shipped models are trained on: no shipped scene is in it, and no synthetic one validates or tests.
+
+Nor has the teacher seen the scenes without labels, on which it answers for the student.
+"""
 
 from pathlib import Path
 
@@ -6,9 +9,9 @@ import numpy as np
 import pytest
 
 from core.config import DataConfig
-from core.data import open_dataset, open_split
+from core.data import open_dataset, open_split, transfer_scenes
 from tests.unit.data.pictures import save_pair
-from tools import mixture
+from tools import mixture, unlabelled_scenes
 
 SHIPPED_SEEDS = range(1, 13)
 
@@ -52,3 +55,22 @@ def test_the_same_command_makes_the_same_pictures_and_keeps_what_is_there(tmp_pa
     for one, other in zip(first, second, strict=True):
         assert np.array_equal(one.image, other.image)
         assert np.array_equal(one.mask, other.mask)
+
+
+def test_the_scenes_without_labels_are_none_that_a_teacher_learned_from_or_that_is_shipped() -> None:
+    first = unlabelled_scenes.FIRST_SEED
+    theirs = range(first, first + 1000)
+    assert not set(theirs) & {*SHIPPED_SEEDS, *(seed for _, _, seed in mixture.places(1000))}
+
+
+@pytest.mark.usefixtures("small")
+def test_scenes_without_labels_teach_beside_labelled_ones_and_stay_as_they_are(tmp_path: Path) -> None:
+    for scenes in (1, 2):
+        assert unlabelled_scenes.main(["--out", str(tmp_path / "scenes"), "--scenes", f"{scenes}"]) == 0
+    assert [file.name for file in tmp_path.glob("scenes/*")] == ["images"]
+    data = DataConfig(dataset="mixture", root=str(made(tmp_path, 1)), transfer=str(tmp_path / "scenes"))
+    opened, split = open_split(data)
+    found = transfer_scenes(data, split, opened.dataset.band_set)
+    expected = np.asarray(mixture.cut_scene(unlabelled_scenes.FIRST_SEED).image, dtype=float)
+    assert [scene.mask for scene in found] == [None, None]
+    assert np.abs(found[0].image - expected).mean() < 4

@@ -8,6 +8,7 @@ from core.data.datasets.dubai import DUBAI
 from core.data.datasets.mixture import MIXTURE
 from core.data.datasets.own_folder import OWN_FOLDER
 from core.data.datasets.shipped_scenes import SHIPPED_SCENES
+from core.data.datasets.unlabelled_scenes import UNLABELLED_SCENES
 from core.errors import ConfigError
 
 DATASETS: dict[str, Dataset] = {
@@ -16,6 +17,7 @@ DATASETS: dict[str, Dataset] = {
         SHIPPED_SCENES,
         DUBAI,
         MIXTURE,
+        UNLABELLED_SCENES,
         OWN_FOLDER,
     )
 }

@@ -21,12 +21,12 @@ def dubai_like(tmp_path: Path) -> Path:
 
 
 def test_every_dataset_is_a_choice_of_the_settings() -> None:
-    assert set(DATASETS) == {"samples", "dubai", "mixture", "folder"}
+    assert set(DATASETS) == {"samples", "dubai", "mixture", "unlabelled-scenes", "folder"}
     assert DataConfig().dataset in DATASETS
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="no dataset 'moon': choose samples, dubai, mixture, folder"):
+    with pytest.raises(ConfigError, match="no dataset 'moon': choose samples, dubai, mixture, unlabelled-scenes, folder"):
         open_dataset(DataConfig(dataset="moon"))
 
 

@@ -136,7 +136,7 @@ def test_it_is_found_listed_and_deleted_by_its_name(home: Path) -> None:
     for gone in (named.find, named.delete):
         with pytest.raises(DatasetNotFoundError, match="no dataset orchard"):
             gone("orchard")
-    with pytest.raises(ConfigError, match="choose samples, dubai, mixture, folder"):
+    with pytest.raises(ConfigError, match="choose samples, dubai, mixture, unlabelled-scenes, folder"):
         dataset_named("orchard")
 
 
