@@ -26,7 +26,9 @@ def test_every_dataset_is_a_choice_of_the_settings() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="no dataset 'moon': choose samples, dubai, mixture, unlabelled-scenes, folder"):
+    with pytest.raises(
+        ConfigError, match="no dataset 'moon': choose samples, dubai, mixture, unlabelled-scenes, folder"
+    ):
         open_dataset(DataConfig(dataset="moon"))
 
 
