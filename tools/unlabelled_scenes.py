@@ -1,4 +1,4 @@
-"""`python -m tools.unlabelled_scenes`: draw synthetic scenes without labels, on which the shipped students hear a teacher.
+"""`python -m tools.unlabelled_scenes`: draw synthetic scenes without labels, on which a teacher answers for students.
 
 Their seeds are neither those of the shipped scenes nor those of the mixture that taught the teacher: what it says of
 them it knows from other scenes. Each is cut to a square as there. No mask is written.
