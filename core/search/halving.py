@@ -1,9 +1,12 @@
 """Which trials of a search for a front are stopped early: successive halving among trials that cost no more.
 
 The search engine stops trials for one goal alone. Of a front all goals but accuracy are known before training, so this
-holds: a student that is no more accurate than cheaper ones cannot reach the front. Pure Python.
+holds: a student that is no more accurate than cheaper ones cannot reach the front. While the learning rate is high,
+the order of trials can be pure luck: so nothing is stopped at a rung before finished trials show that it tells. Pure
+Python.
 """
 
+import itertools
 import math
 import random
 from collections.abc import Sequence
@@ -15,6 +18,9 @@ REDUCTION = 3
 
 _FEWEST = 4
 """Fewer trials than these, the one in question included, say nothing."""
+
+_FINISHED, _MOST_FINISHED, _TOLD = 6, 50, 0.75
+"""A rung is used once of so many finished trials this share of all pairs was in the same order there as at the end."""
 
 Curve = Sequence[tuple[int, float]]
 
@@ -37,7 +43,7 @@ class Halving:
     """
 
     def __init__(self, plan: SearchPlan) -> None:
-        self._rungs, self._seed = rungs_of(plan), plan.seed
+        self._rungs, self._seed, self._epochs = rungs_of(plan), plan.seed, plan.config.train.epochs
         self._curves: dict[int, Curve] = {}
         self._costs: dict[int, Sequence[float]] = {}
         self._passed: set[tuple[int, int]] = set()
@@ -53,7 +59,7 @@ class Halving:
     def lags(self, number: int) -> bool:
         """Whether a trial is at a rung, and not in the best third there of those that cost no more in any goal.
 
-        While few are known it goes on. At each rung it is asked once.
+        While few are known, or the rung has told nothing yet, it goes on. At each rung it is asked once.
         """
         first = self._first_rung(number)
         for rung in self._rungs[first:]:
@@ -63,7 +69,7 @@ class Halving:
             others = [self._score(other, rung) for other in self._curves if self._costs_no_more(other, number)]
             known = [other for other in others if other is not None]
             better = sum(other > score for other in known)
-            if len(known) >= _FEWEST and better >= len(known) / REDUCTION:
+            if len(known) >= _FEWEST and better >= len(known) / REDUCTION and self._tells(rung):
                 return True
             self._passed.add((number, rung))
         return False
@@ -72,6 +78,14 @@ class Halving:
         """The place of the first rung at which a trial is asked; one past the last: never."""
         draw = random.Random(f"{self._seed} {number}").random() * sum(self._shares)
         return next(place for place in range(len(self._shares)) if draw < sum(self._shares[: place + 1]))
+
+    def _tells(self, rung: int) -> bool:
+        """Whether the order of finished trials at a rung was mostly that of the end."""
+        finished = [number for number, curve in self._curves.items() if curve[-1][0] >= self._epochs][-_MOST_FINISHED:]
+        scores = [(self._score(number, rung) or 0.0, self._score(number, self._epochs) or 0.0) for number in finished]
+        signs = [(mine[0] - theirs[0]) * (mine[1] - theirs[1]) for mine, theirs in itertools.combinations(scores, 2)]
+        alike, other = sum(sign > 0 for sign in signs), sum(sign < 0 for sign in signs)
+        return len(finished) >= _FINISHED and alike >= _TOLD * max(1, alike + other)
 
     def _costs_no_more(self, other: int, number: int) -> bool:
         return all(theirs <= own for theirs, own in zip(self._costs[other], self._costs[number], strict=True))

@@ -117,7 +117,8 @@ def _space(vary: tuple[str, ...]) -> dict[str, Any]:
         format_func=lambda goal: GOALS[goal].title,
         key="search_goals",
         wrap=True,
-        help="With several, a trial is stopped early where it is not in the best third of those that cost no more.",
+        help="With several, a trial is stopped early where it is not in the best third of those that cost no more, "
+        "once finished trials show that early scores tell.",
     )
     return {"sizes": tuple(sizes), "vary": tuple(varied), "goals": tuple(goals) or ("miou",)}
 
