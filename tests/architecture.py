@@ -142,7 +142,12 @@ def swappable(module: Module) -> list[str]:
 
 
 def _called(node: ast.Call) -> str:
-    return ast.unparse(node.func)
+    """What is called, as it is written: the commonest are read from the tree, which is much sooner done."""
+    parts, part = list[str](), node.func
+    while isinstance(part, ast.Attribute):
+        parts.append(part.attr)
+        part = part.value
+    return ".".join([part.id, *parts[::-1]]) if isinstance(part, ast.Name) else ast.unparse(node.func)
 
 
 def _is_true(node: ast.Call, keyword: str) -> bool:

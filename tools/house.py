@@ -82,9 +82,13 @@ def holders(trees: Trees, concept: Concept) -> list[str]:
 
 
 def _holds(tree: ast.Module, concept: Concept) -> bool:
-    wanted = re.compile(concept.words)
-    found = (wanted.fullmatch(word) or (concept.texts and re.search(concept.texts, word)) for word in _said(tree))
-    return any(found)
+    return any(_is_of(concept, word) for word in _said(tree))
+
+
+@functools.cache
+def _is_of(concept: Concept, word: str) -> bool:
+    """Files say much the same words, each of which is matched once."""
+    return bool(re.fullmatch(concept.words, word) or (concept.texts and re.search(concept.texts, word)))
 
 
 @functools.lru_cache(maxsize=1000)

@@ -1,6 +1,6 @@
 """What browser tests share: the app on one server, and for those of the viewer a page and masks to show in it."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 from benchmarks.serving import CHROMIUM, ROOT, browser, serve
 from benchmarks.viewer_page import World, make_world
 from core import paths
+from core.config import RunConfig
+from core.runs.store.run_store import RunStore
 
 ARTEFACTS = ROOT / "artefacts"
 _FAILED = pytest.StashKey[bool]()
@@ -36,6 +38,21 @@ def no_traceback(shared_server: tuple[str, Path]) -> Iterator[None]:
     before = log.stat().st_size
     yield
     assert b"Traceback" not in log.read_bytes()[before:]
+
+
+@pytest.fixture
+def failed_run(shared_server: tuple[str, Path]) -> Iterator[Callable[[RunConfig, str], Path]]:
+    """Puts a run that failed for a reason before the shared server, until the test is over; gives its folder."""
+    store, made = RunStore(home=shared_server[1].parent), list[str]()
+
+    def put(config: RunConfig, why: str) -> Path:
+        made.append(store.add(config, worker="w").id)
+        store.fail(made[-1], "w", why, attempt=1)
+        return store.folder(made[-1])
+
+    yield put
+    for run_id in made:
+        store.delete(run_id)
 
 
 @pytest.fixture(scope="module")

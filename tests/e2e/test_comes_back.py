@@ -1,7 +1,7 @@
 """In a real browser: own images survive a reload and a restart for their browser alone; Back brings what was before."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, Page, expect
 from benchmarks.serving import CHROMIUM, browser, serve, settled
 from core import paths
 from core.config import RunConfig
-from core.runs.store.run_store import RunStore
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -75,29 +74,32 @@ def test_own_images_come_back_to_their_browser_alone_until_they_are_deleted(chro
         assert list((tmp_path / "home" / "uploads").iterdir()) == []
 
 
-def test_back_brings_the_run_and_the_page_before(chromium: Browser, tmp_path: Path) -> None:
-    store = RunStore(home=tmp_path / "home")
-    first = store.add(RunConfig(kind="train", name="First")).id
-    second = store.add(RunConfig(kind="train", name="Second")).id
-    with serve(tmp_path / "home", log=tmp_path / "server.log", speeds=True) as (address, _):
-        page = new_page(chromium)
-        page.goto(f"{address}/cost")
-        page.get_by_role("heading", name="Cost").wait_for()
-        page.goto(f"{address}/runs?run={first}")
-        page.get_by_role("heading", name="First").wait_for()
-        settled(page).get_by_role("combobox", name="Run").click()
-        page.get_by_role("option", name=f"Second · {second[-4:]}").click()
-        page.get_by_role("heading", name="Second").wait_for()
-        expect(page).to_have_url(f"{address}/runs?run={second}")
-        page.go_back()
-        page.get_by_role("heading", name="First").wait_for()
-        expect(page).to_have_url(f"{address}/runs?run={first}")
-        page.go_forward()
-        page.get_by_role("heading", name="Second").wait_for()
-        settled(page).get_by_role("link", name="Benchmark").click()
-        page.get_by_role("heading", name="Benchmark").wait_for()
-        page.go_back()
-        page.get_by_role("heading", name="Second").wait_for()
+def test_back_brings_the_run_and_the_page_before(
+    chromium: Browser, shared_server: tuple[str, Path], failed_run: Callable[[RunConfig, str], Path]
+) -> None:
+    address = shared_server[0]
+    first, second = (
+        failed_run(RunConfig(kind="train", name=name), "No pictures.").name for name in ("First", "Second")
+    )
+    page = new_page(chromium)
+    page.goto(f"{address}/cost")
+    page.get_by_role("heading", name="Cost").wait_for()
+    page.goto(f"{address}/runs?run={first}")
+    page.get_by_role("heading", name="First").wait_for()
+    settled(page).get_by_role("combobox", name="Run").click()
+    page.get_by_role("option", name=f"Second · {second[-4:]}").click()
+    page.get_by_role("heading", name="Second").wait_for()
+    expect(page).to_have_url(f"{address}/runs?run={second}")
+    page.go_back()
+    page.get_by_role("heading", name="First").wait_for()
+    expect(page).to_have_url(f"{address}/runs?run={first}")
+    page.go_forward()
+    page.get_by_role("heading", name="Second").wait_for()
+    settled(page).get_by_role("link", name="Benchmark").click()
+    page.get_by_role("heading", name="Benchmark").wait_for()
+    page.go_back()
+    page.get_by_role("heading", name="Second").wait_for()
+    page.context.close()
 
 
 def test_a_menu_keeps_its_choice_on_the_next_page(chromium: Browser, shared_server: tuple[str, Path]) -> None:

@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from app.services import launch
 from benchmarks.reliability.kit import pictures, tiny
-from benchmarks.serving import CHROMIUM, ROOT, browser, free_port, serve, settled
+from benchmarks.serving import ROOT, free_port, settled
+from core.config import RunConfig
 from core.runs.store.records import RunState
 from core.runs.store.run_store import RunStore
 
@@ -28,36 +31,29 @@ _LINKS = """() => [...document.querySelectorAll('[data-testid=stMain] a, [data-t
     .map(link => link.href).filter(href => !href.startsWith(location.origin) && !href.includes('arxiv.org'))"""
 
 
-def test_nothing_of_a_run_is_drawn_linked_or_fetched(tmp_path: Path) -> None:
-    if not Path(CHROMIUM).exists():
-        pytest.skip("there is no Chromium here")
-    ARTEFACTS.mkdir(exist_ok=True)
-    home = tmp_path / "home"
-    store = RunStore(home=home)
-    config = replace(launch.to_config(launch.Request()), name=EVIL[:80])
-    run = store.add(config)
-    claimed = store.claim("w", ["cpu"])
-    assert claimed is not None
-    store.fail(run.id, "w", WHY, attempt=claimed.attempt)
-    (store.folder(run.id) / "log.txt").write_text(f'{EVIL}\n  File "/usr/lib/secret/site.py", line 3\n')
-    with serve(home, log=ARTEFACTS / "hostile.log", speeds=True) as (address, _), browser() as chromium:
-        page = chromium.new_page(viewport={"width": 1400, "height": 1200})
-        page.set_default_timeout(120_000)
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(f"{address}/runs?run={run.id}")
-        page.get_by_test_id("stAlert").first.wait_for()
-        settled(page).get_by_text("Log", exact=True).click()
-        page.get_by_text("line 3").wait_for()
-        page.screenshot(path=ARTEFACTS / "hostile.png", full_page=True)
-        text = page.locator("[data-testid=stMain]").inner_text()
-        assert page.evaluate(_LINKS) == []
-        assert page.locator("[data-testid=stMain] img").count() == 0
-        assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
-        assert "![x](http" in text
-        assert "/srv" not in text
-        assert "secret" not in text
-        page.close()
+def test_nothing_of_a_run_is_drawn_linked_or_fetched(
+    app: tuple[Browser, str], failed_run: Callable[[RunConfig, str], Path]
+) -> None:
+    chromium, address = app
+    folder = failed_run(replace(launch.to_config(launch.Request()), name=EVIL[:80]), WHY)
+    (folder / "log.txt").write_text(f'{EVIL}\n  File "/usr/lib/secret/site.py", line 3\n')
+    page = chromium.new_page(viewport={"width": 1400, "height": 1200})
+    page.set_default_timeout(120_000)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{address}/runs?run={folder.name}")
+    page.get_by_test_id("stAlert").first.wait_for()
+    settled(page).get_by_text("Log", exact=True).click()
+    page.get_by_text("line 3").wait_for()
+    page.screenshot(path=ARTEFACTS / "hostile.png", full_page=True)
+    text = page.locator("[data-testid=stMain]").inner_text()
+    assert page.evaluate(_LINKS) == []
+    assert page.locator("[data-testid=stMain] img").count() == 0
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+    assert "![x](http" in text
+    assert "/srv" not in text
+    assert "secret" not in text
+    page.close()
 
 
 def test_a_run_goes_on_when_the_server_is_killed(tmp_path: Path) -> None:

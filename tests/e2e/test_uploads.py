@@ -102,17 +102,24 @@ def send_many(address: str, sessions: list[str]) -> list[int]:
         return list(many.map(lambda at: upload(address, sessions[at % len(sessions)], f"file-{at}"), range(15)))
 
 
-@pytest.mark.parametrize("sign_in", [True, False])
-def test_uploads_of_a_stranger_do_not_fill_the_memory(tmp_path: Path, sign_in: bool) -> None:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address of the app, and its home: who may do what is read there anew for every request."""
+    home = tmp_path_factory.mktemp("home")
     (ROOT / "artefacts").mkdir(exist_ok=True)
+    with serve(home, log=ROOT / "artefacts" / "uploads.log", speeds=True) as (address, _):
+        yield address.replace("localhost", "127.0.0.1"), home
+
+
+@pytest.mark.parametrize("sign_in", [True, False])
+def test_uploads_of_a_stranger_do_not_fill_the_memory(server: tuple[str, Path], sign_in: bool) -> None:
+    address, home = server
     limits = f"sign_in = {json.dumps(sign_in)}\nupload_megabytes_a_session = 100\nupload_megabytes_a_person = 150\n"
-    (tmp_path / "access.toml").write_text(limits)
-    with serve(tmp_path, log=ROOT / "artefacts" / "uploads.log", speeds=True) as (address, _):
-        address = address.replace("localhost", "127.0.0.1")
-        with visitor(address) as one, visitor(address) as other:
-            before = settled()
-            assert set(send_many(address, [f"invented-{at}" for at in range(15)])) <= {403, 0}
-            told = send_many(address, [one, other])
-            assert told.count(204) == (0 if sign_in else 3)
-            # Three of 40 MB, twice while one is read out of the form, and what a page takes.
-            assert memory() - before < (150 if sign_in else 500) * MEGABYTE
+    (home / "access.toml").write_text(limits)
+    with visitor(address) as one, visitor(address) as other:
+        before = settled()
+        assert set(send_many(address, [f"invented-{at}" for at in range(15)])) <= {403, 0}
+        told = send_many(address, [one, other])
+        assert told.count(204) == (0 if sign_in else 3)
+        # Three of 40 MB, twice while one is read out of the form, and what a page takes.
+        assert memory() - before < (150 if sign_in else 500) * MEGABYTE

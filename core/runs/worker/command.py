@@ -127,10 +127,13 @@ def _command(home: Path, record: RunRecord) -> list[str]:
 
 def _stand_by(store: RunStore) -> int:
     """Be the process that waits for the next prediction, and then that of its run."""
+    from core.models.smp import import_smp
     from core.runs.executors.table import executor
 
     set_kill_priority(PREDICTING)
     executor(RunKind.PREDICTION)
+    # The usual teacher needs it, and a visitor waits for the run.
+    import_smp()
     found = wait_for_run()
     if found is not None:
         write_into(store.folder(found[0]) / "log.txt")

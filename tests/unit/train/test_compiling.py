@@ -163,12 +163,20 @@ def test_a_graph_is_only_tried_on_cuda() -> None:
 
 @pytest.mark.slow
 def test_a_run_imports_no_compiler_and_no_library_of_other_networks(tmp_path: Path) -> None:
-    """They take longer to import than torch itself, and a process that computes with another network needs none."""
+    """They take longer to import than torch itself, and a process that computes with another network needs none.
+
+    A process that waits for the next prediction, of whatever network, has them before anybody waits for it.
+    """
+    heavy = ["segmentation_models_pytorch", "timm", "torch._dynamo", "torchvision"]
     code = (
         "import sys, core.runs.execution, core.runs.executors.predicting, core.train.compiling\n"
-        "print(sorted({'torch._dynamo', 'torchvision', 'timm', 'segmentation_models_pytorch'} & set(sys.modules)))"
+        "from core.runs.worker import command\n"
+        f"def there(): print([name for name in {heavy} if name in sys.modules])\n"
+        "there()\n"
+        "command.wait_for_run = there\n"
+        f"command.main(['--home', {str(tmp_path)!r}, '--standby'])"
     )
     env = {**os.environ, "TERRASTILL_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.splitlines() == ["[]", str(heavy)]
