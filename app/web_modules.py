@@ -79,9 +79,13 @@ def _answer(request: Request) -> Response:
 
 @cache
 def early_links(page: str) -> str:
-    """A `Link` header that lets the browser fetch a page's modules while Streamlit's own scripts load; may be empty."""
+    """A `Link` header that lets the browser fetch a page's modules behind Streamlit's own scripts; may be empty.
+
+    A browser keeps six connections to a server. Twenty modules would hold all of them before the scripts that draw the
+    page are asked for, hence the low priority.
+    """
     names = [name for name in modules() if name.startswith(_FIRST_SHOWN[page])] if page in _FIRST_SHOWN else []
-    return ", ".join(f"<./{address(name)}>; rel=modulepreload" for name in names)
+    return ", ".join(f"<./{address(name)}>; rel=modulepreload; fetchpriority=low" for name in names)
 
 
 class _EarlyLinks:

@@ -76,7 +76,7 @@ def test_a_component_of_no_module_is_a_mistake() -> None:
     ],
 )
 def test_a_page_names_the_modules_that_it_shows_first(path: str, wanted: str) -> None:
-    links = re.findall(r"<\./([^>]+)>; rel=modulepreload", client().get(path).headers["link"])
+    links = re.findall(r"<\./([^>]+)>; rel=modulepreload; fetchpriority=low", client().get(path).headers["link"])
     assert web_modules.address(f"{wanted}.mjs") in links
     assert [link for link in links if client().get(f"/{link}").status_code != 200] == []
 
