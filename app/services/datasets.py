@@ -201,7 +201,8 @@ def split_summary(data: dict[str, Any]) -> dict[str, Any]:
     if config.transfer is None and (kept := own_datasets.split_facts(config)) is not None:
         return kept
     loaded, split = open_split(config)
-    crop, more = config.crop, transfer_scenes(config, split, loaded.dataset.band_set)
+    crop, transfer = config.crop, transfer_scenes(config, split, loaded.dataset.band_set)
+    more = transfer.scenes
     return {
         "train": len(split.train),
         "labelled": sum(scene.mask is not None for scene in split.train),
@@ -209,7 +210,7 @@ def split_summary(data: dict[str, Any]) -> dict[str, Any]:
         "val": len(split.val),
         "crops": sum(max(1, s.height // crop) * max(1, s.width // crop) for s in [*split.train, *more]),
         "val_megapixels": sum(s.height * s.width for s in split.val) / 1e6,
-        "note": f"{split.note} {len(more)} more pictures without labels." if more else split.note,
+        "note": f"{split.note} {transfer}".strip(),
         "leaks": split.leaks,
         "warnings": loaded.warnings,
     }

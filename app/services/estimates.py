@@ -222,17 +222,28 @@ def measure_losses(*, teacher: str, crop: int, device: str) -> dict[str, float]:
     def on_logits(name: str) -> Callable[[], Any]:
         return lambda: LOSSES[name].load()(student=ours, teacher=theirs, temperature=2.0, valid=valid)
 
-    losses = {name: on_logits(name) for name in names("logits")} | _feature_losses(loaded.model, outputs, valid)
+    losses = {name: on_logits(name) for name in names("logits")}
+    losses |= _feature_losses(checkpoint.own_answers(loaded), outputs, valid)
     return {name: seconds / images for name, seconds in _quickest(losses).items()}
 
 
 def _feature_losses(teacher: Any, outputs: int, valid: Any) -> dict[str, Callable[[], Any]]:
-    """Losses on features by name, each ready to be worked out: mask (B, H, W)."""
+    """Losses on features by name, each ready to be worked out: mask (B, H, W).
+
+    None for a teacher that does not say where its features are, as one that was brought: it cannot teach by them here.
+    """
+    from core.errors import ModelError
     from core.losses.features import FeatureTerms
     from core.models import build_model
+    from core.models.tap import feature_shape
 
+    try:
+        inside = feature_shape(teacher, size=valid.shape[1])
+    except ModelError:
+        return {}
     student = build_model(ModelConfig("compact", {"base": _BASES[0]}), outputs=outputs).to(valid.device)
-    ours, theirs = _features(student, valid), _features(teacher, valid)
+    shapes = (feature_shape(student, size=valid.shape[1]), inside)
+    ours, theirs = (_random((len(valid), *shape), valid.device) for shape in shapes)
     ours.requires_grad_()
 
     def on_features(name: str) -> Callable[[], Any]:
@@ -256,18 +267,6 @@ def _quickest(losses: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
             float(value.detach())
             best[name] = min(best[name], time.perf_counter() - start)
     return best
-
-
-def _features(model: Any, valid: Any) -> Any:
-    """Random numbers in the shape of the features that a loss would see, (B, C, h, w)."""
-    import torch
-
-    from core.models.tap import Tap
-
-    with torch.no_grad(), Tap(model) as tap:
-        model.eval()(torch.zeros(1, 3, *valid.shape[1:], device=valid.device))
-        shape = tap.take().shape[1:]
-    return _random((len(valid), *shape), valid.device)
 
 
 def _random(shape: tuple[int, ...], place: Any) -> Any:

@@ -51,6 +51,7 @@ class Run:
     test_images: int | None = None
     teacher_test_miou5: float | None = None
     val_images: int | None = None
+    leaks: bool = False
     owner: str = ""
     shared: bool = False
 
@@ -265,6 +266,7 @@ def _run(record: RunRecord, control: str | None) -> Run:
         test_images=summary.get("test_images"),
         teacher_test_miou5=summary.get("teacher_test_miou5"),
         val_images=summary.get("val_images"),
+        leaks=bool(summary.get("leaks")),
         owner=record.owner,
         shared=record.shared,
         copyable=config.model.architecture == "compact"

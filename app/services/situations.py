@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.services.run_settings import PRESETS, with_values
+from app.services.run_settings import PRESETS, value_of, with_values
 from core.config import RunConfig
 from core.data.datasets import DATASETS
 from core.losses.catalogue import LOSSES
@@ -89,13 +89,13 @@ STARTING_POINTS = (
 def defaults(preset: str, have: str, dataset: str = PRESETS["quick"].data.dataset) -> RunConfig:
     """The settings that the form starts with.
 
-    The presets leave labels to few pictures, to show on data with labels for everything what few are worth. Of a
-    dataset that somebody brought, every label counts.
+    The presets leave labels to few pictures, to show on data with labels for everything what few are worth, and the
+    student of Quick learns from none. Of a dataset that somebody brought, every label counts and teaches.
     """
     found = SITUATIONS[have]
     settings = {**found.settings, **(found.full if preset == "full" else {})}
     if dataset not in _LABELLED_WHOLE:
-        settings["labelled"] = None
+        settings = {"alpha": value_of(PRESETS["full"], "alpha"), **settings, "labelled": None}
     return with_values(PRESETS[preset], settings)
 
 

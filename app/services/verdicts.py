@@ -145,10 +145,10 @@ def verdict(run: Run, known: Iterable[Run]) -> Verdict | None:
     found = scores_by_seed(run, by_id)
     alike = [other for other in by_id.values() if other.config.kind == "distill" and _alike(other, run)]
     coming = {other.seed for other in alike if _is_unfinished(other, by_id)} - found.keys()
-    knew = knowledge(run, control)
+    ordered = [found[seed] for seed in sorted(found)]
+    knew = _limits(run, ordered[0]) + knowledge(run, control)
     if len(found) == 1:
         return _of_one_seed(*told, knew=knew, coming=len(coming))
-    ordered = [found[seed] for seed in sorted(found)]
     return _over_seeds(ordered, _teacher(run, ordered[0].part), knew=knew, coming=len(coming))
 
 
@@ -164,6 +164,12 @@ def scores_by_seed(run: Run, by_id: Mapping[str, Run]) -> dict[int, WithAndWitho
     test = all(found.part == "test" for found in told)
     pairs = ((couple[0].seed, scores(*couple, test=test)) for couple in couples)
     return {seed: found for seed, found in pairs if found is not None}
+
+
+def _limits(run: Run, found: WithAndWithout) -> str:
+    """What keeps the scores from being more than they are, in a sentence each."""
+    told = " One picture tells little of others: label more of them." if found.images == 1 else ""
+    return f"{told} The parts of the data share pictures, so both scores are too high." if run.leaks else told
 
 
 def _alike(one: Run, other: Run) -> bool:

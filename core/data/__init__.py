@@ -3,7 +3,7 @@
 `transfer_scenes` are pictures without labels beside it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.band_set import BandSet
@@ -14,6 +14,7 @@ from core.data.datasets import dataset_of, has_pictures
 from core.data.folder import LoadedFolder, Problem, load_folder
 from core.data.opened import inside
 from core.data.scene import Scene, digest
+from core.data.sources import appearance, shown_among
 from core.data.splits import Split, split_scenes
 from core.errors import ConfigError
 
@@ -71,27 +72,49 @@ def require_classes(dataset: Dataset) -> None:
         )
 
 
-def transfer_scenes(data: DataConfig, split: Split, bands: BandSet) -> list[Scene]:
+@dataclass(frozen=True)
+class Transfer:
+    """Pictures to learn the teacher's outputs on, and how many of them were left out (`transfer_scenes`)."""
+
+    scenes: list[Scene] = field(default_factory=list)
+    left_out: int = 0
+
+    def __str__(self) -> str:
+        """`9 more pictures without labels; 2 are left out, because they validate or test.`; empty where it has none."""
+        if not self.scenes:
+            return ""
+        more = f"{len(self.scenes):,} more picture{'' if len(self.scenes) == 1 else 's'} without labels"
+        why = "is left out, because it validates or tests" if self.left_out == 1 else _HELD
+        return f"{more}; {self.left_out:,} {why}." if self.left_out else f"{more}."
+
+
+_HELD = "are left out, because they validate or test"
+
+
+def transfer_scenes(data: DataConfig, split: Split, bands: BandSet) -> Transfer:
     """More pictures to learn the teacher's outputs on, without their masks: of a dataset, or of a folder.
 
-    Those that validate or test this run are left out, by their pixels: a student that has learned the teacher's answers
-    to them could not be judged on them. Raises `DataError`, and `ConfigError` where none is left, or where they have
-    not the bands of the run.
+    Those that validate or test this run are left out, by what they show, not by their files: a student that has learned
+    the teacher's answers to them could not be judged on them. Raises `DataError`, and `ConfigError` where none is left,
+    or where they have not the bands of the run.
     """
     transfer = data.transfer
     if transfer is None:
-        return []
+        return Transfer()
     source = DataConfig(dataset="folder", root=transfer, opened=data.opened)
     if has_pictures(transfer):
         source = DataConfig(dataset=transfer)
     loaded = open_dataset(source)
     loaded.dataset.band_set.places_of(bands, whose="This run")
-    held = {digest(scene.only(bands.names).image) for scene in (*split.val, *split.test)}
-    found = [replace(scene.only(bands.names), mask=None) for scene in loaded.scenes]
-    found = [scene for scene in found if digest(scene.image) not in held]
+    judged = [scene.only(bands.names).image for scene in (*split.val, *split.test)]
+    held, seen = {digest(image) for image in judged}, [appearance(image) for image in judged]
+    brought = [replace(scene.only(bands.names), mask=None) for scene in loaded.scenes]
+    found = [
+        scene for scene in brought if digest(scene.image) not in held and not shown_among(appearance(scene.image), seen)
+    ]
     if not found:
         raise ConfigError("No picture without labels is left beside those that validate and test: bring others.")
-    return found
+    return Transfer(found, len(brought) - len(found))
 
 
 def _loaded(dataset: Dataset, config: DataConfig) -> LoadedFolder:

@@ -1,13 +1,16 @@
 """Which scenes show the same ground: the same picture twice, or patches that were cut from one, as their names tell."""
 
 import hashlib
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.data.scene import Scene
+from core.data.stored_array import Raster
 
 # NAME_0_256, NAME (0, 256), NAME-r3-c12, 3_12: a place in a grid. NAME_patch_7: a patch without a place.
 _IN_GRID = re.compile(r"^(.*?)[ _-]*\(?[a-z]{0,4}(\d+)[ _,x-]+[a-z]{0,4}(\d+)\)?$", re.IGNORECASE)
@@ -59,6 +62,46 @@ def pictures_in_two_parts(parts: Sequence[Sequence[Scene]]) -> list[str]:
             if other is not None:
                 found.append(f"{scenes[group[0]].name} and {scenes[other].name} {words}")
     return found
+
+
+def appearance(image: Raster) -> NDArray[np.float64]:
+    """How a picture is seen from afar, for `shown_among`: whatever its size, file format, brightness and contrast.
+
+    Args:
+        image: (H, W, C).
+
+    Returns:
+        (H, W, C) of `_CELLS` rows and columns, of length 1; zeros where it is too small or too even to be told from others.
+    """
+    pixels = np.asarray(image)
+    if min(pixels.shape[:2]) < _CELLS:
+        return np.zeros((_CELLS, _CELLS, pixels.shape[2]))
+    edges = [np.arange(_CELLS) * side // _CELLS for side in pixels.shape[:2]]
+    sums = np.add.reduceat(np.add.reduceat(pixels, edges[0], axis=0, dtype=np.float64), edges[1], axis=1)
+    areas = np.outer(*(np.diff([*each, side]) for each, side in zip(edges, pixels.shape[:2], strict=True)))
+    found = sums / areas[:, :, None]
+    found -= found.mean(axis=(0, 1))
+    length = float(np.linalg.norm(found))
+    # On average a value of each cell lies this far from the mean.
+    spread = length / math.sqrt(found.size)
+    even = not math.isfinite(length) or spread <= _LEAST_SPREAD * max(1.0, float(np.abs(pixels).max()))
+    return np.zeros_like(found) if even else found / length
+
+
+def shown_among(one: NDArray[np.float64], others: Sequence[NDArray[np.float64]]) -> bool:
+    """Whether one of `others` shows the same picture, mirrored and turned ones too.
+
+    Args:
+        one: (H, W, C) of `_CELLS` rows and columns, as `appearance` gives it.
+        others: The same of others.
+    """
+    turned = [np.rot90(view, turns).ravel() for view in (one, one[:, ::-1]) for turns in range(4)]
+    return bool(others) and float((np.stack(turned) @ np.stack([each.ravel() for each in others]).T).max()) >= _SAME
+
+
+_CELLS = 16
+_SAME, _LEAST_SPREAD = 0.995, 0.01
+"""The least correlation of one picture saved twice; and the least contrast, of its largest value, that it takes."""
 
 
 def _digests(scenes: Sequence[Scene]) -> list[str | None]:

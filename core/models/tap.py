@@ -83,5 +83,11 @@ def _find(model: nn.Module, name: str) -> nn.Module:
     modules: dict[str, nn.Module] = dict(model.named_modules())
     if not name or name not in modules:
         near = get_close_matches(name, modules, n=5) or [key for key in modules if key][:5]
-        raise ModelError(f"The model has no module {name or 'to tap by default'}: name one, such as {', '.join(near)}.")
+        such = f", such as {', '.join(near)}" if near else ""
+        if not name:
+            raise ModelError(
+                "It is not known which module of this model holds its features: choose losses on logits, or name the "
+                f"module (--teacher-layer){such}."
+            )
+        raise ModelError(f"The model has no module {name}: name another one{such}.")
     return modules[name]

@@ -215,10 +215,10 @@ def _named(folder: str | None) -> str | None:
 
 def _transfer(config: RunConfig, split: Split, emit: Emit) -> list[Scene]:
     """More pictures for the student to learn from its teacher on; a mask beside one is not used."""
-    scenes = transfer_scenes(config.data, split, split.train[0].bands)
-    if scenes:
-        emit(MessageEvent(f"{len(scenes)} more pictures without labels, from {config.data.transfer}."))
-    return scenes
+    found = transfer_scenes(config.data, split, split.train[0].bands)
+    if found.scenes:
+        emit(MessageEvent(f"From {_named(config.data.transfer)}: {found}"))
+    return found.scenes
 
 
 def _summary(config: RunConfig, outcome: Outcome, teaching: Teaching | None, split: Split) -> dict[str, Any]:

@@ -201,7 +201,7 @@ def test_names_of_seeds_stay_within_bounds_and_differ_in_seed_alone(control: boo
 def test_the_quick_preset_says_what_student_and_control_are_given(view: View, world: World) -> None:
     page = view("distill")
     told = words(page)
-    assert "learns from the teacher's answers to all training pictures, and from no label" in told
+    assert "learns from the teacher's answers to 10 training pictures, and from no label" in told
     assert "its control learns from the labels of 2 training pictures alone." in told
     assert "The shipped teacher has seen none of the pictures" in told
     assert held(launched(page, world), "labelled", "alpha") == (2, 0.0)

@@ -12,6 +12,7 @@ from app.components.forecast import loss_cost
 from app.services import estimates, launch
 from core.config import DistillConfig
 from core.losses.catalogue import LOSSES, Loss, in_words, names, uses_features
+from core.models import tap
 from core.paths import ROOT
 from tests.ui.conftest import ask, held
 
@@ -99,7 +100,9 @@ def test_a_cost_is_told_beside_soft_targets_and_beside_a_step(seconds: float, sa
     assert loss_cost(seconds, soft_targets=0.002, step=0.05) == said
 
 
-def test_every_loss_is_timed(tmp_path: Path) -> None:
+@pytest.fixture
+def teacher(tmp_path: Path) -> str:
+    """The name of a saved one."""
     from core.checkpoint import ModelCard, save
     from core.config import ModelConfig
     from core.data.datasets.dubai import AERIAL
@@ -108,9 +111,22 @@ def test_every_loss_is_timed(tmp_path: Path) -> None:
     config = ModelConfig("unet", {"base": 6})
     card = ModelCard("t", config, AERIAL, (127.0,) * 3, (128.0,) * 3, parameters=1, macs_256=1)  # type: ignore[arg-type]
     save(tmp_path / "teacher", build_model(config, outputs=AERIAL.outputs), card)
-    seconds = estimates.measure_losses(teacher=str(tmp_path / "teacher"), crop=32, device="cpu")
+    return str(tmp_path / "teacher")
+
+
+def test_every_loss_is_timed(teacher: str) -> None:
+    seconds = estimates.measure_losses(teacher=teacher, crop=32, device="cpu")
     assert set(seconds) == set(LOSSES)
     assert all(0 < took < 1 for took in seconds.values())
+
+
+def test_a_teacher_that_does_not_say_where_its_features_are_is_timed_by_its_logits(
+    teacher: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that was brought: the page tells its time like that of any other."""
+    monkeypatch.setattr(tap, "DEFAULT_LAYERS", {})
+    seconds = estimates.measure_losses(teacher=teacher, crop=32, device="cpu")
+    assert tuple(seconds) == names("logits")
 
 
 def test_every_term_has_a_name_and_a_colour_of_its_own() -> None:

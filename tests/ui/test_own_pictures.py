@@ -39,7 +39,7 @@ def test_a_run_learns_on_copies_that_their_owner_alone_may_name() -> None:
     assert own_pictures.as_dataset(mine.pictures, "samples", ANN) == name
     mine.delete()
     split = open_split(DataConfig())[1]
-    found = transfer_scenes(DataConfig(transfer=name), split, named.find(name).band_set)
+    found = transfer_scenes(DataConfig(transfer=name), split, named.find(name).band_set).scenes
     assert sorted(scene.name for scene in found) == ["Löß", "roof", "roof_2"]
     assert all(scene.mask is None for scene in found)
     assert own_datasets.may_use(name, ANN.folder)
@@ -77,7 +77,7 @@ def test_a_new_area_is_refused_without_its_images_and_launched_with_them(
     assert "Your images (2)" in page.selectbox(key="transfer").options
     page.button(key="launch").click().run()
     assert held(world.launched[-1], "transfer") == (own_pictures.as_dataset(mine.pictures, "samples", ANN),)
-    assert "and to those without labels" in words(page)
+    assert "and to 5 more without labels" in words(page)
     # The same with a teacher and no labels at all.
     page.segmented_control(key="have").set_value("none").run()
     page.selectbox(key="transfer").set_value("own").run()

@@ -144,12 +144,15 @@ def test_of_a_dataset_that_was_brought_every_label_counts(view: View, world: Wor
     own_dataset(paths.home())
     mapped = [f"{name}:{ODD_NAMES[0]}" for name in ("Building", "Land", "Road", "Vegetation", "Water")]
     full = view("distill", preset="full", dataset="plots", stands=mapped)
-    assert held(launched(full, world), "dataset", "labelled") == ("plots", None)
+    assert held(launched(full, world), "dataset", "labelled", "alpha") == ("plots", None, 0.2)
     few = run_settings.value_of(defaults("quick", "few"), "labelled")
     page = view("distill", stands=mapped)
-    for dataset, number in (("plots", None), ("samples", few), ("plots", None)):
+    for dataset, number, alpha in (("plots", None, 0.2), ("samples", few, 0.0), ("plots", None, 0.2)):
         page.selectbox(key="dataset").set_value(dataset).run()
-        assert held(launched(page, world), "dataset", "labelled") == (dataset, number)
+        assert held(launched(page, world), "dataset", "labelled", "alpha") == (dataset, number, alpha)
+    page.segmented_control(key="have").set_value("none").run()
+    assert held(launched(page, world), "labelled", "alpha") == (None, 0.0)
+    page.segmented_control(key="have").set_value("few").run()
     page.number_input(key="labelled").set_value(1).run()
     page.selectbox(key="dataset").set_value("samples").run()
     assert held(launched(page, world), "labelled") == (1,)

@@ -180,6 +180,16 @@ def test_the_test_part_is_what_counts_and_says_how_many_pictures_it_has() -> Non
     assert "on 3 validation pictures" in told(mixed).sentence
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_one_picture_and_a_leak_are_no_proof(seeds: int) -> None:
+    for test_images, val_images, leaks in ((1, 5, False), (None, 1, False), (3, 1, False), (3, 1, True), (1, 1, True)):
+        test = None if test_images is None else 0.6
+        run = {"test_miou5": test, "test_images": test_images, "val_images": val_images, "leaks": leaks}
+        sentence = told([replace(one, **run) for one in finished(*(1.0,) * seeds)]).sentence
+        assert ("One picture tells little of others" in sentence) == (1 in (test_images, test_images or val_images))
+        assert ("so both scores are too high" in sentence) == leaks
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_what_is_shown_adds_up(count: int) -> None:
     """Whatever the scores: the gain is the difference of the two figures beside it."""

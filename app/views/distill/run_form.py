@@ -54,7 +54,7 @@ def run_form(
     with right:
         values |= dataset_field(datasets)
         _page_button("Bring images and labels", "views/datasets/page.py", key="to_datasets")
-        _labelled_of(str(values["dataset"]))
+        _labels_of(str(values["dataset"]))
         asks, needed = SITUATIONS[have].asks_pictures, SITUATIONS[have].needs_pictures
         if asks:
             values |= transfer_field(datasets, dataset=str(values["dataset"]), needed=needed)
@@ -281,19 +281,17 @@ def _preset() -> RunConfig:
     return defaults(st.session_state[state.PRESET], st.session_state[state.HAVE], dataset)
 
 
-def _labelled_of(dataset: str) -> None:
-    """Before the number of labelled pictures is drawn: that of this dataset, where the form holds another's default."""
-    name = link_name("labelled")
-    before = state.last(_LABELLED_OF, dataset)
-    state.remember(_LABELLED_OF, dataset)
-    if before == dataset or state.linked(name):
-        return
-    starts = [value_of(defaults(preset, have, before), "labelled") for preset in PRESETS for have in SITUATIONS]
-    if st.session_state.get(name, state.last(name, None)) in starts:
-        st.session_state[name] = value_of(_preset(), "labelled")
+def _labels_of(dataset: str) -> None:
+    """Before what is said of labels is drawn: that of this dataset, where the form holds another's default."""
+    before = state.last(_LABELS_OF, dataset)
+    state.remember(_LABELS_OF, dataset)
+    for name in ("labelled", "alpha") if before != dataset else ():
+        starts = [value_of(defaults(preset, have, before), name) for preset in PRESETS for have in SITUATIONS]
+        if not state.linked(name) and st.session_state.get(name, state.last(name, None)) in starts:
+            st.session_state[name] = value_of(_preset(), name)
 
 
-_LABELLED_OF = "labelled_of"
+_LABELS_OF = "labels_of"
 
 
 def _apply_preset() -> None:

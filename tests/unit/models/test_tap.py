@@ -70,5 +70,5 @@ def test_counting_channels_leaves_the_model_as_it_was() -> None:
 def test_a_name_that_is_not_there_names_the_nearest() -> None:
     with pytest.raises(ModelError, match=r"no module encodr\.4.*encoder\.4"):
         Tap(build_model(UNET, outputs=5), "encodr.4")
-    with pytest.raises(ModelError, match="name one"):
+    with pytest.raises(ModelError, match="choose losses on logits, or name the module"):
         Tap(nn.Sequential(nn.Conv2d(3, 3, 1)))
