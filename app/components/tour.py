@@ -65,6 +65,15 @@ _STYLE = """<style>
   .st-key-tour > :has(> [data-testid="stMarkdown"]) { flex: 1 1 0; min-width: 0; } }
 @media (max-width: 999px) { :root { --kept-below: 8rem; } .st-key-tour { padding: 0.4rem 0.6rem; } }
 @media (max-width: 500px) { :root { --kept-below: 10.5rem; } }
+/* A phone on its side: one line below the masks, whose buttons go by their words alone. */
+@media (max-height: 480px) {
+  :root { --kept-below: 3.5rem; }
+  .st-key-tour { flex-wrap: nowrap; gap: 0.4rem; padding: 0.2rem 0.5rem; }
+  .st-key-tour > :has(> [data-testid="stMarkdown"]) { flex: 1 1 0; min-width: 0; }
+  .st-key-tour :is(p, [data-testid="stMarkdownContainer"]) { font-size: 0.72rem; line-height: 1.2; }
+  .st-key-tour [data-has-shortcut] > span:has([data-testid="stIconMaterial"]) { display: none; }
+  .st-key-tour button { min-height: 1.9rem; padding: 0 0.4rem; }
+}
 </style>"""
 _ALONE = """<style>
 :is([data-testid="stSidebar"], [data-testid="stHeader"]) { display: none; }

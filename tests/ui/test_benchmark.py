@@ -123,6 +123,8 @@ def test_a_first_visit_to_cost_measures_the_usual_pair(bench: dict[str, object],
     assert not test.exception
     assert "No speeds yet" not in words(test)
     assert "Costs less" in [metric.label for metric in test.metric]
+    assert "saved a year" in next(metric.delta for metric in test.metric if metric.label == "Costs less")
+    assert [metric.label for metric in test.metric if metric.label.endswith("time for a year's maps")][1:]
 
 
 def test_nothing_measured_yet_says_what_to_do(bench: dict[str, object], view: View, world: World) -> None:

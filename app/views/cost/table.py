@@ -19,8 +19,9 @@ def headline(rows: Sequence[Cost], teacher: str | None, titles: Mapping[str, str
         return
     columns = st.columns(3)
     for column, row in zip(columns, (reference, best), strict=False):
-        column.metric(plain(f"{titles.get(row.model, row.model)}, {row.runtime}"), duration(3600 * row.hours))
-    saved = f"{reference.price - best.price:,.2f} saved"
+        label = f"{titles.get(row.model, row.model)}, {row.runtime}: time for a year's maps"
+        column.metric(plain(label), duration(3600 * row.hours))
+    saved = f"{reference.price - best.price:,.2f} saved a year"
     columns[2].metric("Costs less", plain(times(best.cheaper)), plain(saved), delta_color="off", delta_arrow="off")
 
 
