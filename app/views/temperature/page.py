@@ -51,7 +51,7 @@ def main() -> None:
     if not models:
         no_models()
         return
-    first, second, middle, right = st.columns([1.35, 0.9, 1.5, 1.5], gap="medium")
+    first, second, middle, right = st.columns([1.35, 0.9, 1.7, 1.3], gap="medium")
     wide = st.container()
     pair = choose_pair(models, middle, right)
     open_picture = choose_picture(first, second, wide, models=pair or ())
