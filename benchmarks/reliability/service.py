@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,22 +77,15 @@ def clocks(*, window: float = 60.0) -> Figures:
 
 
 def _jump(store: RunStore, run: str, offset: Path, jump: int, figures: Figures) -> None:
-    before, sent = store.get(run).heartbeat_at or 0.0, [worker.heartbeat_at for worker in store.workers()]
+    before = store.get(run).heartbeat_at or 0.0
     aside = offset.with_suffix(".part")
     aside.write_text(str(jump))
     aside.replace(offset)
     figures["jumps that hid the worker"] += not store.workers()
     moves(store, run)
-    figures["jumps that hid the worker"] += not _comes(lambda: [w.heartbeat_at for w in store.workers()], sent)
-    figures["jumps that the run saw"] += _comes(lambda: [store.get(run).heartbeat_at or 0.0], [before])
-
-
-def _comes(sent: Callable[[], list[float]], before: list[float]) -> bool:
-    """Whether a heartbeat comes by the clock after the jump, and is the only one that is seen."""
-    with suppress(TimeoutError):
-        wait_until(lambda: [abs(at - before[0]) > HOUR / 2 for at in sent()] == [True], within=30, what="a heartbeat")
-        return True
-    return False
+    time.sleep(6)
+    figures["jumps that hid the worker"] += not store.workers()
+    figures["jumps that the run saw"] += abs((store.get(run).heartbeat_at or 0.0) - before) > HOUR / 2
 
 
 def _negative_times(store: RunStore, run: str) -> Figures:
