@@ -51,9 +51,8 @@ def linked_segments(
     start = next(iter(titles))
     if state.gone(name, name, titles):
         asked = shown(state.linked(name))
-        state.miss(
-            name, f"The link asks for {label.lower()} {asked}, which is not here; {titles[start]} is shown instead."
-        )
+        what = f"{asked} ({name})" if label.endswith("?") else f"{label.lower()} {asked}"
+        state.miss(name, f"The link asks for {what}, which is not here; {titles[start]} is shown instead.")
     state.from_link(name, name, titles, start)
     chosen = st.segmented_control(
         plain(label),

@@ -196,11 +196,13 @@ def split_summary(data: dict[str, Any]) -> dict[str, Any]:
     Raises `DataError` and `ConfigError` with what to do.
     """
     from core.data import open_split, transfer_scenes
+    from core.runs.checks import require_labels
 
     config = DataConfig(**data)
     if config.transfer is None and (kept := own_datasets.split_facts(config)) is not None:
         return kept
     loaded, split = open_split(config)
+    require_labels(split, loaded.dataset.classes)
     crop, transfer = config.crop, transfer_scenes(config, split, loaded.dataset.band_set)
     more = transfer.scenes
     return {

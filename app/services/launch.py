@@ -128,7 +128,9 @@ def given(config: RunConfig, read: Mapping[str, Any], *, control: bool) -> str:
     told = told or f"The student learns from {labels}, and from {answers}"
     told += f"; its control learns from {labels} alone." if control else "."
     if (distill.teacher, config.data.dataset) == ("teacher", SHIPPED_SCENES.name):
-        told += " The shipped teacher has seen none of the pictures: it learned from Dubai and other synthetic scenes."
+        told += (
+            " The shipped teacher has seen none of the shipped scenes: it learned from Dubai and other synthetic ones."
+        )
     return told
 
 

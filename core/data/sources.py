@@ -71,7 +71,7 @@ def appearance(image: Raster) -> NDArray[np.float64]:
         image: (H, W, C).
 
     Returns:
-        (H, W, C) of `_CELLS` rows and columns, of length 1; zeros where it is too small or too even to be told from others.
+        (H, W, C) of `_CELLS` rows and columns, of length 1; zeros where it is too small or too even to be known again.
     """
     pixels = np.asarray(image)
     if min(pixels.shape[:2]) < _CELLS:

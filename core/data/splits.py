@@ -101,8 +101,8 @@ def split_scenes(
     for name, part in (("train", split.train), ("validate", split.val)):
         if not part:
             raise ConfigError(
-                f"The split {rule} of {len(ordered)} pictures leaves nothing to {name} on. {split.note} "
-                "Add pictures or choose another split."
+                f"The split {rule} of {len(ordered)} labelled picture{'' if len(ordered) == 1 else 's'} leaves nothing "
+                f"to {name} on. {split.note} Label more pictures or choose another split."
             )
     if unlabelled:
         note = f"{split.note} {without_labels(len(unlabelled))}"

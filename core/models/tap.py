@@ -80,9 +80,9 @@ def feature_shape(model: nn.Module, layer: str | None = None, *, size: int) -> t
 
 
 def _find(model: nn.Module, name: str) -> nn.Module:
-    modules: dict[str, nn.Module] = dict(model.named_modules())
+    modules: dict[str, nn.Module] = {key: module for key, module in model.named_modules() if key}
     if not name or name not in modules:
-        near = get_close_matches(name, modules, n=5) or [key for key in modules if key][:5]
+        near = get_close_matches(name, modules, n=5) or list(modules)[:5]
         such = f", such as {', '.join(near)}" if near else ""
         if not name:
             raise ModelError(

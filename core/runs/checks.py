@@ -59,7 +59,8 @@ def check_settings(config: RunConfig, *, runs: Path) -> list[str]:
         problems += [problem for found in (_device(config), _disk(config, runs)) for problem in found]
         problems += _teacher(config, runs, dataset, warnings)
     if problems:
-        raise ConfigError(problems)
+        # One that keeps the disk from being estimated is met again beside the teacher.
+        raise ConfigError(list(dict.fromkeys(problems)))
     return warnings
 
 
@@ -231,7 +232,11 @@ def _start(config: RunConfig, runs: Path, bands: BandSet) -> str | None:
         return None
     card = checkpoint.load_card(checkpoint.resolve(config.train.start_from, runs=runs))
     if card.model != without_pretraining(config.model):
-        return f"The model to start from is another network ({card.model.architecture} {card.model.arguments})."
+        settings = ", ".join(f"{name} {value}" for name, value in sorted(card.model.arguments.items()))
+        return (
+            f"The model to start from is another network ({card.model.architecture}, {settings}): train one of its "
+            "size, or start from another."
+        )
     if (card.bands.names, card.bands.depth) != (bands.names, bands.depth):
         return f"The model to start from sees {card.bands} ({card.bands.depth}), not {bands} ({bands.depth})."
     return None

@@ -203,7 +203,7 @@ def test_the_quick_preset_says_what_student_and_control_are_given(view: View, wo
     told = words(page)
     assert "learns from the teacher's answers to 10 training pictures, and from no label" in told
     assert "its control learns from the labels of 2 training pictures alone." in told
-    assert "The shipped teacher has seen none of the pictures" in told
+    assert "The shipped teacher has seen none of the shipped scenes" in told
     assert held(launched(page, world), "labelled", "alpha") == (2, 0.0)
 
 

@@ -43,7 +43,7 @@ from core.errors import ConfigError, DataError, DatasetNotFoundError, RunStateEr
 from tests.ui.conftest import World, words
 from tests.unit.data.pictures import fields
 from tests.unit.data.test_import_process import odd_zip
-from tests.unit.own_dataset import own_dataset
+from tests.unit.own_dataset import USES, own_dataset
 
 ANN_ID = "A" * 43
 ANN = str(folder_name({COOKIE: ANN_ID}, None))
@@ -388,3 +388,13 @@ def test_compare_opens_a_test_picture_of_the_students_own_data_with_its_labels(
     page = view("compare", **{"from": "set", "set": "plots", "picture": "a", "teacher": "student-control"})
     assert "labels of other classes" in words(page)
     assert "truth" not in [panel["role"] for panel in viewer_payloads[-1]["panels"]]
+
+
+def test_data_whose_labels_all_test_are_refused_before_a_run_waits_for_them() -> None:
+    """The dataset keeps its labelled pictures to test on: nothing is left to choose the weights by."""
+    folder = own_dataset(paths.home())
+    (folder / "masks" / "c.png").unlink()
+    for stem in USES["train"]:
+        (folder / "masks" / f"{stem}.png").unlink()
+    with pytest.raises(ConfigError, match="hold no labelled pixel"):
+        datasets.split_summary({"dataset": "plots"})

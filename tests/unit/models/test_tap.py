@@ -72,3 +72,5 @@ def test_a_name_that_is_not_there_names_the_nearest() -> None:
         Tap(build_model(UNET, outputs=5), "encodr.4")
     with pytest.raises(ModelError, match="choose losses on logits, or name the module"):
         Tap(nn.Sequential(nn.Conv2d(3, 3, 1)))
+    with pytest.raises(ModelError, match=r"\(--teacher-layer\)\.$"):
+        Tap(nn.Conv2d(3, 3, 1))

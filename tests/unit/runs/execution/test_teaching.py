@@ -213,7 +213,7 @@ def test_features_alone_pre_train_an_encoder_without_a_label(distilled: RunConfi
 
 def test_another_network_to_start_from_is_refused_before_queueing(labels: RunConfig, runs: Path) -> None:
     config = replace(labels, train=replace(labels.train, start_from="taught"))
-    with pytest.raises(ConfigError, match=r"another network \(unet \{'base': 4\}\)"):
+    with pytest.raises(ConfigError, match=r"another network \(unet, base 4\): train one of its size"):
         execution.check(config, runs=runs)
     execution.check(replace(config, model=replace(config.model, arguments={"base": 4})), runs=runs)
 
