@@ -68,6 +68,6 @@ def test_a_model_of_other_classes_is_refused_in_words(run: Run, home: Path, mode
     assert (code, out) == (1, "")
     assert "knows the classes Building, Land, Road, Vegetation, Water; the dataset plots has" in err
     code, _, err = run("evaluate", "--model", model_path, "--dataset", "gone")
-    assert "no dataset 'gone': choose samples, dubai, mixture, folder, plots" in err
+    assert "no dataset 'gone': choose samples, dubai, mixture, unlabelled-scenes, folder, plots" in err
     code, _, err = run("evaluate", "--model", model_path, "--dataset", "plots", "--data", home)
     assert "choose --dataset NAME or --data DIR" in err
