@@ -75,8 +75,10 @@ def is_private(name: str) -> bool:
 
 
 def has_labels(name: str) -> bool:
-    """Whether a dataset can be trained and scored on: false for pictures that a visitor kept without labels."""
-    told = _told(name) if name not in DATASETS else None
+    """Whether a dataset can be trained and scored on: false for pictures without labels."""
+    if name in DATASETS:
+        return DATASETS[name].labelled
+    told = _told(name)
     return not told or told.get("labelled") != 0
 
 

@@ -99,4 +99,4 @@ def defaults(preset: str, have: str, dataset: str = PRESETS["quick"].data.datase
     return with_values(PRESETS[preset], settings)
 
 
-_LABELLED_WHOLE = tuple(name for name, dataset in DATASETS.items() if not dataset.needs_root)
+_LABELLED_WHOLE = tuple(name for name, dataset in DATASETS.items() if dataset.labelled and not dataset.needs_root)

@@ -45,6 +45,7 @@ class Dataset:
         find: lists its pairs without reading them; called as `core.data.folder.find_pairs` is.
         download: where its files are fetched; None: they are not.
         remedy: how to get it where it is not there, as the end of a sentence without its full stop.
+        labelled: whether its pictures have masks; without, a teacher alone answers on them.
         labelled_by: which model made the masks, and how sure it had to be; empty: people did.
 
     Raises:
@@ -71,6 +72,7 @@ class Dataset:
     find: Callable[..., tuple[list[Pair], list[Problem]]] = find_pairs
     download: Download | None = None
     remedy: str = "put its pictures there"
+    labelled: bool = True
     labelled_by: str = ""
 
     def __post_init__(self) -> None:

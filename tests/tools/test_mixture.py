@@ -70,7 +70,7 @@ def test_scenes_without_labels_teach_beside_labelled_ones_and_stay_as_they_are(t
     assert [file.name for file in tmp_path.glob("scenes/*")] == ["images"]
     data = DataConfig(dataset="mixture", root=str(made(tmp_path, 1)), transfer=str(tmp_path / "scenes"))
     opened, split = open_split(data)
-    found = transfer_scenes(data, split, opened.dataset.band_set)
+    found = transfer_scenes(data, split, opened.dataset.band_set).scenes
     expected = np.asarray(mixture.cut_scene(unlabelled_scenes.FIRST_SEED).image, dtype=float)
     assert [scene.mask for scene in found] == [None, None]
     assert np.abs(found[0].image - expected).mean() < 4

@@ -130,7 +130,9 @@ def test_a_link_that_is_laid_between_launch_and_run_is_refused(opened: Path) -> 
 
 
 def test_without_an_opened_folder_none_is_offered_and_none_is_taken() -> None:
-    assert [choice.name for choice in datasets.training_choices()] == ["samples", "dubai", "mixture"]
+    choices = datasets.training_choices()
+    assert [choice.name for choice in choices] == ["samples", "dubai", "mixture", "unlabelled-scenes"]
+    assert [choice.name for choice in choices if not choice.labelled] == ["unlabelled-scenes"]
     assert "access.toml" in distill("/tmp")[0]
 
 

@@ -12,6 +12,7 @@ UNLABELLED_SCENES = Dataset(
     short_title="Unlabelled scenes",
     note="synthetic",
     classes=DUBAI.classes,
+    labelled=False,
     licence="Apache-2.0",
     attribution="Terrastill",
     remedy="draw them with `python -m tools.unlabelled_scenes`",

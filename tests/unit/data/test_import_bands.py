@@ -110,4 +110,4 @@ def test_pictures_without_any_label_are_a_dataset_that_a_teacher_speaks_about(
     assert loaded.dataset.classes.scored_names == ()
     assert [scene.mask for scene in loaded.scenes] == [None] * 3
     nothing = Split([], [], [], "by-image", False, "")
-    assert len(transfer_scenes(DataConfig(transfer="flights"), nothing, BandSet())) == 3
+    assert len(transfer_scenes(DataConfig(transfer="flights"), nothing, BandSet()).scenes) == 3
