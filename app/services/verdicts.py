@@ -188,12 +188,18 @@ def _of_one_seed(sentence: str, points: float, *, knew: str, coming: int) -> Ver
     return Verdict(sentence, "bad" if points < 0 else "open")
 
 
+_ENOUGH = 3
+"""So many seeds can show a gain or a loss: of two that differ by luck alone, one pair in five is beyond its spread."""
+
+
 def _over_seeds(found: Sequence[WithAndWithout], teacher: float | None, *, knew: str, coming: int) -> Verdict:
     """Judged as the figures are shown, so that words fit them."""
     ours, labels = (_shown(statistics.mean(column)) for column in ([s.ours for s in found], [s.labels for s in found]))
     mean, spread = _shown(ours - labels), _shown(statistics.stdev([each.gain for each in found]))
     words: tuple[str, Literal["good", "bad", "open"]] = ("within the spread: not shown to help", "open")
-    if mean > spread:
+    if abs(mean) > spread and len(found) < _ENOUGH:
+        words = ("beyond their spread, but two seeds are few: launch more", "open")
+    elif mean > spread:
         words = ("worth it", "good")
     elif mean < -spread:
         words = ("the teacher hurt", "bad")

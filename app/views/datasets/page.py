@@ -168,7 +168,7 @@ def _just_saved() -> None:
         )
         if not saved.classes:
             if st.button("Distill with them", type="primary", icon=":material/science:", key="dataset_distill"):
-                st.switch_page("views/distill/page.py", query_params={"transfer": str(name)})
+                st.switch_page("views/distill/page.py", query_params={state.HAVE: "none", "transfer": str(name)})
         elif st.button("Train a teacher", type="primary", icon=":material/science:", key="dataset_train"):
             st.switch_page("views/distill/page.py", query_params={state.GOAL: "teacher", state.DATASET: str(name)})
 

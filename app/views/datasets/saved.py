@@ -46,9 +46,14 @@ def _actions(dataset: OwnDataset, owner: str | None) -> None:
         if st.button(
             "Distill with them", key=f"train_{name}", icon=":material/science:", help="As pictures without labels."
         ):
-            st.switch_page("views/distill/page.py", query_params={"transfer": name})
-    elif dataset.labelled and st.button("Train a teacher", key=f"train_{name}", icon=":material/science:"):
-        st.switch_page("views/distill/page.py", query_params={state.GOAL: "teacher", state.DATASET: name})
+            st.switch_page("views/distill/page.py", query_params={state.HAVE: "none", "transfer": name})
+    elif dataset.labelled:
+        if st.button("Train a teacher", key=f"train_{name}", icon=":material/science:"):
+            st.switch_page("views/distill/page.py", query_params={state.GOAL: "teacher", state.DATASET: name})
+        if st.button(
+            "Distill", key=f"distill_{name}", icon=":material/science:", help="From a teacher that is here."
+        ):
+            st.switch_page("views/distill/page.py", query_params={state.DATASET: name})
     if st.button("Images", key=f"look_{name}", icon=":material/grid_view:", help="In the gallery, beside two models."):
         st.switch_page("views/gallery/page.py", query_params={state.COLLECTION: name})
     if dataset.labelled_by:
