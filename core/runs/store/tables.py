@@ -217,7 +217,10 @@ def read_settings(row: Row[Any]) -> tuple[RunConfig, str | None]:
     try:
         return _parsed(row.config), None
     except ConfigError as error:
-        problem = f"The settings of this run cannot be read ({error}): delete it."
+        problem = (
+            f"The settings of this run cannot be read ({error}): where another version wrote them, start the worker "
+            "again and retry; else delete it."
+        )
         return RunConfig(kind="train", name=row.name), problem
 
 
