@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import streamlit as st
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.services import (
@@ -332,29 +331,6 @@ def test_the_page_deletes_only_after_it_said_what_is_lost(page: Callable[[], App
     test.button(key=f"delete_{name}").click().run()
     assert not test.exception
     assert not named.is_there(name)
-
-
-def test_a_dataset_leads_to_what_it_can_do_on_distill(page: Callable[[], AppTest], world: World) -> None:
-    labelled, draft = saved(), imports.open_draft(ANN, "session", now=time.time())
-    for number in range(2):
-        picture = io.BytesIO()
-        Image.fromarray(np.full((64, 64, 3), 90 + number, np.uint8)).save(picture, "PNG")
-        draft.bring([(f"flight_{number}.png", io.BytesIO(picture.getvalue()))])
-    report = draft.report()
-    assert report is not None
-    draft.save(with_usual(report, "Flights"), shared=False)
-    test = page()
-    for key in ("train_flights", f"train_{labelled}", f"distill_{labelled}"):
-        test.button(key=key).click().run()
-    assert not test.exception
-    assert world.switched == [
-        ("views/distill/page.py", link)
-        for link in (
-            {"have": "none", "transfer": "flights"},
-            {"goal": "teacher", "dataset": labelled},
-            {"dataset": labelled},
-        )
-    ]
 
 
 def test_a_picture_of_other_classes_is_shown_to_a_model_without_its_labels() -> None:
