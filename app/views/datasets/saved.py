@@ -50,9 +50,7 @@ def _actions(dataset: OwnDataset, owner: str | None) -> None:
     elif dataset.labelled:
         if st.button("Train a teacher", key=f"train_{name}", icon=":material/science:"):
             st.switch_page("views/distill/page.py", query_params={state.GOAL: "teacher", state.DATASET: name})
-        if st.button(
-            "Distill", key=f"distill_{name}", icon=":material/science:", help="From a teacher that is here."
-        ):
+        if st.button("Distill", key=f"distill_{name}", icon=":material/science:", help="From a teacher that is here."):
             st.switch_page("views/distill/page.py", query_params={state.DATASET: name})
     if st.button("Images", key=f"look_{name}", icon=":material/grid_view:", help="In the gallery, beside two models."):
         st.switch_page("views/gallery/page.py", query_params={state.COLLECTION: name})
