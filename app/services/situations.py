@@ -54,8 +54,9 @@ SITUATIONS: dict[str, StartingPoint] = {
         "New area",
         "Labels of one area, pictures without labels of another. With labels on seven tiles of Dubai a student had "
         "65.7 % on the eighth and its control 63.8 %: +1.9 points, by one seed and one test picture, so this may be "
-        "luck. A teacher that has learned from such areas gives more: the shipped student has 76.0 % on drawn scenes, "
-        "its control, which knows Dubai alone, 63.5 %. Only labels from the new area can tell you yours.",
+        "luck. A teacher that has learned from such areas gives more: the shipped student has 76.0 % on the shipped "
+        "scenes, its control, which learned from Dubai alone, 63.5 %. Only labels from the new area can tell you "
+        "yours.",
         {"labelled": None, "alpha": 0.2},
         asks_pictures=True,
         needs_pictures=True,

@@ -158,8 +158,8 @@ def _without_teacher(compared: tuple[Model, ...], models: dict[str, Model]) -> N
             icon=":material/person_off:",
             type="tertiary",
             key="control",
-            help="Shows the same student, trained as long on the labels alone: what the teacher told of pictures "
-            "without labels, it never saw.",
+            help="Shows the same student, trained as long on the labels alone, without the pictures that only the "
+            "teacher answered on.",
             on_click=_add_student,
             args=(control,),
         )
